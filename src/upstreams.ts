@@ -13,7 +13,6 @@ import type { Log } from './lib/log.ts'
 import { createMemoryBudget, type MemoryBudget } from './lib/shares/memory-budget.ts'
 import type { Registry } from './registry/port.ts'
 
-/** {@link createUpstreams} */
 export type Upstreams = Awaited<ReturnType<typeof createUpstreams>>
 
 /** The parts that only self-hosted workflows need. */

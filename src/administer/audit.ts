@@ -33,7 +33,6 @@ export async function auditRead(
   await audit.write({ actor, action: 'admin_read', user, outcome: 'ok', reason, requestId })
 }
 
-/** Makes the function that reads the audit. */
 export function createReadAudit({
   registry,
   audit,

@@ -22,7 +22,6 @@ import type { ThreadSource } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 import { registryPages, unreachableThings } from './registry-pages.ts'
 
-/** One line of an export. */
 export type ExportLine = ExportedData | ExportSummary
 
 type ExportedData =

@@ -8,7 +8,6 @@ import { type AdminRequest, auditRead } from './audit.ts'
 /** Blocks that are counted; of more it is only said that there are more. */
 const MOST_BLOCKS = 100
 
-/** Makes the function that reads the overview. */
 export function createReadOverview({
   registry,
   audit,

@@ -13,7 +13,6 @@ import { type AdminRequest, auditRead } from './audit.ts'
 /** Most sessions in a receipt, the newest. */
 const MOST_SESSIONS = 1000
 
-/** {@link createReceipts} */
 export type Receipts = NonNullable<ReturnType<typeof createReceipts>>
 
 /** Makes the function that issues a receipt; undefined where there is nothing to sign with, or no issuer's name. */

@@ -38,7 +38,6 @@ export function createAdapters({
   project,
   dispatcherFor,
 }: {
-  /** The hosted workflows. */
   readonly workflows: readonly {
     readonly name: WorkflowName
     readonly apiKeyEnv: string

@@ -62,7 +62,6 @@ export const CALL_DEADLINE_MS = 8000
  */
 export const LANE_SLOTS = 256
 
-/** Options of each call. */
 export interface CallOptions {
   /** Milliseconds left, when an earlier call took a part of {@link CALL_DEADLINE_MS}. */
   readonly withinMs?: number | undefined

@@ -10,7 +10,6 @@ const HOST = '127.0.0.1'
 /** Milliseconds that Ctrl-C waits at most for requests in flight. */
 const GRACE_MS = 500
 
-/** A service that listens on loopback. */
 export interface LoopbackService {
   /** `http://localhost:8787` */
   readonly url: string

@@ -47,7 +47,6 @@ export const signInUrl = baseUrl.refine(
   'must be an http URL of this machine',
 )
 
-/** The name of a profile. */
 export const profileName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'must have 1 to 64 letters, digits, ".", "_" and "-"')

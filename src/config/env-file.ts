@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 
-/** The content of a `.env`. */
 export interface EnvFile {
   readonly variables: Readonly<Record<string, string | undefined>>
   /** One line each. */

@@ -57,7 +57,6 @@ export interface Environment {
   readonly secret: (name: string) => SecretSource | undefined
 }
 
-/** Environment variables. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
 /**

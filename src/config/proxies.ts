@@ -41,7 +41,6 @@ export const proxySchema = z.object({
     ),
 })
 
-/** The proxies of the environment. */
 export interface Proxies {
   readonly proxyFor: ProxyFor
   /**

@@ -140,7 +140,6 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
 /** A workflow for which clients can get a session. */
 export type WorkflowSettings = HostedWorkflow | SelfHostedWorkflow
 
-/** Decides who is an admin. */
 export interface AdminSettings {
   readonly when: Expression
   /** Issuers of tokens that can be an admin's. */

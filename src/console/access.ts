@@ -32,7 +32,6 @@ interface Form {
   value(name: string): string
 }
 
-/** {@link createConsoleAccess} */
 export type ConsoleAccess = ReturnType<typeof createConsoleAccess>
 
 /** Makes the wrappers of the console's routes. Errors become pages. */

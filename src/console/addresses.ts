@@ -1,6 +1,5 @@
 // Makes the addresses of the console, for links, cookies and redirects.
 
-/** {@link createAddresses} */
 export type Addresses = ReturnType<typeof createAddresses>
 
 /** Longest path to return to after a sign-in. A cookie holds it, and browsers drop a cookie that is too long. */

@@ -5,7 +5,6 @@ import type { ServerResponse } from 'node:http'
 const LINE_END = '\r\n'
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
-/** {@link chunkedBody} */
 export type ChunkedBody = ReturnType<typeof chunkedBody>
 
 /**

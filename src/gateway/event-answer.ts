@@ -35,7 +35,6 @@ interface StreamExchange {
   readonly onEnd: () => void
 }
 
-/** {@link createAnswerEvents} */
 export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 
 /** @param parts - `streams`: ends the streams of cancelled and revoked sessions */

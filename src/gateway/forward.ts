@@ -35,7 +35,6 @@ export interface ForwardedRequest {
   readonly deadline: Deadline
 }
 
-/** {@link createForward} */
 export type Forward = ReturnType<typeof createForward>
 
 /** @param parts - `identity`: makes the headers that tell a server who is asking */

@@ -37,7 +37,6 @@ interface Answered extends Pick<JsonExchange, 'parsed' | 'adopts'> {
   readonly bytes: Uint8Array
 }
 
-/** {@link createAnswerJson} */
 export type AnswerJson = ReturnType<typeof createAnswerJson>
 
 /** @param parts - `forward`: requests further pages of a list */

@@ -29,7 +29,6 @@ const REFUSALS = ['server_refused', 'not_found', 'upstream_unavailable'] as cons
 /** Most threads that are read at the same time. */
 const PARALLEL = 8
 
-/** A request for a list. */
 export interface ListRequest {
   readonly request: Extract<KnownRequest, { type: 'threads.list' }>
   readonly deadline: Deadline

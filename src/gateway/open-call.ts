@@ -47,7 +47,6 @@ export interface OpenedCall extends Call {
   readonly count: (as: SessionUse['counts']) => Promise<void>
 }
 
-/** {@link createVerifyToken} */
 export type VerifyToken = ReturnType<typeof createVerifyToken>
 
 /** @param parts - `workflows`: the self-hosted workflows, by name; `keys`: verify our tokens */

@@ -23,7 +23,6 @@ interface Watched {
   vouchedAt: number
 }
 
-/** {@link createOpenStreams} */
 export type OpenStreams = ReturnType<typeof createOpenStreams>
 
 /** @param parts - `draining`: aborted when the process begins to stop; its streams end `drainMs` later */

@@ -19,7 +19,6 @@ const MAX_MENTIONED = 10_000
 /** A thread or an attachment at the call's server. */
 export type Thing = Pick<OwnedThing, 'kind' | 'id'>
 
-/** {@link createOwnership} */
 export type GatewayOwnership = ReturnType<typeof createOwnership>
 
 export function createOwnership({

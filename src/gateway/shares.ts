@@ -5,7 +5,6 @@ import { createSlots } from '../lib/shares/slots.ts'
 /** Most links to files that a user may follow at the same time. */
 const LINKS_PER_USER = 20
 
-/** {@link createShares} */
 export type Shares = ReturnType<typeof createShares>
 
 /** @param streamsPerUser - most simultaneous requests of a user whose answers may be streams */

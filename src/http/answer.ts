@@ -14,7 +14,6 @@ export interface TextAnswer {
   readonly body: string
 }
 
-/** Makes the headers that every answer has. */
 export function everyAnswer(requestId: string): AnswerHeaders {
   return {
     'X-Request-Id': requestId,

@@ -76,7 +76,6 @@ export async function readText(c: AppContext, length = bodyLength(c)): Promise<s
   }
 }
 
-/** Bounds of a body. */
 export interface BodyLimits {
   readonly maxBytes: number
   /** Milliseconds for the body to arrive. */

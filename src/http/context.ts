@@ -44,7 +44,6 @@ export interface AppEnv {
   }
 }
 
-/** The context of one request. */
 export type AppContext = Context<AppEnv>
 
 /** Refuses a request by throwing, or lets it through and leaves what it found in `c.var`. */

@@ -9,7 +9,6 @@ import { addressKey, type ClientAddressOptions, createClientAddress } from './cl
 import type { AppContext } from './context.ts'
 import { setRateLimitHeaders } from './rate-limit-headers.ts'
 
-/** {@link createFailedAuth} */
 export type FailedAuth = ReturnType<typeof createFailedAuth>
 
 /**

@@ -104,12 +104,10 @@ export const UPSTREAM = [
   'overloaded',
 ] as const satisfies readonly ErrorCode[]
 
-/** A 200 with JSON. */
 export function jsonAnswer(description: string, schema: z.ZodType, example: unknown): Answer {
   return { status: 200, description, schema, example }
 }
 
-/** A 200 with text of another media type. */
 export function textAnswer(description: string, mediaType: string): Answer {
   return { status: 200, description, mediaType, schema: z.string() }
 }
@@ -127,7 +125,6 @@ export function unixTime(description: string): z.ZodInt {
   return z.int().min(0).describe(`${description} Unix seconds.`)
 }
 
-/** `blocked_until` on the wire. */
 export const blockedUntil = z
   .int()
   .min(0)

@@ -89,7 +89,6 @@ export function newId(prefix: string): string {
   return prefix + random.toString('hex', used - ID_BYTES, used)
 }
 
-/** A new id of a session. */
 export function newSessionId(): SessionId {
   return newId('cksess_') as SessionId
 }

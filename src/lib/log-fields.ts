@@ -1,7 +1,6 @@
 // The table of the log's fields. A log line with any other field does not compile, and the page about the log
 // is made from this table.
 
-/** Fields of every line. */
 export const LINE_FIELDS = {
   level: '10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.',
   time: 'Unix time in milliseconds.',

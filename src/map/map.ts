@@ -10,7 +10,6 @@ import { evaluate, type VerifiedClaims } from './evaluate.ts'
 /** Values that the ChatKit API takes as `workflow.state_variables`. */
 export type StateVariables = Readonly<Record<string, string | number | boolean>>
 
-/** The session that is to be minted. */
 export interface NewSession {
   /** The ChatKit `user`. */
   readonly user: UserId

@@ -18,7 +18,6 @@ export interface CancelOutcome {
 /** Cancels sessions upstream, and tries again until they are confirmed or expired. */
 export type Canceller = ReturnType<typeof createCanceller>
 
-/** Parts of a canceller. */
 interface CancellerParts {
   readonly registry: Pick<Registry, 'claimCancels' | 'confirmCancel' | 'postponeCancel'>
   /** The upstream of a session, also when its workflow has left the config since. */

@@ -60,7 +60,6 @@ export interface AuditQuery extends AuditFilter {
   readonly after?: string | undefined
 }
 
-/** An entry with a place in a chain. */
 export type ChainedEntry = AuditEntry & { readonly chain: AuditLink }
 
 /** False for entries of versions that did not chain them. */

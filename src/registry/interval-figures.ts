@@ -8,7 +8,6 @@ export const KEPT_SECONDS = { 60: 3900, 300: 87_000 } as const
 
 export const INTERVALS = [60, 300] as const
 
-/** The counts of one interval. */
 export interface Counted {
   readonly mints: number
   /** Refused mints by code. */
@@ -22,7 +21,6 @@ export interface Counted {
   readonly activeSessions: number | undefined
 }
 
-/** The counts of one instance in one minute. */
 export interface InstanceMinute extends Counted {
   /** `ins_…`, as in the audit. */
   readonly instance: string

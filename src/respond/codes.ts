@@ -3,7 +3,6 @@
 
 import type { ErrorCode, ServiceError } from '../lib/errors.ts'
 
-/** The status and texts of a code. */
 export interface CodeText {
   readonly status: number
   readonly title: string

@@ -24,7 +24,6 @@ interface AnyonesQuery extends Omit<SourceQuery, 'user'> {
 
 type OwnQuery = Omit<AnyonesQuery, 'user'>
 
-/** {@link createThreads} */
 export type Threads = ReturnType<typeof createThreads>
 
 const CURSOR_KEY_BYTES = 32

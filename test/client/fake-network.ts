@@ -33,12 +33,10 @@ export function fakeNetwork(...script: Scripted[]) {
   return { calls, fetch: vi.fn(send) }
 }
 
-/** The answer to a mint. */
 export function minted(secret: string): Response {
   return Response.json({ client_secret: secret })
 }
 
-/** Problem details. */
 export function problem(status: number, code: string, headers: Record<string, string> = {}) {
   const body = { status, code, detail: `About ${code}.`, request_id: 'req_1' }
   return Response.json(body, { status, headers })

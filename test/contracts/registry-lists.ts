@@ -5,7 +5,6 @@ import { entry, hashOf, NOW, order, pageIds, query, type Suite } from './registr
 /** In the order of creation, which differs from the order of ids and of times. */
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
 
-/** listSessions. */
 export function listsSuite({ registry }: Suite): void {
   const list = async (of: Partial<SessionQuery>) => {
     const page = await registry.listSessions(query(of))

@@ -5,7 +5,6 @@ import { NOW, ownership, pageIds, type Suite } from './registry-fixtures.ts'
 /** In the order of creation, which differs from the order of ids and of times. */
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
 
-/** listOwned. */
 export function ownedListsSuite({ registry }: Suite): void {
   const list = async (of: Partial<OwnedQuery>) => {
     const page = await registry.listOwned({ kind: 'thread', limit: 20, order: 'desc', ...of })

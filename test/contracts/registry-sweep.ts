@@ -19,7 +19,6 @@ const retention = (endedBefore: number, now = NOW) => ({
   now,
 })
 
-/** sweep. */
 export function sweepSuite({ registry }: Suite): void {
   describe('a sweep', () => {
     it('drops sessions by the time of their end, with all that refers to them', async () => {

@@ -7,7 +7,6 @@ import { entry, NOW, order, type Suite, session } from './registry-fixtures.ts'
 const MS = NOW * 1000
 const ENDED = { kind: 'ended' }
 
-/** useSession. */
 export function usesSuite(suite: Suite): void {
   const { registry } = suite
   const use = (of: Partial<Plain<SessionUse>> = {}) =>

@@ -53,7 +53,6 @@ const MADE = Object.entries<RouteDefinition>(ROUTES)
 
 type Language = 'curl' | 'JavaScript' | 'Python'
 
-/** The samples of a language, by operation. */
 function samplesIn(language: Language): ReadonlyMap<string, string> {
   const operations = Object.values(createOpenApi(ROUTES, running.url).paths).flatMap(Object.values)
   return new Map(

@@ -10,7 +10,6 @@ export function workflowsOf(yaml: string): readonly WorkflowSettings[] {
   return loadConfig(text, { file: 'c.yaml' }).settings.workflows
 }
 
-/** A `user` expression. */
 export function userOf(source: string): Expression {
   const text = `${HEAD}user: ${JSON.stringify(source)}\nworkflows: { a: { id: wf } }\n`
   const issuer = loadConfig(text, { file: 'c.yaml' }).settings.issuers[0]

@@ -138,7 +138,6 @@ export function createScene(options: SceneOptions = {}) {
   }
 }
 
-/** {@link createScene} */
 export type Scene = ReturnType<typeof createScene>
 
 /** Options of a scene in which no cap is in the way. */

@@ -19,7 +19,6 @@ export type UpstreamFault =
   /** A create is answered with a session that must not be used. */
   | 'unusable'
 
-/** A session as the upstream knows it. */
 export interface UpstreamSession {
   readonly id: SessionId
   readonly user: string

@@ -5,9 +5,7 @@ import type { AddressInfo } from 'node:net'
 export type KeyServerBehaviour =
   /** The key set, or the discovery document, as it should be. */
   | { readonly kind: 'ok' }
-  /** This status and this body. */
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
-  /** A redirect to `location`. */
   | { readonly kind: 'redirect'; readonly location: string }
   /** A body of so many bytes, as fast as it is read. */
   | { readonly kind: 'flood'; readonly bytes: number }

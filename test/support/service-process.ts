@@ -46,7 +46,6 @@ export interface Spawned {
   until<T>(found: () => T | undefined): Promise<T>
 }
 
-/** The real service as a process. */
 export interface ServiceProcess extends Spawned {
   readonly url: string
   /** Temporary directory of this process, with its config file. */

@@ -9,7 +9,6 @@ import {
 // Key pairs and tokens, well-formed and not: everything is signed here with node:crypto, so that a
 // test can sign what a JOSE library would refuse to.
 
-/** Algorithms with a key pair. */
 export type KeyPairAlgorithm =
   | `${'RS' | 'PS'}${256 | 384 | 512}`
   | 'ES256'
@@ -18,7 +17,6 @@ export type KeyPairAlgorithm =
   | 'EdDSA'
   | 'Ed25519'
 
-/** Algorithms with a shared secret. */
 export type SecretAlgorithm = 'HS256' | 'HS384' | 'HS512'
 
 /** A JSON object, or its text or bytes when the text itself is the point. */

@@ -2,7 +2,6 @@ import { ADMIN_CONFIG, adminToken } from './admin-calls.ts'
 import { startWatchedUpstream, type WatchedUpstream } from './chatkit/watched-upstream.ts'
 import { type Running, type RunningOptions, startService } from './running-service.ts'
 
-/** A line of an export or an erase. */
 export interface Line {
   readonly type: string
   readonly [key: string]: unknown
@@ -52,7 +51,6 @@ export async function linesOf(response: Response): Promise<readonly Line[]> {
     .map((line) => JSON.parse(line))
 }
 
-/** Lines of an export. */
 export async function exportOf(running: Pick<Running, 'url'>, user: string) {
   return linesOf(await callUser(running, `GET ${user} export`))
 }

@@ -20,7 +20,6 @@ export interface KeyState {
   readonly ageSeconds: number | undefined
 }
 
-/** The verification keys of one issuer. */
 export interface IssuerKeys {
   /** Whether the keys are known without the network. */
   readonly local: boolean

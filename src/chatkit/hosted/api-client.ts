@@ -47,7 +47,6 @@ export interface ApiClientOptions {
   readonly now?: Clock | undefined
 }
 
-/** {@link createApiClient} */
 export type ApiClient = ReturnType<typeof createApiClient>
 
 export function createApiClient({

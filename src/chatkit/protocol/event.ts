@@ -49,7 +49,6 @@ const knownEvent = z.discriminatedUnion('type', [
     allow_retry: z.boolean().default(false),
   }),
 ])
-/** The types of events. */
 export const EVENT_TYPES: readonly string[] = knownEvent.options.map(
   ({ shape }) => shape.type.value,
 )
@@ -60,5 +59,4 @@ const otherEvent = z.looseObject({
 
 /** An event; an event of any other type passes unchanged. */
 export const serverEvent = z.union([knownEvent, otherEvent])
-/** {@link serverEvent} */
 export type ServerEvent = z.infer<typeof serverEvent>

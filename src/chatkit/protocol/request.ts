@@ -35,7 +35,6 @@ const userMessageInput = z.looseObject({
     })
     .nullish(),
 })
-/** {@link userMessageInput} */
 export type UserMessageInput = z.infer<typeof userMessageInput>
 
 /** The answers to a form, by the id of each question, or the status that says the user skipped it. */
@@ -77,12 +76,9 @@ const knownRequest = z.discriminatedUnion('type', [
   request('attachments.delete', { attachment_id: id }),
   request('input.transcribe', { audio_base64: z.string(), mime_type: z.string() }),
 ])
-/** One of the 16 requests. */
 export type KnownRequest = z.infer<typeof knownRequest>
-/** The `type` of a known request. */
 export type RequestType = KnownRequest['type']
 
-/** The 16 types. */
 export const REQUEST_TYPES: readonly RequestType[] = knownRequest.options.map(
   ({ shape }) => shape.type.value,
 )

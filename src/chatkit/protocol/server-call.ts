@@ -16,7 +16,6 @@ import {
   serverFault,
 } from './server-fault.ts'
 
-/** Bounds of a JSON answer. */
 export interface AnswerBounds {
   readonly maxBytes: number
   /** Called with the bytes held in all, before more are held; throws to refuse them. */

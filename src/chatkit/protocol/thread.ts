@@ -11,7 +11,6 @@ const serverTime = z.union([
   z.iso.datetime({ local: true, offset: true }),
   z.number().nonnegative(),
 ])
-/** {@link serverTime} */
 export type ServerTime = z.infer<typeof serverTime>
 
 /**
@@ -46,14 +45,12 @@ export const serverAttachment = z.looseObject({
     })
     .nullish(),
 })
-/** {@link serverAttachment} */
 export type ServerAttachment = z.infer<typeof serverAttachment>
 
 const envelope = { id: z.string().min(1), thread_id: z.string(), created_at: serverTime }
 
 /** A part of a message: `input_text`, or a tag (`input_tag`) that also has a text. */
 const userContent = z.looseObject({ type: z.string(), text: z.string().nullish() })
-/** {@link userContent} */
 export type ServerUserContent = z.infer<typeof userContent>
 
 const annotation = z.looseObject({
@@ -81,7 +78,6 @@ const task = z.looseObject({
   title_query: z.string().nullish(),
   content: z.string().nullish(),
 })
-/** {@link task} */
 export type ServerTask = z.infer<typeof task>
 
 const question = z.looseObject({
@@ -155,7 +151,6 @@ export type OtherServerItem = z.infer<typeof otherServerItem>
 
 /** An item of a thread; an item of any other kind passes unchanged. */
 export const serverItem = z.union([knownServerItem, otherServerItem])
-/** {@link serverItem} */
 export type ServerItem = z.infer<typeof serverItem>
 
 /** Whether an item's kind is named here. */
@@ -175,7 +170,6 @@ export const serverThread = z.looseObject({
   status: z.looseObject({ type: z.string(), reason: z.string().nullish() }).nullish(),
   items: serverItemPage.nullish(),
 })
-/** {@link serverThread} */
 export type ServerThread = z.infer<typeof serverThread>
 
 /** Answer of `threads.list`. */

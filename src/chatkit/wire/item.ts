@@ -190,7 +190,6 @@ export const knownThreadItem = z.discriminatedUnion('type', [
   taskItem,
   taskGroupItem,
 ])
-/** {@link knownThreadItem} */
 export type KnownThreadItem = z.infer<typeof knownThreadItem>
 
 const KNOWN_KINDS: readonly unknown[] = knownThreadItem.options.map(({ shape }) => shape.type.value)
@@ -204,5 +203,4 @@ const otherItem = z
 export const threadItem = z
   .union([knownThreadItem, otherItem])
   .meta({ id: 'ThreadItem', description: 'An item of a thread.' })
-/** {@link threadItem} */
 export type ThreadItem = z.infer<typeof threadItem>

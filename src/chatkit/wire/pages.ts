@@ -9,7 +9,6 @@ export interface Fetched<T> {
   readonly hasMore: boolean
 }
 
-/** A part to fetch. */
 export interface Part extends ListQuery {
   readonly limit: number
 }

@@ -113,7 +113,6 @@ export const createSessionParams = z
     rate_limits: rateLimitsParam.optional(),
   })
   .meta({ id: 'CreateSessionParams', description: 'A session as the ChatKit API creates it.' })
-/** {@link createSessionParams} */
 export type CreateSessionParams = z.infer<typeof createSessionParams>
 
 const sessionStatus = z.enum(['active', 'expired', 'cancelled'])
@@ -175,7 +174,6 @@ export const chatSession = z
     chatkit_configuration: chatkitConfiguration,
   })
   .meta({ id: 'ChatKitSession', description: 'A session as the ChatKit API answers it.' })
-/** {@link chatSession} */
 export type ChatSession = z.infer<typeof chatSession>
 
 /** The fields of a session that do not come from its parameters. */
@@ -229,7 +227,6 @@ export const issuedSession = z.looseObject({
   status: sessionStatus,
   user: z.string(),
 })
-/** {@link issuedSession} */
 export type IssuedSession = z.infer<typeof issuedSession>
 
 /**
@@ -241,5 +238,4 @@ export const endedSession = z.looseObject({
   client_secret: z.string().transform(Secret.of).optional().catch(undefined),
   status: sessionStatus,
 })
-/** {@link endedSession} */
 export type EndedSession = z.infer<typeof endedSession>

@@ -49,12 +49,10 @@ export const thread = z
     user: z.string().describe('The ChatKit user whose thread it is.'),
   })
   .meta({ id: 'Thread', description: 'A conversation of one user.' })
-/** {@link thread} */
 export type Thread = z.infer<typeof thread>
 
 /** Answer of `GET /chatkit/threads`. */
 export const threadPage = pageOf(thread).meta({ id: 'ThreadList', description: 'Threads.' })
-/** {@link threadPage} */
 export type ThreadPage = z.infer<typeof threadPage>
 
 /** Answer of `GET /chatkit/threads/{id}/items`. */
@@ -62,7 +60,6 @@ export const threadItemPage = pageOf(threadItem).meta({
   id: 'ThreadItemList',
   description: 'Items of a thread.',
 })
-/** {@link threadItemPage} */
 export type ThreadItemPage = z.infer<typeof threadItemPage>
 
 /** Answer of `DELETE /chatkit/threads/{id}`. */
@@ -73,5 +70,4 @@ export const threadDeleted = z
     deleted: z.boolean().describe('Whether it is gone.'),
   })
   .meta({ id: 'ThreadDeleted', description: 'The answer to a delete.' })
-/** {@link threadDeleted} */
 export type ThreadDeleted = z.infer<typeof threadDeleted>

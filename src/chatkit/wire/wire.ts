@@ -91,14 +91,12 @@ function cursor(description: string) {
   return z.string().min(1).meta({ maxLength: 8192, description }).optional()
 }
 
-/** {@link listQuery} */
 export type ListQuery = z.infer<typeof listQuery>
 
 /** The query of the list of threads; without `user` the API returns every user's threads. */
 export const threadListQuery = listQuery.extend({
   user: text(MAX_USER_CHARACTERS).describe('Threads of this user.').optional(),
 })
-/** {@link threadListQuery} */
 export type ThreadListQuery = z.infer<typeof threadListQuery>
 
 /**
@@ -132,5 +130,4 @@ export const apiError = z
       .meta({ id: 'ChatKitErrorDetails', description: 'What went wrong.' }),
   })
   .meta({ id: 'ChatKitError', description: "An error in the ChatKit API's own format." })
-/** {@link apiError} */
 export type ApiErrorBody = z.infer<typeof apiError>

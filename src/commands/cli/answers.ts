@@ -16,7 +16,6 @@ export const serviceSession = z.looseObject({
   created_at: z.number(),
   expires_at: z.number(),
 })
-/** {@link serviceSession} */
 export type ServiceSession = z.infer<typeof serviceSession>
 
 /**

@@ -23,7 +23,6 @@ type ListedBlock = z.infer<typeof listedBlock>
 
 const HEAD = ['user', 'until', 'reason', 'by', 'created']
 
-/** `blocks` */
 export function blocksCommand(io: Io): Command {
   return new Command('blocks')
     .description('Users who get no new session (needs --url and an admin token)')

@@ -37,7 +37,6 @@ type Claims = ReadonlyMap<string, readonly Given[]>
 const madeToken = z.looseObject({ token: z.string(), remark: z.string().optional() })
 const refusal = z.object({ error: z.string() })
 
-/** `token create` */
 export function tokenCommand(io: Io): Command {
   return new Command('token').description('Tokens for development').addCommand(createToken(io))
 }

@@ -29,7 +29,6 @@ const logLine = z.looseObject({
   request_id: z.string().optional(),
   upstream: z.looseObject({ request_id: z.string().optional() }).optional(),
 })
-/** One line of the log. */
 export type LogLine = z.infer<typeof logLine>
 
 /**

@@ -12,7 +12,6 @@ import { isEmbedded } from './stand-ins.ts'
 /** Facts of this run for the introduction. */
 export interface DevFacts {
   readonly setup: DevSetup
-  /** The settings in use. */
   readonly settings: Settings
   readonly urls: {
     readonly service: string

@@ -6,7 +6,6 @@ import { configJsonSchema } from '../../config/file/schema.ts'
 
 type Schema = z.core.JSONSchema.JSONSchema
 
-/** A key of the config file. */
 interface ConfigKey {
   /** With `[]` for each entry of a list, and `NAME` for a name that the file chooses. */
   readonly path: string

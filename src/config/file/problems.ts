@@ -11,7 +11,6 @@ export type Report = (path: Path, message: string) => void
 /** Most characters of a key that are printed. */
 const LONGEST_KEY = 300
 
-/** One problem of the config file. */
 export interface ConfigProblem {
   /** As the caller named it. */
   readonly file: string

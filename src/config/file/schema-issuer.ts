@@ -57,7 +57,6 @@ const logoutSchema = z
   })
   .describe('Accept OpenID Connect back-channel logout tokens from this issuer.')
 
-/** One entry of `issuers`. */
 export const issuerSchema = z
   .strictObject({
     issuer: issuerName

@@ -90,10 +90,8 @@ const chatkitConfiguration = z
   })
   .describe('With `id`: features of the chat, as the ChatKit API names them.')
   .meta({ examples: [{ file_upload: { enabled: true, max_files: 3 } }] })
-/** {@link chatkitConfiguration} */
 export type ChatKitConfiguration = z.infer<typeof chatkitConfiguration>
 
-/** One entry of `workflows`. */
 export const workflowSchema = z
   .strictObject({
     id: patternText(OBJECT_ID, 'must be a workflow id, as in wf_68e5c3')

@@ -13,7 +13,6 @@ type Purpose = 'session' | `sign-in-${string}` | 'notice'
 /** Most sign-ins under way in one browser, because each adds a cookie to every request. */
 const MOST_SIGN_INS = 4
 
-/** {@link createCookies} */
 export type Cookies = ReturnType<typeof createCookies>
 
 /**

@@ -25,7 +25,6 @@ interface Provider {
   readonly clockTolerance: number
 }
 
-/** {@link createIdentityProvider} */
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>
 
 /** Milliseconds for which a discovery is kept, because endpoints seldom change; a failed one is not repeated sooner. */

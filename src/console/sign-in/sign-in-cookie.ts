@@ -31,7 +31,6 @@ const signInSchema = z.object({
 
 type Kept = z.output<typeof signInSchema>
 
-/** The sign-in of an admin. */
 export interface SignIn {
   /** `issuer|subject`, as in the audit. */
   readonly actor: string
@@ -58,7 +57,6 @@ interface VouchedFor {
   readonly issuedAt: number
 }
 
-/** {@link createSignInCookie} */
 export type SignInCookie = ReturnType<typeof createSignInCookie>
 
 /**

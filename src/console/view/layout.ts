@@ -70,7 +70,6 @@ ${signIn === undefined ? '' : html`<footer class="foot">${foot}</footer>`}
 `
 }
 
-/** A whole page. */
 export function renderPage(addresses: Addresses, frame: PageFrame, content: Html): Html {
   return html`${pageStart(addresses, frame)}${content}${pageEnd(frame)}`
 }

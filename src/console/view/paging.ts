@@ -7,7 +7,6 @@ import type { Page } from '../../registry/records.ts'
 import { PageError } from '../error-page.ts'
 import type { Html } from './layout.ts'
 
-/** Rows of a page of the console. */
 export const PAGE_ROWS = 50
 
 /**

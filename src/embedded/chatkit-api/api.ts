@@ -36,7 +36,6 @@ export interface ChatKitApiOptions {
   readonly loopbackOnly?: boolean
 }
 
-/** {@link createChatKitApi} */
 export type ChatKitApi = ReturnType<typeof createChatKitApi>
 
 /**

@@ -15,5 +15,4 @@ export const faults = commonFaults.extend({
   latency_ms: milliseconds.optional(),
   retry_after: z.union([z.int().min(0), z.string().regex(/^[\x20-\x7e]+$/)]).optional(),
 })
-/** {@link faults} */
 export type Faults = z.infer<typeof faults>

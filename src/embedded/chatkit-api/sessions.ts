@@ -17,7 +17,6 @@ const SWEEP_SECONDS = 60
 /** Makes an identifier that begins with the prefix. */
 export type MakeId = (prefix: string) => string
 
-/** {@link createSessions} */
 export type Sessions = ReturnType<typeof createSessions>
 
 /**

@@ -17,7 +17,6 @@ interface Entry {
   readonly items: readonly KnownThreadItem[]
 }
 
-/** {@link createThreads} */
 export type ThreadMemory = ReturnType<typeof createThreads>
 
 /** Every caller sees all threads, as with the real API. */

@@ -12,7 +12,6 @@ import { type Events, say, show, type Turn, wordsOf } from './turn.ts'
 
 const MAX_COUNT = 1_000_000
 
-/** A message of the user. */
 export interface Message {
   readonly text: string
   readonly attachments: readonly ServerAttachment[]

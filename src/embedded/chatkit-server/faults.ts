@@ -24,5 +24,4 @@ export const faults = commonFaults.extend({
   huge_frame_bytes: z.int().min(1).max(268_435_456).optional(),
   chunk_bytes: z.int().min(1).optional(),
 })
-/** {@link faults} */
 export type ServerFaults = z.infer<typeof faults>

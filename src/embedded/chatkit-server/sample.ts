@@ -28,7 +28,6 @@ export interface ChatKitServerOptions {
   readonly wordMs?: number | undefined
 }
 
-/** {@link createChatKitServer} */
 export type ChatKitServer = ReturnType<typeof createChatKitServer>
 
 /**

@@ -51,7 +51,6 @@ const PREFIXES: Readonly<Record<NewItem['type'], string>> = {
   structured_input: 'si',
 }
 
-/** {@link createSampleStore} */
 export type SampleStore = ReturnType<typeof createSampleStore>
 
 /**

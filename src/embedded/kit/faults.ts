@@ -26,7 +26,6 @@ export const commonFaults = z.strictObject({
 })
 type CommonFaults = z.infer<typeof commonFaults>
 
-/** {@link createFaultBox} */
 export type FaultBox<Faults extends CommonFaults> = ReturnType<typeof createFaultBox<Faults>>
 
 /** Keeps the faults that are set; at first there are none. */

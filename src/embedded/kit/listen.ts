@@ -13,7 +13,6 @@ export interface ListenAt {
   readonly host?: string | undefined
 }
 
-/** A server that listens. */
 export interface LoopbackListener {
   /** `http://127.0.0.1:8789` */
   readonly origin: string

@@ -8,7 +8,6 @@ interface Cookie {
 
 const MAX_REDIRECTS = 10
 
-/** {@link createBrowser} */
 export type Browser = ReturnType<typeof createBrowser>
 
 /** A new browser without cookies. Use it for one host only, because it sends its cookies to every host. */

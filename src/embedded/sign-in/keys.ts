@@ -44,7 +44,6 @@ function pairFor(algorithm: string) {
   return generate('rsa', { modulusLength: 2048 })
 }
 
-/** The public half of a key. */
 export function publicHalf(key: PrivateKey): Readonly<Record<string, unknown>> {
   const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...published } = key
   return published

@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { type Browser, createBrowser } from './browser.ts'
 import type { SignInServer } from './sign-in.ts'
 
-/** A person who has signed in. */
 export interface SignedIn {
   readonly accessToken: string
   readonly idToken: string

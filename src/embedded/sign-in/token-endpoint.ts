@@ -5,7 +5,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { type MadeToken, type TokenMaker, TokenRequestError, tokenRequest } from './token-maker.ts'
 
-/** Path of the call. */
 export const TOKENS_PATH = '/_embedded/tokens'
 
 const MAX_BODY_BYTES = 64 * 1024

@@ -32,7 +32,6 @@ const MAX_SECONDS = 31_536_000
 /** Life of a token in seconds, when the request names none and the config allows it. */
 const USUAL_SECONDS = 3600
 
-/** Body of a request for a token. */
 export const tokenRequest = z.strictObject({
   sub: z.string().min(1).max(255),
   /** The first one when absent. */
@@ -61,7 +60,6 @@ export class TokenRequestError extends Error {
   override readonly name = 'TokenRequestError'
 }
 
-/** {@link createTokenMaker} */
 export type TokenMaker = ReturnType<typeof createTokenMaker>
 
 /**

@@ -34,7 +34,6 @@ const REPEATED_SECONDS = 300
 /** Most addresses whose links are kept, at most about 6 kB each. */
 const MOST_KEPT = 100
 
-/** {@link createFileLinks} */
 export type LinksFor = ReturnType<typeof createFileLinks>
 
 export function createFileLinks({

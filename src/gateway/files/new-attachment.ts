@@ -11,7 +11,6 @@ import type { LinksFor } from './file-links.ts'
 /** Only the id is checked. */
 const attachmentJson = z.looseObject({ id: z.string() })
 
-/** {@link createAnswerAttachment} */
 export type AnswerAttachment = ReturnType<typeof createAnswerAttachment>
 
 export function createAnswerAttachment({

@@ -17,7 +17,6 @@ import { LINK_TYPES, type LinkUse } from './file-links.ts'
 /** How often a running download or upload checks whether its link has ended, in milliseconds. */
 const CHECK_MS = 500
 
-/** A verified link. */
 export interface OpenLink {
   readonly call: Call
   /** Address of the file at the server. */

@@ -6,7 +6,6 @@ import type { z } from 'zod'
 import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
 import { ApiError } from './api-error.ts'
 
-/** Most bytes of a body. */
 export const MAX_BODY_BYTES = 256 * 1024
 /** Deepest nesting of a JSON body. */
 export const MAX_JSON_DEPTH = 64

@@ -25,7 +25,6 @@ interface FrameParts {
   readonly tryIt: boolean
 }
 
-/** A whole page. */
 export async function layout(page: DocsPage, { base, tryIt }: FrameParts): Promise<string> {
   const { name, title, body, query = '' } = page
   const start = `${base}../docs`

@@ -19,7 +19,6 @@ export type OpenApi = ReturnType<typeof createOpenApi>
 /** The service's URL in samples when `PUBLIC_URL` is not set. */
 const EXAMPLE_URL = 'https://chat.example.com'
 
-/** One operation of the document. */
 export type Operation = ReturnType<typeof describeOperation>
 
 /**

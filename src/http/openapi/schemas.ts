@@ -3,7 +3,6 @@
 
 import { z } from 'zod'
 
-/** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
 /**

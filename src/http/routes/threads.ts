@@ -37,7 +37,6 @@ export const threadListParameters = {
 /** Has no `user`, because the caller cannot choose one. */
 const ownThreadsQuery = z.strictObject(threadListParameters)
 
-/** Query of the items of a thread. */
 export const itemListQuery = z.strictObject(listParameters)
 
 const threadExample = {

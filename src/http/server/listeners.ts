@@ -4,7 +4,6 @@ import type { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { systemCode } from '../../lib/errors.ts'
 
-/** Where to listen. */
 export interface ListenAddress {
   readonly host: string
   /** 0 = any free one. */

@@ -19,7 +19,6 @@ import {
   type Take,
 } from './unusable-requests.ts'
 
-/** A server that listens. */
 export interface Listening {
   /** Contains the port in use, even when port 0 was asked for. */
   readonly url: string

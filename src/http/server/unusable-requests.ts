@@ -83,7 +83,6 @@ function headerBytes(raw: readonly string[]): number {
   return bytes
 }
 
-/** Serves a request. */
 export type Take = (request: IncomingMessage, response: ServerResponse) => void
 
 /** While so many requests of a connection wait for the answers to those before them, nothing more is read from it. */

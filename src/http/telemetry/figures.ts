@@ -49,7 +49,6 @@ export const RANGES = {
   day: { seconds: 300, most: 288 },
 } as const
 
-/** {@link createFigures} */
 export type Figures = ReturnType<typeof createFigures>
 
 /** The part that the console uses. */

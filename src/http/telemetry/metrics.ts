@@ -33,7 +33,6 @@ export interface ForeignSeen {
   readonly count: number
 }
 
-/** {@link createMetrics} */
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Labels of a mint that was refused below the app. */
@@ -71,7 +70,6 @@ export function createMetrics(sources: MetricSources) {
     return new Response(body, { status, headers: { ...everyAnswer(id), ...headers } })
   })
   return {
-    /** Counts one answer. */
     seen({ method, route, status, code = 'ok', milliseconds, trace }: AnswerSeen): void {
       const label = SERVED_METHODS.has(method) ? method : 'other'
       requests.inc({ method: label, route, status, code })

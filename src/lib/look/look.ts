@@ -8,7 +8,6 @@ export function styleSheet(own: URL): string {
   return read(new URL('look.css', import.meta.url)) + read(own)
 }
 
-/** The icon, as SVG. */
 export function icon(): string {
   return read(new URL('icon.svg', import.meta.url))
 }

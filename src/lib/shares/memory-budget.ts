@@ -3,7 +3,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { ServiceError } from '../errors.ts'
 
-/** {@link createMemoryBudget} */
 export type MemoryBudget = ReturnType<typeof createMemoryBudget>
 
 /** The memory of one body, event or answer that is read in pieces. */

@@ -3,10 +3,8 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asServiceError, isBusy } from './failure.ts'
 
-/** One row of a result. */
 export type ResultRow = Readonly<Record<string, SQLOutputValue>>
 
-/** {@link createSql} */
 export type Sql = ReturnType<typeof createSql>
 
 /** A column of a result as a number; undefined when there is no row or the column is null. */
@@ -15,7 +13,6 @@ export function numberIn(row: ResultRow | undefined, column: string): number | u
   return typeof value === 'number' ? value : undefined
 }
 
-/** {@link createDatabase} */
 export type Database = ReturnType<typeof createDatabase>
 
 /** How long a call goes on trying, in milliseconds. Each try may also block for SQLite's own 50 ms. */

@@ -8,7 +8,6 @@ import {
 } from '../../support/tokens.ts'
 import { mintRequest } from './connection.ts'
 
-/** Algorithms that are measured. */
 export const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'HS256'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 

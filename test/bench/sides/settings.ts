@@ -19,14 +19,12 @@ export const settings = {
   audience: read('AUDIENCE'),
 }
 
-/** What a create is asked with. */
 export const CREATE_HEADERS = {
   authorization: `Bearer ${settings.apiKey}`,
   'content-type': 'application/json',
   'openai-beta': 'chatkit_beta=v1',
 }
 
-/** Body of a create for a user. */
 export function createBody(user: string): string {
   return JSON.stringify({ workflow: { id: 'wf_bench' }, user })
 }

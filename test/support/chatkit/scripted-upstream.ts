@@ -33,7 +33,6 @@ export type Behaviour =
 
 type Operation = 'create' | 'cancel' | 'other'
 
-/** A request that arrived. */
 export interface SeenRequest {
   readonly operation: Operation
   readonly method: string

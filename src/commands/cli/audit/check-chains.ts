@@ -34,7 +34,6 @@ const damaged = z.object({
   seq: z.number().nullable().catch(null),
 })
 
-/** A fault in the record. */
 export interface ChainFault {
   readonly kind: 'changed' | 'missing' | 'inserted' | 'reordered'
   /** Null for an entry that is missing, or whose id cannot be read. */

@@ -9,7 +9,6 @@ import type { PageSeen } from '../pages.ts'
 /** Milliseconds between two polls. Each poll is an admin's read, which adds an entry to the audit. */
 const EVERY_MS = 2000
 const MOST_AT_A_TIME = 100
-/** Most pages of one poll. */
 const MOST_PAGES = 20
 /** Seconds that a poll reaches back behind the newest entry, because instances do not write in order of time. */
 const LATE_SECONDS = 60

@@ -12,7 +12,6 @@ import { jsonOrUndefined } from '../json.ts'
 import { jsonOption, print, printJson, printTable, remark, time } from '../output.ts'
 import { type ChainFault, type ChainSummary, checkChains } from './check-chains.ts'
 
-/** `audit verify` */
 export function verifyAudit(io: Io): Command {
   return new Command('verify')
     .description(

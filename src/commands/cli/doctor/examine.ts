@@ -18,7 +18,6 @@ import { checkStore } from './store.ts'
 import { checkIssuers, checkPublicUrl, describeProxies } from './surroundings.ts'
 import { checkHosted } from './workflows.ts'
 
-/** Options of `doctor`. */
 export interface DoctorOptions {
   readonly config?: string
   readonly workflow?: string

@@ -25,7 +25,6 @@ const MAX_JSON_DEPTH = 32
 export const TOKEN_WANTED =
   'Pipe the token in (chatkit-mint jwt explain < token.txt), or run the command without one and paste it.'
 
-/** Options of `jwt explain`. */
 export interface ExplainOptions {
   readonly config?: string
   readonly workflow?: string

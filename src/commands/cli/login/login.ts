@@ -10,7 +10,6 @@ import type { LoginFlags } from './sign-in.ts'
 
 const MOST_SECONDS = 300
 
-/** `login` */
 export function loginCommand(io: Io): Command {
   const within = new Option('--timeout <seconds>', 'give up after these').default(MOST_SECONDS)
   const port = new Option('--port <port>', 'of the redirect; a free one when absent')

@@ -9,7 +9,6 @@ import { print, remark, time } from '../output.ts'
 import { profileOption } from './profile-option.ts'
 import { openProfile, type Profile, type Tokens } from './profiles.ts'
 
-/** `logout` */
 export function logoutCommand(io: Io): Command {
   return new Command('logout')
     .description(

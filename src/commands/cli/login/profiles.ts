@@ -51,7 +51,6 @@ const fileSchema = z.strictObject({
 export type Tokens = z.infer<typeof tokensSchema>
 /** A service, a provider, and the tokens of the signed-in admin. */
 export type Profile = z.infer<typeof profileSchema>
-/** {@link openProfile} */
 export type ProfileEntry = ReturnType<typeof openProfile>
 
 /** A refresh takes at most three calls of 5 s, so an older lock belongs to a process that was killed. */

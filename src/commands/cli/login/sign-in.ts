@@ -14,7 +14,6 @@ import { scopeOf, type TokenAnswer, tokensOf, withProvider } from './provider.ts
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
-/** Options of `login`. */
 export interface LoginFlags {
   readonly issuer?: string
   readonly clientId?: string

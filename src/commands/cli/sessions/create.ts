@@ -28,7 +28,6 @@ interface CreateFlags extends TargetFlags {
   readonly input?: object
 }
 
-/** `sessions create` */
 export function createSession(io: Io): Command {
   const command = new Command('create')
     .description(

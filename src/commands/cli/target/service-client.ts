@@ -31,7 +31,6 @@ interface ServiceClientOptions {
   readonly dispatcher: Dispatcher
 }
 
-/** {@link createServiceClient} */
 export type ServiceClient = ReturnType<typeof createServiceClient>
 
 /** This service's HTTP interface, as an admin. */

@@ -5,7 +5,6 @@ import { CommandError, EXIT } from '../exit.ts'
 import { jsonOrUndefined } from '../json.ts'
 
 const lineSchema = z.looseObject({ type: z.string() })
-/** A line of an export or an erase. */
 export type StreamLine = z.infer<typeof lineSchema>
 
 const summarySchema = z.looseObject({ type: z.literal('summary'), complete: z.boolean() })

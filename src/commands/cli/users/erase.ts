@@ -20,7 +20,6 @@ interface Flags extends TargetFlags {
   readonly yes?: boolean
 }
 
-/** `users erase` */
 export function eraseUser(io: Io): Command {
   const command = withUser(new Command('erase'))
     .description('Revoke a user, delete all their threads and what this service keeps of them')

@@ -4,7 +4,6 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { systemCode } from '../../../lib/errors.ts'
 import { CommandError, EXIT } from '../exit.ts'
 
-/** {@link openExportFile} */
 export type ExportFile = Awaited<ReturnType<typeof openExportFile>>
 
 /**

@@ -17,7 +17,6 @@ interface Flags extends TargetFlags {
   readonly user?: UserId
 }
 
-/** `users export` */
 export function exportUser(io: Io): Command {
   const command = withUser(new Command('export'))
     .description('Everything that is kept of a user, as NDJSON: sessions, threads, items, audit')

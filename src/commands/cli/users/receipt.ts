@@ -32,7 +32,6 @@ interface Flags extends TargetFlags {
 
 const KEY_SET = '/.well-known/jwks.json'
 
-/** `users receipt` */
 export function userReceipt(io: Io): Command {
   const command = withUser(new Command('receipt'))
     .description('A signed receipt: what was live, who ended it, what the upstream confirmed')

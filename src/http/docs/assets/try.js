@@ -22,7 +22,6 @@ function parameterControl({ required, schema }) {
   return make('select', { children })
 }
 
-/** The form of a call. */
 function formOf({ method, path, parameters, requestBody }) {
   const fields = parameters.map((one) => ({ ...one, control: parameterControl(one) }))
   const example = requestBody?.content['application/json']?.example

@@ -15,7 +15,6 @@ const SLOT = 10_464
 const CONNECT_MS = 1_000
 const DEFAULT_PORT = 6379
 
-/** Where Redis is. */
 export interface RedisLocation {
   readonly url: Secret
   readonly cluster: boolean
