@@ -55,7 +55,9 @@ const logoutSchema = z
       .optional()
       .describe("Signature algorithms of logout tokens; without it the issuer's `algorithms`."),
   })
-  .describe('Accept OpenID Connect back-channel logout tokens from this issuer.')
+  .describe(
+    'Accept OpenID Connect back-channel logout tokens from this issuer, at `/v1/backchannel-logout`: the URI to register there.',
+  )
 
 export const issuerSchema = z
   .strictObject({
