@@ -23,3 +23,11 @@ test('a window that is over begins anew, and is then the youngest', () => {
   expect(used('c', 60_000)).toBe(1)
   expect(used('a', 60_000)).toBe(2)
 })
+
+test('a window ends one length later at the latest when the clock is set back', () => {
+  const consume = createCounters()
+  const at = (nowMs: number) => consume('a', { ...LIMIT, nowMs })
+  for (let uses = 0; uses < 3; uses++) at(3_600_000)
+  expect(at(0)).toMatchObject({ allowed: false, resetMs: 60_000 })
+  expect(at(60_000).allowed).toBe(true)
+})

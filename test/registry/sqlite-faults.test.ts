@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
@@ -95,6 +95,27 @@ describe('a SQLite store that fails', () => {
       code: 'store_unavailable',
     })
     other.close()
+  })
+
+  it.each([
+    ['the file is deleted', () => rmSync(file.path)],
+    ['the log is deleted', () => rmSync(`${file.path}-wal`)],
+    [
+      'another file takes its place',
+      () => {
+        writeFileSync(`${file.path}-new`, '')
+        renameSync(`${file.path}-new`, file.path)
+      },
+    ],
+  ])('refuses writes, and readiness, when %s', async (_, harm) => {
+    const registry = open()
+    await registry.record(entry({ id: 's1' }))
+    harm()
+    const refusal = { code: 'store_unavailable', reason: expect.stringContaining('restart') }
+    await expect.poll(() => registry.check().catch((error) => error)).toMatchObject(refusal)
+    await expect(registry.revoke(order())).rejects.toMatchObject(refusal)
+    const together = ['s2', 's3'].map((id) => registry.record(entry({ id })))
+    for (const write of together) await expect(write).rejects.toMatchObject(refusal)
   })
 
   it('refuses every call when it is closed', async () => {

@@ -1,11 +1,17 @@
 // The SQLite connection: waits for locks without blocking the event loop, and commits writes of one turn together.
+import { statSync } from 'node:fs'
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ServiceError } from '../../lib/errors.ts'
 import { asServiceError, isBusy } from './failure.ts'
 
 export type ResultRow = Readonly<Record<string, SQLOutputValue>>
 
 export type Sql = ReturnType<typeof createSql>
+
+interface Writer extends Sql {
+  readonly files: ReturnType<typeof createFileCheck>
+}
 
 /** A column of a result as a number; undefined when there is no row or the column is null. */
 export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
@@ -24,7 +30,7 @@ const PATIENCE_MS = 200
  * @param db - open; closed by its owner
  */
 export function createDatabase(db: DatabaseSync) {
-  const sql = createSql(db)
+  const sql = { ...createSql(db), files: createFileCheck(db.location()) }
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
 
   /** While another connection holds the lock, the calls queue, and only the first of them tries again. */
@@ -94,6 +100,33 @@ function createSql(db: DatabaseSync) {
   }
 }
 
+/** Milliseconds between two checks of the files. */
+const CHECK_EVERY_MS = 1000
+
+/**
+ * Makes the check that throws when the file or its log was deleted or replaced. SQLite goes on writing into the
+ * deleted one, and all of that is gone when the process ends.
+ *
+ * @param path - null for a database in memory
+ */
+function createFileCheck(path: string | null) {
+  const files = path === null ? [] : [path, `${path}-wal`]
+  const find = () => files.map((file) => statSync(file, { throwIfNoEntry: false })?.ino)
+  const opened = find()
+  return {
+    /** When the next check is due, by `performance.now()`. */
+    checkAt: performance.now() + CHECK_EVERY_MS,
+    check(): void {
+      const found = find()
+      if (found.some((file, at) => file !== opened[at])) {
+        const reason = 'the SQLite file or its log was deleted or replaced: restart the service'
+        throw new ServiceError('store_unavailable', { reason })
+      }
+      this.checkAt = performance.now() + CHECK_EVERY_MS
+    },
+  }
+}
+
 /** One write of a group, with the callbacks for its caller. */
 interface Member {
   readonly work: (sql: Sql) => unknown
@@ -140,7 +173,7 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
  * @param group - at least one
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */
-function runGroup(sql: Sql, group: readonly Member[]): void {
+function runGroup(sql: Writer, group: readonly Member[]): void {
   let results: readonly unknown[]
   try {
     results = commitTogether(sql, group)
@@ -152,7 +185,7 @@ function runGroup(sql: Sql, group: readonly Member[]): void {
   for (const [at, member] of group.entries()) member.done(results[at])
 }
 
-function settleAlone(sql: Sql, member: Member): void {
+function settleAlone(sql: Writer, member: Member): void {
   try {
     const [result] = commitTogether(sql, [member])
     member.done(result)
@@ -161,7 +194,8 @@ function settleAlone(sql: Sql, member: Member): void {
   }
 }
 
-function commitTogether(sql: Sql, group: readonly Member[]): readonly unknown[] {
+function commitTogether(sql: Writer, group: readonly Member[]): readonly unknown[] {
+  if (performance.now() >= sql.files.checkAt) sql.files.check()
   sql.setDurable(group.some(({ durable }) => durable))
   sql.run('BEGIN IMMEDIATE')
   try {
