@@ -8,6 +8,7 @@ import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
 import { releaseWhenTaken } from '../http/upstream-call-options.ts'
 import type { Deadline } from '../lib/deadline.ts'
+import { isCode } from '../lib/errors.ts'
 import { fieldOf, threadsOfItems } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
@@ -108,10 +109,18 @@ export function createAnswerJson({
       const json = await memory.work(parse)
       return answerPage(c, call, await lists.fromServer(c, call, { request, json, deadline }))
     },
-    /** Answers a request that the server refused, if the gateway can; throws the `failure` otherwise. */
+    /**
+     * Answers a request that the server refused, if the gateway can; throws the `failure` otherwise. If the server no
+     * longer has the thing that the request deletes, its record is removed.
+     */
     async answerRefused(c: AppContext, call: Call, refused: RefusedExchange): Promise<Response> {
-      const request = listIn(refused.parsed)
-      if (request === undefined) throw refused.failure
+      const { parsed, failure, deadline } = refused
+      const gone = isCode(failure, 'not_found') ? deletedBy(parsed) : undefined
+      if (gone !== undefined && (await lists.canList(c, call, deadline))) {
+        await ownership.release(call, gone)
+      }
+      const request = listIn(parsed)
+      if (request === undefined) throw failure
       return answerPage(c, call, await lists.fromRecords(c, call, { ...refused, request }))
     },
   }
@@ -132,7 +141,7 @@ export function asJson(c: AppContext, value: unknown): Response {
 }
 
 /** The thread or attachment that a request deletes; undefined when it deletes none. */
-export function deletedBy({ known, request }: ParsedRequest): Thing | undefined {
+function deletedBy({ known, request }: ParsedRequest): Thing | undefined {
   if (known && request.type === 'threads.delete') {
     return { kind: 'thread', id: request.params.thread_id }
   }

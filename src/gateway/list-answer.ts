@@ -38,6 +38,7 @@ export interface ListRequest {
 type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
+const anyPage = z.looseObject({ data: z.array(z.unknown()) })
 const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 
 /** @param parts - `forward`: requests further pages */
@@ -66,6 +67,17 @@ export function createOwnLists({
   }
 
   return {
+    /**
+     * Whether a ChatKit server answers at the address. A wrong path, or a proxy without the server behind it, answers
+     * 404 to everything.
+     */
+    async canList(c: AppContext, call: Call, deadline: Deadline): Promise<boolean> {
+      const request = { type: 'threads.list', params: { limit: 1 } } as const
+      const ask = askFor(c, call, { request, deadline })
+      const answer = await ask(call, request.type, request.params).catch(() => undefined)
+      return anyPage.safeParse(answer).success
+    },
+
     /** @param asked - `json`: the server's answer */
     fromServer(c: AppContext, call: Call, asked: ListRequest & { readonly json: unknown }) {
       const { params, type } = asked.request

@@ -15,7 +15,7 @@ import { type BodyLimits, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
 import { callOptions, clientGone } from '../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
-import { isCode, ServiceError } from '../lib/errors.ts'
+import { ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AnswerEvents } from './event-answer.ts'
@@ -24,7 +24,7 @@ import { MULTIPART_TYPE } from './files/forms.ts'
 import { type createOpenLink, linkUseOf } from './files/open-link.ts'
 import type { createUploads } from './files/uploads.ts'
 import type { Forward } from './forward.ts'
-import { type AnswerJson, deletedBy } from './json-answer.ts'
+import type { AnswerJson } from './json-answer.ts'
 import type { Call, createOpenCall, OpenedCall } from './open-call.ts'
 import { endOf, type OpenStreams } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
@@ -138,9 +138,6 @@ export function createTakeMessage({
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
       leave()
-      // The server no longer has the thing that the request deletes, so its record is removed.
-      const gone = isCode(error, 'not_found') ? deletedBy(parsed) : undefined
-      if (gone !== undefined) await ownership.release(call, gone)
       throw ended.signal.aborted ? ended.signal.reason : error
     } finally {
       deadline.stop()

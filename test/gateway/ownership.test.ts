@@ -101,6 +101,25 @@ test('a thread that was deleted belongs to nobody', async () => {
   expect(scene.sample.server.requests()).toEqual([])
 })
 
+test('a thread that the server has lost belongs to nobody once it is deleted', async () => {
+  const { id } = await createThread(alice)
+  const request = ['threads.delete', { thread_id: id }] as const
+  scene.sample.server.setFaults({ status: 404, times: 1 })
+  expect((await alice(request)).status).toBe(404)
+  scene.sample.server.clearRequests()
+  expect((await alice(request)).status).toBe(404)
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
+test('a thread keeps its owner when a delete meets an address that answers 404 to everything', async () => {
+  const { id } = await createThread(alice)
+  scene.sample.server.setFaults({ status: 404 })
+  expect((await alice(['threads.delete', { thread_id: id }])).status).toBe(404)
+  scene.sample.server.setFaults({})
+  expect((await alice(['threads.get_by_id', { thread_id: id }])).status).toBe(200)
+  expect((await alice(['threads.delete', { thread_id: id }])).status).toBe(200)
+})
+
 test('when the server makes an attachment with the id of another user’s, the client gets 502', async () => {
   const params = { name: 'a', size: 1, mime_type: 'text/plain' }
   const { id } = (await (await bob(['attachments.create', params])).json()) as { id: string }
