@@ -15,10 +15,7 @@ import type { ListQuery, ThreadListQuery } from './wire/wire.ts'
 export class UnusableSessionError extends ServiceError {
   readonly sessionId: SessionId | undefined
 
-  /**
-   * @param reason - for the log
-   * @param sessionId - of the session that now exists upstream
-   */
+  /** @param sessionId - of the session that now exists upstream */
   constructor(reason: string, sessionId: SessionId | undefined) {
     super('upstream_invalid_response', { reason })
     this.sessionId = sessionId
@@ -115,7 +112,6 @@ export interface ChatKit {
    * `POST /chatkit/sessions/{id}/cancel`: stops new requests with its client secret; harmless when
    * repeated.
    *
-   * @param id - of the session
    * @returns the session; null when the API no longer knows it (404, 410) and its client secret is useless
    */
   cancelSession(id: SessionId, call?: CallOptions): Promise<EndedSession | null>
@@ -151,7 +147,6 @@ export interface ChatKit {
    * `GET /chatkit/threads/{id}/items`
    *
    * @param id - of the thread, whoever owns it
-   * @param query - which of its items
    * @throws `not_found` when there is no such thread; `invalid_request` when the API refuses the
    * query (400): cursors are the client's
    */
@@ -161,7 +156,6 @@ export interface ChatKit {
    * Only for self-hosted servers, where an attachment may belong to no thread. The ChatKit API deletes
    * attachments with their threads.
    *
-   * @param id - of the attachment
    * @throws `not_found` when there is no such attachment
    */
   deleteAttachment?(id: string, call?: CallOptions): Promise<void>

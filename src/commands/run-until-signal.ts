@@ -18,7 +18,6 @@ const ABOUT_CONFIG = ['EnvironmentError', 'SetupError', 'UnusableSettingError']
 /**
  * Starts a command, prints its introduction, and closes it at a signal.
  *
- * @param name - of the command, for messages
  * @param load - imports the function that starts it. The sign-in is a development dependency, which a
  * production install lacks
  */

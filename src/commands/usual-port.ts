@@ -51,7 +51,6 @@ export function freePort(port: number): Promise<number> {
  * A line that says that the service is not at the wanted port; empty when it is.
  *
  * @param port - the wanted port; 0 for any
- * @param url - of the service
  */
 export function takenLine(port: number, url: string): string {
   if (port === 0 || new URL(url).port === String(port)) return ''

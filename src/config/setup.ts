@@ -29,10 +29,7 @@ export class SetupError extends Error {
   readonly problems: readonly string[]
   readonly signingKeys: SecretSource | undefined
 
-  /**
-   * @param problems - all of them
-   * @param signingKeys - of the environment; their text has not been judged
-   */
+  /** @param signingKeys - of the environment; their text has not been judged */
   constructor(problems: readonly string[], signingKeys?: SecretSource) {
     super(problems.join('\n'))
     this.problems = problems
@@ -177,7 +174,6 @@ function readText(file: string, given: boolean): string {
 /**
  * Reads the proxies alone, for commands that need little else.
  *
- * @param variables - the environment
  * @throws {@link EnvironmentError}
  */
 function readProxyVariables(variables?: Variables): Proxies {

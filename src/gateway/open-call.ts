@@ -155,7 +155,6 @@ export function createOpenCall({
   }
 
   /**
-   * @param c - the request
    * @throws `not_found` when there is no such self-hosted workflow; `missing_token`; `invalid_token`;
    * `rate_limited`; `store_unavailable`
    */

@@ -77,7 +77,6 @@ export function createOpenStreams({
 
   return {
     /**
-     * @param session - the session whose request is answered
      * @param onEnd - called at most once
      * @returns a function that ends the watch
      */

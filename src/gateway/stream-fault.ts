@@ -32,10 +32,7 @@ export class StreamFault extends Error {
   override readonly name = 'StreamFault'
   readonly why: StreamEnd
 
-  /**
-   * @param why - selects the last event
-   * @param cause - the error underneath, for the log
-   */
+  /** @param why - selects the last event */
   constructor(why: StreamEnd, cause?: unknown) {
     super(`the stream ended: ${why}`, { cause })
     this.why = why

@@ -150,7 +150,6 @@ export function selfOf(...who: Parameters<typeof userOfAdmin>) {
  * The part of a request that `administer/` needs.
  *
  * @param c - a request that {@link requireAdmin} or the console has let through
- * @param call - goes with upstream calls
  */
 export function adminRequest(c: AppContext, call?: CallOptions): AdminRequest {
   const { admin: actor, user: ownUser, requestId } = c.var

@@ -33,9 +33,6 @@ interface RefusalLine {
 /**
  * What the line of a request says besides the request itself. A reason, with those of the errors underneath, says
  * all of a failure that was foreseen; only what nobody foresaw needs its stack.
- *
- * @param error - what the request ended with
- * @param status - of the answer
  */
 export function refusalLine(error: unknown, status: number): RefusalLine {
   const level = status < 500 ? 'info' : 'error'

@@ -134,8 +134,6 @@ export const blockedUntil = z
 /**
  * The answer of a list.
  *
- * @param schema - of the page
- * @param entry - an example
  * @param cursor - of the example
  */
 export function pageAnswer(schema: z.ZodType, entry: object, cursor: string): Answer {

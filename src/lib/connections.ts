@@ -30,11 +30,7 @@ export function connectTo(origin: string, proxyFor: ProxyFor, connections?: numb
   return connect(origin, proxyFor, { allowH2: false, ...(connections && { connections }) })
 }
 
-/**
- * Connections to any origin.
- *
- * @param bounds - of undici's pool for each origin
- */
+/** Connections to any origin. */
 export function connectToAny(proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
   return new Agent({
     ...bounds,

@@ -105,8 +105,6 @@ export class UnusableSettingError extends Error {
 
 /**
  * The operating system's code (`ECONNREFUSED`, `ENOTFOUND`) of an error, or of the first cause that has one.
- *
- * @param error - what was thrown
  */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined

@@ -30,8 +30,6 @@ export function showAll(texts: readonly string[]): string {
 /**
  * An error in full, for operators: its reason and those of its causes. What looks like a credential is
  * redacted.
- *
- * @param error - what was thrown
  */
 export function reasonOf(error: unknown): string {
   return scrub(inFull(error))

@@ -98,7 +98,6 @@ function notAllowed(
 /**
  * The first thing that is wrong with a client's input.
  *
- * @param declared - the workflow's `input`
  * @returns a sentence for the client, without its full stop; undefined when nothing is wrong
  */
 function inputProblem(

@@ -8,7 +8,6 @@ import { createParams } from './session-params.ts'
  * The workflow that a backend asks for: by its name, by one of its `answers_to`, or by a hosted id that one
  * workflow alone has.
  *
- * @param workflows - of the config
  * @param id - `workflow.id` of the call
  * @returns undefined when there is none, or the key may not use it
  */

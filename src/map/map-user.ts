@@ -57,7 +57,6 @@ export function mapUser(expression: Expression, principal: VerifiedClaims): User
 /**
  * The ChatKit user of a subject, found without a token.
  *
- * @param issuers - with their effective `user` expressions
  * @param subject - a token's `sub`
  * @returns undefined when the issuer is not configured, or when its expression fails or needs another
  * claim

@@ -72,7 +72,6 @@ export function mapFallback(
 /**
  * Evaluates a workflow's state variables.
  *
- * @param expressions - by name
  * @returns undefined when the workflow has none
  * @throws ServiceError `claims_not_mapped` when one fails, or yields anything but well-formed text, a
  * finite number that JSON carries exactly, or a bool

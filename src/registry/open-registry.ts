@@ -13,8 +13,6 @@ export type RegistryLocation =
 /**
  * Opens a registry, which the caller closes. Only the code of the adapter in use is loaded.
  *
- * @param location - parsed from `STORE_URL`
- * @param log - for messages of the store while it runs
  * @param moves - moves ownership records that earlier versions kept by workflow; SQLite files only
  * @throws `StoreUnusableError` when a file cannot be opened, written or understood. Redis may be away:
  * its methods then throw `store_unavailable`

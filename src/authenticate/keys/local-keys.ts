@@ -8,11 +8,7 @@ import { type IssuerKeys, MAX_CANDIDATES } from './issuer-keys.ts'
 /** Chooses the keys that may have signed a token. */
 export type FindKeys = (header: TokenHeader) => Promise<readonly CryptoKey[]>
 
-/**
- * Chooses among public keys by `alg` and `kid`. Each key is imported once, when it is first needed.
- *
- * @param keys - from `usableKeys`
- */
+/** Chooses among public keys by `alg` and `kid`. Each key is imported once, when it is first needed. */
 export function createFindKeys(keys: readonly JWK[]): FindKeys {
   const resolve = createLocalJWKSet({ keys: [...keys] })
   return async ({ alg, kid }) => {

@@ -38,7 +38,6 @@ export class UpstreamFault extends Error {
   override readonly name = 'UpstreamFault'
   readonly kind: FaultKind
 
-  /** @param cause - the error underneath */
   constructor(kind: FaultKind, cause: unknown) {
     super(`no whole answer: ${kind}`, { cause })
     this.kind = kind

@@ -41,7 +41,6 @@ const EVENTS_WITH_FILES: readonly string[] = [
   'thread.item.replaced',
 ]
 
-/** @param event - of a stream, parsed */
 export function fileFieldsOfEvent(event: { readonly type: string }): readonly FileField[] {
   const found: FileField[] = []
   if (!EVENTS_WITH_FILES.includes(event.type)) return found

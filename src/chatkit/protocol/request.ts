@@ -123,7 +123,6 @@ export type ParsedRequest =
   | { readonly known: true; readonly request: KnownRequest }
   | { readonly known: false; readonly request: OtherRequest }
 
-/** @param type - of a request */
 export function isKnownType(type: string): type is RequestType {
   return (REQUEST_TYPES as readonly string[]).includes(type)
 }
@@ -131,8 +130,6 @@ export function isKnownType(type: string): type is RequestType {
 /**
  * Whether the answer to a request is an event stream; otherwise it is JSON. For an unknown type only the
  * content type of the answer tells.
- *
- * @param type - of the request
  */
 export function isStreaming(type: string): boolean {
   return STREAMING.includes(type)

@@ -150,7 +150,6 @@ const utf8 = new TextDecoder()
  * Reads the whole body of a JSON answer. 204 counts as `{}`, the protocol's answer to a delete.
  *
  * @param reply - a success
- * @param deadline - of the call
  * @throws `upstream_invalid_response` when it is of another type, too long, or breaks off; `upstream_timeout`;
  * `request_timeout`
  */
@@ -198,7 +197,6 @@ async function readAll(
  * read the request; if the body were destroyed then, the rest of the request would not be sent.
  *
  * @param reply - a success
- * @param deadline - of the call
  * @throws `upstream_invalid_response` when it breaks off; `upstream_timeout`; `request_timeout`
  */
 export async function dropBody(reply: ServerReply, deadline: Deadline): Promise<void> {

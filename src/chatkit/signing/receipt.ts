@@ -50,7 +50,6 @@ export class InvalidReceiptError extends Error {
  *
  * @param jws - compact
  * @param published - as `/.well-known/jwks.json` has them
- * @param issuer - the service's public URL
  * @throws {@link InvalidReceiptError}
  */
 export async function verifyReceipt(

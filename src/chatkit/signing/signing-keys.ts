@@ -106,11 +106,7 @@ export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
 /** {@link SIGNING_ALGORITHMS}; `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
 
-/**
- * A new private key set with one key, as the text that {@link readSigningKeys} takes.
- *
- * @param alg - algorithm of the key
- */
+/** A new private key set with one key, as the text that {@link readSigningKeys} takes. */
 export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
   const { privateKey: key } = await generateKeyPair(alg, { extractable: true })
   return JSON.stringify({ keys: [{ ...(await exportJWK(key)), alg }] })

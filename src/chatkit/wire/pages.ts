@@ -29,7 +29,6 @@ const MAX_FETCHES = 20
 /**
  * Fetches until a page is full: entries that are left out must neither shorten a page nor end the list.
  *
- * @param query - the client's
  * @param fetch - gets a part in the order asked for; with `before` alone, the entries nearest before it
  */
 export async function collect<T>(

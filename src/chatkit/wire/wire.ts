@@ -57,11 +57,7 @@ export function openEnum<const T extends readonly [string, ...string[]]>(known: 
   return z.union([z.enum(known), z.string().min(1)])
 }
 
-/**
- * A field that has a default in the reference: when it is absent or null, the default is meant.
- *
- * @param value - the default
- */
+/** A field that has a default in the reference: when it is absent or null, the default is meant. */
 export function orElse<T extends z.ZodType>(schema: T, value: z.output<T>) {
   return z.preprocess((given) => given ?? value, schema)
 }

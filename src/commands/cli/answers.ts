@@ -18,12 +18,7 @@ export const serviceSession = z.looseObject({
 })
 export type ServiceSession = z.infer<typeof serviceSession>
 
-/**
- * Prints one object: as JSON, or each field on a line of its own, with dotted names for nested ones.
- *
- * @param answer - a JSON object
- * @param json - whether `--json` was given
- */
+/** Prints one object: as JSON, or each field on a line of its own, with dotted names for nested ones. */
 export async function printObject(io: Io, answer: object, json: boolean): Promise<void> {
   if (json) await printJson(io, answer)
   else await printFields(io, fieldsOf(answer))

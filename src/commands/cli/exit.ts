@@ -52,10 +52,7 @@ export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly exitCode: ExitCode
 
-  /**
-   * @param exitCode - of {@link EXIT}
-   * @param message - one line or several, without the program's name, never with a key or token
-   */
+  /** @param message - one line or several, without the program's name, never with a key or token */
   constructor(exitCode: ExitCode, message: string) {
     super(message)
     this.exitCode = exitCode

@@ -22,11 +22,7 @@ export async function print(io: Pick<Io, 'stdout'>, text: string): Promise<void>
   await writeTo(io.stdout, `${text}\n`)
 }
 
-/**
- * Prints a value on standard output as indented JSON.
- *
- * @param value - printed with every field
- */
+/** Prints a value on standard output as indented JSON. */
 export async function printJson(io: Io, value: unknown): Promise<void> {
   await print(io, escapeInJson(JSON.stringify(value, null, 2)))
 }
@@ -47,7 +43,6 @@ const MOST_ROWS = 1000
  * Prints a table on standard output, or several one below the other when it is very long. Cells may hold any text.
  * On a narrow terminal, long cells lose their middle.
  *
- * @param head - names of the columns
  * @param rows - a cell per column; null and undefined are shown as `–`
  */
 export async function printTable(

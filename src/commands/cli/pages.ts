@@ -59,7 +59,6 @@ function cursor(text: string): string {
  * One page unchanged; with `--all` or `--max-items`, several pages joined into one.
  *
  * @param flags - of {@link pageOptions} or {@link listOptions}; others are left out
- * @param fetch - gets one page
  * @throws the errors of `fetch`; {@link CommandError} when a list does not advance
  */
 export async function readList<T>(

@@ -32,7 +32,6 @@ const COMMANDS: Readonly<Record<string, (io: Io, program: Command) => Promise<Co
 /**
  * The tree of commands.
  *
- * @param io - streams, environment and clock of the commands
  * @param first - first word of the command line: if it is a command, only that one is loaded; for `--version`,
  * none
  */

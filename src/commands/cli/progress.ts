@@ -27,7 +27,6 @@ export function startProgress(io: Io, what: string, prints: boolean) {
   const bar = new progress.SingleBar(options)
   bar.start(1, 0, {})
   return {
-    /** @param counts - numbers by name */
     show(counts: Readonly<Record<string, number>>): void {
       const text = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
       bar.update(0, { counts: text.join(', ') })

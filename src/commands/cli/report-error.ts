@@ -14,7 +14,6 @@ import { remark } from './output.ts'
 /**
  * Prints what went wrong and what to do.
  *
- * @param error - thrown by a command
  * @returns the exit code
  */
 export function reportError(io: Io, error: unknown): ExitCode {

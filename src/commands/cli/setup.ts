@@ -9,7 +9,6 @@ import type { Io } from './io.ts'
 /**
  * The rules of the config file, without the environment of a start.
  *
- * @param config - value of `--config`
  * @throws {@link CommandError} with every problem
  */
 export function rulesOf(io: Io, config: string | undefined): Rules {

@@ -8,7 +8,6 @@ import { CommandError, EXIT } from './exit.ts'
  * The commands first, and the other words in their order. Unknown words stay in place, and commander refuses
  * them.
  *
- * @param program - the tree of commands
  * @throws {@link CommandError} when an option stands in place of an option's value
  */
 export function commandsFirst(program: Command, words: readonly string[]): readonly string[] {

@@ -3,9 +3,6 @@
 /**
  * Two self-hosted workflows, the first of which is for people in support only, a hosted one, admins, and their
  * console.
- *
- * @param issuer - of the embedded sign-in
- * @param server - of the sample ChatKit server
  */
 export function demoConfig(issuer: string, server: string): string {
   return `

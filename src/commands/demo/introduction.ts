@@ -14,11 +14,7 @@ export interface DemoFacts {
   readonly answer: string
 }
 
-/**
- * The text. Every line to paste is complete on one line, and so is the answer, so that scripts find them.
- *
- * @param facts - of this run
- */
+/** The text. Every line to paste is complete on one line, and so is the answer, so that scripts find them. */
 export function introduction({ port, urls, tokens, answer }: DemoFacts): string {
   const sessions = `${urls.service}/v1/sessions`
   const mint = (token: string) => `curl -sS -X POST ${sessions} -H 'Authorization: Bearer ${token}'`

@@ -27,12 +27,7 @@ type App = ListenOptions['app']
 
 const configFile = z.looseObject({ workflows: z.record(z.string(), z.unknown()) })
 
-/**
- * The service with the demo's page at `/demo`; `/` redirects a browser there.
- *
- * @param app - the service
- * @param parts - facts and calls that the page may use
- */
+/** The service with the demo's page at `/demo`; `/` redirects a browser there. */
 export function withDemoPage(app: App, parts: DemoPageParts): App {
   const { url, issuer, config, adminToken } = parts
   const page = createDemoPage({

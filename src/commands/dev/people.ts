@@ -57,7 +57,6 @@ export function peopleFor({ issuers, workflows, admins }: Settings): Accounts {
 /**
  * Why a token gets no session for the config's default workflow.
  *
- * @param claims - of the token
  * @returns undefined when it gets one
  */
 export function whyNoSession(

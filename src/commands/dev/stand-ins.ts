@@ -122,11 +122,7 @@ function signInIssuer(issuer: string, like: IssuerSettings | undefined): IssuerS
   ]
 }
 
-/**
- * The environment, in which the secrets of this start replace the real ones.
- *
- * @param secrets - by variable
- */
+/** The environment, in which the secrets of this start replace the real ones. */
 export function withSecrets(
   environment: Environment,
   secrets: ReadonlyMap<string, string>,

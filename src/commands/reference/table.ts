@@ -1,9 +1,6 @@
 // Writes a Markdown table.
 
-/**
- * @param head - titles of the columns
- * @param rows - cells of Markdown, each of one line
- */
+/** @param rows - cells of Markdown, each of one line */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map(rowOf).join('\n')
 }

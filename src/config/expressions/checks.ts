@@ -32,9 +32,6 @@ export interface PlacedExpression {
 /**
  * Compiles every expression of the file, and checks the `user` expressions against each other.
  *
- * @param data - the whole file
- * @param compile - from `createCompiler`
- * @param report - called for each problem
  * @returns the expressions that compile
  */
 export function reportExpressionProblems(

@@ -43,7 +43,6 @@ interface Surroundings {
  * Refuses calls that could keep the process busy for seconds on a hostile value: `matches()` is a backtracking
  * RegExp, `duration()` parses in cubic time, nested loops multiply.
  *
- * @param ast - of a parsed expression
  * @throws {@link ExpressionError}
  */
 export function refuseCostly(ast: ASTNode): void {
@@ -56,11 +55,7 @@ export function refuseCostly(ast: ASTNode): void {
   })
 }
 
-/**
- * Whether the expression uses the issuer: `issuer`, `claims.iss` or `claims["iss"]`, anywhere.
- *
- * @param ast - of a parsed expression
- */
+/** Whether the expression uses the issuer: `issuer`, `claims.iss` or `claims["iss"]`, anywhere. */
 export function mentionsIssuer(ast: ASTNode): boolean {
   return some(ast, isIssuer)
 }
@@ -73,8 +68,6 @@ export function isIssuer(node: ASTNode): boolean {
 /**
  * The claims that the expression uses besides `iss`. With `subject` its result follows from issuer and subject;
  * with `none` it is the same for all tokens of an issuer.
- *
- * @param ast - of a parsed expression
  */
 export function claimsUsed(ast: ASTNode): Expression['claims'] {
   const all = count(ast, (node) => isId(node, 'claims'))
@@ -83,12 +76,7 @@ export function claimsUsed(ast: ASTNode): Expression['claims'] {
   return besides === count(ast, (node) => isClaim(node, 'sub')) ? 'subject' : 'others'
 }
 
-/**
- * Whether the expression calls a global function.
- *
- * @param ast - of a parsed expression
- * @param name - the function's
- */
+/** Whether the expression calls a global function. */
 export function callsFunction(ast: ASTNode, name: string): boolean {
   return some(ast, (node) => node.op === 'call' && node.args[0] === name)
 }

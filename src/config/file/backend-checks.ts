@@ -3,10 +3,6 @@
 
 import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
 
-/**
- * @param data - the whole file
- * @param report - called for each problem
- */
 export function reportBackendProblems(data: RawMapping, report: Report): void {
   const workflows = Object.entries(asMapping(data['workflows']))
   reportAnswersTo(workflows, report)

@@ -29,7 +29,6 @@ type WorkflowEntry = ConfigFile['workflows'][string]
  * The settings of a config file.
  *
  * @param file - without problems
- * @param compile - from `createCompiler`
  */
 export function buildSettings(file: ConfigFile, compile: Compile): Settings {
   return {

@@ -13,12 +13,7 @@ const INSECURE = 'must be https; plain http is only for loopback addresses'
 /** Variable with the key of the console's cookies. */
 const COOKIE_KEY = 'CONSOLE_COOKIE_KEY'
 
-/**
- * The console needs `admins` in the file, and an issuer whose tokens can be an admin's.
- *
- * @param data - the whole file
- * @param report - called for each problem
- */
+/** The console needs `admins` in the file, and an issuer whose tokens can be an admin's. */
 export function reportConsoleProblems(data: RawMapping, report: Report): void {
   if (data['console'] === undefined) return
   if (data['admins'] === undefined) {
@@ -47,7 +42,6 @@ export function reportConsoleProblems(data: RawMapping, report: Report): void {
  * The console needs in the environment a `PUBLIC_URL` to which browsers return its cookies, and a cookie key
  * that all instances share.
  *
- * @param environment - as read
  * @returns one line for each problem
  */
 export function consoleProblems(environment: Environment): string[] {

@@ -10,13 +10,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** The line in which editors find the schema. */
 const SCHEMA_LINE = /^# yaml-language-server: \$schema=(\S+)/m
 
-/**
- * One line for each thing that works now but will cause trouble later.
- *
- * @param file - its path
- * @param text - its content
- * @param root - folder of the service
- */
+/** One line for each thing that works now but will cause trouble later. */
 export function placeNotes(file: string, text: string, root = ROOT): string[] {
   return [...schemaNotes(file, text, root), ...shippedNotes(file, root)]
 }
@@ -24,7 +18,6 @@ export function placeNotes(file: string, text: string, root = ROOT): string[] {
 /**
  * A note for an operator who has their own file beside the shipped one but did not name it in `CONFIG_FILE`.
  *
- * @param variables - the environment
  * @returns nothing when `CONFIG_FILE` is set, or no other config file is there
  */
 export function forgottenFiles(

@@ -13,9 +13,6 @@ const SHARED_ISSUERS =
 /**
  * Checks keys of an issuer against each other, and admins against issuers. It works on the raw data, so that
  * its problems are reported together with those of the schema.
- *
- * @param data - the whole file
- * @param report - called for each problem
  */
 export function reportIssuerProblems(data: RawMapping, report: Report): void {
   const issuers = asList(data['issuers']).map(asMapping)
@@ -46,7 +43,6 @@ export type KeySetProblem = (set: unknown) => string | undefined
  * Checks the key sets that are written in the file.
  *
  * @param issuers - whose form has been checked
- * @param report - called for each problem
  */
 export function reportKeySets(
   issuers: readonly { readonly jwks?: unknown }[],

@@ -36,13 +36,7 @@ export function inTenant(text: string, tenant: string): string {
   return text.replaceAll(TENANT, tenant)
 }
 
-/**
- * Checks the name of one issuer, and whether its addresses are secure.
- *
- * @param issuer - the entry
- * @param path - of the entry
- * @param report - called for each problem
- */
+/** Checks the name of one issuer, and whether its addresses are secure. */
 export function reportIssuerName(issuer: RawMapping, path: Path, report: Report): void {
   const name = asText(issuer['issuer'])
   if (name === undefined) return

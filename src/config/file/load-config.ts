@@ -54,7 +54,6 @@ export interface LoadedConfig {
  * Reads the config file and reports all of its problems at once.
  *
  * @param text - the file's content, YAML
- * @param options - its name, and the secrets
  * @throws {@link ConfigError} with every problem, in the file's order
  */
 export function loadConfig(text: string, options: LoadOptions): LoadedConfig {

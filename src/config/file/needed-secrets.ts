@@ -29,12 +29,7 @@ export interface NeededSecret {
   readonly kind: SecretKind
 }
 
-/**
- * The secrets that the service needs with this file.
- *
- * @param data - the whole file
- * @param expressions - all expressions of the file
- */
+/** The secrets that the service needs with this file. */
 export function neededSecrets(
   data: RawMapping,
   expressions: readonly PlacedExpression[],
@@ -66,7 +61,6 @@ export function neededSecrets(
  * Checks that the secrets are set, and that each is usable for its purpose.
  *
  * @param needed - from {@link neededSecrets}
- * @param secrets - what the environment has
  * @param report - called once for each secret, at the first key that needs it
  */
 export function reportMissingSecrets(

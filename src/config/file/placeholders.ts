@@ -19,9 +19,6 @@ export function isPlaceholder(text: string): boolean {
 /**
  * With such a placeholder no token is accepted or no session is made. Values that do not stop the service are left
  * to {@link placeholderNotes}.
- *
- * @param data - the whole file
- * @param report - called for each placeholder
  */
 export function reportPlaceholders(data: RawMapping, report: Report): void {
   const reportHost = (value: unknown, path: Path) => {

@@ -49,8 +49,6 @@ export interface ConfigNeeds {
 /**
  * `file:line: key: what is wrong`, on one line. Texts that look like a credential are blacked out, because
  * somebody may have pasted a key where its name belongs.
- *
- * @param problem - to print
  */
 export function formatProblem({ file, line, key, message }: ConfigProblem): string {
   return scrub(`${file}:${line}: ${key}: ${message}`).replaceAll(/\p{Cc}+/gu, ' ')
@@ -58,8 +56,6 @@ export function formatProblem({ file, line, key, message }: ConfigProblem): stri
 
 /**
  * A path in dotted form: `workflows.support.expires_after.seconds`, `issuers[0].audience`. A very long one is cut.
- *
- * @param path - to print
  */
 export function formatPath(path: Path): string {
   if (path.length === 0) return '(file)'

@@ -23,8 +23,6 @@ const SCHEMA_ADVICE = 'write it as the first line: # yaml-language-server: $sche
 /**
  * Checks each key of the config file on its own.
  *
- * @param data - the parsed YAML
- * @param report - called for each problem
  * @returns the file with its defaults; undefined when there is a problem
  */
 export function reportSchemaProblems(data: unknown, report: Report): ConfigFile | undefined {

@@ -25,9 +25,6 @@ const SELF_HOSTED_ONLY = [
 /**
  * Checks that a workflow has exactly one of `id` and `server`, and only keys of that kind. Also checks the
  * workflows that `fallback` and `introspection` clients name.
- *
- * @param data - the whole file
- * @param report - called for each problem
  */
 export function reportWorkflowProblems(data: RawMapping, report: Report): void {
   const workflows = asMapping(data['workflows'])

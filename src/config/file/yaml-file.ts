@@ -48,7 +48,6 @@ export interface YamlFile {
  * few of them expand to gigabytes), tags, other YAML versions, `__proto__` as a key, numbers that would
  * be rounded.
  *
- * @param text - the file's content
  * @returns the data, or the problems that make it unreadable; no message quotes the text, because it may hold a
  * misplaced secret
  */

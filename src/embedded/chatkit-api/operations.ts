@@ -19,12 +19,7 @@ const withCredentials: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
   await next()
 }
 
-/**
- * The six operations of the reference.
- *
- * @param app - gets the routes
- * @param stores - sessions and threads in memory
- */
+/** The six operations of the reference. */
 export function addOperations(
   app: Hono<ApiEnv>,
   { sessions, threads }: { sessions: Sessions; threads: ThreadMemory },

@@ -20,8 +20,6 @@ export interface AnswerDeps {
  * Carries out a request. Like the real samples it does not identify its caller: an id is enough, and the list
  * has everyone's threads.
  *
- * @param request - to answer
- * @param deps - the memory with the objects
  * @returns the answer's JSON
  * @throws `ApiError` 404 for unknown ids, 400 for an impossible request
  */

@@ -37,9 +37,6 @@ const ENDINGS: readonly { readonly word: RegExp; readonly act: (turn: Turn) => E
 /**
  * Repeats what the user wrote. Some words make it show a feature of the protocol: progress, notice, effect,
  * task, workflow, widget; error, tool, form; and `count to 500`.
- *
- * @param turn - the turn of the answer
- * @param message - to answer
  */
 export async function* respond(turn: Turn, message: Message): Events {
   for (const { word, act } of EXTRAS) {
@@ -50,11 +47,7 @@ export async function* respond(turn: Turn, message: Message): Events {
   else yield* say(turn, wordsInReply(message))
 }
 
-/**
- * A widget with a button that sends the action `press`.
- *
- * @param text - shown in the widget
- */
+/** A widget with a button that sends the action `press`. */
 function card(text: string): object {
   const press = { type: 'press', payload: { pressed: text } }
   return {
@@ -69,8 +62,6 @@ function card(text: string): object {
 /**
  * Carries an action out: its widget then shows the action.
  *
- * @param store - has the thread
- * @param params - of the request, streaming or not
  * @returns the changed widget; undefined when the action has no widget
  * @throws `ApiError` 404 for unknown ids, 400 for an item that is no widget
  */

@@ -22,11 +22,7 @@ export interface EndpointDeps {
   readonly wordMs: number
 }
 
-/**
- * The one endpoint of the protocol.
- *
- * @param app - gets the route
- */
+/** The one endpoint of the protocol. */
 export function addEndpoint(app: Hono<ServerEnv>, { store, wordMs }: EndpointDeps): void {
   app.post(PATH, (context) => {
     const request = requestOf(context.get('bytes'))

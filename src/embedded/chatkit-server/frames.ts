@@ -26,9 +26,6 @@ class Cut extends Error {
 /**
  * Sends events as `text/event-stream`. An event is made only when the connection can take it, and never after the
  * client has left.
- *
- * @param events - to send
- * @param context - faults, record and connection
  */
 export function eventStream(events: Events, context: StreamContext): Response {
   const { entry, left } = context

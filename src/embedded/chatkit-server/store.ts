@@ -126,7 +126,6 @@ export function createSampleStore(now: Clock) {
  * An attachment in the protocol's shape. Before its upload it has the address for the bytes, in the old form
  * (`upload_url`, `POST` of a form) and in the new one (`upload_descriptor`, `PUT` of the bytes).
  *
- * @param attachment - to show
  * @param origin - of this server, `http://127.0.0.1:8790`
  */
 export function asAttachment(attachment: SampleAttachment, origin: string): ServerAttachment {

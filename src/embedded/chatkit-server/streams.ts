@@ -45,7 +45,6 @@ export function wantsStream(request: KnownRequest): request is StreamingRequest 
 /**
  * Begins a request. All refusals are thrown here, before the stream begins.
  *
- * @param request - to answer
  * @returns the events, which are made only as they are read
  * @throws `ApiError` 404 for unknown ids, 400 for items of the wrong kind
  */

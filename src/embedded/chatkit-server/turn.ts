@@ -18,7 +18,6 @@ export type Events = AsyncGenerator<ServerEvent, void, void>
 /**
  * Streams a message word by word. When the client leaves, the text so far is kept.
  *
- * @param turn - the turn of the message
  * @param words - with their spaces
  */
 export async function* say(turn: Turn, words: Iterable<string>): Events {
@@ -47,12 +46,7 @@ export async function* say(turn: Turn, words: Iterable<string>): Events {
   yield { type: 'thread.item.done', item: done() }
 }
 
-/**
- * Shows a complete item.
- *
- * @param turn - the turn of the item
- * @param parts - of the item
- */
+/** Shows a complete item. */
 export async function* show({ store, thread }: Turn, parts: NewItem): Events {
   const item = store.newItem(thread, parts)
   store.save(thread, item)

@@ -13,9 +13,6 @@ const OCTETS = 'application/octet-stream'
  * Adds the routes for the bytes of attachments. `POST /upload` with a form is the `direct` strategy and makes
  * the attachment; `PUT` (bytes) or `POST` (form) on `/upload/{id}` is the second phase of `two_phase`. `GET
  * /upload/{id}` gives the bytes to anyone.
- *
- * @param app - gets the routes
- * @param store - has the attachments
  */
 export function addUploads(app: Hono<ServerEnv>, store: SampleStore): void {
   app.post(DIRECT, async (context) => {

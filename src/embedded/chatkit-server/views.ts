@@ -40,7 +40,6 @@ export function pageOf<T extends { readonly id: string }>(
 /**
  * A thread in the protocol's shape.
  *
- * @param thread - to show
  * @param page - of its items; none when absent, as in lists and events
  */
 export function asThread(thread: SampleThread, page?: ServerPage<ServerItem>): ServerThread {

@@ -97,9 +97,6 @@ export function answerErrors<E extends Env>(app: Hono<E>): void {
 /**
  * Adds the calls with which a developer, or a test in another process, sets faults for the next requests and
  * reads the recorded ones. They need no key, and faults do not apply to them.
- *
- * @param app - gets the routes
- * @param scene - sets faults, lists and forgets requests
  */
 export function addControlCalls<E extends Env>(
   app: Hono<E>,

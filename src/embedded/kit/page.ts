@@ -10,7 +10,6 @@ import type { ListPage } from '../../http/backend/operations.ts'
  * it (the previous page); both together those between. `has_more` says whether there are more in that direction.
  *
  * @param ascending - the whole list, oldest first
- * @param query - cursors, order and limit
  * @throws {@link ApiError} 400 when a cursor is not in the list
  */
 export function paginate<T extends { readonly id: string }>(

@@ -43,7 +43,6 @@ export const DEMO_PAGE: SignInClient = {
 /**
  * A client in oidc-provider's own form.
  *
- * @param client - to register
  * @param algorithm - signs its ID and logout tokens
  */
 export function clientMetadata(client: SignInClient, algorithm: string): Record<string, unknown> {

@@ -22,8 +22,6 @@ class Refusal extends Error {
 /**
  * `POST` with a JSON body of `tokenRequest` answers 201 with a token. `Host` is checked by the sign-in
  * for all its paths.
- *
- * @param makeToken - makes the tokens
  */
 export function createTokenEndpoint(makeToken: TokenMaker) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -21,7 +21,6 @@ export function createAnswerAttachment({
   readonly linksFor: LinksFor
 }) {
   /**
-   * @param json - the server's answer
    * @returns the attachment for the client
    * @throws `upstream_invalid_response` when it is not an attachment, or belongs to another user
    */

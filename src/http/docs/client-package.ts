@@ -14,10 +14,7 @@ const MODIFIED_AT = 499_162_500
 /** Longest stored block of deflate (RFC 1951 §3.2.4), in bytes. */
 const LONGEST_BLOCK = 0xffff
 
-/**
- * @param files - script and types, as the service serves them
- * @returns a gzipped tar archive
- */
+/** @returns a gzipped tar archive */
 export function packClient(files: { readonly script: string; readonly types: string }) {
   const contents = {
     'package.json': `${JSON.stringify(packageManifest(), null, 2)}\n`,

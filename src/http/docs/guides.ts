@@ -14,7 +14,6 @@ export interface RenderedGuide {
 /**
  * Renders a guide. The texts are ours, so their HTML needs no cleaning.
  *
- * @param name - as in the URL
  * @returns undefined when there is none of that name
  */
 export function renderGuide(name: string): RenderedGuide | undefined {

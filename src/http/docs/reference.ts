@@ -8,7 +8,6 @@ import type { JsonSchema } from '../openapi/schemas.ts'
 import { codeBlock } from './highlight.ts'
 import type { Markup } from './layout.ts'
 
-/** @param document - the answer of `GET /openapi.json` */
 export function renderReference({ info, paths, components }: OpenApi): Markup {
   const all = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, described]) => ({ path, method, described })),

@@ -50,11 +50,7 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
     /** The search itself, as a script for browsers. */
     findScript: async (): Promise<string> => (await readIndex()).script,
 
-    /**
-     * The page for an address without a page. It suggests pages that have the words of the address.
-     *
-     * @param path - of the request
-     */
+    /** The page for an address without a page. It suggests pages that have the words of the address. */
     async notFound(path: string): Promise<string> {
       const base = `${'../'.repeat(path.split('/').length - 2)}docs/`
       const found = (await readIndex()).find(path.replaceAll(/[^a-z]+|docs/gi, ' ')).slice(0, 5)

@@ -21,10 +21,7 @@ const EXAMPLE_URL = 'https://chat.example.com'
 
 export type Operation = ReturnType<typeof describeOperation>
 
-/**
- * @param routes - by operation id
- * @param publicUrl - the service as clients see it
- */
+/** @param publicUrl - the service as clients see it */
 export function createOpenApi(routes: RouteDefinitions, publicUrl: string | undefined) {
   const paths: Record<string, Record<string, Operation>> = {}
   for (const [id, route] of Object.entries(routes)) {
@@ -98,7 +95,6 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
   }
 }
 
-/** @param base - URL of the service, for the samples */
 function describeOperation(operationId: string, route: RouteDefinition, base = EXAMPLE_URL) {
   const { summary, description, tag, requestBody, samples = samplesOf(route, base) } = route
   return {

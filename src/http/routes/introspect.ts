@@ -136,8 +136,6 @@ export function requireIntrospector({
 /**
  * Answers only `{"active": false}` for a secret that is bad, expired, cancelled or unknown, or whose workflow
  * the caller may not learn of (RFC 7662 §2.2).
- *
- * @param options - keys and registry
  */
 export function introspect(options: IntrospectParts): Handler<AppEnv> {
   return async (c: AppContext) => {

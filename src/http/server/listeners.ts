@@ -23,8 +23,6 @@ export interface Listeners {
  * socket (libuv since 1.47). With one socket and turns of 20 ms, only 50 clients a second would get in, and
  * health checks and revokes on new connections would wait in the same queue.
  *
- * @param server - gets all connections
- * @param address - where
  * @param count - of sockets; 1 where the system cannot share a port
  * @throws the `listen` error, for example `EADDRINUSE`
  */

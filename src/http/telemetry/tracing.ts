@@ -58,8 +58,6 @@ type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT
 /**
  * Writes each span when the answer is known, with its start and end, so that no context has to follow the request.
  * Attributes are those of the HTTP semantic conventions. None holds a user, a token or a path, which can hold users.
- *
- * @param api - `@opentelemetry/api`
  */
 function createSpans(api: SpanApi): Tracing['seen'] {
   const tracer = api.trace.getTracer('chatkit-mint')

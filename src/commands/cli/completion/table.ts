@@ -22,12 +22,7 @@ export interface CompletionFlag {
 /** One row for each command. */
 export type CompletionTable = readonly CompletionPlace[]
 
-/**
- * The tree of commands as a table. Aliases are left out: shells split words at colons.
- *
- * @param command - root of the tree
- * @param path - path of the root
- */
+/** The tree of commands as a table. Aliases are left out: shells split words at colons. */
 export function tableOf(command: Command, path = ''): CompletionTable {
   const children = command.commands
   const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? [])

@@ -26,12 +26,7 @@ const HOSTED_UNTIL = '2026-11-30'
 /** Advice about that day. */
 export const MOVE_ON = `OpenAI runs hosted workflows until ${HOSTED_UNTIL}: move to \`server:\`, see src/docs/move-to-self-hosted.md`
 
-/**
- * Advice to an operator about a call of the ChatKit API that failed.
- *
- * @param error - what the adapter threw
- * @param context - the call
- */
+/** Advice to an operator about a call of the ChatKit API that failed. */
 export function adviceOnApi(error: unknown, context: CallContext): string {
   const { keyName, keyHint, baseUrl, setting } = context
   const { code, refused } = error instanceof ServiceError ? error : {}

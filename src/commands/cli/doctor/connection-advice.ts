@@ -22,11 +22,7 @@ const UNKNOWN_AUTHORITY = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]
 
-/**
- * Advice to an operator when something cannot be reached.
- *
- * @param error - what was thrown
- */
+/** Advice to an operator when something cannot be reached. */
 export function adviceOnConnection(error: unknown, target: Target): string {
   const { url, setting, status } = target
   if (status !== undefined) {

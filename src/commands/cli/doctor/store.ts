@@ -26,8 +26,6 @@ const STORE_PAUSE_MS = 100
 /**
  * Opens the store and writes the same as a health check, which is no user's data. A missing file is not
  * created: it would belong to the user who runs the doctor, and the service could not write to it.
- *
- * @param location - `STORE_URL`
  */
 export async function checkStore(location: StoreLocation): Promise<OpenStore> {
   if (location.kind === 'sqlite' && !existsSync(location.path)) return withoutFile(location.path)

@@ -26,12 +26,7 @@ export function describeProxies(setup: Setup): Finding[] {
   return [ok('proxy', message), ...readByProxies(setup).map((line) => note('proxy', line))]
 }
 
-/**
- * Fetches the keys of each issuer, with the service's own code.
- *
- * @param setup - issuers and secrets
- * @param context - connections, the clock
- */
+/** Fetches the keys of each issuer, with the service's own code. */
 export async function checkIssuers(
   { settings, environment }: Setup,
   { dispatcher, now }: { readonly dispatcher: Dispatcher; readonly now: Clock },
@@ -92,7 +87,6 @@ function adviceOnIssuer(
  * yet is no fault.
  *
  * @param publicUrl - of the environment
- * @param dispatcher - connections
  */
 export async function checkPublicUrl(
   publicUrl: string | undefined,

@@ -79,7 +79,6 @@ export interface ReportOptions {
  * shows the mapping.
  *
  * @param token - as it was given
- * @param options - the rules, the keys, and the client's request
  */
 export async function reportOnToken(token: string, options: ReportOptions): Promise<JwtReport> {
   const found = await explainToken(token, options)

@@ -8,7 +8,6 @@ import { readYaml } from '../../../config/file/yaml-file.ts'
  * Parses objects as the reference writes them, `{id: wf_1, tracing: {enabled: false}}`. That is YAML's flow
  * syntax, which includes JSON.
  *
- * @param schema - of the object
  * @returns a parser for commander, which throws `InvalidArgumentError` and quotes no value
  */
 export function relaxedObject<S extends z.ZodType>(schema: S): (text: string) => z.output<S> {

@@ -14,11 +14,7 @@ export interface ThreadCalls
   ): ReturnType<ChatKit['listThreads']>
 }
 
-/**
- * Threads through this service, any user's: its answers have the ChatKit API's shapes.
- *
- * @param service - called as an admin
- */
+/** Threads through this service, any user's: its answers have the ChatKit API's shapes. */
 export function serviceThreads(service: ServiceClient): ThreadCalls {
   const path = '/v1/admin/threads'
   return {

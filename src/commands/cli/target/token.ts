@@ -15,7 +15,6 @@ const MAX_TOKEN_BYTES = 16 * 1024
  * `CHATKIT_MINT_TOKEN_FILE`. There is no option for the token itself: arguments of a process can be
  * read by everyone on the machine.
  *
- * @param environment - its `secret`
  * @param file - a path, `-` for standard input, undefined when none was named
  * @returns undefined when there is no token
  * @throws {@link CommandError} when a header cannot hold it

@@ -38,7 +38,6 @@ const CALL_MS = 250
 const TOUCH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
 
 /**
- * @param connect - opens a connection to the primary
  * @param address - host and port, for the log
  * @param replicas - how many must acknowledge a `takeBack`; 0: the primary is enough
  * @param callMs - how long Redis may be silent while calls are under way, in milliseconds

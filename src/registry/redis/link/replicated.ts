@@ -21,7 +21,6 @@ interface Waiting {
  * @param touch - a command that always writes. A repeated step may find its write done, on an earlier
  * connection, and write nothing; a replica that has this write also has all writes before it
  * @param replicas - how many must have a write
- * @param callMs - how long the primary may take
  */
 export function createReplicated({
   connect,
