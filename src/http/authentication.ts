@@ -6,7 +6,7 @@ import type { CallOptions } from '../chatkit/port.ts'
 import type { AdminSettings, Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { parseUserId, type UserId } from '../lib/ids.ts'
-import { isAdmin } from '../map/is-admin.ts'
+import { whyNoAdmin } from '../map/is-admin.ts'
 import { mapUser, type UserOf } from '../map/map-user.ts'
 import type { Caller } from '../mint/standing.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -93,8 +93,9 @@ export function requireAdmin({
   readonly checkStanding: (caller: Caller) => Promise<void>
 }): Check {
   async function judge(principal: Principal): Promise<UserId> {
-    if (!isAdmin(principal, admins)) {
-      throw new ServiceError('admin_required', { reason: 'the caller is not an admin' })
+    const why = whyNoAdmin(principal, admins)
+    if (why !== undefined) {
+      throw new ServiceError('admin_required', { reason: `the caller is not an admin: ${why}` })
     }
     const user = userOfAdmin(issuers, principal)
     if (user === undefined) throw noUser()

@@ -8,7 +8,7 @@ import { noUser } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import type { FailedAuth } from '../../http/failed-auth.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { isAdmin } from '../../map/is-admin.ts'
+import { whyNoAdmin } from '../../map/is-admin.ts'
 import type { Audit } from '../../registry/audit.ts'
 import type { Submitted } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
@@ -98,15 +98,15 @@ export function createSignInPages({
       refuseErrorAnswer(c, addresses)
       const { claims, subject } = await redeemed(c, attempt)
       const self = signIns.selfOf({ issuer, subject, claims })
-      const { actor, user: mapped } = self
       const event = { ...self, requestId: c.var.requestId, reason: 'GET /admin/callback' }
-      if (!isAdmin({ issuer, claims }, admins)) {
+      const why = whyNoAdmin({ issuer, claims }, admins)
+      if (why !== undefined) {
         audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
-        throw notAnAdmin(actor, addresses)
+        throw notAnAdmin(self.actor, why, addresses)
       }
-      if (mapped === undefined) throw noUser()
+      if (self.user === undefined) throw noUser()
       await audit.write({ ...event, action: 'admin_sign_in', outcome: 'ok' })
-      await signIns.begin(c, { issuer, subject, mapped, ...detailsOf(claims, subject) })
+      await signIns.begin(c, { issuer, subject, mapped: self.user, ...detailsOf(claims, subject) })
       return c.redirect(attempt.returnTo, 303)
     },
     /** `POST /admin/sign-out` */
@@ -178,9 +178,9 @@ function subjectOf(claims: Readonly<Record<string, unknown>>): string {
   throw new ServiceError('invalid_request', { reason: 'sub is no identifier' })
 }
 
-function notAnAdmin(actor: string, addresses: Addresses): PageError {
+function notAnAdmin(actor: string, why: string, addresses: Addresses): PageError {
   return refuse(addresses, 'admin_required', {
-    reason: 'the ID token is not an admin’s',
+    reason: `the ID token is not an admin’s: ${why}`,
     heading: 'You are not an admin here',
     advice: `You are signed in as ${actor}, and the rule for admins does not allow this. The attempt is in the audit. Ask the operators of this service, or sign in as somebody else.`,
   })

@@ -110,6 +110,8 @@ describe('a sign-in', () => {
     expect(page.status).toBe(403)
     expect(page.text).toContain('You are not an admin here')
     expect(page.text).toContain(`${scene.signIn.issuer}|bob`)
+    const line = scene.running.log.find(({ code }) => code === 'admin_required')
+    expect(line).toMatchObject({ reason: expect.stringContaining('`when` is false') })
     expect([...browser.cookies(scene.console)]).toEqual([])
     await expect
       .poll(() => scene.audit('admin_attempt'))

@@ -62,15 +62,18 @@ test.each(CALLS)(
   },
 )
 
-test.each<[string, Record<string, unknown>]>([
-  ['only other roles', { roles: ['support'] }],
-  ['no roles at all (the rule fails)', {}],
-  ['roles that are no list (the rule yields no bool, or fails)', { roles: 7 }],
-  ['roles as text that holds the name', { roles: 'chatkit-admin-not' }],
-  ['a role in another case', { roles: ['Chatkit-Admin'] }],
-])('a token with %s does not make an admin', async (_name, claims) => {
+test.each<[string, Record<string, unknown>, string]>([
+  ['only other roles', { roles: ['support'] }, '`when` is false'],
+  ['no roles at all (the rule fails)', {}, 'No such key: roles'],
+  ['roles that are no list (the rule yields no bool, or fails)', { roles: 7 }, '`when` fails'],
+  ['roles as text that holds the name', { roles: 'chatkit-admin-not' }, '`when` fails'],
+  ['a role in another case', { roles: ['Chatkit-Admin'] }, '`when` is false'],
+])('a token with %s does not make an admin, and the log says why', async (_name, claims, why) => {
   const answer = await callAdmin(running, 'GET /sessions', { token: tokenFor('eve', claims) })
   expectProblem(answer, 403, 'admin_required')
+  const id = answer.headers['x-request-id']
+  const line = running.log.find(({ request_id, code }) => request_id === id && code !== undefined)
+  expect(line).toMatchObject({ reason: expect.stringContaining(why) })
 })
 
 test('a token of an issuer that is not on the list never makes an admin', async () => {

@@ -10,7 +10,7 @@ import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
 import { reasonOf, show } from '../../../lib/show.ts'
 import { type AskedSession, chooseWorkflow, presentInput } from '../../../map/choose-workflow.ts'
 import { scopeOf, whyRefused } from '../../../map/evaluate.ts'
-import { isAdmin } from '../../../map/is-admin.ts'
+import { whyNoAdmin } from '../../../map/is-admin.ts'
 import { mapSession, type StateVariables } from '../../../map/map.ts'
 import { mapUser } from '../../../map/map-user.ts'
 import { createParams, sessionSeconds } from '../../../map/session-params.ts'
@@ -100,7 +100,10 @@ export async function reportOnToken(token: string, options: ReportOptions): Prom
     workflow: mapped.workflow ?? null,
     state_variables: mapped.stateVariables ?? null,
     session: mapped.session ?? null,
-    admin: principal !== undefined && admins !== undefined && isAdmin(principal, admins),
+    admin:
+      principal !== undefined &&
+      admins !== undefined &&
+      whyNoAdmin(principal, admins) === undefined,
   }
 }
 
