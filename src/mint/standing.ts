@@ -72,17 +72,13 @@ export function refuseLoggedOut(
 }
 
 /**
- * Refuses a mint over the limit. A blocked user gets `user_blocked` even then: "wait and try again"
- * would keep the client in its loop.
+ * Refuses a mint over the limit. It comes before the check of a block (contract, section 4), so a blocked
+ * client that mints in a loop gets this, too.
  *
- * @throws ServiceError `rate_limited`, `user_blocked`
+ * @throws ServiceError `rate_limited`
  */
-export function refuseOverLimit(
-  { rate, standing }: { readonly rate: RateState; readonly standing: UserStanding | undefined },
-  { max, seconds }: RateLimit,
-): void {
+export function refuseOverLimit(rate: RateState, { max, seconds }: RateLimit): void {
   if (rate.allowed) return
-  if (standing !== undefined) refuseBlocked(standing)
   throw new ServiceError('rate_limited', {
     reason: `more than ${max} mints in ${seconds} s`,
     retryAfterSeconds: rate.resetMs / 1000,

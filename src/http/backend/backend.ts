@@ -70,7 +70,7 @@ export function createBackend({
     const identity = { issuer: actorOfKey(apiKey), subject: user, sid: undefined }
     const begun = await mint.begin({ user, identity, tokenIssuedAt: undefined })
     setRateLimitHeaders(c, limit, begun.rate)
-    refuseOverLimit(begun, limit)
+    refuseOverLimit(begun.rate, limit)
     const sent = backendParams(workflow, params)
     const asked = keptOf(workflow, sent, askedId)
     const order = { workflow, params: sent, currentSecret: undefined, asked }

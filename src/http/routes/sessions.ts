@@ -120,7 +120,7 @@ export function createSession({
     const identity = identityOf(principal)
     const begun = await mint.begin({ user, identity, tokenIssuedAt: principal.issuedAt })
     setRateLimitHeaders(c, limit, begun.rate)
-    refuseOverLimit(begun, limit)
+    refuseOverLimit(begun.rate, limit)
     const { workflow, input, current_client_secret: current } = await readJson(c, mintBody)
     const currentSecret = current ? new Secret(current) : undefined
     const request = { principal, user, asked: { workflow, input } }
