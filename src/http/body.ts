@@ -43,13 +43,13 @@ export async function readJson<S extends z.ZodType<object>>(
 }
 
 /**
- * The one value of a field in a form body. A repeated field is refused: two readers may not agree on
+ * The one value of a field in a form body. A body of length 0 has no field, whatever its type. A repeated field is refused: two readers may not agree on
  * which value counts.
  *
  * @throws what {@link readText} throws; `unsupported_media_type`, `invalid_request`
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
-  if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
+  if (bodyLength(c) !== 0 && !FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
     const detail = `Send ${field} as application/x-www-form-urlencoded.`
     throw new ServiceError('unsupported_media_type', { reason: 'not a form', detail })
   }

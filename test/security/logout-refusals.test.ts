@@ -163,6 +163,19 @@ describe('the request', () => {
     await expectNothingEnded()
   })
 
+  test.each([undefined, 'application/json', 'text/plain'])(
+    'no body, with the type %s: 400, as a body of length 0 has no type',
+    async (type) => {
+      const answer = await answerOf(
+        await fetch(`${running.url}/v1/backchannel-logout`, {
+          method: 'POST',
+          ...(type !== undefined && { headers: { 'content-type': type } }),
+        }),
+      )
+      expectProblem(answer, 400, 'invalid_request')
+    },
+  )
+
   test('over 16 KiB: 413', async () => {
     const body = new URLSearchParams({ x: 'x'.repeat(17_000), logout_token: logoutToken() })
     expectProblem(await sendForm(running, body), 413, 'body_too_large')
