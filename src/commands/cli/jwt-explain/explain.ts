@@ -138,7 +138,7 @@ async function show(io: Io, report: JwtReport, configFile: string): Promise<void
     ['workflow', report.workflow],
     ['state variables', report.state_variables],
     ['session lives', session && `${session.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS} s`],
-    ['admin', report.admin ? 'yes' : 'no'],
+    ['admin', report.admin ? 'yes' : ['no', report.admin_reason].filter(Boolean).join(': ')],
     ['config', configFile],
   ])
   if (report.workflows.length === 0) return

@@ -53,6 +53,8 @@ export interface JwtReport {
   /** The parameters of the create that would be sent. */
   readonly session: CreateSessionParams | null
   readonly admin: boolean
+  /** Why the rule for admins refuses; null when it does not, or there is none. */
+  readonly admin_reason: string | null
 }
 
 /** Whether the caller may use a workflow. */
@@ -87,6 +89,7 @@ export async function reportOnToken(token: string, options: ReportOptions): Prom
   const refusal = found.refusal ?? mapped.refusal
   const { hint, claims } = lookAt(token)
   const { admins } = options.settings
+  const noAdmin = principal && admins && whyNoAdmin(principal, admins)
   return {
     accepted: refusal === undefined,
     status: refusal === undefined ? 200 : CODES[refusal.code].status,
@@ -100,10 +103,8 @@ export async function reportOnToken(token: string, options: ReportOptions): Prom
     workflow: mapped.workflow ?? null,
     state_variables: mapped.stateVariables ?? null,
     session: mapped.session ?? null,
-    admin:
-      principal !== undefined &&
-      admins !== undefined &&
-      whyNoAdmin(principal, admins) === undefined,
+    admin: principal !== undefined && admins !== undefined && noAdmin === undefined,
+    admin_reason: noAdmin ?? null,
   }
 }
 

@@ -202,12 +202,22 @@ describe('the mapping of a token', () => {
     expect(text.code).toBe(1)
   })
 
-  test('says who is an admin', async () => {
-    const admin = async (token: string) => (await explain(token)).report.admin
-    expect(await admin(tokenOf({ admin: true }))).toBe(true)
-    expect(await admin(tokenOf({ admin: 'yes' }))).toBe(false)
-    expect(await admin(tokenOf())).toBe(false)
-    expect(await admin(foreign.token(claims({ iss: otherServer.issuer, admin: true })))).toBe(false)
+  test.each<[string, () => string, boolean, string | null]>([
+    ['an admin', () => tokenOf({ admin: true }), true, null],
+    ['a claim of another type', () => tokenOf({ admin: 'yes' }), false, 'yields a string'],
+    ['no claim', () => tokenOf(), false, 'No such key: admin'],
+    [
+      'another issuer',
+      () => foreign.token(claims({ iss: otherServer.issuer, admin: true })),
+      false,
+      'admins.issuers',
+    ],
+  ])('says who is an admin, and why not: %s', async (_name, token, admin, why) => {
+    const { report } = await explain(token())
+    expect(report).toMatchObject({
+      admin,
+      admin_reason: why === null ? null : expect.stringContaining(why),
+    })
   })
 })
 
