@@ -75,7 +75,10 @@ function throughProxy(
     headers: { 'user-agent': USER_AGENT },
     factory: (origin, made) => {
       const isProxy = new URL(origin).origin === proxy
-      return new Pool(origin, isProxy ? { ...made, ...toProxy } : made)
+      if (isProxy) return new Pool(origin, { ...made, ...toProxy })
+      // Opens the tunnel.
+      const { connect } = made as { readonly connect: buildConnector.connector }
+      return new Pool(origin, { ...made, connect: noticingResets(connect) })
     },
     clientFactory: () => new Pool(proxy, { ...toProxy, headersTimeout: CONNECT_MS }),
   })
