@@ -27,8 +27,6 @@ const READY_WITHIN_MS = 20_000
 /**
  * Starts a side on a core of its own and mints once.
  *
- * @param side - what to start
- * @param scene - upstream, identity provider, Redis
  * @param using - `database` of SQLite, when it is not to be a new one; `chatkitServer` of a self-hosted
  * workflow, when there is to be one
  * @throws when it does not mint in time

@@ -45,7 +45,6 @@ const run = (rules: Rules, within: string) => `axe.run(${JSON.stringify(within)}
  * What axe finds wrong with the page as it is now, of its two worst kinds, with the elements.
  * Evaluated by the debugger, so that the page's content security policy stays as it is.
  *
- * @param rules - those to try
  * @param within - a selector: the part of a long page that a test has changed
  */
 export async function seriousFaults(
@@ -92,8 +91,6 @@ export async function showIn(page: Page, colorScheme: 'light' | 'dark'): Promise
 /**
  * Looks at the page as it is now in each size and scheme: axe finds nothing, and it scrolls nowhere sideways.
  * Ends on a light desk. See {@link showIn} for the context.
- *
- * @param name - of the pictures
  */
 export async function expectReadable(page: Page, name: string): Promise<void> {
   for (const [look, { viewport, colorScheme, rules }] of LOOKS) {

@@ -42,8 +42,6 @@ async function costOf(spent: Spent, work: (user: string) => Promise<unknown>): P
 /**
  * Makes a function that mints for some users, revokes them, and says what that cost for one. It
  * leaves nothing behind.
- *
- * @param side - what is measured
  */
 export function createMeasure({ registry, spent }: Side): () => Promise<Cost> {
   const { mint, revoke } = createSteps(registry)
@@ -94,7 +92,6 @@ function createSteps(registry: Registry) {
 /**
  * Measures two sides in turns, so that whatever the machine does meanwhile happens to both.
  *
- * @param sides - to compare
  * @param batches - per side, after a few that only warm up
  * @returns the lower quartile of each side: what disturbs a batch only ever adds to it
  */

@@ -26,7 +26,6 @@ export const guideNames: readonly string[] = readdirSync(DOCS)
   .map((file) => file.slice(0, -'.md'.length))
   .toSorted()
 
-/** @param name - of a guide */
 export function guideText(name: string): string {
   return readFileSync(join(DOCS, `${name}.md`), 'utf8')
 }

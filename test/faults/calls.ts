@@ -31,10 +31,7 @@ export interface Clients {
 /** Who gives up later than the service must have answered: a hang is a failure, not a wait. */
 const PATIENCE_MS = 15_000
 
-/**
- * @param url - of the service
- * @param connect - for example the address that they come from
- */
+/** @param connect - for example the address that they come from */
 export function createClients(url: string, connect: { localAddress?: string } = {}): Clients {
   const agent = new Agent({
     connect: { timeout: PATIENCE_MS, ...connect },
@@ -126,11 +123,7 @@ export function kinds(answers: readonly Seen[]): ReadonlySet<string | number> {
   return new Set(answers.map(({ code, status }) => code ?? status))
 }
 
-/**
- * Refusals that do not say when to come back, in whole seconds of 1 to 120, as 429 and 503 have to.
- *
- * @param answers - of any kind
- */
+/** Refusals that do not say when to come back, in whole seconds of 1 to 120, as 429 and 503 have to. */
 export function withoutRetryAfter(answers: readonly Seen[]): readonly Seen[] {
   const refusals = answers.filter(({ status }) => status === 429 || status === 503)
   return refusals.filter(({ retryAfter = '' }) => {

@@ -25,11 +25,7 @@ export interface Drilled extends ServiceProcess {
   statusOf(path: string): Promise<number>
 }
 
-/**
- * Starts the service as it runs in production.
- *
- * @param options - its neighbours
- */
+/** Starts the service as it runs in production. */
 export async function startDrilled(options: DrillOptions): Promise<Drilled> {
   const { config = ADMIN_CONFIG, upstream, store = 'memory:', nodeArguments = [] } = options
   const service = await startServiceProcess({

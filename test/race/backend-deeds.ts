@@ -43,7 +43,6 @@ function workflowOf(deed: string): HostedWorkflow {
   }
 }
 
-/** @param parts - of one life of an instance */
 export function createBackendDeeds(parts: {
   readonly registry: Pick<Registry, 'getSession' | 'listSessions'>
   readonly mint: Mint

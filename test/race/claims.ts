@@ -26,7 +26,6 @@ interface Held {
  * A mint that was answered: was it allowed, and is its session in the registry?
  *
  * @param world - at the moment of the answer
- * @param mint - the deed
  */
 export async function wrongWithMint(world: World, mint: Deed<'mint'>): Promise<string[]> {
   const wrong: string[] = []

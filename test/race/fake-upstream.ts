@@ -32,10 +32,7 @@ export interface FakeUpstream {
   readonly sessions: ReadonlyMap<string, UpstreamSession>
   /** The faults of the next calls, in this order; then all is well. */
   readonly faults: { create: UpstreamFault[]; cancel: UpstreamFault[] }
-  /**
-   * @param turn - waits for its turn
-   * @param onCreate - told of each create on its arrival
-   */
+  /** @param onCreate - told of each create on its arrival */
   client(
     turn: (label: string) => Promise<void>,
     onCreate: () => void,
@@ -53,9 +50,6 @@ export interface FakeUpstreamOptions {
   readonly turn: (label: string) => Promise<void>
 }
 
-/**
- * @param options - time, order of events
- */
 export function createFakeUpstream({
   now,
   prefix,

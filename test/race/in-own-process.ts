@@ -22,8 +22,6 @@ export interface OwnProcess {
 /**
  * An instance in a process of its own, which a crash kills with SIGKILL. Its upstream calls wait for
  * their turn here; what it does with the store is beside everything else.
- *
- * @param path - of the SQLite file
  */
 export function inOwnProcess(path: string): OwnProcess {
   let child: Child | undefined

@@ -19,7 +19,6 @@ export interface Plant {
  * An instance in this process, whose every step waits for its turn.
  *
  * @param registry - its connection to the store, which survives it
- * @param plant - what is wrong with it
  */
 export function inProcess(registry: Registry, plant: Plant = {}): StartInstance {
   return (surroundings) => {

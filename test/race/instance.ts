@@ -38,11 +38,7 @@ const log = createLog({ level: 'silent' })
 const SWEEP_AFTER_SECONDS = 3600
 const UNLIMITED = { max: 10_000_000, seconds: 60 }
 
-/**
- * Puts mint, revoke and canceller together as the composition root does.
- *
- * @param parts - store, upstream, time
- */
+/** Puts mint, revoke and canceller together as the composition root does. */
 export function createInstance(parts: InstanceParts): Perform {
   const { registry, cap, now, logoutPossible } = parts
   const chatkit = (workflow: string) => withoutThreads(parts.chatkit(workflow))

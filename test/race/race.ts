@@ -68,7 +68,6 @@ const caps = fc.record({
 /**
  * Looks for an order of events that breaks a promise.
  *
- * @param options - store, number of runs
  * @returns what fast-check found
  */
 export async function race({ runs, store, overlap = false, once = false, onEnd }: RaceOptions) {

@@ -20,11 +20,7 @@ export function patience(runs: number): number {
   return 60_000 + runs * 400
 }
 
-/**
- * Fails with the shortest order of events that was found.
- *
- * @param details - what a race came to
- */
+/** Fails with the shortest order of events that was found. */
 export function expectNothingFound<T>(details: fc.RunDetails<T>): void {
   if (details.failed)
     throw new Error(`${details.errorInstance}\n${fc.defaultReportMessage(details)}`)

@@ -26,10 +26,7 @@ export interface Steps {
   idle(isOver: () => boolean): Promise<void>
 }
 
-/**
- * @param scheduler - decides whose turn it is
- * @param overlap - real input and output of several steps may be under way at once
- */
+/** @param overlap - real input and output of several steps may be under way at once */
 export function createSteps(scheduler: Scheduler, overlap: boolean): Steps {
   let underWay = 0
   let begun = 0

@@ -72,9 +72,6 @@ interface Running extends ReturnType<StartInstance> {
   readonly life: Life
 }
 
-/**
- * @param options - store, order of events
- */
 export function createWorld(options: WorldOptions): World {
   const { scheduler, cap, prefix } = options
   const clock = { nowMs: options.startsAtMs }

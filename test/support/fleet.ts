@@ -34,13 +34,7 @@ const BACKEND_KEY = 'sk-mint-fleet-0123456789abcdef'
 const DIGEST = createHash('sha256').update(BACKEND_KEY).digest('hex')
 const CONFIG = `${ADMIN_CONFIG}\napi_keys: [ { id: fleet, sha256: 'sha256:${DIGEST}' } ]\n`
 
-/**
- * Starts the service with an admin and a backend, on a store that may be shared.
- *
- * @param storeUrl - `STORE_URL`
- * @param upstream - its ChatKit API
- * @param env - further variables
- */
+/** Starts the service with an admin and a backend, on a store that may be shared. */
 export async function startMember(
   storeUrl: string,
   upstream: Pick<WatchedUpstream, 'url'>,

@@ -1,11 +1,7 @@
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { createLog, type Log } from '../../src/lib/log.ts'
 
-/**
- * Settings of one issuer as the config file's defaults make them, for the audience `chat-api`.
- *
- * @param changes - replaces settings
- */
+/** Settings of one issuer as the config file's defaults make them, for the audience `chat-api`. */
 export function issuerSettings(changes: Partial<IssuerSettings> = {}): IssuerSettings {
   return {
     issuer: 'https://login.acme.example/',

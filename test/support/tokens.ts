@@ -102,7 +102,6 @@ export function signDer(signer: KeyPairSigner): (input: string) => Buffer {
 /**
  * Claims that the tests' issuer settings accept: `sub` alice, `aud` chat-api, five minutes to live.
  *
- * @param issuer - `iss`
  * @param nowMs - the time, in milliseconds
  * @param changes - replaces claims; undefined leaves one out
  */

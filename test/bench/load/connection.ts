@@ -84,11 +84,7 @@ function read(text: string): Answer {
   return { status, minted: held !== undefined, heldMs: Number(held ?? 0) / 1000 }
 }
 
-/**
- * The text of `POST /v1/sessions` as a browser's page sends it.
- *
- * @param token - the user's
- */
+/** The text of `POST /v1/sessions` as a browser's page sends it. */
 export function mintRequest(token: string): string {
   return `POST /v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: ${PAGE_ORIGIN}\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`
 }

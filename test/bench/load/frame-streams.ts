@@ -110,8 +110,6 @@ const LINES_OF_FRAME = 2
 /**
  * Opens a stream and reads it.
  *
- * @param url - of a side
- * @param secret - client secret
  * @returns when its first byte is there
  * @throws when the side answers anything but a stream
  */

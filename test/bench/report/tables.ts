@@ -1,11 +1,6 @@
 import type { Spread } from './statistics.ts'
 
-/**
- * A Markdown table; the first column is text, the others are figures.
- *
- * @param head - names of the columns
- * @param rows - as many cells each
- */
+/** A Markdown table; the first column is text, the others are figures. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '--:'))
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')

@@ -21,10 +21,6 @@ export const SESSION = {
   },
 }
 
-/**
- * @param schema - any zod schema
- * @param value - to check
- */
 export function accepts(
   schema: { safeParse(value: unknown): { success: boolean } },
   value: unknown,

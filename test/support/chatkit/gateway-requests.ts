@@ -20,7 +20,6 @@ const WORDS: Partial<Record<RequestType, string>> = {
 /**
  * Params of a request that work, on a thread and an attachment of the asker's own made for it.
  *
- * @param type - of the request
  * @param asker - who is to own what is asked about
  */
 export async function workingParams(type: RequestType, asker: Asker): Promise<Json> {

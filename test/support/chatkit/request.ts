@@ -18,7 +18,6 @@ export interface RequestParts {
 /**
  * Calls the embedded API in this process, with credentials unless `headers` says otherwise.
  *
- * @param api - to call
  * @param path - with query
  * @param parts - GET without a body when absent
  */

@@ -11,8 +11,6 @@ export type Json = Record<string, unknown>
  * Sends a request of the ChatKit protocol.
  *
  * @param url - the endpoint, of a server or of a gateway
- * @param request - its type and params
- * @param options - headers, signal, metadata
  */
 export function ask(
   url: string,

@@ -21,7 +21,6 @@ export function eachStore(): readonly (readonly [string, Readonly<Record<string,
  *
  * @param name - `%s` stands for the store
  * @param config - YAML of the service
- * @param tests - declares them
  */
 export function describeEachStore(
   name: string,

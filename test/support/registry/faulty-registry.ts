@@ -14,7 +14,6 @@ export interface FaultyRegistry extends Registry {
   readonly calls: (keyof Registry)[]
 }
 
-/** @param real - does the work */
 export function createFaultyRegistry(real: Registry): FaultyRegistry {
   const failing = new Set<keyof Registry | '*'>()
   const losing = new Set<keyof Registry>()

@@ -7,8 +7,6 @@ const EACH = 5
  * Puts live sessions of other users into a SQLite file that a registry has made, in one transaction:
  * a commit for each of a million would take an hour.
  *
- * @param path - of the file
- * @param sessions - how many
  * @param now - when they begin, in Unix seconds
  */
 export function fillSqlite(path: string, sessions: number, now: number): void {

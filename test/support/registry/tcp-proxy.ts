@@ -12,7 +12,6 @@ export interface TcpProxy {
 }
 
 /**
- * @param target - port of the server
  * @param delay - how long what the server says is under way, in milliseconds; it is lost when the server goes
  */
 export async function startTcpProxy(target: number, delay = 0): Promise<TcpProxy> {
