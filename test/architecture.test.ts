@@ -7,7 +7,7 @@ const SRC = join(ROOT, 'src')
 
 /** Steps of a request. None calls another; `administer`, `http` and `console` join them. */
 const STEPS = ['authenticate', 'map', 'mint', 'revoke', 'respond']
-/** What steps lean on. None knows a step. */
+/** Folders that steps use. None of them imports a step. */
 const PARTS = ['chatkit', 'registry', 'config', 'client', 'threads', 'outbox']
 
 /** Contracts of the parts, and what no adapter hides behind them: all that most folders may know of a part. */

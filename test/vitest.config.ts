@@ -50,7 +50,7 @@ const QUICK = [
   'test/registry/{audit,memory,sqlite}.test.ts',
 ]
 
-/** Of these folders, the tests that start a Redis. */
+/** Tests in these folders that start a Redis. */
 const NOT_QUICK = ['test/http/backend/stores.test.ts']
 
 /** Files of half a minute: they begin first, so that none of them runs on alone at the end of its group. */

@@ -56,7 +56,7 @@ export function createAdministerUsers({
       return registry.listUsers(query)
     },
 
-    /** How the user stands now, for a page that asks whether to go on. */
+    /** The user's current state, for a page that asks whether to go on. */
     async findUser(request: AdminRequest, user: UserId): Promise<FoundUser> {
       await auditRead(audit, request, user)
       return find(user)

@@ -13,7 +13,7 @@ const USUAL_KEY = 'OPENAI_API_KEY'
 
 type CancelsSessions = Pick<ChatKit, 'cancelSession'>
 
-/** What tells where a session is cancelled. */
+/** The parts of a session that decide which upstream cancels it. */
 interface MintedFor {
   readonly workflow: WorkflowName
   /** State variables of a self-hosted session; undefined for a hosted one. */

@@ -32,7 +32,7 @@ export type ChatKitOperation =
   | 'list_thread_items'
   | 'delete_attachment'
 
-/** How a call went, for logs and metrics. It holds no key, no client secret and no user. */
+/** Result of a call, for logs and metrics. It holds no key, no client secret and no user. */
 export interface UpstreamCall {
   readonly operation: ChatKitOperation
   /** HTTP status of the last attempt; undefined when no answer came. */

@@ -89,7 +89,7 @@ interface AnyWorkflow {
   readonly name: WorkflowName
   /** Further ids by which backends may ask for it. */
   readonly answersTo: readonly string[]
-  /** Who may use it; everyone when absent. */
+  /** Rule for the users who may use it; everyone may when absent. */
   readonly when: Expression | undefined
   readonly stateVariables: ReadonlyMap<string, Expression>
   readonly input: ReadonlyMap<string, InputDeclaration>

@@ -109,7 +109,7 @@ function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: Ap
   )
 }
 
-/** What happened and what to do now, in words for somebody at a page. */
+/** Tells somebody at a page what happened and what to do now. */
 export function adviceOf(error: ServiceError): string {
   if (error instanceof PageError) return error.advice
   const text = error.upstream === 'self-hosted' ? undefined : textOfCode(error.code)?.console

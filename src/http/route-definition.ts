@@ -31,7 +31,7 @@ export const TAGS = {
   operation: 'For machines and developers.',
 } as const
 
-/** How a call looks in a language. */
+/** A sample of a call in one language. */
 export interface CodeSample {
   readonly lang: string
   readonly source: string

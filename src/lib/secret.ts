@@ -53,7 +53,7 @@ export class Secret {
  */
 const CREDENTIAL =
   /(?:(?<![A-Za-z])|(?<=%[\dA-Fa-f]{2}|\\[bfnrt]|\\u[\dA-Fa-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}|(?:sk-|ek_|eyJ)(?=[\w.-]{0,64}\d)[\w.-]{20,}/g
-/** How credentials begin. Most lines contain none of these and are not searched further. */
+/** Beginnings of credentials. Most lines contain none of these and are not searched further. */
 const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
 
 /**

@@ -25,7 +25,7 @@ const REQUEST: AdminRequest = {
   route: 'GET /admin',
 }
 
-/** What admins of several instances over one store see first. */
+/** Tests the overview with several instances over one store. */
 function overviewTests(open: () => Registry): void {
   const opened: Registry[] = []
   afterEach(async () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { authenticate, claims, configure, es, forgetKeys, invalid } from './two-issuers.ts'
 
-// What a token must say of the app it was made for, and the two ways out.
+// A token's audience, and the two settings that make it optional.
 
 beforeEach(forgetKeys)
 

@@ -12,7 +12,7 @@ import { findSides } from './sides.ts'
 // That the bench runs and counts; what it measures is for its readers.
 
 const ENTRY = new URL('./bench.ts', import.meta.url).pathname
-/** What `bench.ts` exits with when a request failed. */
+/** Exit code of `bench.ts` when a request failed. */
 const EX_SOFTWARE = 70
 /** Cores' worth of foreign work beyond which Redis stalls for longer than the service waits for it. */
 const BUSY = 0.5

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 /** As little of a ChatKit API as answers a create, and the identity provider's key set beside it. */
 export interface FakeUpstream {
   readonly origin: string
-  /** How long the next creates take, in milliseconds. */
+  /** Time that the next creates take, in milliseconds. */
   delayMs: number
   /** Creates answered so far. */
   readonly creates: () => number

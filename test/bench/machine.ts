@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
 
-/** Who runs where. Without `taskset`, or on one core, nobody is bound. */
+/** Cores for each process. Without `taskset`, or on one core, no process is bound. */
 export interface Cores {
-  /** Of the server that is measured, which has it for itself. */
+  /** Core of the measured server; nothing else runs there. */
   readonly server: number | undefined
-  /** Of everything else: load, upstream, Redis. */
+  /** Core of everything else: load, upstream, Redis. */
   readonly rest: number | undefined
 }
 

@@ -9,7 +9,7 @@ export interface CpuRun {
   readonly seconds: number
 }
 
-/** What a run on one side came to. */
+/** Result of a run on one side. */
 export interface CpuFigure {
   /** CPU of the server process for each mint, in microseconds. */
   readonly perMintUs: number

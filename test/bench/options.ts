@@ -18,7 +18,6 @@ export const PARTS = [
 ] as const
 export type PartName = (typeof PARTS)[number]
 
-/** What the command line asks for. */
 export interface Options {
   readonly only: readonly PartName[]
   /** Names of sides; all when empty. */
@@ -39,7 +38,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** What `--help` prints. */
+/** Text of `--help`. */
 export const USAGE = `npm run bench -- [--quick | --long] [--only=PART,…] [--sides=SIDE,…] [--rounds=N] [--scale=X] [--json FILE]
 
   parts   ${PARTS.join(', ')}

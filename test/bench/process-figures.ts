@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-// What the kernel says of another process, so that no side has to be changed to be measured.
+// Reads the kernel's figures of another process, so that a side is measured without a change.
 
 /**
  * CPU time that a process has used so far, all threads, user and system, in microseconds.

@@ -20,7 +20,7 @@ export interface Scene {
   readonly missing: readonly Missing[]
   /** A request that every side answers with a mint. */
   readonly oneRequest: string
-  /** What went wrong so far: with anything in here, the run has failed. */
+  /** Failures so far. With any of them the run has failed. */
   readonly failures: string[]
   /** A new folder, gone after the run. */
   newFolder(name: string): string

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 export interface Started {
   readonly pid: number
   readonly running: () => boolean
-  /** What it wrote to standard error, the end of it. */
+  /** The end of its standard error. */
   readonly complaint: () => string
   /** SIGKILL, unless it has ended; settles when it is gone. */
   end(): Promise<void>

@@ -8,9 +8,9 @@ import { takePicture } from './pictures.ts'
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 const SERIOUS: readonly unknown[] = ['serious', 'critical']
 
-/** What depends on the colours alone. It costs more than all the rest. */
+/** Rules that depend on colours alone. They cost more than all other rules. */
 const COLOURS = ['color-contrast', 'link-in-text-block']
-/** What axe ranks below serious, and takes long for. */
+/** Slow rules that axe never ranks as serious. */
 const NEVER_SERIOUS = [
   'aria-allowed-role',
   'landmark-contentinfo-is-top-level',
@@ -62,7 +62,7 @@ export async function seriousFaults(
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
 }
 
-/** How pages are looked at. The same rules hold in the same colours, so that none is tried twice. */
+/** Looks in which pages are checked. No rule is checked twice with the same colours. */
 const LOOKS: readonly (readonly [string, Look])[] = [
   ['dark', { viewport: { width: 1920, height: 1080 }, colorScheme: 'dark', rules: 'colours' }],
   ['phone', { viewport: { width: 390, height: 844 }, colorScheme: 'light', rules: 'structure' }],

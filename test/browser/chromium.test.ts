@@ -6,7 +6,7 @@ import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { startBrowser, wantsChromium } from './chromium.ts'
 
-// What the other tests in Chromium rely on: that a page with something wrong does not look well.
+// The other tests in Chromium need this: a page with a fault must fail.
 
 const page = (content: string) => `<!doctype html><html lang="en"><head><title>a page</title>
 <link rel="icon" href="data:,"></head><body><main><h1>A page</h1>${content}</main></body></html>`

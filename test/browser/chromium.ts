@@ -108,7 +108,7 @@ async function watch(context: BrowserContext, expected: readonly string[]): Prom
   return faults
 }
 
-/** What Chromium says by itself of a request that was refused or failed: `403 /v1/sessions`. */
+/** Chromium's own message about a request that was refused or failed: `403 /v1/sessions`. */
 function failureOf(text: string, url: string): string | undefined {
   const what = /^Failed to load resource: (?:.*status of (\d+)|net::(\w+))/.exec(text)
   if (what === null || !URL.canParse(url)) return undefined

@@ -104,7 +104,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByRole('heading', { name: 'Signed out' }).waitFor()
     expectNoFault()
     const by = `${scene.signIn.issuer}|ada`
-    // Of what was done to alice before it, the entries stay in their chain and say nothing of her.
+    // Earlier entries about alice stay in their chain, without her name.
     const proof = { actor: by, user: 'alice', outcome: 'ok' }
     expect(await scene.audit('erase')).toMatchObject([proof, proof])
     const erased = [{ actor: by, user: undefined, reason: undefined, outcome: 'ok' }]
@@ -149,7 +149,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.keyboard.type('by keyboard')
     await page.keyboard.press('Tab')
     expect(await focused(page)).toBe('Revoke…')
-    // What has the focus can be seen to have it, once the style sheet has come: the keys need not wait for it.
+    // The focused element shows its focus once the style sheet is there; the keys work before that.
     await expect
       .poll(() => page.evaluate('getComputedStyle(document.activeElement).outlineStyle'))
       .toBe('solid')

@@ -10,7 +10,7 @@ import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './
 /** Client secrets, tokens and the key. */
 const SECRETS = /ek_\w|eyJ|sk-demo/
 
-/** What a revoke looks like in the console. */
+/** Lines of the browser's console after a revoke. */
 const REFUSALS = ['403 /v1/sessions', '401 /chatkit/helpdesk']
 
 describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
@@ -252,7 +252,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
   })
 })
 
-/** What ChatKit does first: asks for the threads, by the fetch that it is given. */
+/** Like ChatKit's first step: asks for the threads with the given fetch. */
 const CHATKIT_STAND_IN = `
 customElements.define('openai-chatkit', class extends HTMLElement {
   async setOptions({ api }) {

@@ -67,7 +67,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
       const page = await open('/docs', { ...PHONE, reducedMotion: 'reduce' })
       for (const path of PATHS) {
         await page.goto(running.url + path)
-        // What is folded away is looked at too.
+        // Folded parts are checked too.
         await page.evaluate(UNFOLD)
         for (const width of [390, 320]) {
           await page.setViewportSize({ ...PHONE.viewport, width })

@@ -13,7 +13,7 @@ import { ASK_AGAIN, CHATKIT_URL, FAKE_CHATKIT, NO_THREADS } from './fake-chatkit
 
 // The pages of the guides, as they stand there, but for the service's address and ChatKit's script.
 
-/** How each app reaches the page; `native` is the app's own code, which answers with JSON. */
+/** The channel between each app and the page; `native` is the app's own code, which answers with JSON. */
 const CHANNELS = {
   iOS: `webkit = { messageHandlers: { clientSecret: { postMessage: async (text) => {
     clientSecretAnswer(JSON.parse(await native(text)))

@@ -31,7 +31,7 @@ const CACHES_US = { sqlite: 10, redis: 0 }
 /** The machine that tests is no quiet place: what holds in one of so many comparisons holds. */
 const TRIES = 5
 
-/** What one comparison came to, for whoever reads the test's output. */
+/** Result of one comparison, for the test's output. */
 function report(store: string, [few, many]: readonly Cost[]): string {
   const line = (of: keyof Cost) =>
     `${of} ${few?.[of].toFixed(1)} -> ${many?.[of].toFixed(1)} us (x${ratio([few, many], of).toFixed(2)})`

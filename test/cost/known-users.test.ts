@@ -62,7 +62,7 @@ async function mintUsers(registry: PlainRegistry): Promise<void> {
 interface Side {
   readonly registry: PlainRegistry
   readonly users: number
-  /** What the store did in this work: rows or commands. */
+  /** Rows or commands of the store in this work. */
   readonly countOf: (work: () => Promise<unknown>) => Promise<number>
   /** Milliseconds that the store was busy with this work. */
   readonly busyOf: (work: () => Promise<unknown>) => Promise<number>

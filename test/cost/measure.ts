@@ -9,7 +9,7 @@ import { withoutThreads } from '../race/instance.ts'
 import { ISSUERS, mintOrder } from '../race/orders.ts'
 import { userId } from '../support/ids.ts'
 
-/** What one of something costs, in microseconds of CPU. */
+/** Cost of one step, in microseconds of CPU. */
 export interface Cost {
   readonly mint: number
   readonly revoke: number

@@ -127,7 +127,7 @@ const isAuditList = (text: string) => /FROM audit WHERE .*DESC LIMIT 5000/.test(
 
 const OWN_ROWS = /^SEARCH sessions USING INDEX \w+ \((?:user|subject|sid)=\?/
 
-/** What in its plan grows with other users' rows. */
+/** Steps of its plan whose cost grows with other users' rows. */
 function slowIn(text: string): readonly string[] {
   const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
   const details = plan.map(({ detail }) => String(detail))

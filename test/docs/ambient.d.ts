@@ -88,7 +88,7 @@ declare module 'react-native-webview' {
 declare const chatkit: import('@openai/chatkit').OpenAIChatKit
 declare function accessToken(): Promise<string>
 
-/** How the four kinds of app reach the page of a web view. */
+/** Channel between one of the four kinds of app and the page in its web view. */
 interface Channel {
   postMessage(text: string): void
   onmessage?: (event: { data: string }) => void

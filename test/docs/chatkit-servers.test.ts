@@ -70,7 +70,7 @@ test('answers the gateway alone, and each user for their own threads', async () 
   const bob = await userNamed('bob')
   expectProblem(await answerOf(await bob(get)), 404, 'not_found')
   expect(await (await bob(['threads.list'])).json()).toMatchObject({ data: [] })
-  // What the guide tells other endpoints to ask.
+  // The question that other endpoints ask, according to the guide.
   const statusFor = async (name: string) => {
     const headers = { authorization: `Bearer ${tokenFor(name)}` }
     return (await fetch(`${running.url}/v1/threads/${thread_id}`, { headers })).status

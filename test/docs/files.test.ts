@@ -7,7 +7,7 @@ import { startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { guideText, ROOT } from './samples.ts'
 
-// What the docs give to copy: files that are served as they are, and the config of the start page.
+// Copies that the docs offer: files that are served unchanged, and the config of the start page.
 
 const running = forAllTests(() => startService())
 

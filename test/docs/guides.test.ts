@@ -8,7 +8,7 @@ import { guideNames, guideText, ROOT, samples } from './samples.ts'
 
 const listed = GUIDES.flatMap(({ guides }) => guides)
 
-/** What some test of this folder executes, type-checks or parses. */
+/** Languages whose blocks a test of this folder runs, type-checks or parses. */
 const CHECKED = [
   'ts',
   'tsx',

@@ -107,7 +107,7 @@ const ALL = (Object.keys(SHOWN) as (keyof typeof SHOWN)[]).flatMap((name) =>
   SAMPLES[name].map(({ lang, source }) => ({ name, lang, source })),
 )
 
-/** What the samples of a language print, by name: one process for all, with a session and a thread for each. */
+/** Output of a language's samples, by name. One process runs all, with a session and a thread for each. */
 async function outputsIn(language: Language): Promise<ReadonlyMap<string, string>> {
   const own = ALL.filter(({ lang }) => lang === language)
   const sources: string[] = []

@@ -46,7 +46,7 @@ function wordsOf(line: string): readonly string[] {
   return Array.from(line.matchAll(/'([^']*)'|(\S+)/g), ([, quoted, plain]) => quoted ?? plain ?? '')
 }
 
-/** What `--help` behind a command prints, and how it ended. */
+/** Output and result of a command with `--help`. */
 async function helpOf(words: readonly string[]) {
   const written: string[] = []
   const stream = { write: (text: string) => written.push(text), columns: 100 }

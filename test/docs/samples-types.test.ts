@@ -87,7 +87,7 @@ function errorsIn(name: string, files: readonly File[], options: object): string
   return errors
 }
 
-/** What is wrong with these files, and with a copy of them in which every `from` is another word. */
+/** Type errors of these files, and of a copy in which another word replaces every `from`. */
 function checked(name: string, files: readonly File[], options: object, from: string, to: string) {
   const changed = files.map((file) => ({
     name: join('changed', file.name),

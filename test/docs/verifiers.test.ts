@@ -17,7 +17,7 @@ const PYTHON = '/usr/bin/python3'
 const DOCS = join(import.meta.dirname, '../../src/docs')
 const AUDIENCE = 'http://helpdesk.internal:8000/chatkit'
 
-/** What a verifier made of an `Authorization` header; undefined when it refused. */
+/** Reads an `Authorization` header with a verifier; undefined when it refuses. */
 type Verify = (
   authorization: string | undefined,
 ) => Promise<{ user: string; session: string | null; state: unknown } | undefined>

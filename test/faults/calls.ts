@@ -4,9 +4,9 @@ import { Agent, type Dispatcher } from 'undici'
 /** An answer as far as the drills look at it. */
 export interface Seen {
   readonly status: number
-  /** Of a refusal. */
+  /** Set for a refusal. */
   readonly code: string | undefined
-  /** Of a mint. */
+  /** Set for a mint. */
   readonly secret: string | undefined
   readonly retryAfter: string | undefined
   readonly body: unknown
@@ -15,7 +15,6 @@ export interface Seen {
   readonly ended: number
 }
 
-/** What is sent besides the path. */
 export interface Sent {
   readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly token?: string
@@ -28,7 +27,7 @@ export interface Clients {
   close(): Promise<void>
 }
 
-/** Who gives up later than the service must have answered: a hang is a failure, not a wait. */
+/** The service must answer sooner than this: a call that hangs is a failure. */
 const PATIENCE_MS = 15_000
 
 /** @param connect - for example the address that they come from */
@@ -118,7 +117,7 @@ export function startLoad(
   }
 }
 
-/** What came, each once: the code of a refusal, or the status. */
+/** The different outcomes: the code of a refusal, or the status. */
 export function kinds(answers: readonly Seen[]): ReadonlySet<string | number> {
   return new Set(answers.map(({ code, status }) => code ?? status))
 }

@@ -3,7 +3,6 @@ import { tokenFor } from '../support/running-service.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { type Clients, createClients, type Seen } from './calls.ts'
 
-/** What a drill may choose. */
 export interface DrillOptions {
   /** YAML; one shared secret, and an admin, when absent. */
   readonly config?: string
@@ -21,7 +20,7 @@ export interface Drilled extends ServiceProcess {
   mintAs(token: string): Promise<Seen>
   revoke(user: string, blockSeconds: number): Promise<Seen & { readonly body: RevokeSeen }>
   session(id: string): Promise<Seen>
-  /** Of a `GET` without a token. */
+  /** Status of a `GET` without a token. */
   statusOf(path: string): Promise<number>
 }
 

@@ -71,7 +71,7 @@ async function terminate(service: Drilled, widgets: Load): Promise<void> {
   expect(await service.exited).toEqual({ code: 0, signal: null })
 }
 
-/** What was in flight has no answer; nothing that has one may be wrong. */
+/** Requests in flight get no answer; every answer that arrives must be right. */
 async function kill(service: Drilled, widgets: Load): Promise<void> {
   service.child.kill('SIGKILL')
   await service.exited

@@ -9,7 +9,7 @@ import { type Drilled, startDrilled } from './drill.ts'
 
 // Clients that connect and never finish a request, by the thousand, beside good ones.
 
-/** As many as the issue names, or as this process and the service may open. */
+/** 5,000, or fewer if this process and the service may not open so many files. */
 const MOST = Math.min(5_000, openFilesAllowed() - 500)
 const UPSTREAM_MS = 40
 /** One third says nothing, one third half a line, one third a header that does not end. */
@@ -42,7 +42,7 @@ function openFilesAllowed(): number {
   }
 }
 
-/** What became of them. */
+/** Outcome of the connections. */
 interface Fate {
   opened: number
   closed: number

@@ -61,7 +61,7 @@ function cancelledOfBefore(): ReadonlySet<string> {
   return new Set(ids.filter((id) => id.startsWith(heldId(0).slice(0, -1))))
 }
 
-/** Who was refused comes back, as `Retry-After` says, and so do others. */
+/** Users who were refused mint again after `Retry-After`, and so do others. */
 async function expectAsBefore(refused: readonly number[]): Promise<void> {
   const ask = async () => {
     const again = refused.slice(0, 100).map(refresh)
@@ -95,7 +95,7 @@ test(`${HERD} refreshes at once: each gets an answer, and then all is as before`
   const asked = new Set(upstream.creations().map(({ body }) => JSON.parse(body).user))
   const shed = which(({ code }) => code === 'overloaded').map(user)
   expect(shed.filter((name) => asked.has(name))).toEqual([])
-  // What was replaced ends upstream, and nothing of those who were refused.
+  // Replaced sessions end upstream; users who were refused lose none.
   const replaced = new Set(minted.map(heldId))
   const allEnded = () => expect(cancelledOfBefore().size).toBe(replaced.size)
   await vi.waitFor(allEnded, { timeout: 20_000, interval: 100 })

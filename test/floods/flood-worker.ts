@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openConnection } from '../bench/load/connection.ts'
 
-/** What one user does to the service, from a thread of its own. */
+/** The flood of one user, which runs in its own thread. */
 export interface FloodOrders {
   readonly port: number
   /** Whole HTTP requests; each connection begins with another one and goes on with the next. */

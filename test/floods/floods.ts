@@ -6,7 +6,7 @@ import { createSecretSigner } from '../support/tokens.ts'
 import type { FloodOrders } from './flood-worker.ts'
 import { type FloodUpstream, startFloodUpstream } from './upstream.ts'
 
-/** How one user might take everybody's service. */
+/** Ways in which one user could make the service fail for others. */
 export const FLOODS = [
   'thread reads, slow',
   'thread reads, failing',
@@ -19,7 +19,7 @@ export const FLOODS = [
 ] as const
 export type FloodName = (typeof FLOODS)[number]
 
-/** How thirty other users fared. */
+/** Results of thirty other users. */
 export interface Fared {
   /** Statuses of their mints, in order of arrival. */
   readonly statuses: readonly number[]
@@ -47,7 +47,7 @@ function tokenFor(sub: string, more: Readonly<Record<string, unknown>> = {}): st
   return signer.token({ iss: ISSUER, aud: 'chat-api', sub, iat, exp: iat + 3600, ...more })
 }
 
-/** Of the upstream for a mint; a fast one takes some 150 ms, and the slower it is, the less a flood shows. */
+/** Time that the upstream takes for a mint. A real one takes some 150 ms; a slower one would hide the flood. */
 const MINT_MS = 100
 const USERS = 30
 /** Users who mint at the same time. */

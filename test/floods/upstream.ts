@@ -8,7 +8,7 @@ import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
 export interface FloodUpstream {
   /** For `OPENAI_BASE_URL`. */
   readonly url: string
-  /** What becomes of thread calls: no answer, 500, or pages of a long conversation. */
+  /** Answers to thread calls: none, 500, or pages of a long conversation. */
   reads: 'hang' | 'fail' | 'pages'
   close(): Promise<void>
 }

@@ -10,7 +10,7 @@ import { ROOT, type Sample, samples } from '../docs/samples.ts'
 
 const COMMAND_MS = 180_000
 
-/** What a reader's shell has. Names of the test's own process (`NODE_ENV`, npm's and vitest's) would change a build. */
+/** Variables of a reader's shell. Those of the test's own process (`NODE_ENV`, npm's, vitest's) would change a build. */
 const INHERITED =
   /^(?:HOME|NODE_EXTRA_CA_CERTS|(?:https?|no)_proxy|npm_config_(?:registry|cafile|cache|userconfig|globalconfig))$/i
 

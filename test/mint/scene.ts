@@ -15,7 +15,7 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
 import { type Plain, plain, sessionId, userId, workflowName } from '../support/ids.ts'
 
-/** What the suites call now, in milliseconds. */
+/** The current time of the suites, in milliseconds. */
 export const NOW = 1_800_000_000_000
 export const NOW_SECONDS = NOW / 1000
 export const ISSUER = 'https://login.example/'

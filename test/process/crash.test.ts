@@ -7,7 +7,7 @@ import { createsSeen, type Member, startMember, workingSessions } from '../suppo
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
 
-// What is left after SIGKILL, on the same SQLite file.
+// SIGKILL, and a start on the same SQLite file.
 
 let folder: string
 let members: Member[]
@@ -119,7 +119,7 @@ describe('SIGKILL between create and answer', () => {
 /** Users of the load: some are revoked, and their widgets go on asking. Every other one has a backend that asks. */
 const USERS = Array.from({ length: 12 }, (_, at) => `user-${at}`)
 
-/** What was answered before the process was killed. */
+/** Answers that arrived before the process was killed. */
 interface Answered {
   readonly secrets: Map<string, string>
   /** With the sessions that the user held before. */
@@ -150,13 +150,13 @@ describe('SIGKILL under load', () => {
     })
   }
 
-  /** What a crash left upstream without an answer is with nobody, and on no books. */
+  /** Sessions that clients hold. A session whose mint was never answered is not among them. */
   function heldBy(user: string, { secrets }: Answered): readonly string[] {
     const own = upstream.api.sessions().filter(({ client_secret: secret }) => secrets.has(secret))
     return own.filter((session) => session.user === user).map(({ id }) => id)
   }
 
-  /** How long a start takes, until it is ready. */
+  /** Measures the time until a start is ready. */
   async function timed(starting: Promise<Member>): Promise<{ member: Member; readyMs: number }> {
     const begun = performance.now()
     const member = await starting

@@ -79,10 +79,10 @@ test('mints are refused, revokes and health are not, and soon after it is as bef
   expect(new Set((await Promise.all(signOuts)).map(({ status }) => status))).toEqual(new Set([204]))
   const refused = () => service.log().filter(({ refused }) => refused !== undefined)
   expect(refused().length).toBeGreaterThan(0)
-  // What the app never saw has no line of its own.
+  // Requests that the app never saw have no line of their own.
   const below = new Set(refused().map(({ last_request_id: id }) => id))
   expect(service.log().filter(({ request_id: id }) => below.has(id))).toEqual([])
-  // What it saw was refused only where 256 calls were under way and the loop held them up.
+  // Those that it saw were refused only because 256 calls were under way in a slow loop.
   const seen = service.log().filter(({ code, msg }) => code && msg === 'request')
   expect(seen.filter(({ reason }) => reason !== 'no slot within 250 ms')).toEqual([])
 

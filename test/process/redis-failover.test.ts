@@ -11,7 +11,7 @@ import { forEachTest } from '../support/started.ts'
 
 const USERS = Array.from({ length: 50 }, (_, at) => `user-${at}`)
 const AT_A_TIME = 5
-/** How far the replica is behind; a revoke waits for it up to 300 ms. */
+/** Delay of the replica, in milliseconds; a revoke waits for it up to 300 ms. */
 const LAG_MS = 200
 
 describe.runIf(wantsRedis())('when the primary is killed after a revoke has answered', () => {
@@ -36,7 +36,7 @@ describe.runIf(wantsRedis())('when the primary is killed after a revoke has answ
     }
   }
 
-  /** How many of the revoked users mint again, or have a session that still works. */
+  /** The number of revoked users who can mint again or have a session that still works. */
   async function lostAt(member: Member): Promise<number> {
     await answered(() => member.mint('someone-else'))
     let lost = 0

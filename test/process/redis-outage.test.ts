@@ -114,7 +114,7 @@ describe.runIf(wantsRedis())('Redis', () => {
       for (const user of BLOCKED) {
         expect(codesOf(of(user))).toEqual(new Set(['user_blocked', 'store_unavailable']))
       }
-      // What began in the outage, and ended in it.
+      // Calls that began and ended in the outage.
       const during = (asked: Asked) => asked.begun > gone + 300 && asked.ended < back
       const refused = load.mints.filter(during)
       expect(refused.length).toBeGreaterThan(50)
@@ -169,7 +169,7 @@ describe.runIf(wantsRedis())('Redis', () => {
     expect(await hashInLog(member)).toBe(hash)
   })
 
-  /** What alice is called in the line of a revoke. */
+  /** The hash that stands for alice in the log line of a revoke. */
   function hashInLog({ revoke, log }: Member): Promise<unknown> {
     return vi.waitFor(async () => {
       expect((await revoke('alice', 0)).status).toBe(200)

@@ -76,7 +76,7 @@ function seedPrepared(user: string, threads: number, items: number): void {
   }
 }
 
-/** Of a process on Linux, in MB. */
+/** Memory of a process on Linux, in MB. */
 function residentMb({ child }: ServiceProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
@@ -123,7 +123,7 @@ test.runIf(process.platform === 'linux')(
       `${fresh.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most; ` +
         `${(bytes / 1e6).toFixed(0)} MB in ${milliseconds} ms`,
     )
-    // What the process is before depends on Node; with this heap the sum is under 150 MB, by a little.
+    // The memory before depends on Node; with this heap the sum is a little under 150 MB.
     expect(peak - fresh).toBeLessThan(MOST_MB)
   },
   120_000,
@@ -153,7 +153,7 @@ async function liveAs(service: ServiceProcess, user: string): Promise<void> {
   seed(user, 150, 2)
 }
 
-/** What is in the store's file about a user, by table. */
+/** Rows about a user in the store's file, by table. */
 function rowsAbout(user: string): Record<string, unknown[]> {
   const db = new DatabaseSync(join(folder, 'mint.db'), { readOnly: true })
   try {

@@ -7,7 +7,7 @@ import type { UpstreamSession } from './fake-upstream.ts'
 import { type Deed, isOf } from './orders.ts'
 import type { World } from './world.ts'
 
-/** What a mint is refused with when the faults of this test strike. */
+/** Codes with which a mint may be refused because of the faults of this test. */
 const FAULTS: readonly string[] = [
   'store_unavailable',
   'upstream_unavailable',

@@ -204,7 +204,7 @@ const all: fc.Arbitrary<Command>[] = [
   ...[sweep, time, crash, upstreamFaults, storeFaults],
 ]
 
-/** What each run is made of. */
+/** The commands of one run. */
 export const commands = fc.commands<World, object, false>(
   all.map((arbitrary) =>
     arbitrary.map(({ name, begin }) => ({

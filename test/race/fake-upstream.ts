@@ -8,7 +8,6 @@ import type { SessionId } from '../../src/lib/ids.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { sessionId } from '../support/ids.ts'
 
-/** How one call goes wrong. */
 export type UpstreamFault =
   /** It is refused, and has no effect. */
   | 'refuse'
@@ -40,11 +39,10 @@ export interface FakeUpstream {
   works(session: UpstreamSession): boolean
 }
 
-/** What {@link createFakeUpstream} needs. */
 export interface FakeUpstreamOptions {
   /** Expires the sessions. */
   readonly now: Clock
-  /** Of ids. */
+  /** Prefix of ids. */
   readonly prefix: string
   /** Waits for a turn, however the caller fares. */
   readonly turn: (label: string) => Promise<void>

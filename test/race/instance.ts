@@ -11,7 +11,7 @@ import { createRevoke, type Revoke } from '../../src/revoke/revoke.ts'
 import { createBackendDeeds } from './backend-deeds.ts'
 import { ISSUER, ISSUERS, mintOrder, type Order, type Result } from './orders.ts'
 
-/** What an instance is built from; its steps are our own code, everything around them is the test's. */
+/** The parts of an instance: its steps are our own code, everything around them is the test's. */
 export interface InstanceParts {
   readonly registry: Registry
   /** Instead of it for creates and cancels by key. */

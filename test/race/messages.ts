@@ -10,7 +10,7 @@ export type Reply<T> =
   | { readonly ok: T }
   | { readonly error: string; readonly sessionId?: SessionId | undefined }
 
-/** What an instance in a process of its own is told. Each message brings the time. */
+/** A message to an instance in its own process. Each message brings the time. */
 export type ToInstance = { readonly nowMs: number } & (
   | {
       readonly type: 'order'
@@ -23,7 +23,7 @@ export type ToInstance = { readonly nowMs: number } & (
   | { readonly type: 'answer'; readonly id: number; readonly reply: Reply<unknown> }
 )
 
-/** What it says. */
+/** A message from such an instance. */
 export type FromInstance =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly id: number; readonly reply: Reply<Result> }
@@ -33,6 +33,6 @@ export type FromInstance =
       readonly id: number
       readonly deed: string
       readonly params?: CreateSessionParams
-      /** Of the session to cancel. */
+      /** The session to cancel. */
       readonly cancel?: SessionId
     }

@@ -12,7 +12,7 @@ export const ISSUER = 'https://idp.example/'
 /** As in the settings: tokens of the one issuer may be logged out. */
 export const ISSUERS = [{ issuer: ISSUER, logout: { clientIds: [], algorithms: [] } }]
 
-/** What an instance can be told to do; plain data, so that it can be sent to a process. */
+/** A command for an instance; plain data, so that it can be sent to a process. */
 export type Order =
   | {
       readonly kind: 'mint'
@@ -41,19 +41,19 @@ export type Order =
   | { readonly kind: 'outbox' }
   | { readonly kind: 'sweep' }
 
-/** What came of it, as far as anything is said of it. */
+/** Result of an order, as far as the instance reports one. */
 export interface Result {
-  /** Of a mint. */
+  /** Set by a mint. */
   readonly minted?: { readonly session: SessionId; readonly secret: string }
-  /** Of a revoke. */
+  /** Set by a revoke. */
   readonly blockedUntil?: number | undefined
-  /** Of a cancel: whether the session was in the registry. */
+  /** Set by a cancel: whether the session was in the registry. */
   readonly known?: boolean
-  /** Of a cancel by key that was confirmed. */
+  /** Set by a confirmed cancel by key. */
   readonly status?: 'active' | 'expired' | 'cancelled'
 }
 
-/** What happened in one order, with the order of events in `begun`, `createdAt` and `ended`. */
+/** One order and its result; `begun`, `createdAt` and `ended` give the order of events. */
 export interface Deed<K extends Order['kind'] = Order['kind']> {
   readonly id: number
   readonly instance: number

@@ -35,7 +35,6 @@ export interface RaceStore {
   readonly observer: Registry
 }
 
-/** How one store is raced on. */
 export interface RaceOptions {
   readonly runs: number
   /** Over one store; asked for before each run. */
@@ -57,7 +56,7 @@ const MOST_ROUNDS = 8
 /** With those in which a store of the test machine did not answer in time. */
 const MOST_TRIES = 40
 
-/** Of all races in this process, which may share a store. */
+/** Counts the races in this process, which may share a store. */
 let run = 0
 
 const caps = fc.record({

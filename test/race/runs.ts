@@ -1,4 +1,4 @@
-// How many interleavings a test tries, how long it may take, and how its outcome is reported.
+// Sets how many interleavings a test tries and how long it may take, and reports the result.
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { World } from './world.ts'

@@ -9,10 +9,10 @@ import type { Perform } from './instance.ts'
 import type { Deed, Order } from './orders.ts'
 import { createSteps, type Life, type Steps } from './steps.ts'
 
-/** How one call of the store goes wrong: without effect, or with its answer lost. */
+/** A fault of one call of the store: it has no effect, or its answer is lost. */
 export type StoreFault = 'refuse' | 'lose'
 
-/** What an instance is given by its world. */
+/** The parts of the world that an instance uses. */
 export interface Surroundings {
   readonly steps: Steps
   /** Waits for its turn, as long as this life lasts. */
@@ -54,13 +54,12 @@ export interface World {
   crash(instance: number): Promise<void>
 }
 
-/** What {@link createWorld} needs. */
 export interface WorldOptions {
   readonly scheduler: Scheduler
   readonly cap: NewEntry['cap']
   readonly instances: readonly StartInstance[]
   readonly observer: Registry
-  /** Of users and ids, so that runs on one store leave each other alone. */
+  /** Prefix of users and ids, so that runs on one store do not meet. */
   readonly prefix: string
   readonly startsAtMs: number
   /** Several calls of the store may be under way at once. */
@@ -138,7 +137,7 @@ export function createWorld(options: WorldOptions): World {
       const crashed = at(running, instance)
       crashed.life.alive = false
       await crashed.kill?.()
-      // What has left for the store takes effect there.
+      // Calls that were sent to the store take effect there.
       await steps.quiet()
       for (const deed of deeds) {
         if (deed.instance === instance && deed.ended === undefined) deed.ended = ++events

@@ -128,7 +128,7 @@ describe('note', () => {
   })
 })
 
-/** How many entries of one instance follow each other without gap or break. */
+/** The number of entries of one instance that follow each other without a gap. */
 function unbroken(oldestFirst: readonly AuditEntry[]): number {
   let prev: string | undefined
   let seq = 0

@@ -3,7 +3,7 @@ import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
 import { DEFAULT_CONFIG, type Running, startService, tokenFor } from '../support/running-service.ts'
 
-// Whose address failed attempts are counted under. The limit is three.
+// Failed attempts count for the right address. The limit is three.
 
 let running: Running
 afterEach(() => running.close())
@@ -48,7 +48,7 @@ test('those of a trusted proxy count, from the right', async () => {
   await start('trusted_proxies: [127.0.0.0/8]')
   const apart = await failures((at) => [`X-Forwarded-For: 192.0.2.${at}`])
   expect(apart).toEqual([401, 401, 401, 401, 401])
-  // What the client itself put on the left changes nothing.
+  // Entries that the client itself put on the left change nothing.
   const spoofed = await failures((at) => [`X-Forwarded-For: 198.51.100.${at}, 192.0.2.99`])
   expect(spoofed).toEqual([401, 401, 401, 429, 429])
 })

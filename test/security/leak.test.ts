@@ -25,9 +25,9 @@ import { createSecretSigner, handMade } from '../support/tokens.ts'
 
 const KEY = `sk-proj-${randomBytes(24).toString('base64url')}`
 const SHARED_SECRET = randomBytes(32).toString('base64url')
-/** What upstream faults put into their answers, and clients send where it does not belong. */
+/** Upstream faults have it in their answers, and clients send it in the wrong fields. */
 const CLIENT_SECRET = `ek_${randomBytes(24).toString('base64url')}`
-/** Of a backend, and one that nobody has. */
+/** A backend's key, and one that nobody has. */
 const BACKEND_KEY = `sk-mint-${randomBytes(32).toString('base64url')}`
 const GUESSED_KEY = `sk-mint-${randomBytes(32).toString('base64url')}`
 const SUBJECT = 'planted-subject-7f3a91'

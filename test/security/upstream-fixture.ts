@@ -21,7 +21,7 @@ export const answer = (status: number, headers: Record<string, string> = {}): Be
 export const retryAfter = (status: number, value: string) =>
   answer(status, { 'retry-after': value })
 
-/** What is to be seen of a problem. */
+/** The fields of a problem that the tests compare. */
 export interface Problem {
   readonly status: number
   readonly code: unknown

@@ -32,7 +32,7 @@ async function isActive(secret: string, { url }: Pick<Running, 'url'> = running)
   return ((await response.json()) as { active: boolean }).active
 }
 
-/** What the gateway says before it asks the server, which nobody is. */
+/** Status from the gateway. Nothing listens at the server's address. */
 async function gatewayStatus(secret: string) {
   const response = await fetch(`${running.url}/chatkit/helpdesk`, {
     method: 'POST',

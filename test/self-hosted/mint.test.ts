@@ -34,7 +34,7 @@ async function start(
   running = await startService({ config, env: { PUBLIC_URL, ...env } })
 }
 
-/** Of alice, newest first. */
+/** Statuses of alice's sessions, newest first. */
 const statuses = async () => (await sessionsOf(running, 'alice')).map(({ status }) => status)
 
 test('the answer is a client secret alone: a JWT for one workflow, user and session', async () => {

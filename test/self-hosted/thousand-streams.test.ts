@@ -11,7 +11,7 @@ const STREAMS = 1000
 const MOST_MB = 150
 const FRAME = note('x')
 
-/** Of a process on Linux, in MB. */
+/** Memory of a process on Linux, in MB. */
 function residentMb(pid: number | undefined): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kilobytes) / 1024

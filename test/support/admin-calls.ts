@@ -3,7 +3,7 @@ import { answerOf, expectProblem } from './problem-answer.ts'
 import type { RawAnswer } from './raw-http.ts'
 import { DEFAULT_CONFIG, type Running, tokenFor } from './running-service.ts'
 
-/** Who is an admin in these tests; to be added to a config. */
+/** The rule for admins in these tests; a line for a config. */
 export const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`
 export const ADMIN_CONFIG = `${DEFAULT_CONFIG}\n${ADMINS}\n`
 
@@ -49,7 +49,6 @@ export interface RevokeSeen {
   readonly blocked_until: number | null
 }
 
-/** What a call carries besides method and path. */
 export interface CallParts {
   readonly token?: string
   readonly body?: unknown

@@ -7,9 +7,9 @@ import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 /** An answer as far as these tests look at it. */
 export interface Answer {
   readonly status: number
-  /** Of a refusal. */
+  /** Set for a refusal. */
   readonly code: string | undefined
-  /** Of a mint. */
+  /** Set for a mint. */
   readonly secret: string | undefined
   readonly body: unknown
   /** From the first byte sent to the last one read. */

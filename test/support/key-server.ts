@@ -1,7 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** How the server answers. */
 export type KeyServerBehaviour =
   /** The key set, or the discovery document, as it should be. */
   | { readonly kind: 'ok' }
@@ -21,17 +20,15 @@ export interface KeyServer {
   /** The issuer identifier (an origin without trailing slash), for discovery. */
   readonly issuer: string
   readonly jwksUri: string
-  /** How often each path was asked for; other paths count as `other`. */
+  /** Requests by path; other paths count as `other`. */
   readonly fetches: { jwks: number; discovery: number; other: number }
   /** The published keys; replace them to rotate. */
   keys: readonly Record<string, unknown>[]
   /** Members that replace those of the discovery document. */
   discovery: Record<string, unknown>
-  /** How the key set is answered. */
   jwksBehaviour: KeyServerBehaviour
-  /** How the discovery document is answered. */
   discoveryBehaviour: KeyServerBehaviour
-  /** How many bytes of the last flood were written before the connection closed. */
+  /** Bytes of the last flood that were written before the connection closed. */
   floodedBytes: number
   close(): Promise<void>
 }

@@ -31,7 +31,7 @@ function formsOf(value: string): Record<string, readonly string[]> {
   }
 }
 
-/** What is the same in many keys, secrets and tokens tells nothing: prefixes, and a token's header. */
+/** Leaves out parts that many keys, secrets and tokens share: prefixes, and a token's header. */
 function randomPart(value: string): string {
   const [, payload, signature] = value.startsWith('eyJ') ? value.split('.') : []
   return signature || payload || value.replace(/^(?:sk-(?:proj-|mint-)?|ek_)/, '')

@@ -2,14 +2,14 @@ import { expect } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
 import type { RawAnswer } from './raw-http.ts'
 
-/** What `fetch` got, in the form in which raw answers come. */
+/** A response of `fetch` in the form of a raw answer. */
 export async function answerOf(response: Response): Promise<RawAnswer> {
   const body = await response.text()
   const headers = Object.fromEntries(response.headers)
   return { status: response.status, headers, body, json: () => JSON.parse(body) }
 }
 
-/** What every answer has, whoever gave it. */
+/** Checks the headers that every answer must have. */
 export function expectEnvelope({ headers }: RawAnswer): void {
   expect(headers['x-request-id']).toMatch(/^req_[0-9a-f]{32}$/)
   expect(headers['x-content-type-options']).toBe('nosniff')

@@ -79,7 +79,6 @@ export async function rawExchange(url: string, bytes: string | Uint8Array): Prom
   }
 }
 
-/** What {@link rawRequest} writes besides the request line. */
 export interface RawParts {
   /** Lines after `Host`, without line ends. */
   readonly headers?: readonly string[]

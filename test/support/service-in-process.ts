@@ -15,7 +15,7 @@ import {
   tokenFor,
 } from './running-service.ts'
 
-/** What `startService` of running-service.ts does. */
+/** Does the same as `startService` of running-service.ts, in this process. */
 export async function startInThisProcess(options: RunningOptions): Promise<Running> {
   const api = await startChatKitApi({ port: 0, ...(options.now && { now: options.now }) })
   const environment = readEnvironment({

@@ -9,7 +9,6 @@ import {
   withSameKey,
 } from './tokens.ts'
 
-/** Who signs, and whose tokens they are. */
 export interface TokenScene {
   /** A key of the issuer, with the `kid` `shared-kid`. */
   readonly es: KeyPairSigner

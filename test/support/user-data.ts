@@ -69,7 +69,6 @@ export function summaryOf(lines: readonly Line[]): Line {
   return last
 }
 
-/** How many lines of each type. */
 export function countsOf(lines: readonly Line[]): Record<string, number> {
   const groups = Map.groupBy(lines, ({ type }) => type)
   return Object.fromEntries([...groups].map(([type, some]) => [type, some.length]))

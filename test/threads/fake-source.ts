@@ -14,7 +14,7 @@ export interface FakeSource extends ThreadSource {
   rows: Row[]
   /** Shows everyone's threads whatever is asked. */
   careless: boolean
-  /** What each call throws. */
+  /** Error that each call throws. */
   failure: Error | undefined
   /** Awaited before each answer. */
   gate: Promise<void>

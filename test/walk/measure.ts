@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { connectProfiler, type Ran } from './profiler.ts'
 import { type RequestName, startScene } from './scene.ts'
 
-/** How much of src one request runs. */
+/** The files and functions of src that one request runs. */
 export interface PathLength {
   readonly files: number
   readonly functions: number

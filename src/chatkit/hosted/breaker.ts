@@ -8,7 +8,7 @@ export class BreakerOpenError extends Error {
 /** `closed`: calls go through. `open`: they are refused. `half_open`: refused, while a probe is under way. */
 export type BreakerState = 'closed' | 'half_open' | 'open'
 
-/** How a call went. `unknown`: it shows nothing about the upstream, for example because its caller left. */
+/** Result of a call. `unknown`: it shows nothing about the upstream, for example because its caller left. */
 export type CallOutcome = 'well' | 'failed' | 'unknown'
 
 /** The breaker opens when at least half of the calls in the latest 10 s failed, and there were 20. */

@@ -84,7 +84,7 @@ function fitted(sub: string, claims: AccountClaims, { rule = '', values }: Asked
   const done = new Set<string>()
   for (const wish of wishesOf(rule, sub)) {
     const place = wish.path.join('\n')
-    // Of two contradicting wishes (`||`) the first one counts.
+    // The first of two contradicting wishes (`||`) counts.
     if (wish.isEntry || !done.has(place)) grant(all, wish)
     done.add(place)
   }

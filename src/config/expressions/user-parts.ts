@@ -2,7 +2,7 @@
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 
-/** How one branch of an expression puts the issuer into the user. */
+/** Position of the issuer in the user that one branch of an expression makes. */
 export type IssuerPlace =
   /** Alone, or as an argument of `pseudonym()`: users of two issuers never meet. */
   | { readonly kind: 'separate' }

@@ -30,7 +30,6 @@ import { reportSchemaProblems } from './schema-problems.ts'
 import { reportWorkflowProblems } from './workflow-checks.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 
-/** How a config file is loaded. */
 export interface LoadOptions {
   /** Name of the file in messages. */
   readonly file: string

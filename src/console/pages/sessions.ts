@@ -64,7 +64,7 @@ ${rows}${pages}`
   }
 }
 
-/** How many sessions the page shows, and the total where it is known without counting. */
+/** The number of sessions on the page, and the total if it is known without counting. */
 function sentenceOf(
   count: number,
   { isWhole, total }: { readonly isWhole: boolean; readonly total: number | undefined },

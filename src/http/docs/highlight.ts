@@ -35,7 +35,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 interface CodeParts {
   /** As named after a fence of Markdown; an unknown language gets no colours. */
   readonly language: string
-  /** What a screen reader says of the block. */
+  /** Name of the block for screen readers. */
   readonly label?: string
 }
 

@@ -183,7 +183,7 @@ async function stop(server: Server, listeners: Listeners, graceMs: number): Prom
   clearTimeout(cut)
 }
 
-/** What to do when a port cannot be opened, by the system's error code. `HOST` and `PORT` get the prefix. */
+/** Advice for a port that cannot be opened, by the system's error code. `HOST` and `PORT` get the prefix. */
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: '; stop what uses it, or set PORT',
   EACCES: '; ports below 1024 need a privilege: set PORT',

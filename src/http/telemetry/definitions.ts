@@ -82,7 +82,7 @@ export const DEFINITIONS = {
   }),
 } as const
 
-/** What each metric tells an operator. */
+/** The meaning of each metric for an operator. */
 export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
   requests:
     'Who is refused, and why: its rate by `code`. Mints are `route="/v1/sessions"`, `method="POST"`.',

@@ -111,7 +111,7 @@ function connect({ path, maxPageCount }: OpenOptions): DatabaseSync {
   if (path === ':memory:') db.exec(`PRAGMA page_size = ${MEMORY_PAGE_BYTES}`)
   db.exec('PRAGMA cache_size = -16384')
   db.exec('PRAGMA journal_size_limit = 67108864')
-  // What an erase deletes is overwritten, or the name would stay in free parts of the file.
+  // SQLite overwrites what an erase deletes; else the name would stay in free parts of the file.
   db.exec('PRAGMA secure_delete = ON')
   db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
   if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)

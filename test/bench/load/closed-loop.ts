@@ -1,6 +1,5 @@
 import { type Answer, openConnection } from './connection.ts'
 
-/** What a closed loop came to. */
 export interface ClosedRun {
   readonly mints: number
   /** Answers that were no mint, by status. */

@@ -1,6 +1,5 @@
 import { connect } from 'node:net'
 
-/** How one request ended. */
 export interface Answer {
   /** 0 when the connection broke or the answer was no HTTP. */
   readonly status: number

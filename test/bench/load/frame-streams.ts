@@ -54,7 +54,7 @@ function picture(number: number): Buffer {
 /** A ChatKit server as far as its streams go. The first frame of a stream leaves with its head. */
 export interface FrameServer {
   readonly url: string
-  /** What all streams hold from now on. */
+  /** Kind of frame that all streams have from now on. */
   kind: FrameKind
   close(): Promise<void>
 }

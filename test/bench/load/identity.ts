@@ -11,7 +11,7 @@ import { mintRequest } from './connection.ts'
 export const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'HS256'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 
-/** Whose tokens have a key pair, and whose a shared secret: an issuer has one or the other. */
+/** One issuer signs with key pairs, the other with a shared secret. */
 export const KEY_PAIR_ISSUER = 'https://login.corp.test/'
 export const SECRET_ISSUER = 'https://legacy.corp.test/'
 export const AUDIENCE = 'chat-api'
@@ -19,7 +19,7 @@ export const AUDIENCE = 'chat-api'
 /** The identity provider: signs tokens for as many users as are asked for. */
 export interface Identity {
   readonly jwks: { readonly keys: readonly object[] }
-  /** Of the HS256 issuer. */
+  /** Secret of the HS256 issuer. */
   readonly sharedSecret: string
   /** Requests with new tokens, each of a user of its own. */
   requests(alg: Algorithm, count: number): readonly string[]

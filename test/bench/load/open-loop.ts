@@ -9,12 +9,11 @@ export interface Timed extends Answer {
   readonly latencyMs: number
 }
 
-/** What an open loop came to. */
 export interface OpenRun {
   readonly answers: readonly Timed[]
   /** Requests that had no answer when the loop gave up waiting. */
   readonly unanswered: number
-  /** How late each request left though a connection was free: the load's own slowness. */
+  /** Delay of each request although a connection was free: the load generator's own slowness. */
   readonly lateMs: readonly number[]
 }
 

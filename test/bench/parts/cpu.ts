@@ -7,7 +7,7 @@ import { figure, table, times, withSpread } from '../report/tables.ts'
 import type { Scene } from '../scene.ts'
 import type { Side } from '../sides.ts'
 
-/** Of one side, a figure per round. */
+/** Figures of one side, one per round. */
 interface Found {
   readonly side: Side
   readonly warm: CpuFigure[]
@@ -20,7 +20,7 @@ const SECONDS = 0.5
 /** New tokens for each second of a run: more than the fastest side uses. */
 const COLD_PER_SECOND = 10_000
 
-/** What was measured of sides that do not run here, where the limit took 74 µs a mint (Node 20). */
+/** CPU per mint of the limit on the machine (Node 20) that measured the sides that do not run here. */
 const PUBLISHED_LIMIT_US = 74
 const PUBLISHED = [
   { name: 'fastapi', title: 'FastAPI as in the official sample', microseconds: 1550, goal: 14 },

@@ -6,7 +6,7 @@ import type { Scene } from '../scene.ts'
 
 const GOAL = 3
 
-/** How thirty users mint while another one floods the service in each of eight ways. */
+/** Measures thirty users who mint while another one floods the service in each of eight ways. */
 export async function floodsPart({ options, progress, failures }: Scene): Promise<Report> {
   const floods = await startFloodScene()
   const found: { name: string; aloneMs: number; floodedMs: number; minted: number }[] = []

@@ -47,7 +47,7 @@ interface Measured {
   addedMegabytes: number
 }
 
-/** What a stream costs beside a raw pipe of node:http and undici: CPU per frame, memory, time. */
+/** Compares a stream with a raw pipe of node:http and undici: CPU per frame, memory, time. */
 export async function framesPart(scene: Scene): Promise<Report> {
   const { options, progress } = scene
   const frames = await startFrameServer()

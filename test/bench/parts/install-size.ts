@@ -13,7 +13,7 @@ const lockFile = z.looseObject({
   ),
 })
 
-/** What `npm ci --omit=dev` leaves on the disk, from the lock file and the folders that it names. */
+/** Measures the disk space after `npm ci --omit=dev`, from the lock file and the folders that it names. */
 export function installSizePart(): Promise<Report> {
   const { packages } = lockFile.parse(
     JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')),

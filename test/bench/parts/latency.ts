@@ -27,7 +27,7 @@ const SIDES = {
   full: ['limit', 'memory', 'sqlite', 'redis', 'hono', 'express', 'fastapi'],
 }
 
-/** What each side adds to an upstream of 150 ms at 300 mints a second. */
+/** Measures the time that each side adds to an upstream of 150 ms, at 300 mints a second. */
 export async function latencyPart(scene: Scene, fleet: Fleet): Promise<Report> {
   const { options, progress } = scene
   const servers = await fleet.warmWithSeen(sidesFor(scene, SIDES))
@@ -61,7 +61,7 @@ async function measureAdded(server: Server, { options, upstream }: Scene, { seen
   }
 }
 
-/** What each mint took on top of the time for which the upstream held it, in milliseconds. */
+/** Time of each mint beyond the upstream's own delay, in milliseconds. */
 function addedBy({ answers }: OpenRun, fromMs: number): readonly number[] {
   return answers
     .filter(({ dueMs, minted }) => minted && dueMs >= fromMs)

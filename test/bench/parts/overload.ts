@@ -29,7 +29,7 @@ const SECONDS = { capacity: 2, overload: 4, after: 5.5 }
 const GOOD_WITHIN_MS = 1000
 /** A mint that takes longer on top of the upstream is not back to normal. */
 const NORMAL_ADDED_MS = 50
-/** Of the capacity, when the overload is over. */
+/** Share of the capacity after the overload. */
 const AFTERWARDS = 0.3
 const SIDES = { quick: ['sqlite'], full: ['sqlite', 'redis'] }
 

@@ -16,7 +16,7 @@ const SIDES = {
   full: ['limit', 'memory', 'sqlite', 'redis', 'hono', 'express', 'fastapi'],
 }
 
-/** How many times as long as the least server of its libraries ours may take, in a checkout and in the image. */
+/** Most times as long as the smallest server of its libraries: in a checkout, and in the image. */
 const MOST_TIMES: Readonly<Record<string, number>> = { sqlite: 1.5, image: 1.3 }
 
 /** Ours keeps its compiled code for the next start one second after it listens. */

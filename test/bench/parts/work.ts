@@ -29,10 +29,10 @@ const PRELOAD = new URL('../count-work.ts', import.meta.url).pathname
 const SECONDS = 2
 const CONNECTIONS = 32
 const USERS = 2000
-/** How often the file of the counts is looked for. */
+/** Pause between two looks for the file of the counts. */
 const LOOK_MS = 5
 
-/** What a mint does, in figures that do not depend on the speed of the machine. */
+/** Counts the work of a mint in figures that do not depend on the speed of the machine. */
 export async function workPart(scene: Scene): Promise<Report> {
   const found: Found[] = []
   for (const side of sidesFor(scene, SIDES)) {

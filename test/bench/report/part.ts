@@ -1,8 +1,8 @@
-/** What a part of the run found. */
+/** The findings of one part of the run. */
 export interface Report {
   /** Heading of its table. */
   readonly title: string
-  /** What was done, in a sentence or two. */
+  /** Describes the measurement in a sentence or two. */
   readonly how: string
   /** Markdown tables. */
   readonly tables: readonly string[]

@@ -3,7 +3,7 @@ import OpenAI from 'openai'
 import { settings } from './settings.ts'
 import { verifiedSubject } from './verify.ts'
 
-// What one writes first with Express: jose and the official SDK.
+// The first version that most people would write with Express: jose and the official SDK.
 
 const openai = new OpenAI({ apiKey: settings.apiKey, baseURL: settings.baseUrl })
 const app = express()

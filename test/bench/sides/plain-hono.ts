@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { CREATE_HEADERS, createBody, settings } from './settings.ts'
 import { verifiedSubject } from './verify.ts'
 
-// What one writes first with Hono: jose and the global fetch. No store, no limits, no log, no CORS.
+// The first version that most people would write with Hono: jose and the global fetch, without store, limits, log or CORS.
 
 const app = new Hono()
 

@@ -1,4 +1,4 @@
-// What the sides that are not ours are told, by environment variables.
+// Settings of the sides that are not ours, from environment variables.
 
 const read = (name: string): string => {
   const value = process.env[name]

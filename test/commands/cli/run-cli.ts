@@ -11,7 +11,7 @@ import { NODE, PREPARED, WITHOUT_ENV_FILE } from '../../support/service-process.
 const ROOT = resolve(import.meta.dirname, '../../..')
 export const BIN = join(ROOT, 'src/commands/chatkit-mint.js')
 
-/** How a command line ended. */
+/** Result of a command line. */
 export interface Ended {
   readonly code: number | null
   readonly out: string

@@ -77,7 +77,7 @@ test('connections are closed when too many requests wait on all of them, others 
   expect(running.logText()).toContain('too many requests were sent without waiting for answers')
   for (const connection of connections) connection.destroy()
   await Promise.all(connections.map((connection) => connection.closed))
-  // What waited is forgotten with its connection.
+  // A waiting request is dropped with its connection.
   const next = await openRaw(running.url)
   next.send(short)
   for (let count = 0; count < 2000; count++) expect((await next.next()).status).toBe(404)

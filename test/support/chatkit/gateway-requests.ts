@@ -11,7 +11,7 @@ export async function createAttachment(asker: Asker): Promise<string> {
   return ((await made.json()) as { id: string }).id
 }
 
-/** What the sample server's assistant needs to hear, so that there is something to ask about. */
+/** Messages that make the sample server's assistant create the things that a request needs. */
 const WORDS: Partial<Record<RequestType, string>> = {
   'threads.add_client_tool_output': 'tool',
   'threads.add_structured_input': 'form',

@@ -25,7 +25,6 @@ export async function startPlainServer() {
     listsForNobody: undefined as 'everyone' | 'error' | undefined,
     /** Cursors that are no ids. */
     opaque: false,
-    /** What it does with a cursor that it does not know. */
     unknownCursor: 'refuses' as 'refuses' | 'ignores',
     requests: [] as { readonly type: string; readonly user: string; readonly params: Params }[],
   }

@@ -1,6 +1,6 @@
 import type { ChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 
-/** What the API asks of every call. */
+/** Headers that the API requires of every call. */
 export const CREDENTIALS = {
   authorization: 'Bearer sk-test-0123456789',
   'openai-beta': 'chatkit_beta=v1',

@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** How one request is answered. */
 export type Behaviour =
   /** As the reference has it; `changes` replace members of the session. At once, or after `ms`. */
   | {
@@ -54,7 +53,7 @@ export interface ScriptedUpstream {
   readonly seen: SeenRequest[]
   /** Bytes of flood that were taken off our hands. */
   flooded: number
-  /** What the next ones meet; the last entry stays. */
+  /** Behaviours for the next creates; the last entry stays. */
   creates: Behaviour[]
   cancels: Behaviour[]
   /** Threads and whatever else. */
@@ -68,7 +67,7 @@ export interface ScriptedUpstream {
   close(): Promise<void>
 }
 
-/** What every answer of a session holds, for `user`. */
+/** A session of `user`, as every answer has it. */
 export function sessionOf(user: string, id: string): Record<string, unknown> {
   return {
     id,

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { DEFAULT_CONFIG, HIGH_LIMITS, type Running, tokenFor } from '../running-service.ts'
 
-/** What self-hosted client secrets name as their issuer. */
+/** The issuer of self-hosted client secrets. */
 export const PUBLIC_URL = 'https://mint.acme.example'
 
 export interface SelfHostedConfig {

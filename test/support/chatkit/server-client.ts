@@ -1,4 +1,3 @@
-/** What a request to a ChatKit server takes besides its type and params. */
 export interface AskOptions {
   readonly headers?: Record<string, string>
   readonly signal?: AbortSignal
@@ -54,7 +53,7 @@ export function textOf(events: readonly Json[]): string {
   return updates.map((update) => update?.['delta'] ?? '').join('')
 }
 
-/** What a user writes. */
+/** A user's message. */
 export function input(text: string, attachments: readonly string[] = []): Json {
   return { content: [{ type: 'input_text', text }], attachments, inference_options: {} }
 }

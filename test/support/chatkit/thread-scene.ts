@@ -31,7 +31,7 @@ export type WorkflowName = keyof typeof WORKFLOWS
 
 const KEYS = { SALES_KEY: 'sk-sales-0123456789abcdef', TWIN_KEY: 'sk-twin-0123456789abcdef' }
 
-/** Which kinds of source a behaviour is shown with. */
+/** Kinds of source with which each test runs. */
 export const MIXES: readonly (readonly [string, readonly WorkflowName[]])[] = [
   ['one key', ['support']],
   ['two keys', ['support', 'sales']],
@@ -46,7 +46,7 @@ export interface SceneOptions {
   readonly config?: (yaml: string) => string
 }
 
-/** What stands between the service and an upstream of hosted threads. */
+/** Changes the answers of an upstream of hosted threads. */
 export type Tamper = (request: Request, answer: () => Promise<Response>) => Promise<Response>
 
 /** The service over HTTP in front of several upstreams that a test can fill. */

@@ -7,7 +7,7 @@ import type { Answer, RouteDefinition } from '../../../src/http/route-definition
 import { ROUTES } from '../../../src/http/route-table.ts'
 import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
 
-/** What the HTTP server itself can say of any request, before a route is looked for. */
+/** Codes that the HTTP server itself can answer, before it looks for a route. */
 const BELOW_ROUTES: readonly string[] = [
   'invalid_request',
   'not_found',

@@ -22,7 +22,7 @@ export async function startFaultyProxy() {
     sockets.add(socket)
     socket.on('error', () => undefined)
     socket.on('data', (bytes) => {
-      // What follows in a tunnel is TLS.
+      // All later bytes in a tunnel are TLS.
       const [line] = /^[A-Z]+ .+ HTTP/.exec(String(bytes)) ?? []
       if (line !== undefined) state.asked.push(line)
       if (state.answer !== undefined) socket.end(state.answer)

@@ -11,7 +11,7 @@ import {
   type WidgetItem,
 } from 'chatkit-node-backend-sdk'
 
-/** Who is asking, as the gateway says. */
+/** The caller, as the gateway names them. */
 export interface Caller {
   readonly user: string
 }

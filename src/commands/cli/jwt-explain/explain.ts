@@ -21,7 +21,7 @@ import { type JwtReport, reportOnToken } from './report.ts'
 
 const MAX_INPUT_BYTES = 64 * 1024
 const MAX_JSON_DEPTH = 32
-/** What to do when no token was given. */
+/** Advice when no token was given. */
 export const TOKEN_WANTED =
   'Pipe the token in (chatkit-mint jwt explain < token.txt), or run the command without one and paste it.'
 
