@@ -61,14 +61,11 @@ export function createMetrics(sources: MetricSources) {
   app.get('/metrics', async (c) => {
     ofProcess ??= addProcessMetrics(registry)
     await ofProcess
-    return c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
+    const type = { 'Content-Type': registry.contentType }
+    return c.body(await registry.metrics(), 200, { ...everyAnswer(newId('req_')), ...type })
   })
-  app.notFound(() => {
-    const id = newId('req_')
-    const error = new ServiceError('not_found', { reason: 'not /metrics' })
-    const { body, headers, status } = problemAnswer(error, id)
-    return new Response(body, { status, headers: { ...everyAnswer(id), ...headers } })
-  })
+  app.all('/metrics', () => refuse('method_not_allowed', { Allow: 'GET, HEAD' }))
+  app.notFound(() => refuse('not_found'))
   return {
     seen({ method, route, status, code = 'ok', milliseconds, trace }: AnswerSeen): void {
       const label = SERVED_METHODS.has(method) ? method : 'other'
@@ -96,6 +93,13 @@ export function createMetrics(sources: MetricSources) {
       activeSessions: (await orNothing(figures))?.activeSessions,
     }),
   }
+}
+
+function refuse(code: 'not_found' | 'method_not_allowed', others?: { readonly Allow: string }) {
+  const id = newId('req_')
+  const error = new ServiceError(code, { reason: 'only GET /metrics is here' })
+  const { body, headers, status } = problemAnswer(error, id)
+  return new Response(body, { status, headers: { ...everyAnswer(id), ...headers, ...others } })
 }
 
 /** Loaded at the first scrape, because they need OpenTelemetry's API and a timer of 10 ms. */

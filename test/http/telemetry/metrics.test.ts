@@ -55,6 +55,23 @@ describe('metrics', () => {
     },
   )
 
+  test('the answer has the headers of every answer, and other methods than GET and HEAD are 405', async () => {
+    const { app } = scene().metrics
+    const common = {
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'x-request-id': expect.stringMatching(/^req_/),
+    }
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await app.request('/metrics', { method })
+      expect([answer.status, Object.fromEntries(answer.headers)]).toMatchObject([200, common])
+    }
+    const refused = await app.request('/metrics', { method: 'POST' })
+    const headers = { ...common, allow: 'GET, HEAD' }
+    expect([refused.status, Object.fromEntries(refused.headers)]).toMatchObject([405, headers])
+    expect(await refused.json()).toMatchObject({ code: 'method_not_allowed' })
+  })
+
   test('count answers by route, status and code, and calls of the API by operation', async () => {
     const { metrics, scrape } = scene()
     metrics.seen(MINTED)
