@@ -77,6 +77,14 @@ describe('an answer that is no session for this user', () => {
       'a client secret that is a number',
       { kind: 'ok', changes: { id: 'cksess_made', client_secret: 7 } },
     ],
+    [
+      'an expiry in milliseconds',
+      { kind: 'ok', changes: { id: 'cksess_made', expires_at: Date.now() + 600_000 } },
+    ],
+    [
+      'an expiry that no store can hold',
+      { kind: 'ok', changes: { id: 'cksess_made', expires_at: 1e308 } },
+    ],
     ['no expiry', { kind: 'ok', changes: { id: 'cksess_made', expires_at: null } }],
   ])('%s: 502, and the session that exists is cancelled', async (_name, behaviour) => {
     upstream.creates = [behaviour, { kind: 'ok' }]

@@ -212,6 +212,9 @@ export function sessionOf(
   }
 }
 
+/** In the year 5138. Milliseconds are beyond it. */
+const MOST_SECONDS = 1e11
+
 const secret = z.string().min(1).transform(Secret.of)
 
 /**
@@ -222,8 +225,8 @@ export const issuedSession = z.looseObject({
   /** The id must fit into a path: a session that cannot be cancelled must not be handed out. */
   id: z.string().regex(OBJECT_ID).brand<'SessionId'>(),
   client_secret: secret,
-  /** Unix seconds. */
-  expires_at: z.number(),
+  /** Unix seconds; a session with a time in milliseconds would count as live for ever. */
+  expires_at: z.number().max(MOST_SECONDS),
   status: sessionStatus,
   user: z.string(),
 })
