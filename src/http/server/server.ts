@@ -44,6 +44,8 @@ export interface ListenOptions {
     readonly maxConnections?: number
     /** Milliseconds for the slowest body to arrive, where a call allows more than the usual time. */
     readonly slowestBodyMs?: number | undefined
+    /** {@link UNREAD_MS} when absent. */
+    readonly unreadMs?: number
   }
   /** Number of sockets that listen side by side; 1 when absent. */
   readonly sockets?: number
@@ -72,6 +74,12 @@ export function limitsFor(slowestBodyMs = 0) {
   const slowest = LIMITS.headersTimeout + slowestBodyMs
   return { ...LIMITS, requestTimeout: Math.max(LIMITS.requestTimeout, slowest) }
 }
+
+/**
+ * Milliseconds in which a client must read some of a whole answer. Otherwise connections whose answers nobody reads
+ * would stay, with their memory, for as long as the clients like.
+ */
+const UNREAD_MS = 30_000
 
 /**
  * Connections that may wait to be accepted, as far as the system allows. With Node's 511, many clients at once
@@ -105,7 +113,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   }
 }
 
-function attach(server: Server, { app, log, shedding }: ListenOptions): void {
+function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptions): void {
   const answer = getRequestListener(app.fetch, {
     // Becomes part of the URL of an HTTP/1.0 request without Host; nothing reads it.
     hostname: 'localhost',
@@ -130,6 +138,8 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
     log.warn('a connection was closed: too many requests were sent without waiting for answers')
   })
   server.on('request', order.take)
+  // Node's own timer: it starts again with each byte that is read or written.
+  server.setTimeout(bounds.unreadMs ?? UNREAD_MS, order.closeUnused)
   const refuseExpectation = (_request: IncomingMessage, response: ServerResponse) => {
     writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
   }

@@ -127,6 +127,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
     if (next === undefined) return
     if (others.length > 0) next[1].once('close', () => serveNext(known, socket))
     if (others.length === MOST_WAITING - 1) socket.resume()
+    known.served = next[1]
     serve(...next)
   }
 
@@ -135,14 +136,20 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
     take(request: IncomingMessage, response: ServerResponse): void {
       const { socket } = request
       const known = connections.get(socket)
-      if (known === undefined) {
-        connections.set(socket, { latest: response, before: undefined, waiting: [] })
-      } else {
-        known.before = known.latest.writableFinished ? undefined : known.latest
+      const before = known?.latest.writableFinished === false ? known.latest : undefined
+      if (known !== undefined && before !== undefined) {
+        known.before = before
         known.latest = response
+        wait(known, request, response)
+        return
       }
-      if (known?.before === undefined) serve(request, response)
-      else wait(known, request, response)
+      const answers = { latest: response, served: response, before, waiting: [] }
+      connections.set(socket, answers)
+      serve(request, response)
+    },
+    /** Closes a connection on which nothing has moved for some time, unless the app still works on its answer. */
+    closeUnused(socket: Duplex): void {
+      if (connections.get(socket)?.served.writableEnded !== false) socket.destroy()
     },
     /**
      * Refuses a request that Node's parser could not read, after the answers to those before it. A refusal that goes
@@ -174,6 +181,8 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
 /** The answers of one connection that may be unfinished. */
 interface Answers {
   latest: ServerResponse
+  /** The one that the app makes, or that the client still reads. */
+  served: ServerResponse
   /** The answer before the latest; undefined when it was finished before the latest request came. */
   before: ServerResponse | undefined
   /** Requests that wait for the answers to those before them; the oldest is first. */

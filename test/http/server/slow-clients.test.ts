@@ -1,6 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
-import { limitsFor } from '../../../src/http/server/server.ts'
+import { Hono } from 'hono'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { AppEnv } from '../../../src/http/context.ts'
+import { limitsFor, listen } from '../../../src/http/server/server.ts'
+import { createLog } from '../../../src/lib/log.ts'
+import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
@@ -77,5 +81,53 @@ test('a body of the gateway may take as long as gateway.body_seconds says, and n
   expect(limitsFor(120_000)).toMatchObject({
     headersTimeout: 5000,
     requestTimeout: 125_000,
+  })
+})
+
+describe('a connection on which nothing moves', () => {
+  const UNREAD_MS = 300
+  /** More than the system keeps for a connection. */
+  const large = new Uint8Array(32 * 1024 * 1024)
+
+  async function open(path: string) {
+    let closed = false
+    const app = new Hono<AppEnv>()
+    app.use((c, next) => {
+      c.env.outgoing?.once('close', () => {
+        closed = true
+      })
+      return next()
+    })
+    app.get('/large', (c) => c.body(large))
+    app.get('/late', async (c) => {
+      await setTimeout(4 * UNREAD_MS)
+      return c.text('late')
+    })
+    app.get('/stream', (c) => {
+      const start = (controller: ReadableStreamDefaultController) => controller.enqueue(large)
+      return c.body(new ReadableStream({ start }))
+    })
+    const log = createLog({ level: 'silent' })
+    const bounds = { unreadMs: UNREAD_MS }
+    const listening = await listen({ app, log, host: '127.0.0.1', port: 0, bounds })
+    const connection = await openRaw(listening.url)
+    onTestFinished(async () => {
+      connection.destroy()
+      await listening.stop(0)
+    })
+    connection.pause()
+    connection.send(rawRequest(`GET ${path}`))
+    return () => closed
+  }
+
+  test('is closed when the client does not read a whole answer', async () => {
+    const isClosed = await open('/large')
+    await eventually(() => expect(isClosed()).toBe(true))
+  })
+
+  test.each(['/late', '/stream'])('stays while the app still answers: %s', async (path) => {
+    const isClosed = await open(path)
+    await setTimeout(3 * UNREAD_MS)
+    expect(isClosed()).toBe(false)
   })
 })
