@@ -54,7 +54,7 @@ function noticingResets(open: buildConnector.connector): buildConnector.connecto
     open(target, (...[error, socket]) => {
       if (error !== null) return done(error, null)
       socket.on('error', (reset: NodeJS.ErrnoException) => {
-        if (reset.code === 'ECONNRESET') reset.code = 'RESET_BY_PEER'
+        if (reset.code === 'ECONNRESET') reset.code = 'ECONNRESET_BY_PEER'
       })
       done(null, socket)
     })
