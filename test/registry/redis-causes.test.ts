@@ -10,8 +10,13 @@ import { addressOf, createConnect } from '../../src/registry/redis/link/client.t
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { eventually } from '../support/eventually.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
+import {
+  allowDocumentedUser,
+  DOCUMENTED_USER,
+  documentedRules,
+} from '../support/registry/documented-user.ts'
 import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
-import { forEachTest } from '../support/started.ts'
+import { forAllTests, forEachTest } from '../support/started.ts'
 
 const WARN = 40
 /** Long enough for several attempts, in milliseconds. */
@@ -199,7 +204,8 @@ describe.runIf(wantsRedis())('when the cause changes', () => {
   const redis: TestRedis = forEachTest(() => startRedis())
 
   test('each cause is logged once, and also that Redis answers again', async () => {
-    await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', '~{ckm}*', '+eval', '+evalsha', '+set')
+    const documented = documentedRules.filter((rule) => !rule.startsWith('>'))
+    await redis.cli('acl', 'setuser', 'mint', '>hush', ...documented)
     await redis.kill()
     const link = linkTo(`redis://:hush@127.0.0.1:${redis.port}`)
     await link.says('redis: nothing listens at this address')
@@ -257,9 +263,9 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
   })
 
   test('is logged as unknown when INFO and WAIT are forbidden, and nothing fails', async () => {
-    const rules = ['~{ckm}*', '+eval', '+evalsha', '+set']
-    await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', ...rules)
-    const link = linkTo(`redis://mint:hush@127.0.0.1:${redis.port}`)
+    await allowDocumentedUser(redis)
+    await redis.cli('acl', 'setuser', 'chatkit-mint', '-info', '-wait')
+    const link = linkTo(`redis://${DOCUMENTED_USER}@127.0.0.1:${redis.port}`)
     await eventually(() => link.check())
     await sleep(A_WHILE_MS)
     expect(messages(link)).toMatchObject([
@@ -269,5 +275,30 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
         rest: { unknown: ['append-only file', 'maxmemory-policy', 'replicas'] },
       },
     ])
+  })
+})
+
+describe.runIf(wantsRedis())('a Redis user who lacks one command', () => {
+  const redis = forAllTests(() => startRedis())
+  const commands = documentedRules.filter((rule) => rule.startsWith('+'))
+
+  test.each(commands.filter((rule) => !['+info', '+wait'].includes(rule)))(
+    '%s: is seen at the start, before a script stops there',
+    async (rule) => {
+      await allowDocumentedUser(redis)
+      await redis.cli('acl', 'setuser', 'chatkit-mint', rule.replace('+', '-'))
+      const link = linkTo(redis.url.replace('://', `://${DOCUMENTED_USER}@`))
+      await vi.waitFor(() => expect(link.causes()).toHaveLength(1), 4_000)
+      expect(link.causes()[0]?.msg).toMatch(/may not run a command/)
+      await expect(link.check()).rejects.toMatchObject({ code: 'store_unavailable' })
+    },
+  )
+
+  test('none of those documented: is ready, and nothing of the probe stays', async () => {
+    await redis.cli('flushall')
+    await allowDocumentedUser(redis)
+    const link = linkTo(redis.url.replace('://', `://${DOCUMENTED_USER}@`))
+    await vi.waitFor(() => link.check(), 4_000)
+    expect(await redis.keys('*')).toEqual(['{ckm}:health'])
   })
 })

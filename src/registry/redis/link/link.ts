@@ -22,7 +22,7 @@ export interface Link {
    * `STORE_URL` asks for. If too few have it in time, it throws; the write stays on the primary.
    */
   takeBack: Link['run']
-  /** Throws when a script may not write now. */
+  /** Throws when a script may not write now, or may not run a command. */
   check(): Promise<void>
   /** Milliseconds that the oldest call under way has waited. */
   waitedMs(): number
@@ -36,6 +36,23 @@ const CALL_MS = 250
 
 /** Writes a key that nobody reads, to see whether writes work. */
 const TOUCH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
+
+/**
+ * Runs every command that scripts use. A script that meets one that this user or server lacks stops there, and what
+ * it wrote before stays. The key `probe` is gone at the end; a probe that failed may have left it.
+ */
+const PROBE = script(`
+local text, probe = key('health'), key('health', 'probe')
+for _, command in ipairs({
+  { 'SET', text, '1', 'EX', 60 }, { 'GET', text }, { 'MGET', text }, { 'EXISTS', text },
+  { 'EXPIRE', text, 60 }, { 'TTL', text }, { 'DEL', probe }, { 'INCR', probe }, { 'DEL', probe },
+  { 'HSET', probe, 'a', 1 }, { 'HGET', probe, 'a' }, { 'HMGET', probe, 'a' }, { 'HGETALL', probe },
+  { 'HINCRBY', probe, 'a', 1 }, { 'HDEL', probe, 'a' },
+  { 'SADD', probe, 'a' }, { 'SMEMBERS', probe }, { 'SREM', probe, 'a' },
+  { 'ZADD', probe, 1, 'a' }, { 'ZCARD', probe }, { 'ZCOUNT', probe, 0, 1 }, { 'ZSCORE', probe, 'a' },
+  { 'ZRANGE', probe, '[a', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1 }, { 'ZRANGEBYSCORE', probe, 0, 1 },
+  { 'ZREVRANGEBYSCORE', probe, 1, 0 }, { 'ZREM', probe, 'a' },
+}) do redis.call(unpack(command)) end`)
 
 /**
  * @param address - host and port, for the log
@@ -59,7 +76,7 @@ export function createLink({
   const patience = createPatience(callMs)
   const keeper = createKeeper({
     connect,
-    check: (connection) => evaluate(connection, TOUCH, []),
+    check: (connection) => evaluate(connection, PROBE, []),
     diagnosis,
   })
   const touch = commandOf('EVAL', TOUCH.text, [])
@@ -104,7 +121,7 @@ export function createLink({
   return {
     run,
     takeBack: replicas === 0 ? run : takeBack,
-    check: () => run(TOUCH, [], () => undefined),
+    check: () => run(PROBE, [], () => undefined),
     waitedMs: patience.waitedMs,
     close() {
       keeper.close()
