@@ -102,12 +102,11 @@ function createKeys(
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
     case 'discovery': {
-      const load = createDiscoveredLoad(
-        createDiscovery({ issuer, fetchJson, insecureHttp: settings.insecureHttp, now }),
-        fetchJson,
-        read,
-      )
-      return createRemoteKeys({ issuer, staleSeconds, load, now, log })
+      const { insecureHttp } = settings
+      const discovery = createDiscovery({ issuer, fetchJson, insecureHttp, now })
+      const load = createDiscoveredLoad(discovery, fetchJson, read)
+      const { forget: forgetAddress } = discovery
+      return createRemoteKeys({ issuer, staleSeconds, load, forgetAddress, now, log })
     }
   }
 }

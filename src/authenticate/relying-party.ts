@@ -127,7 +127,8 @@ function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFe
       const answer = await request(url, {
         dispatcher,
         method,
-        headers: { ...headers, 'user-agent': USER_AGENT },
+        // Without the second, any coding may come (RFC 9110 §12.5.3), and none is decoded here.
+        headers: { ...headers, 'user-agent': USER_AGENT, 'accept-encoding': 'identity' },
         body: body?.toString() ?? null,
         signal: AbortSignal.timeout(DEADLINE_MS),
       })

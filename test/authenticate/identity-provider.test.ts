@@ -266,6 +266,20 @@ describe('discovery', () => {
     expect(server.fetches).toEqual({ jwks: 0, discovery: 1, other: 0 })
   })
 
+  test('discovery is asked again when the key set at the known address lacks the key of a token', async () => {
+    expect(await outcome(old)).toBe('ok')
+    const body = JSON.stringify({ keys: [old.publicJwk] })
+    server.jwksBehaviour = { kind: 'answer', status: 200, body }
+    server.discovery = { jwks_uri: `${server.issuer}/moved.json` }
+    publish(fresh)
+    clock.advance(5)
+    expect(await outcome(fresh)).toBe('invalid_token')
+    clock.advance(5)
+    expect(await outcome(fresh)).toBe('ok')
+    expect(await outcome(old)).toBe('invalid_token')
+    expect(server.fetches).toEqual({ jwks: 2, discovery: 2, other: 1 })
+  })
+
   test('discovery is asked again when the address of the key set stops working', async () => {
     expect(await outcome(old)).toBe('ok')
     server.jwksBehaviour = { kind: 'answer', status: 410, body: '' }

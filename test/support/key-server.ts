@@ -1,9 +1,12 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 
 export type KeyServerBehaviour =
   /** The key set, or the discovery document, as it should be. */
   | { readonly kind: 'ok' }
+  /** The same, compressed unless the request refuses that (RFC 9110 §12.5.3). */
+  | { readonly kind: 'compressed' }
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
   | { readonly kind: 'redirect'; readonly location: string }
   /** A body of so many bytes, as fast as it is read. */
@@ -83,6 +86,12 @@ function behave(
     case 'ok':
       response.end(JSON.stringify(document()))
       return
+    case 'compressed': {
+      const plain = response.req.headers['accept-encoding'] === 'identity'
+      if (!plain) response.setHeader('content-encoding', 'gzip')
+      response.end(plain ? JSON.stringify(document()) : gzipSync(JSON.stringify(document())))
+      return
+    }
     case 'answer':
       response.writeHead(behaviour.status).end(behaviour.body)
       return

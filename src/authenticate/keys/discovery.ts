@@ -45,7 +45,7 @@ export function createDiscovery({
       known = { url, until: now() + LIFETIME_MS }
       return url
     },
-    /** Call this when the address did not work. The next `keySetUrl()` then asks the issuer again. */
+    /** Call this when the address did not work, or its set lacks a key. The next `keySetUrl()` then asks the issuer again. */
     forget(): void {
       known = undefined
     },

@@ -68,6 +68,8 @@ export function createFetchJson({
 async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
   const headers = {
     accept: 'application/json, application/jwk-set+json',
+    // Without it, any coding may come (RFC 9110 §12.5.3), and none is decoded here.
+    'accept-encoding': 'identity',
     'user-agent': USER_AGENT,
   }
   const answer = request(url, { dispatcher, signal, headers })

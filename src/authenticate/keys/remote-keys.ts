@@ -28,6 +28,7 @@ export function createRemoteKeys({
   issuer,
   staleSeconds,
   load,
+  forgetAddress = () => undefined,
   now,
   log,
 }: {
@@ -36,6 +37,8 @@ export function createRemoteKeys({
   readonly staleSeconds: number
   /** Fetches the usable keys. It may reject: failures are logged and retried here. */
   readonly load: () => Promise<readonly JWK[]>
+  /** Called when a token needs a key that the newest set lacks: the set may have moved to another address. */
+  readonly forgetAddress?: () => void
   readonly now: Clock
   readonly log: Log
 }): IssuerKeys {
@@ -78,7 +81,9 @@ export function createRemoteKeys({
     version: async () => (await needed()).version,
     async renewedSince(version) {
       if (memory.version() === version) await fetchIfAllowed()
-      return memory.version() !== version
+      const renewed = memory.version() !== version
+      if (!renewed) forgetAddress()
+      return renewed
     },
     state() {
       const set = memory.serving()

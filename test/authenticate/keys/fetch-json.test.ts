@@ -36,6 +36,11 @@ test('a byte order mark before the document is dropped', async () => {
   expect(await fetchJson(url)).toEqual({ keys: [] })
 })
 
+test('a server that compresses unless it is told not to is told so', async () => {
+  server.jwksBehaviour = { kind: 'compressed' }
+  expect(await fetchJson(url)).toEqual({ keys: [] })
+})
+
 test.each<[string, () => KeyServerBehaviour, RegExp]>([
   ['two byte order marks', () => answer('\ufeff\ufeff{"keys":[]}'), /not JSON/],
   ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],

@@ -27,8 +27,8 @@ let provider: ReturnType<typeof createIdentityProvider>
 /** The provider's answer at its key set. */
 let published: { readonly keys: readonly unknown[] } | undefined
 
-/** `User-Agent` of every request that the provider got. */
-const agents = new Set<string | undefined>()
+/** `User-Agent` and `Accept-Encoding` of every request that the provider got. */
+const agents = new Set<string>()
 
 const sign = (claims: JWTPayload, key = keys.privateKey) =>
   new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k' }).sign(key)
@@ -49,7 +49,7 @@ beforeAll(async () => {
   others = await generateKeyPair('RS256')
   published = { keys: [await publicJwk(keys)] }
   server = createServer(async (request, response) => {
-    agents.add(request.headers['user-agent'])
+    agents.add(`${request.headers['user-agent']} ${request.headers['accept-encoding']}`)
     const json = (body: object) => {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(body))
@@ -113,9 +113,9 @@ test.each<[string, Maker]>([
   expect(await redeem(maker)).toMatchObject({ sub: 'ada', iss: issuer })
 })
 
-test('discovery, token and key set are asked for under the name of this service', async () => {
+test('discovery, token and key set are asked for under the name of this service, uncompressed', async () => {
   await redeem(sign)
-  expect([...agents]).toEqual([USER_AGENT])
+  expect([...agents]).toEqual([`${USER_AGENT} identity`])
 })
 
 const past = { iat: 1_000_000_000, exp: 1_000_000_300 }
