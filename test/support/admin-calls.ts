@@ -1,7 +1,16 @@
+import { ROUTES } from '../../src/http/route-table.ts'
 import type { ErrorCode } from '../../src/lib/errors.ts'
 import { answerOf, expectProblem } from './problem-answer.ts'
 import type { RawAnswer } from './raw-http.ts'
 import { DEFAULT_CONFIG, type Running, tokenFor } from './running-service.ts'
+
+/** Every admin endpoint: the pattern of its route, and a call of it for {@link callAdmin}. */
+export const ADMIN_CALLS = Object.values(ROUTES)
+  .filter(({ path }) => path.startsWith('/v1/admin/'))
+  .map(({ method, path }) => {
+    const target = path.slice('/v1/admin'.length).replace('{user}', 'alice').replace('{id}', 'x_1')
+    return [path.replace(/\{(\w+)\}/g, ':$1'), `${method.toUpperCase()} ${target}`] as const
+  })
 
 /** The rule for admins in these tests; a line for a config. */
 export const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { callAdmin, mintWith } from '../../support/admin-calls.ts'
+import { ADMIN_CALLS, callAdmin, mintWith } from '../../support/admin-calls.ts'
 import {
   ISSUER,
   LOGOUT_CONFIG,
@@ -13,20 +13,8 @@ import type { Running } from '../../support/running-service.ts'
 
 // A block or a logout holds for admins as it does for users.
 
-const CALLS = [
-  'GET /sessions',
-  'GET /sessions/cksess_1',
-  'POST /sessions/cksess_1/cancel',
-  'GET /users/alice/export',
-  'POST /users/alice/erase',
-  'POST /users/alice/revoke',
-  'DELETE /users/alice/block',
-  'POST /revoke',
-  'GET /blocks',
-  'GET /threads',
-  'DELETE /threads/cthr_1',
-  'GET /audit',
-]
+// Without PUBLIC_URL there are no receipts.
+const LINES = ADMIN_CALLS.map(([, line]) => line).filter((line) => !line.endsWith('/receipt'))
 const seconds = () => Math.floor(Date.now() / 1000)
 const adminOf = (sub: string, claims = {}) =>
   userToken(sub, { roles: ['chatkit-admin'], iat: seconds() - 60, ...claims })
@@ -44,7 +32,9 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     token: string,
     ...expected: [number, 'user_blocked' | 'invalid_token']
   ) {
-    for (const line of CALLS) expectProblem(await callAdmin(running, line, { token }), ...expected)
+    for (const line of LINES) {
+      expectProblem(await callAdmin(running, line, { token }), ...expected)
+    }
     expect(running.upstream.requests()).toEqual([])
   }
 

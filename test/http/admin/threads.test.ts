@@ -10,7 +10,6 @@ import {
 } from '../../support/admin-calls.ts'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
 interface ThreadSeen {
@@ -142,16 +141,3 @@ describe('an admin', () => {
     expectProblem(await adminCall(line), 400, 'invalid_request')
   })
 })
-
-test.each(['GET /threads', 'GET /threads/ID', 'GET /threads/ID/items', 'DELETE /threads/ID'])(
-  '%s is not for users',
-  async (line) => {
-    const id = await scene.seed('support', { user: 'bob' })
-    scene.asked()
-    const answer = await callAdmin(scene.running, line.replace('ID', id), {
-      token: tokenFor('bob'),
-    })
-    expectProblem(answer, 403, 'admin_required')
-    expect(scene.asked()).toBe(0)
-  },
-)

@@ -143,16 +143,6 @@ describe('an export', () => {
     expect(scene.upstream.api.requests()).toEqual([])
     expect(await auditOf(scene.running, '&user=alice')).toEqual([])
   })
-
-  test.each(['GET alice export', 'POST alice erase'])('%s is for admins only', async (line) => {
-    const authorization = `Bearer ${tokenFor('alice')}`
-    const asUser = await callUser(scene.running, line, { headers: { authorization } })
-    expectProblem(await answerOf(asUser), 403, 'admin_required')
-    const cookie = `__session=${adminToken()}`
-    const bare = await callUser(scene.running, line, { headers: { cookie } })
-    expectProblem(await answerOf(bare), 401, 'missing_token')
-    expect(scene.upstream.api.requests()).toEqual([])
-  })
 })
 
 describe('an export whose upstream fails in the middle', () => {
