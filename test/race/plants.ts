@@ -20,6 +20,9 @@ function changedBy(change: Change) {
 
 const NOBODY = { issuer: 'https://nobody.example/' }
 
+/** Ids of sessions whose cancel was postponed, on any instance. */
+const POSTPONED = new Set<string>()
+
 /** Faults in mint, revoke, canceller and store, each of which breaks a promise in some order of events. */
 export const PLANTS: Readonly<Record<string, Plant>> = {
   'the session is recorded without comparing the generation': changing((registry) => ({
@@ -125,7 +128,13 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   })),
 
   'a cancel that was postponed is never due again': changing((registry) => ({
-    postponeCancel: (id) => registry.postponeCancel(id, Number.MAX_SAFE_INTEGER),
+    async postponeCancel(id) {
+      POSTPONED.add(id)
+    },
+    async claimCancels(claim) {
+      const due = await registry.claimCancels(claim)
+      return due.filter(({ id }) => !POSTPONED.has(id))
+    },
   })),
 
   'a logout marks nothing': changing(() => ({ async markLogout() {} })),
