@@ -92,6 +92,9 @@ const MOST_WAITING = 16
  */
 const MOST_WAITING_IN_ALL = 10_000
 
+/** Unread bytes of an answer that may stay for as long as its client likes: about what a stream writes ahead. */
+const MOST_LEFT_BYTES = 1024 * 1024
+
 /**
  * Keeps the order of requests and answers on each connection. A client may send requests without waiting for answers
  * (RFC 9112 §9.3.2). They are served one after the other: all at once, a few connections with nothing but requests
@@ -147,9 +150,14 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
       connections.set(socket, answers)
       serve(request, response)
     },
-    /** Closes a connection on which nothing has moved for some time, unless the app still works on its answer. */
+    /**
+     * Closes a connection on which nothing has moved for some time, unless the app still works on its answer or little
+     * of it is left: the end of a film that somebody pauses.
+     */
     closeUnused(socket: Duplex): void {
-      if (connections.get(socket)?.served.writableEnded !== false) socket.destroy()
+      const isLeft = socket.writableLength > 0 && socket.writableLength <= MOST_LEFT_BYTES
+      if (isLeft || connections.get(socket)?.served.writableEnded === false) return
+      socket.destroy()
     },
     /**
      * Refuses a request that Node's parser could not read, after the answers to those before it. A refusal that goes

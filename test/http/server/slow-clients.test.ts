@@ -1,8 +1,10 @@
+import { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { Hono } from 'hono'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { AppEnv } from '../../../src/http/context.ts'
 import { limitsFor, listen } from '../../../src/http/server/server.ts'
+import { createRequestOrder } from '../../../src/http/server/unusable-requests.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
@@ -123,6 +125,19 @@ describe('a connection on which nothing moves', () => {
   test('is closed when the client does not read a whole answer', async () => {
     const isClosed = await open('/large')
     await eventually(() => expect(isClosed()).toBe(true))
+  })
+
+  const MB = 1024 * 1024
+  test.each([
+    { unread: 0, closes: true },
+    { unread: MB, closes: false },
+    { unread: MB + 1, closes: true },
+  ])('with $unread bytes left of its answer is closed: $closes', ({ unread, closes }) => {
+    // Like a socket whose client reads nothing: no write ever ends.
+    const socket = new Duplex({ write: () => undefined })
+    if (unread > 0) socket.write(new Uint8Array(unread))
+    createRequestOrder(vi.fn(), vi.fn()).closeUnused(socket)
+    expect(socket.destroyed).toBe(closes)
   })
 
   test.each(['/late', '/stream'])('stays while the app still answers: %s', async (path) => {
