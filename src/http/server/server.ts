@@ -76,8 +76,8 @@ export function limitsFor(slowestBodyMs = 0) {
 }
 
 /**
- * Milliseconds in which a client must read some of a whole answer. Otherwise connections whose answers nobody reads
- * would stay, with their memory, for as long as the clients like.
+ * Milliseconds in which a client must read some of a whole answer; Node may wait for twice as long. Otherwise
+ * connections whose answers nobody reads would stay, with their memory, for as long as the clients like.
  */
 const UNREAD_MS = 30_000
 
