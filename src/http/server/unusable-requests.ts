@@ -146,8 +146,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
         wait(known, request, response)
         return
       }
-      const answers = { latest: response, served: response, before, waiting: [] }
-      connections.set(socket, answers)
+      connections.set(socket, { latest: response, served: response, before, waiting: [] })
       serve(request, response)
     },
     /**
@@ -156,8 +155,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
      */
     closeUnused(socket: Duplex): void {
       const isLeft = socket.writableLength > 0 && socket.writableLength <= MOST_LEFT_BYTES
-      if (isLeft || connections.get(socket)?.served.writableEnded === false) return
-      socket.destroy()
+      if (!isLeft && connections.get(socket)?.served.writableEnded !== false) socket.destroy()
     },
     /**
      * Refuses a request that Node's parser could not read, after the answers to those before it. A refusal that goes
