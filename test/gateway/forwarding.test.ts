@@ -42,6 +42,7 @@ test('the server gets no header of the client except its content type and what i
     'accept-language': 'de-CH, de;q=0.9',
     authorization: expect.stringMatching(/^Bearer eyJ/),
     'user-agent': USER_AGENT,
+    'accept-encoding': 'identity',
     'x-chatkit-user': 'alice',
     'x-chatkit-session': session.id,
     'x-request-id': response.headers.get('x-request-id'),

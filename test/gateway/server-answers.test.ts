@@ -212,6 +212,13 @@ test('a server’s answer without a body is 502 where a thread or a page of item
   }
 })
 
+test('a compressed answer is 502, and the log says that it is compressed', async () => {
+  const { alice, raw, scene: at } = await startRaw()
+  raw({ ...JSON_TYPE, 'content-encoding': 'gzip' }, '{}')
+  expectProblem(await answerOf(await alice(LIST)), 502, 'upstream_invalid_response')
+  expect(JSON.stringify(at.lines)).toContain('is compressed')
+})
+
 test('when a server answers a JSON request with a stream, or the other way round, the client gets 502', async () => {
   const { url } = await startScripted()
   const { alice } = await start({ server: url })

@@ -137,10 +137,13 @@ export interface JsonAnswer {
   readonly parse: () => unknown
 }
 
+const COMPRESSED = 'is compressed, although it was asked for with Accept-Encoding: identity'
+
 /** The error for an answer whose media type differs from the one asked for; destroys the body. */
 export function wrongType({ body, call, mediaType }: ServerReply): ServiceError {
   body.destroy()
-  return badAnswer(call, `is ${show(mediaType)}`)
+  const isEncoded = mediaType.startsWith('encoded/')
+  return badAnswer(call, isEncoded ? COMPRESSED : `is ${show(mediaType)}`)
 }
 
 /** Decodes as `Response.json()` does: a byte order mark, which some servers write, is left out. */

@@ -44,6 +44,8 @@ export function createServerIdentity({
     return {
       authorization: `Bearer ${keys.sign(claims, 'JWT')}`,
       'user-agent': USER_AGENT,
+      // Without it a server may compress any answer (RFC 9110 §12.5.3); nothing here decodes one.
+      'accept-encoding': 'identity',
       'x-chatkit-user': encodeURIComponent(user),
       ...(session !== undefined && { 'x-chatkit-session': session }),
     }
