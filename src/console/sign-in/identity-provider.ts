@@ -107,7 +107,10 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
         }
         return claims
       } catch (error) {
-        throw refusalOf(error)
+        const refusal = refusalOf(error)
+        // Its endpoints may have moved.
+        if (refusal.code === 'idp_unavailable') known = undefined
+        throw refusal
       }
     },
   }
@@ -125,6 +128,9 @@ function authenticate({ clientSecret }: Provider): oidc.ClientAuth {
   }
 }
 
+/** openid-client's codes for an answer that no token endpoint gives: a page of a proxy, or of nothing there. */
+const NO_ANSWERS = new Set(['OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'])
+
 /** Tells a failure of the provider (unreachable, or it refuses our client) from one of this sign-in. */
 function refusalOf(error: unknown): ServiceError {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -136,6 +142,10 @@ function refusalOf(error: unknown): ServiceError {
   }
   if (error instanceof oidc.ResponseBodyError && error.error !== 'invalid_grant') {
     return unavailable(`token endpoint: ${error.error}`, undefined)
+  }
+  if (error instanceof oidc.ClientError && NO_ANSWERS.has(error.code ?? '')) {
+    const status = error.cause instanceof Response ? ` (${error.cause.status})` : ''
+    return unavailable(`token endpoint: ${error.message}${status}`, undefined)
   }
   return notGood(error instanceof Error ? error.message : 'unknown', error)
 }

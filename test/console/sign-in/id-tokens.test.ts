@@ -24,6 +24,10 @@ let others: Keys
 let attempt: Awaited<ReturnType<typeof provider.begin>>
 let make: Maker
 let provider: ReturnType<typeof createIdentityProvider>
+/** Instead of the provider's token endpoint: a page with this status. */
+let page: number | undefined
+/** Added to the path of the token endpoint in the discovery document. */
+let moved = ''
 /** The provider's answer at its key set. */
 let published: { readonly keys: readonly unknown[] } | undefined
 
@@ -55,14 +59,18 @@ beforeAll(async () => {
       response.end(JSON.stringify(body))
     }
     if (request.url === '/jwks') return published ? json(published) : response.writeHead(404).end()
-    if (request.url === '/token') {
+    if (request.url === `/token${moved}`) {
+      if (page !== undefined) {
+        return response.writeHead(page, { 'content-type': 'text/html' }).end('<h1>Hello')
+      }
       const token = await make(goodClaims())
       return json({ access_token: 'a', token_type: 'bearer', ...(token && { id_token: token }) })
     }
+    if (request.url !== '/.well-known/openid-configuration') return response.writeHead(404).end()
     return json({
       issuer,
       authorization_endpoint: `${issuer}/auth`,
-      token_endpoint: `${issuer}/token`,
+      token_endpoint: `${issuer}/token${moved}`,
       jwks_uri: `${issuer}/jwks`,
       id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
     })
@@ -185,4 +193,24 @@ test.each([
   published = set
   await expect(redeem(sign)).rejects.toMatchObject({ code: 'idp_unavailable' })
   published = before
+})
+
+test.each([200, 403, 404])(
+  'a page with status %i instead of tokens: unavailable, and nobody is suspected',
+  async (status) => {
+    page = status
+    await expect(redeem(sign)).rejects.toMatchObject({
+      code: 'idp_unavailable',
+      reason: expect.stringContaining(`(${status})`),
+    })
+    page = undefined
+  },
+)
+
+test('a token endpoint that has moved is found again at the next sign-in', async () => {
+  await redeem(sign)
+  moved = '/moved'
+  await expect(redeem(sign)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  expect(await redeem(sign)).toMatchObject({ sub: 'ada' })
+  moved = ''
 })
