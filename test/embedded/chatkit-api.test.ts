@@ -127,18 +127,4 @@ describe("the official client's error classes", () => {
     expect(error).toMatchObject({ code: 'invalid_api_key', type: 'invalid_request_error' })
     expect(String(error)).not.toContain('wrong-secret')
   })
-
-  it('unknown ids', async () => {
-    const calls = [
-      chatkit.sessions.cancel('cksess_none'),
-      chatkit.threads.retrieve('cthr_none'),
-      chatkit.threads.delete('cthr_none'),
-      chatkit.threads.listItems('cthr_none'),
-    ]
-    const settled = await Promise.allSettled(calls)
-    for (const result of settled) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { status: 404 } })
-      expect((result as PromiseRejectedResult).reason).toBeInstanceOf(OpenAI.NotFoundError)
-    }
-  })
 })
