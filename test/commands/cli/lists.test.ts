@@ -239,16 +239,3 @@ describe('audit', () => {
     }
   })
 })
-
-test('help has an example for each command that asks service or API', async () => {
-  for (const line of [
-    ...['create', 'cancel', 'list', 'retrieve'].map((verb) => `sessions ${verb}`),
-    ...['list', 'retrieve', 'delete', 'list-items'].map((verb) => `threads ${verb}`),
-    ...['revoke', 'unblock', 'export', 'erase'].map((verb) => `users ${verb}`),
-    'audit list',
-  ]) {
-    const { code, out, err } = await quickCli([...line.split(' '), '--help'])
-    expect({ code, err }).toEqual({ code: 0, err: '' })
-    expect(out).toContain(`Examples:\n  chatkit-mint ${line}`)
-  }
-})

@@ -139,13 +139,6 @@ describe('threads', () => {
     expect(await list('--limit', '0')).toMatchObject({ data: [], first_id: null, last_id: null })
   })
 
-  test('list without --user: those of all users', async () => {
-    const one = api.api.seedThread({ user: 'one' })
-    const two = api.api.seedThread({ user: 'two' })
-    const page = (await openai('beta:chatkit:threads', 'list')) as { data: unknown[] }
-    expect(page.data).toEqual(expect.arrayContaining([one, two]))
-  })
-
   test.each([
     ['active' as const, { type: 'active' }],
     ['locked' as const, { type: 'locked', reason: null }],
