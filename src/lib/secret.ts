@@ -27,11 +27,11 @@ export class Secret {
   }
 
   /**
-   * `…` and the last four characters, so that operators can tell keys apart. Below 12 characters only
-   * `…`.
+   * `…` and the last four characters, so that operators can tell keys apart. Only `…` where these would be
+   * more than half of the secret.
    */
   hint(): string {
-    return this.#value.length >= 12 ? `…${this.#value.slice(-4)}` : '…'
+    return this.#value.length >= 8 ? `…${this.#value.slice(-4)}` : '…'
   }
 
   toString(): string {

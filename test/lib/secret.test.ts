@@ -30,7 +30,8 @@ describe('Secret', () => {
 
   test('has its last four characters as a hint, and none if it is short', () => {
     expect(secret.hint()).toBe('…cdef')
-    expect(new Secret('short').hint()).toBe('…')
+    expect(new Secret('sk-test1').hint()).toBe('…est1')
+    expect(new Secret('sk-test').hint()).toBe('…')
     expect(new Secret('').hint()).toBe('…')
   })
 })
