@@ -64,8 +64,10 @@ export function describeResponses(
   // A server, and OpenAI for a backend, may refuse with any status.
   const refusing = isBackend ? 'upstream_rejected' : 'server_refused'
   const refused = problems.filter((code) => code === refusing)
+  // Only mints have a cap of live sessions.
+  const limits = problems.includes('session_limit') ? RATE_LIMIT : {}
   return Object.fromEntries([
-    ...[...successes].map(([status, same]) => [status, describeAnswers(same)] as const),
+    ...[...successes].map(([status, same]) => [status, describeAnswers(same, limits)] as const),
     ...[...failures].map(
       ([status, codes]) => [status, describeProblems(status, codes, isBackend)] as const,
     ),
@@ -73,13 +75,13 @@ export function describeResponses(
   ])
 }
 
-function describeAnswers(answers: readonly Answer[]) {
+function describeAnswers(answers: readonly Answer[], limits: DescribedResponse['headers']) {
   const content = answers.flatMap(({ schema, example, mediaType = 'application/json' }) =>
     schema === undefined ? [] : [[mediaType, { schema: jsonSchema(schema), example }] as const],
   )
   return {
     description: answers.map(({ description }) => description).join('\n\n'),
-    headers: REQUEST_ID,
+    headers: { ...REQUEST_ID, ...limits },
     ...(content.length > 0 && { content: Object.fromEntries(content) }),
   }
 }
@@ -131,11 +133,25 @@ const RETRY_AFTER = {
   },
 }
 
+/** On answers to mints and after failed authentications; reads of one's own threads have none. */
+const RATE_LIMIT = {
+  RateLimit: {
+    description: 'As in `"mints";r=9;t=60`: calls that are left in the window, and its seconds.',
+    required: false,
+    schema: text,
+  },
+  'RateLimit-Policy': {
+    description: 'As in `"mints";q=10;w=60`: calls in a window, and its length in seconds.',
+    required: false,
+    schema: text,
+  },
+}
+
 const HEADERS_OF: Readonly<Record<number, DescribedResponse['headers']>> = {
   401: {
     'WWW-Authenticate': { description: 'RFC 6750, section 3.', required: true, schema: text },
   },
   405: { Allow: { description: 'The methods of the path.', required: true, schema: text } },
-  429: RETRY_AFTER,
+  429: { ...RETRY_AFTER, ...RATE_LIMIT },
   503: RETRY_AFTER,
 }

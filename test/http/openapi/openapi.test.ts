@@ -7,7 +7,7 @@ import type { RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
 import { type ErrorCode, ServiceError } from '../../../src/lib/errors.ts'
 import { CODES } from '../../../src/respond/codes.ts'
-import { DEFAULT_CONFIG, ISSUER, startService } from '../../support/running-service.ts'
+import { DEFAULT_CONFIG, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
 // Holds the document to OpenAPI 3.1 and to the table of routes, and the app to the document.
@@ -283,4 +283,15 @@ test('calls of backends are described with the codes and words that backends get
   expect(all).toMatch(/`invalid_api_key`: Incorrect API key provided\./)
   expect(all).toContain('`user_blocked`')
   expect(all).not.toMatch(/`(?:invalid_token|missing_token|workflow_unavailable)`|Sign in/)
+})
+
+test('a mint and its refusal over a limit have the rate limit headers that are described for them', async () => {
+  const { responses = {} } = document.paths['/v1/sessions']?.['post'] ?? {}
+  for (const status of ['200', '429']) {
+    const names = Object.keys(responses[status]?.headers ?? {})
+    expect(names).toEqual(expect.arrayContaining(['RateLimit', 'RateLimit-Policy']))
+  }
+  const answer = await running.mint(tokenFor('limited'))
+  expect(answer.headers.get('ratelimit')).toMatch(/^"mints";r=\d+;t=\d+$/)
+  expect(answer.headers.get('ratelimit-policy')).toMatch(/^"mints";q=\d+;w=\d+$/)
 })
