@@ -41,7 +41,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/LOADING/, 'it is still loading its data'],
   [/BUSY/, 'a script holds it up'],
   [/CLUSTERDOWN|TRYAGAIN|ASK /, 'the cluster does not serve the slot of our keys'],
-  [/MOVED/, 'another node has our keys; a cluster needs ?cluster=true'],
+  [/MOVED/, 'another node has our keys; only ?cluster=true finds it'],
   [/max number of clients/, 'it takes no more clients'],
   [/slow: no turn/, 'it is slow: calls wait too long for their turn'],
   [/no answer|timeout|ETIMEDOUT|UNREACH/i, 'it does not answer in time'],
