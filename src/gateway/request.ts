@@ -11,7 +11,7 @@ import {
   runsModel,
 } from '../chatkit/protocol/request.ts'
 import { wrongType } from '../chatkit/protocol/server-call.ts'
-import { type BodyLimits, readBytes } from '../http/body.ts'
+import { type BodyLimits, bodyLength, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
 import { callOptions, clientGone } from '../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
@@ -69,6 +69,8 @@ function requireMediaType(c: AppContext): 'form' | 'json' {
     if (JSON_TYPE.test(type)) return 'json'
     if (MULTIPART_TYPE.test(type)) return 'form'
   }
+  // A body of length 0 counts as none, whatever its type: what is missing is the request.
+  if (bodyLength(c) === 0) return 'json'
   throw new ServiceError('unsupported_media_type', {
     reason: 'neither application/json in UTF-8 nor multipart/form-data',
     detail: 'Send the body as application/json in UTF-8, or an upload as multipart/form-data.',

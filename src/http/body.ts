@@ -49,11 +49,14 @@ export async function readJson<S extends z.ZodType<object>>(
  * @throws what {@link readText} throws; `unsupported_media_type`, `invalid_request`
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
-  if (bodyLength(c) !== 0 && !FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
+  const length = bodyLength(c)
+  const isForm = FORM_TYPE.test(c.req.header('Content-Type') ?? '')
+  if (!isForm && !(await hasNoBody(c, length))) {
     const detail = `Send ${field} as application/x-www-form-urlencoded.`
     throw new ServiceError('unsupported_media_type', { reason: 'not a form', detail })
   }
-  const [value, ...more] = new URLSearchParams(await readText(c)).getAll(field)
+  const text = isForm ? await readText(c, length) : ''
+  const [value, ...more] = new URLSearchParams(text).getAll(field)
   if (value !== undefined && more.length === 0) return value
   throw new ServiceError('invalid_request', { reason: `not exactly one ${field}` })
 }
@@ -139,7 +142,7 @@ async function* chunksOf(
 }
 
 /** Length of the body in bytes; undefined when the client did not declare it (chunked). */
-function bodyLength(c: AppContext): number | undefined {
+export function bodyLength(c: AppContext): number | undefined {
   const declared = c.req.header('Content-Length')
   if (declared !== undefined) return Number(declared)
   if (c.req.header('Transfer-Encoding') !== undefined) return undefined
@@ -173,10 +176,15 @@ async function readJsonText(c: AppContext): Promise<string> {
   const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
   const encoding = c.req.header('Content-Encoding') ?? 'identity'
   if (isJson && encoding.toLowerCase() === 'identity') return readText(c, length)
-  // `curl -d ''` and axios name a form type for a body that is none, and a stream may turn out empty.
-  if (length === 0 || (length === undefined && (await within(BODY_MS, isEmpty(c))))) return ''
+  // `curl -d ''` and axios name a form type for a body that is none.
+  if (await hasNoBody(c, length)) return ''
   const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
   throw new ServiceError('unsupported_media_type', { reason })
+}
+
+/** Whether there is no body, or a chunked one that turns out empty. */
+async function hasNoBody(c: AppContext, length: number | undefined): Promise<boolean> {
+  return length === 0 || (length === undefined && (await within(BODY_MS, isEmpty(c))))
 }
 
 /** Reads a chunked body to its first byte only. */

@@ -58,6 +58,12 @@ test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json;
   },
 )
 
+test('a body of length 0 counts as none, whatever its type, and is refused with 400', async () => {
+  for (const type of ['text/plain', 'multipart/form-data', '']) {
+    expectProblem(await post('', { 'content-type': type }), 400, 'invalid_request')
+  }
+})
+
 test('a body with a Content-Encoding is refused with 415', async () => {
   const answer = await post('x', { 'content-encoding': 'gzip' })
   expectProblem(answer, 415, 'unsupported_media_type')

@@ -176,6 +176,13 @@ describe('the request', () => {
     },
   )
 
+  test('an empty chunked body without a type: 400', async () => {
+    const body = new ReadableStream({ start: (controller) => controller.close() })
+    const init = { method: 'POST', body, duplex: 'half' } as const
+    const answer = await answerOf(await fetch(`${running.url}/v1/backchannel-logout`, init))
+    expectProblem(answer, 400, 'invalid_request')
+  })
+
   test('over 16 KiB: 413', async () => {
     const body = new URLSearchParams({ x: 'x'.repeat(17_000), logout_token: logoutToken() })
     expectProblem(await sendForm(running, body), 413, 'body_too_large')
