@@ -43,7 +43,8 @@ export const CLIENT_ROUTES = {
     summary: 'The browser helper as an npm package',
     description:
       '`@chatkit-mint/client`, with the version of the service, types, and no dependencies: ' +
-      '`npm install https://chat.example.com/client.tgz`. Equal bytes from every instance of one version.',
+      '`npm install https://chat.example.com/client.tgz`. Equal bytes from every instance of one version. ' +
+      'Cacheable for five minutes.',
     answers: [
       {
         status: 200,
@@ -74,6 +75,7 @@ export function clientFiles(): HandlersOf<typeof CLIENT_ROUTES> {
       type: 'application/gzip',
       make: () => packClient({ script: script(), types: types() }),
       saveAs: PACKAGE_FILE,
+      mayBeKept: true,
     }),
   }
 }
@@ -87,7 +89,10 @@ interface ServedFile {
   readonly make: () => string | Buffer<ArrayBuffer>
   /** File name under which a browser saves it; absent when a browser may show it. */
   readonly saveAs?: string
-  /** Whether it may be used for five minutes without asking again: pages load it each time. */
+  /**
+   * Whether it may be used for five minutes without asking again. Pages load the script each time; npm notes the hash
+   * of a package in the lock file only if it may keep it.
+   */
   readonly mayBeKept?: boolean
 }
 

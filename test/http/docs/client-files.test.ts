@@ -12,9 +12,9 @@ const get = (path: string, headers: Record<string, string> = {}, method = 'GET')
 describe.each([
   ['/client.js', 'text/javascript; charset=utf-8', 'public, max-age=300'],
   ['/client.d.ts', 'application/typescript; charset=utf-8', 'no-store'],
-  ['/client.tgz', 'application/gzip', 'no-store'],
+  ['/client.tgz', 'application/gzip', 'public, max-age=300'],
 ])('GET %s', (path, type, caching) => {
-  test('is a file with a tag, which only the script’s readers may keep', async () => {
+  test('is a file with a tag, which may be kept, apart from the types', async () => {
     const response = await get(path)
     expect(response.status).toBe(200)
     expect(Object.fromEntries(response.headers)).toMatchObject({
