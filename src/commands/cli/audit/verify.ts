@@ -39,7 +39,10 @@ async function readText(io: Io, file: string | undefined): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    throw new CommandError(EXIT.noInput, `cannot read ${file} (${systemCode(error)}).`)
+    throw new CommandError(
+      EXIT.noInput,
+      `cannot read ${file} (${systemCode(error) ?? 'unknown error'}).`,
+    )
   }
 }
 
