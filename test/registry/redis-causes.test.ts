@@ -111,7 +111,11 @@ describe.runIf(wantsRedis())('one warning names the cause when', () => {
     ['our keys', ['~other', '+eval', '+evalsha', '+set']],
   ])('the user may not use %s', async (_what, rules) => {
     await acl('mint', ...rules)
-    await expectOneCause(linkTo(url('mint:hush@')), /^redis: this user may not/, /NOPERM|can't run/)
+    await expectOneCause(
+      linkTo(url('mint:hush@')),
+      /^redis: this user may not/,
+      /NOPERM|can't run|no permissions/,
+    )
   })
 
   test('memory is full', async () => {
@@ -183,6 +187,10 @@ describe('one warning names the cause when Redis answers each command with', () 
     ['CLUSTERDOWN Hash slot not served', /the cluster does not serve/],
     ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", /replica/],
     ["ERR unknown command 'EVALSHA', with args beginning with: 'hush'", /lacks a command/],
+    ['ERR Unknown Redis command called from script', /lacks a command/],
+    ['ERR Unknown command called from script', /lacks a command/],
+    ["ERR ACL failure in script: User u has no permissions to run the 'zadd' command", /deploy.md/],
+    ['ERR ACL failure in script: No permissions to access a key', /deploy.md/],
     ['ERR max number of clients reached', /no more clients/],
   ])('%s', async (error, msg) => {
     const server = createServer((socket) => {

@@ -30,11 +30,12 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/DB index|SELECT is not allowed/, 'wrong database'],
   [/READONLY|MASTERDOWN|replica instances/, 'a read-only replica'],
   [
-    /NOPERM|user executing the script/,
+    // In scripts Redis 7.0 words it the second way, later versions and Valkey the third.
+    /NOPERM|user executing the script|ACL failure in script/,
     'this user may not run a command or touch a key; deploy.md has the ACL',
   ],
   [/cluster support disabled/, 'no cluster; leave out ?cluster=true'],
-  [/unknown command/, 'it lacks a command that scripts need'],
+  [/unknown (?:Redis )?command/i, 'it lacks a command that scripts need'],
   [/OOM/, 'out of memory'],
   [/MISCONF/, 'it cannot write to its disk'],
   [/NOREPLICAS/, 'it has too few replicas to take writes'],
