@@ -55,12 +55,15 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     c.set('trace', {})
     c.set('memory', options.memory)
     c.set('headers', everyAnswer(requestId))
+    const { draining } = options
+    // Gathered too, for streams: they send their head before their handler returns.
+    if (draining.aborted) setHeader(c, 'Connection', 'close')
     setCorsHeaders(c, options.origins)
     await next()
     completeHeaders(c)
-    // Read after the answer, so that requests under way when the draining began close their connection
-    // too.
-    if (options.draining.aborted) c.header('Connection', 'close')
+    // Again after the answer, so that requests under way when the draining began close their connection too. Where
+    // the head is sent, the adapter would take the changed answer for one of its own, and write a second head.
+    if (draining.aborted && c.env.outgoing?.headersSent !== true) c.header('Connection', 'close')
     if (isAnsweredBelow(c.env.outgoing)) return
     logAnswer(c, options, performance.now() - started)
   }

@@ -70,8 +70,10 @@ export interface SceneOptions {
   readonly server?: string
   readonly gateway?: Partial<Settings['gateway']>
   readonly heartbeatMs?: number
-  /** Aborted when the process begins to stop. Streams end at once then. */
+  /** Aborted when the process begins to stop. */
   readonly draining?: AbortSignal
+  /** Milliseconds from then until streams end; 0 when absent. */
+  readonly drainMs?: number
   /** Requests of a user per minute. */
   readonly maxReads?: number
   readonly registry?: Registry
@@ -95,6 +97,7 @@ export async function startScene(options: SceneOptions = {}) {
   const log = createLog({ level: 'info', destination: sink(lines) })
   const server = options.server ?? sample.url
   const memory = createMemoryBudget({ ...USUAL, ...options.gateway })
+  const { draining = new AbortController().signal } = options
   const gateway = createGateway({
     settings: {
       workflows: [{ ...SELF_HOSTED, server, ...options.workflow }],
@@ -108,8 +111,8 @@ export async function startScene(options: SceneOptions = {}) {
     now: Date.now,
     log,
     times: {
-      draining: options.draining ?? new AbortController().signal,
-      drainMs: 0,
+      draining,
+      drainMs: options.drainMs ?? 0,
       heartbeatMs: options.heartbeatMs,
     },
   })
@@ -122,7 +125,7 @@ export async function startScene(options: SceneOptions = {}) {
   }
   const app = new Hono<AppEnv>()
   app.onError(answerError)
-  app.use(requestFrame({ origins, log, draining: new AbortController().signal }))
+  app.use(requestFrame({ origins, log, draining }))
   addRoute(app, origins, {
     path: '/chatkit/:workflow',
     methods: { POST: [gateway], PUT: [gateway], GET: [gateway] },

@@ -66,6 +66,16 @@ test('when the process stops, a stream ends with an error that allows another tr
   await closed
 })
 
+test('a stream that begins after the process was told to stop goes on to its end, and closes its connection', async () => {
+  const draining = new AbortController()
+  const { alice } = await start({ draining: draining.signal, drainMs: 10_000 })
+  draining.abort()
+  const answer = await alice(['threads.create', { input: input('hi') }])
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('connection')).toBe('close')
+  expect((await eventsOf(answer)).at(-1)).toMatchObject({ type: 'thread.updated' })
+})
+
 test('when the process stops, requests that the server has not answered end with 503', async () => {
   const draining = new AbortController()
   const { scene, alice } = await start({ draining: draining.signal })
