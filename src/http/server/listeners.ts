@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { setImmediate as nextCheck } from 'node:timers/promises'
 import { systemCode } from '../../lib/errors.ts'
 
 export interface ListenAddress {
@@ -10,6 +11,9 @@ export interface ListenAddress {
   readonly port: number
   readonly backlog: number
 }
+
+/** Turns of the event loop at most in which connections are still accepted, so that a flood cannot hold up the stop. */
+const MOST_TURNS = 100
 
 /** The sockets of one server. */
 export interface Listeners {
@@ -45,6 +49,7 @@ export async function openListeners(
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
+      await takeWaiting(server)
       await Promise.all(opened.map(closing))
     },
   }
@@ -71,6 +76,23 @@ async function opening(
   server.listen(address)
   await once(server, 'listening')
   return server
+}
+
+/**
+ * Lets the server accept the connections that wait for it: when a socket closes, the system resets those in its queue, and
+ * their requests fail. Resolves after a turn of the event loop in which none came.
+ */
+async function takeWaiting(server: HttpServer): Promise<void> {
+  let taken = true
+  const note = () => {
+    taken = true
+  }
+  server.on('connection', note)
+  for (let turn = 0; taken && turn < MOST_TURNS; turn++) {
+    taken = false
+    await nextCheck()
+  }
+  server.off('connection', note)
 }
 
 function closing(server: Server): Promise<void> {

@@ -88,6 +88,21 @@ describe.runIf(process.platform === 'linux')('several sockets', () => {
   })
 })
 
+test('connections that wait to be accepted when the sockets close are answered', async () => {
+  listeners = await openListeners(server, HERE, 1)
+  const { port } = listeners
+  const answers = Array.from({ length: 5 }, async () => {
+    const client = connect(port, '127.0.0.1')
+    clients.push(client)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    return String(await once(client, 'data'))
+  })
+  // Node asks the system to connect in the next tick. The server accepts in a later phase of the event loop.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  await listeners.close()
+  for (const answer of await Promise.all(answers)) expect(answer).toContain('200 OK')
+})
+
 test('one socket accepts one connection a turn, which is why there are several', async () => {
   expect(await mostInOneTurn(200, 1)).toBeLessThan(3)
 })
