@@ -5,8 +5,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 
-/** For each source, in the config's order, the last thread that the client has; null where it has none. */
-export type ListPosition = readonly (string | null)[]
+/**
+ * The last thread that the client has of a source, and its `created_at`, which finds the place when the thread has
+ * been deleted since; null for one that the source has lost.
+ */
+export type ListPlace = readonly [id: string, createdAt: number | null]
+
+/** For each source, in the config's order; null where the client has no thread of it. */
+export type ListPosition = readonly (ListPlace | null)[]
 
 /** The list that a cursor belongs to. On any other list the cursor is refused. */
 export interface CursorScope {
@@ -20,7 +26,7 @@ export interface CursorScope {
 
 const MAC_BYTES = 32
 
-const listPosition = z.array(z.string().min(1).nullable())
+const listPosition = z.array(z.tuple([z.string().min(1), z.number().nullable()]).nullable())
 
 /** @param key - random bytes, for HMAC-SHA256 (RFC 2104) */
 export function sealCursor(key: Uint8Array, scope: CursorScope, position: ListPosition): string {
@@ -49,8 +55,8 @@ export function badCursor(cause?: unknown): ServiceError {
 
 function macOf(key: Uint8Array, scope: CursorScope, payload: Buffer): Buffer {
   const { kind, user = null, order, sources } = scope
-  // JSON of an array is injective: no two scopes have the same text. "after" distinguishes these cursors from those
+  // JSON of an array is injective: no two scopes have the same text. "place" distinguishes these cursors from those
   // of earlier versions, whose payload had another shape.
-  const context = JSON.stringify(['after', kind, user, order, sources])
+  const context = JSON.stringify(['place', kind, user, order, sources])
   return createHmac('sha256', key).update(`${context}\n`).update(payload).digest()
 }

@@ -27,7 +27,8 @@ export class ForwardOnlyError extends ServiceError {
 
 /**
  * A page in the reference's shape, except that `first_id` and `last_id` are opaque: they hold a position in each
- * source. A page ends early where a source has lost many threads.
+ * source. A page ends early where a source has lost many threads. A position holds also when its thread has been
+ * deleted since; threads of the same second may then come again.
  *
  * @throws `invalid_request` for `before`, and for a cursor of another list
  */
@@ -52,7 +53,7 @@ export async function mergedList(
   const scope = { kind, user, order, sources: sources.map(({ name }) => name) }
   const start = after === undefined ? [] : openCursor(key, scope, after)
   const readers = sources.map((source, number) => {
-    const from = { user, order, limit: Math.max(1, limit), after: start[number] ?? undefined }
+    const from = { user, order, limit: Math.max(1, limit), place: start[number] ?? null }
     return createSourceReader(source, from, context)
   })
   const entries = await refusingCursors(after !== undefined, () => merge(readers, limit, order))

@@ -2,10 +2,10 @@
 // Threads of another user than asked for are dropped and reported here.
 
 import type { CallOptions } from '../chatkit/port.ts'
-import { type Collected, collect, type Fetched } from '../chatkit/wire/pages.ts'
+import { type Collected, collect, type Fetched, MAX_LIMIT } from '../chatkit/wire/pages.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
-import { ServiceError } from '../lib/errors.ts'
-import { badCursor } from './cursors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
+import { badCursor, type ListPlace } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
 /** Entries in an upstream's answer that are of another user or thread; or `missing`: a thread that it could not show. */
@@ -77,20 +77,39 @@ const MAX_FILLS = 20
 /** The threads of one source in order, from which a merged list takes one at a time. */
 export type SourceReader = ReturnType<typeof createSourceReader>
 
-/** @param query - where it starts, and how many threads it fetches at a time */
-export function createSourceReader(source: ThreadSource, query: SourceQuery, context: SourceCall) {
+/** @param query - `place`: where it starts; how many threads it fetches at a time */
+export function createSourceReader(
+  source: ThreadSource,
+  { place, ...query }: Omit<SourceQuery, 'after' | 'before'> & { readonly place: ListPlace | null },
+  context: SourceCall,
+) {
   let fills = 0
+
+  /** The threads after a place whose thread has been deleted: found by their time, from the start of the list. */
+  async function pageAfter(seconds: number, refusal: unknown): Promise<Collected<Thread>> {
+    const isPassed = ({ created_at }: Thread) =>
+      query.order === 'desc' ? created_at > seconds : created_at < seconds
+    for (let after: string | undefined, pages = 0; pages < MAX_FILLS; pages++) {
+      const page = await sourcePage(source, { ...query, limit: MAX_LIMIT, after }, context)
+      const start = page.values.findIndex((thread) => !isPassed(thread))
+      if (start !== -1) return { ...page, values: page.values.slice(start) }
+      if (!page.hasMore) return { values: [], hasMore: false }
+      after = page.values.at(-1)?.id ?? page.next
+    }
+    throw refusal
+  }
+
   const reader = {
     source,
     /** Fetched and not yet taken. After `fill`, empty at the end of the list; with `more`, where threads are lost. */
     waiting: [] as readonly Thread[],
-    /** Id of the last thread taken or lost; before that, the cursor of the query; null at the start of the list. */
-    last: query.after ?? null,
+    /** The last thread taken or lost; before that, the place of the query; null at the start of the list. */
+    last: place,
     /** Whether the source has threads beyond those waiting. */
     more: true,
     take() {
       const [taken, ...rest] = reader.waiting
-      reader.last = taken?.id ?? reader.last
+      if (taken !== undefined) reader.last = [taken.id, taken.created_at]
       reader.waiting = rest
     },
     /** @throws `upstream_invalid_response` for a list that does not end */
@@ -98,11 +117,14 @@ export function createSourceReader(source: ThreadSource, query: SourceQuery, con
       if (reader.waiting.length > 0 || !reader.more) return
       fills += 1
       if (fills > MAX_FILLS) throw endless()
-      const after = reader.last ?? undefined
-      const page = await sourcePage(source, { ...query, after }, context)
+      const [after, seconds] = reader.last ?? []
+      const page = await sourcePage(source, { ...query, after }, context).catch((error) => {
+        if (!isCode(error, 'invalid_request') || seconds == null) throw error
+        return pageAfter(seconds, error)
+      })
       reader.waiting = page.values
       reader.more = page.hasMore
-      reader.last = page.next ?? reader.last
+      if (page.next !== undefined) reader.last = [page.next, null]
     },
   }
   return reader

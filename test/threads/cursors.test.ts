@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { type CursorScope, openCursor, sealCursor } from '../../src/threads/cursors.ts'
+import {
+  type CursorScope,
+  type ListPosition,
+  openCursor,
+  sealCursor,
+} from '../../src/threads/cursors.ts'
 
 const KEY = randomBytes(32)
 const SCOPE: CursorScope = { kind: 'own', user: 'alice', order: 'desc', sources: ['a', 'b'] }
-const POSITION = [null, 'cthr_1']
+const POSITION: ListPosition = [null, ['cthr_1', 4], ['cthr_lost', null]]
 const REFUSED = expect.objectContaining({ code: 'invalid_request' })
 
 describe('a cursor', () => {

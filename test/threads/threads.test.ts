@@ -140,17 +140,51 @@ describe('a list over several sources', () => {
     for (const attempt of tries) await expect(attempt()).rejects.toMatchObject(refused)
   })
 
-  test('a cursor whose thread is gone, or has become someone else’s, is refused', async () => {
-    const sources = everything()
-    const { threads } = threadsOf(sources)
-    const page = await threads.listOwn('alice', { ...QUERY, limit: 3 })
-    const refused = { code: 'invalid_request' }
-    const row = (user: string) => ['s4', user, 4] as const
-    sources[1].rows = [['s3', 'alice', 3], row('bob')]
-    const query = { ...QUERY, after: page.last_id ?? '' }
-    await expect(threads.listOwn('alice', query)).rejects.toMatchObject(refused)
-    sources[1].rows = [['s3', 'alice', 3], row('alice')]
-    expect(ids(await threads.listOwn('alice', query))).toEqual(newestFirst.slice(3))
+  test.each(['desc', 'asc'] as const)(
+    'a cursor whose threads are gone, or have become someone else’s, goes on from their time, %s',
+    async (order) => {
+      const sources = everything()
+      const { threads } = threadsOf(sources)
+      const inOrder = order === 'desc' ? newestFirst : newestFirst.toReversed()
+      const page = await threads.listOwn('alice', { ...QUERY, order, limit: 2 })
+      const query = { ...QUERY, order, after: page.last_id ?? '' }
+      for (const source of sources) {
+        source.rows = source.rows.map(([id, user, at]) => [
+          id,
+          ids(page).includes(id) ? 'bob' : user,
+          at,
+        ])
+      }
+      expect(ids(await threads.listOwn('alice', query))).toEqual(inOrder.slice(2))
+      for (const source of sources) {
+        source.rows = source.rows.filter(([, user]) => user === 'alice')
+      }
+      expect(ids(await threads.listOwn('alice', query))).toEqual(inOrder.slice(2))
+    },
+  )
+
+  test('a cursor whose thread is gone is found behind more threads than a page has', async () => {
+    const rows = Array.from({ length: 250 }, (_, at) => [`s${at}`, 'alice', at] as const)
+    const [first, second] = [fakeSource('support'), fakeSource('sales', rows)]
+    const { threads } = threadsOf([first, second])
+    let after: string | undefined
+    for (let page = 0; page < 2; page++) {
+      after = (await threads.listOwn('alice', { ...QUERY, limit: 100, after })).last_id ?? undefined
+    }
+    second.rows = second.rows.filter(([id]) => id !== 's50')
+    const rest = await threads.listOwn('alice', { ...QUERY, limit: 100, after })
+    expect(ids(rest)).toEqual(
+      rows
+        .slice(0, 50)
+        .map(([id]) => id)
+        .toReversed(),
+    )
+    expect(rest.has_more).toBe(false)
+    second.rows = []
+    expect(await threads.listOwn('alice', { ...QUERY, after })).toMatchObject({
+      data: [],
+      has_more: false,
+    })
   })
 
   test('fails when one of them does', async () => {
