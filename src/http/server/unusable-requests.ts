@@ -14,6 +14,8 @@ export interface RawProblem {
 
 /** RFC 9110 §7.2, narrowed to the characters of host names and addresses. */
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
+/** RFC 9112 §3.2.2: a target with scheme and host, as clients send it to a proxy. */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
 /** A segment that a URL parser would remove: a proxy would then check another path than the one that we serve. */
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 
@@ -22,7 +24,8 @@ export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
  * The problem of a request that is refused before routing: headers too long, no `Host` or several, a malformed
- * host, a target that is not a path, a fragment, dot segments, backslashes.
+ * host, a target that is neither a path nor an absolute URL, a fragment, dot segments, backslashes. An absolute URL is
+ * replaced by its path.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
   if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {
@@ -34,13 +37,32 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
   if (hosts !== 1 && !withoutHost) return invalid(`${hosts} Host headers`)
   if (!withoutHost && !HOST.test(request.headers.host ?? ''))
     return invalid('a Host that is no host')
+  if (!request.url?.startsWith('/') && !takeAbsoluteTarget(request)) {
+    return invalid('a request target that is not a path')
+  }
   const target = request.url ?? ''
-  if (!target.startsWith('/')) return invalid('a request target that is not a path')
   // RFC 9112 §3.2.1: a target has no fragment. A proxy that cuts it off would check another path than we serve.
   if (target.includes('#')) return invalid('a fragment in the request target')
   const path = target.split('?', 1)[0] ?? ''
   if (DOT_SEGMENT.test(path) || path.includes('\\')) return invalid('dot segments in the path')
   return undefined
+}
+
+/**
+ * Makes a path of an absolute URL, and its host the `Host` (RFC 9112 §3.2.2: the received one must be ignored).
+ *
+ * @returns false when the target is no absolute http URL, or its host is no host
+ */
+function takeAbsoluteTarget(request: IncomingMessage): boolean {
+  const [, host, rest = ''] = ABSOLUTE.exec(request.url ?? '') ?? []
+  if (host === undefined || !HOST.test(host)) return false
+  request.headers.host = host
+  const at = request.rawHeaders.findIndex(
+    (name, index) => index % 2 === 0 && name.toLowerCase() === 'host',
+  )
+  if (at >= 0) request.rawHeaders[at + 1] = host
+  request.url = rest.startsWith('/') ? rest : `/${rest}`
+  return true
 }
 
 /**

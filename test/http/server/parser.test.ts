@@ -80,7 +80,13 @@ describe('400, and the connection is closed', () => {
     ['an unknown method', `BREW /v1/sessions HTTP/1.1\r\n${HOST}\r\n\r\n`],
     ['a method in lower case', `post /v1/sessions HTTP/1.1\r\n${HOST}\r\n${bearer}\r\n\r\n`],
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${HOST}\r\n\r\n`],
-    ['an absolute-form target', `GET http://mint.test/livez HTTP/1.1\r\n${HOST}\r\n\r\n`],
+    ['a URL of another scheme as target', `GET ftp://mint.test/livez HTTP/1.1\r\n${HOST}\r\n\r\n`],
+    ['a URL without a host as target', `GET http:///livez HTTP/1.1\r\n${HOST}\r\n\r\n`],
+    ['a URL with a user as target', `GET http://a@mint.test/livez HTTP/1.1\r\n${HOST}\r\n\r\n`],
+    ['a URL with a fragment as target', `GET http://a/livez#x HTTP/1.1\r\n${HOST}\r\n\r\n`],
+    ['a URL with dot segments as target', `GET http://a/x/../livez HTTP/1.1\r\n${HOST}\r\n\r\n`],
+    ['a URL as target, and no Host', 'GET http://mint.test/livez HTTP/1.1\r\n\r\n'],
+    ['a URL as target, and a bad Host', 'GET http://mint.test/livez HTTP/1.1\r\nHost: a b\r\n\r\n'],
     ['an authority-form target', `GET mint.test:80 HTTP/1.1\r\n${HOST}\r\n\r\n`],
     ['a target with a fragment', rawRequest('GET /livez#x')],
     ['a target with bytes beyond ASCII', rawRequest('GET /liv\u00e9z')],
@@ -138,6 +144,12 @@ describe('unusual requests that are accepted', () => {
     ['Host in upper case', 'GET /livez HTTP/1.1\r\nHost: MINT.TEST\r\n\r\n'],
     ['Host with an IPv6 address', 'GET /livez HTTP/1.1\r\nHost: [::1]:8787\r\n\r\n'],
     ['GET with a body', rawRequest('GET /livez', { body: 'abc' })],
+    ['a URL as target', 'GET http://mint.test/livez HTTP/1.1\r\nHost: a.test\r\n\r\n'],
+    [
+      'a URL as target, with a query',
+      'GET HTTPS://[::1]:1/livez?a HTTP/1.1\r\nHost: a.test\r\n\r\n',
+    ],
+    ['a URL as target, with HTTP/1.0', 'GET http://mint.test/livez HTTP/1.0\r\n\r\n'],
     [
       'Upgrade: websocket is answered as if it were absent',
       rawRequest('GET /livez', {
