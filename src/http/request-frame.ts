@@ -18,6 +18,8 @@ import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { type Origins, setCorsHeaders } from './origins.ts'
 import { refusalLine } from './refusal-line.ts'
 
+const CHALLENGE = 'WWW-Authenticate'
+
 /** Parts of the outermost layer. */
 interface FrameParts {
   readonly origins: Origins
@@ -128,5 +130,13 @@ export function answerError(
   c.error = known
   // The rest of the request may still arrive, so where the next request begins would be unknown.
   if (known.code === 'request_timeout') setHeader(c, 'Connection', 'close')
-  return answerText(c, inFormat(known, c.get('requestId')))
+  const answer = inFormat(known, c.get('requestId'))
+  return answerText(c, { ...answer, headers: withChallenge(c, answer.headers) })
+}
+
+/** Names each scheme that the endpoint takes (RFC 9110 §11.6.1): the code's own, and one that was set before. */
+function withChallenge(c: AppContext, headers: TextAnswer['headers']): TextAnswer['headers'] {
+  const own = headers[CHALLENGE]
+  const other = c.get('headers')[CHALLENGE]
+  return own && other ? { ...headers, [CHALLENGE]: `${own}, ${other}` } : headers
 }

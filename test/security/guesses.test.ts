@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../src/lib/errors.ts'
 import { ADMINS, auditOf } from '../support/admin-calls.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { stoppedClock } from '../support/issuer-settings.ts'
-import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { answerOf, expectBothSchemes, expectProblem } from '../support/problem-answer.ts'
 import type { RawAnswer } from '../support/raw-http.ts'
 import { describeSqliteAndRedis } from '../support/registry/each-store.ts'
 import { claimsOf, ISSUER, signer, startService } from '../support/running-service.ts'
@@ -86,7 +86,9 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     for (let n = 0; n < 40; n++) {
       const answer = await call(`guess-${n}`, from)
       if (answer.status === refusal[0]) own++
-      if (answer.status === refusal[0]) expectProblem(answer, ...refusal)
+      const takesBasic = answer.headers['www-authenticate']?.includes('Basic')
+      if (takesBasic) expectBothSchemes(answer, 'invalid_token')
+      else if (answer.status === refusal[0]) expectProblem(answer, ...refusal)
       else expectProblem(answer, 429, 'rate_limited')
     }
     expect(own).toBeGreaterThanOrEqual(ALLOWED)

@@ -48,3 +48,15 @@ function challengeOf(code: ErrorCode): unknown {
   if (code === 'missing_token') return 'Bearer'
   return expect.stringMatching(/^Bearer error="invalid_token", error_description="[\w ]+"$/)
 }
+
+/** Checks a 401 of the introspection endpoint, whose challenge names both schemes (RFC 9110 §11.6.1). */
+export function expectBothSchemes(answer: RawAnswer, code: 'missing_token' | 'invalid_token') {
+  const both = answer.headers['www-authenticate'] ?? ''
+  const bearer = both.replace(/, Basic realm="introspection", charset="UTF-8"$/, '')
+  expect(bearer).not.toBe(both)
+  expectProblem(
+    { ...answer, headers: { ...answer.headers, 'www-authenticate': bearer } },
+    401,
+    code,
+  )
+}

@@ -149,7 +149,12 @@ const RATE_LIMIT = {
 
 const HEADERS_OF: Readonly<Record<number, DescribedResponse['headers']>> = {
   401: {
-    'WWW-Authenticate': { description: 'RFC 6750, section 3.', required: true, schema: text },
+    'WWW-Authenticate': {
+      description:
+        'The schemes that count: `Bearer` (RFC 6750, section 3), and `Basic` at `/v1/introspect`.',
+      required: true,
+      schema: text,
+    },
   },
   405: { Allow: { description: 'The methods of the path.', required: true, schema: text } },
   429: { ...RETRY_AFTER, ...RATE_LIMIT },

@@ -14,6 +14,7 @@ import { parseSessionId, type SessionId } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import type { Registry } from '../../registry/port.ts'
 import type { SessionRecord } from '../../registry/records.ts'
+import { setHeader } from '../answer.ts'
 import { readFormField } from '../body.ts'
 import type { AppContext, AppEnv, Check } from '../context.ts'
 import type { FailedAuth } from '../failed-auth.ts'
@@ -94,6 +95,8 @@ interface IntrospectParts {
   readonly now: Clock
 }
 
+const UNAUTHENTICATED = ['missing_token', 'invalid_token', 'token_expired'] as const
+
 /**
  * Passes an `introspection` client with HTTP Basic, or else a caller who passes `admin`. Without a caller's
  * credential the endpoint could be used to try out tokens (RFC 7662 §4). Failed attempts are counted by address
@@ -126,6 +129,10 @@ export function requireIntrospector({
     try {
       await judge(c)
     } catch (error) {
+      // The error itself names Bearer; for a 403 or 429, other credentials are no remedy.
+      if (clients.length > 0 && UNAUTHENTICATED.some((code) => isCode(error, code))) {
+        setHeader(c, 'WWW-Authenticate', 'Basic realm="introspection", charset="UTF-8"')
+      }
       const guessed = isCode(error, 'invalid_token') || isCode(error, 'rate_limited')
       if (guessed) failedAuth.note(c, 'introspection_attempt')
       throw error

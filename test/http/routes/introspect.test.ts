@@ -11,7 +11,7 @@ import {
   sidOf,
 } from '../../support/chatkit/self-hosted.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
-import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { answerOf, expectBothSchemes, expectProblem } from '../../support/problem-answer.ts'
 import { signer, startService, tokenFor } from '../../support/running-service.ts'
 import { forEachTest } from '../../support/started.ts'
 
@@ -162,7 +162,7 @@ describe('{"active": false} and no more', () => {
 
 describe('who may ask', () => {
   test('nobody without a credential', async () => {
-    expectProblem(await answerOf(await introspect('x', '')), 401, 'missing_token')
+    expectBothSchemes(await answerOf(await introspect('x', '')), 'missing_token')
   })
 
   test.each([
@@ -174,7 +174,8 @@ describe('who may ask', () => {
     ['no colon', `Basic ${Buffer.from('helpdesk').toString('base64')}`],
   ])('not with %s', async (_what, authorization) => {
     const secret = await secretFor()
-    expectProblem(await answerOf(await introspect(secret, authorization)), 401, 'invalid_token')
+    const refused = await answerOf(await introspect(secret, authorization))
+    expectBothSchemes(refused, 'invalid_token')
     expect(running.logText()).not.toContain(secret)
   })
 
@@ -186,15 +187,17 @@ describe('who may ask', () => {
       expect(await answer(secret, basic(id, encoded(PASSWORD)))).toMatchObject({ active: true })
     }
     const wrong = await answerOf(await introspect(secret, basic('helpdesk', encoded('wrong one'))))
-    expectProblem(wrong, 401, 'invalid_token')
+    expectBothSchemes(wrong, 'invalid_token')
   })
 
   test('not with a user’s token, nor with the secret itself', async () => {
     const secret = await secretFor()
     const user = `Bearer ${token('alice')}`
-    expectProblem(await answerOf(await introspect(secret, user)), 403, 'admin_required')
+    const forbidden = await introspect(secret, user)
+    expect(forbidden.headers.get('www-authenticate')).toBeNull()
+    expectProblem(await answerOf(forbidden), 403, 'admin_required')
     const self = await answerOf(await introspect(secret, `Bearer ${secret}`))
-    expectProblem(self, 401, 'invalid_token')
+    expectBothSchemes(self, 'invalid_token')
   })
 
   test('where there are no admins, a client; where there is neither, nobody', async () => {
@@ -204,11 +207,13 @@ describe('who may ask', () => {
     ] as const) {
       const own = await startService({ config: config(more), env: { PUBLIC_URL } })
       const call = async (authorization: string) => {
-        const { status: answered } = await fetch(`${own.url}/v1/introspect`, {
+        const { status: answered, headers } = await fetch(`${own.url}/v1/introspect`, {
           method: 'POST',
           headers: { authorization },
           body: new URLSearchParams({ token: 'x' }),
         })
+        const hasBasic = headers.get('www-authenticate')?.includes('Basic') ?? false
+        if (answered === 401) expect(hasBasic).toBe(more === CLIENTS)
         return answered
       }
       expect(await call(CLIENT)).toBe(status)
