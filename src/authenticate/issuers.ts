@@ -123,7 +123,8 @@ function createSharedSecret(
   { secrets, log }: Pick<IssuersOptions, 'secrets' | 'log'>,
 ): IssuerKeys {
   const keys = atStart(`issuer ${issuer}: ${envName}`, () => {
-    return createSecretKeys(() => secrets(envName))
+    const onRefused = (problem: string) => log.warn({ issuer }, `${envName}: ${problem}`)
+    return createSecretKeys(() => secrets(envName), onRefused)
   })
   const secret = secrets(envName)
   const beyond = secret === undefined ? [] : algorithmsBeyond(secret, algorithms)

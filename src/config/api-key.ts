@@ -1,7 +1,5 @@
 // Recognises texts that cannot be an API key: a placeholder of the documentation, or a key copied with its
-// surroundings. Keeps the last key where a file's new text is none.
-
-import type { SecretSource } from './secret-file.ts'
+// surroundings.
 
 /** `My API Key`, `YOUR_API_KEY`, `$OPENAI_API_KEY`, `<key>`, `sk-…`. */
 const PLACEHOLDER =
@@ -30,26 +28,4 @@ export function apiKeyProblem(text: string): string | undefined {
   }
   if (!/^[\x20-\x7e]+$/.test(text)) return 'has characters that no key has; paste it again'
   return text.includes(' ') ? 'has white space inside, and so is no key; paste it again' : undefined
-}
-
-/**
- * The API key of a source, which stays the last one while the source has a text that cannot be a key.
- *
- * @param onRefused - called once for each such text, with the end of a sentence about it
- */
-export function lastApiKey(
-  source: SecretSource,
-  onRefused: (problem: string) => void,
-): SecretSource {
-  let judged = source()
-  let key = judged
-  return () => {
-    const current = source()
-    if (current === judged) return key
-    judged = current
-    const problem = apiKeyProblem(current.reveal())
-    if (problem === undefined) key = current
-    else onRefused(problem)
-    return key
-  }
 }

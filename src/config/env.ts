@@ -2,8 +2,8 @@
 
 import type { z } from 'zod'
 import type { LogFormat } from '../lib/log.ts'
-import { Secret } from '../lib/secret.ts'
-import { lastApiKey } from './api-key.ts'
+import { lastUsable, Secret } from '../lib/secret.ts'
+import { apiKeyProblem } from './api-key.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
 import { type Proxies, readProxies, withCapitals } from './proxies.ts'
 import { SecretFileError, type SecretSource, secretFromFile } from './secret-file.ts'
@@ -207,9 +207,9 @@ export function apiKeyReader(
 ): Environment['secret'] {
   return (name) => {
     const source = secret(name)
-    const refuse = (problem: string) =>
-      warn(`${name}: what its file holds now ${problem}; the key before it stays in use`)
-    return source === undefined || source.isFixed ? source : lastApiKey(source, refuse)
+    if (source === undefined || source.isFixed) return source
+    const onRefused = (problem: string) => warn(`${name}: ${problem}`)
+    return lastUsable(source, source(), { problemOf: apiKeyProblem, onRefused })
   }
 }
 

@@ -10,7 +10,7 @@ import type { FailedAuth } from '../http/failed-auth.ts'
 import type { ConsoleFigures } from '../http/telemetry/figures.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import type { Secret } from '../lib/secret.ts'
+import { lastUsable, randomKeyProblem, type Secret } from '../lib/secret.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import { type ConsoleAccess, createConsoleAccess } from './access.ts'
@@ -83,7 +83,7 @@ export function createConsole({
 }: ConsoleParts) {
   const addresses = createAddresses(config.publicUrl)
   const { secure } = addresses
-  const sealer = createSealer({ secret: cookieKey(parts), now })
+  const sealer = createSealer({ secret: cookieKey(parts, log), now })
   const cookies = createCookies({ secure, sealer })
   const { console: settings, issuers, admins, workflows } = config
   const { registry } = parts
@@ -175,12 +175,18 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
   }
 }
 
-/** The configured key; without one, a key that the store keeps. Nobody is signed in while it cannot be read. */
-function cookieKey({
-  secret,
-  registry,
-}: Pick<SignInParts, 'secret' | 'registry'>): () => Promise<Uint8Array> {
-  const configured = secret('CONSOLE_COOKIE_KEY')
+/**
+ * The configured key; without one, a key that the store keeps. Nobody is signed in while it cannot be read. When its
+ * file gets a text that is too short, the key before it stays: with a guessed key, anybody could make a sign-in.
+ */
+function cookieKey(
+  { secret, registry }: Pick<SignInParts, 'secret' | 'registry'>,
+  log: Log,
+): () => Promise<Uint8Array> {
+  const source = secret('CONSOLE_COOKIE_KEY')
+  const onRefused = (problem: string) => log.warn(`CONSOLE_COOKIE_KEY: ${problem}`)
+  const configured =
+    source && lastUsable(source, source(), { problemOf: randomKeyProblem, onRefused })
   let kept: Uint8Array | undefined
   return async () => {
     if (configured !== undefined) return Buffer.from(configured().reveal(), 'base64url')

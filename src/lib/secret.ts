@@ -1,5 +1,5 @@
-// Wraps a secret, so that no log line, answer or error message can show it by accident. Also redacts what looks
-// like a secret in a text.
+// Wraps a secret, so that no log line, answer or error message can show it by accident. Tells which texts can be a
+// secret, and redacts what looks like one in a text.
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
@@ -45,6 +45,83 @@ export class Secret {
   [inspect.custom](): string {
     return REDACTED
   }
+}
+
+/**
+ * The newest secret of a source that can be used. One that cannot is left out, and the one before it stays.
+ *
+ * @param source - gives the same object until the secret changes; undefined while there is none
+ * @param problemOf - the end of a sentence about a text; undefined for a text that can be used
+ * @param onRefused - called once for each text that cannot be used, with the end of a sentence for the log
+ */
+export function lastUsable(
+  source: () => Secret | undefined,
+  first: Secret,
+  {
+    problemOf,
+    onRefused,
+  }: {
+    readonly problemOf: (text: string) => string | undefined
+    readonly onRefused: (problem: string) => void
+  },
+): () => Secret {
+  let judged = first
+  let usable = first
+  return () => {
+    const current = source()
+    if (current === undefined || current === judged) return usable
+    judged = current
+    const problem = problemOf(current.reveal())
+    if (problem === undefined) usable = current
+    else onRefused(`what its file holds now ${problem}; the key before it stays in use`)
+    return usable
+  }
+}
+
+const MIN_BYTES = 32
+
+/**
+ * Reads a random key from its text.
+ *
+ * @param text - base64url, with or without padding
+ * @returns the bytes; undefined when it is not base64url or shorter than 32 bytes
+ */
+export function readRandomKey(text: string): Uint8Array | undefined {
+  const digits = text.replace(/={1,2}$/, '')
+  if (!/^[A-Za-z0-9_-]+$/.test(digits)) return undefined
+  const key = Buffer.from(digits, 'base64url')
+  return key.length >= MIN_BYTES ? key : undefined
+}
+
+/** Why a text cannot be a random key, as the end of a sentence; undefined for one that can. */
+export function randomKeyProblem(text: string): string | undefined {
+  if (readRandomKey(text) !== undefined) return undefined
+  return 'is not base64url of at least 32 bytes; make one with: openssl rand -base64 32 | tr +/ -_'
+}
+
+/**
+ * Why a text cannot be the secret of an issuer's HS256 tokens, as the end of a sentence; undefined for one that can.
+ * RFC 7518 §3.2 asks HS256 for a key as long as its hash.
+ */
+export function sharedSecretProblem(text: string): string | undefined {
+  if (Buffer.byteLength(text) < MIN_BYTES) {
+    return `is shorter than ${MIN_BYTES} bytes; use a longer secret`
+  }
+  if (isCredential(text)) {
+    return 'is a token, a PEM or a JWK, and no secret; use the plain text of the secret'
+  }
+  return undefined
+}
+
+/**
+ * Whether a text is a JWT, a PEM block or a JWK. Public keys, and the `anon` keys in Supabase's pages, are
+ * known to everybody. As a secret they would let everybody make tokens.
+ */
+function isCredential(value: string): boolean {
+  const text = value.trim()
+  if (/-----BEGIN [A-Z ]+-----/.test(text)) return true
+  if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(text)) return true
+  return text.startsWith('{') && /"(?:kty|keys)"\s*:/.test(text)
 }
 
 /**

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { eventually } from '../support/eventually.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { createAdminBrowser } from './admin-browser.ts'
@@ -197,6 +199,20 @@ test('a sign-in gets 503 when the provider refuses the client secret', async () 
   expect(page.text).toContain('refuses this service')
   expect(scene.running.logText()).toContain('the client is refused')
   expect(scene.running.logText()).not.toContain('another secret')
+})
+
+test('a key file keeps its key while it holds a text that anybody could guess', async () => {
+  const file = join(scratchFolder(), 'cookie-key')
+  writeFileSync(file, Buffer.alloc(32, 7).toString('base64url'))
+  const admin = await (await start({ env: { CONSOLE_COOKIE_KEY_FILE: file } })).signedIn()
+  writeFileSync(file, 'x')
+  const refusal = () => scene.running.logText()
+  await eventually(async () => {
+    expect((await admin.send(scene.console)).status).toBe(200)
+    expect(refusal()).toContain('CONSOLE_COOKIE_KEY: what its file holds now is not base64url')
+  })
+  writeFileSync(file, Buffer.alloc(32, 8).toString('base64url'))
+  await eventually(async () => expect((await admin.send(scene.console)).status).toBe(303))
 })
 
 describe('a sign-in after a restart', () => {

@@ -1,7 +1,7 @@
 // Keys made of a secret that this service shares with the issuer (HS256, HS384, HS512).
 import { webcrypto } from 'node:crypto'
 import type { CryptoKey } from 'jose'
-import type { Secret } from '../../lib/secret.ts'
+import { lastUsable, type Secret, sharedSecretProblem } from '../../lib/secret.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { createFixedKeys, type FindKeys } from './local-keys.ts'
 
@@ -15,20 +15,26 @@ const HMAC_BYTES = new Map([
 ])
 
 /**
- * Reads the secret again on each use, so that its file can be replaced while the service runs. If the
- * secret is then missing or too short, the last good one stays in use.
+ * Reads the secret again on each use, so that its file can be replaced while the service runs. If what it holds then
+ * cannot be a secret, the last good one stays in use.
  *
  * @param read - gives the secret; its UTF-8 bytes are the key
+ * @param onRefused - called once for each text that cannot be a secret, with the end of a sentence
  * @throws Error when there is no secret, or it has fewer than 32 bytes
  */
-export function createSecretKeys(read: () => Secret | undefined): IssuerKeys {
+export function createSecretKeys(
+  read: () => Secret | undefined,
+  onRefused: (problem: string) => void,
+): IssuerKeys {
   const first = read()
   if (first === undefined) throw new Error('is not set')
   let current = { text: first.reveal(), find: createHmacKeys(bytesOf(first)), version: 0 }
 
+  const usable = lastUsable(read, first, { problemOf: sharedSecretProblem, onRefused })
+
   function newest() {
-    const secret = read()
-    if (secret !== undefined && secret.reveal() !== current.text && isLongEnough(bytesOf(secret))) {
+    const secret = usable()
+    if (secret.reveal() !== current.text) {
       const find = createHmacKeys(bytesOf(secret))
       current = { text: secret.reveal(), find, version: current.version + 1 }
     }
@@ -51,7 +57,7 @@ export function createSecretKeys(read: () => Secret | undefined): IssuerKeys {
  * @throws Error when there are fewer than 32 bytes
  */
 export function createHmacKeys(bytes: Uint8Array<ArrayBuffer>): FindKeys {
-  if (!isLongEnough(bytes)) throw new Error(`has fewer than ${MIN_SECRET_BYTES} bytes`)
+  if (bytes.length < MIN_SECRET_BYTES) throw new Error(`has fewer than ${MIN_SECRET_BYTES} bytes`)
   const imported = new Map<string, Promise<CryptoKey>>()
   return async ({ alg }) => {
     if (!HMAC_BYTES.has(alg)) return []
@@ -74,10 +80,6 @@ export function algorithmsBeyond(secret: Secret, algorithms: readonly string[]):
 
 function bytesOf(secret: Secret): Uint8Array<ArrayBuffer> {
   return Buffer.from(secret.reveal(), 'utf8')
-}
-
-function isLongEnough(bytes: Uint8Array): boolean {
-  return bytes.length >= MIN_SECRET_BYTES
 }
 
 function importKey(bytes: Uint8Array<ArrayBuffer>, alg: string): Promise<CryptoKey> {

@@ -8,8 +8,6 @@ export type Pseudonym = (...parts: string[]) => string
 /** The most parts that `pseudonym()` takes. */
 export const MAX_PSEUDONYM_PARTS = 8
 
-const MIN_KEY_BYTES = 32
-
 /**
  * The pseudonym is `u_` and base64url(HMAC-SHA256(key, parts)). The parts are hashed as a JSON array, so
  * `("ab", "c")` and `("a", "bc")` differ.
@@ -19,17 +17,4 @@ const MIN_KEY_BYTES = 32
 export function createPseudonym(key: Uint8Array): Pseudonym {
   return (...parts) =>
     `u_${createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')}`
-}
-
-/**
- * Reads a key from its text.
- *
- * @param text - base64url, with or without padding
- * @returns the bytes; undefined when it is not base64url or shorter than 32 bytes
- */
-export function readPseudonymKey(text: string): Uint8Array | undefined {
-  const digits = text.replace(/={1,2}$/, '')
-  if (!/^[A-Za-z0-9_-]+$/.test(digits)) return undefined
-  const key = Buffer.from(digits, 'base64url')
-  return key.length >= MIN_KEY_BYTES ? key : undefined
 }

@@ -1,8 +1,8 @@
 // Checks that config file and environment have everything that the admin console needs.
 
 import { isSecureUrl } from '../../lib/loopback.ts'
+import { randomKeyProblem } from '../../lib/secret.ts'
 import type { Environment } from '../env.ts'
-import { readPseudonymKey } from '../expressions/pseudonym.ts'
 import { issuerProblem } from './checked-text.ts'
 import { concreteIssuers } from './issuer-names.ts'
 import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
@@ -61,12 +61,11 @@ function publicUrlProblems(publicUrl: string | undefined): string[] {
 
 function cookieKeyProblems({ secret, store }: Environment): string[] {
   const key = secret(COOKIE_KEY)?.().reveal()
-  const advice = 'make one with: openssl rand -base64 32 | tr +/ -_'
-  if (key !== undefined && readPseudonymKey(key) === undefined) {
-    return [`${COOKIE_KEY}: must be base64url of at least 32 bytes; ${advice}`]
-  }
+  const problem = key === undefined ? undefined : randomKeyProblem(key)
+  if (problem !== undefined) return [`${COOKIE_KEY}: ${problem}`]
   // Instances that share a store must share the key: otherwise each would reject the sign-ins of the others.
   if (key === undefined && store.kind === 'redis') {
+    const advice = 'make one with: openssl rand -base64 32 | tr +/ -_'
     return [`${COOKIE_KEY}: needed by the console with Redis; ${advice}`]
   }
   return []

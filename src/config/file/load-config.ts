@@ -1,9 +1,9 @@
 // Reads the config file: YAML, then every check, then settings. All problems are reported together.
 
-import { Secret } from '../../lib/secret.ts'
+import { readRandomKey, Secret } from '../../lib/secret.ts'
 import { reportExpressionProblems } from '../expressions/checks.ts'
 import { type Compile, createCompiler } from '../expressions/expressions.ts'
-import { createPseudonym, readPseudonymKey } from '../expressions/pseudonym.ts'
+import { createPseudonym } from '../expressions/pseudonym.ts'
 import type { Settings } from '../settings.ts'
 import { reportBackendProblems } from './backend-checks.ts'
 import { buildSettings } from './build-settings.ts'
@@ -113,6 +113,6 @@ function pseudonymFrom(
   secrets: SecretLookup | undefined,
 ): ReturnType<typeof createPseudonym> | undefined {
   const secret = secrets?.(PSEUDONYM_KEY, 'pseudonym_key')
-  const key = secret instanceof Secret ? readPseudonymKey(secret.reveal()) : undefined
+  const key = secret instanceof Secret ? readRandomKey(secret.reveal()) : undefined
   return key === undefined ? undefined : createPseudonym(key)
 }

@@ -1,9 +1,8 @@
 // Finds the secrets that a config file refers to, and checks that the environment has them.
 
-import type { Secret } from '../../lib/secret.ts'
+import { randomKeyProblem, type Secret, sharedSecretProblem } from '../../lib/secret.ts'
 import { apiKeyProblem } from '../api-key.ts'
 import type { PlacedExpression } from '../expressions/checks.ts'
-import { readPseudonymKey } from '../expressions/pseudonym.ts'
 import { asList, asMapping, type Path, type RawMapping, type Report } from './problems.ts'
 
 /**
@@ -18,8 +17,14 @@ export type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client
 /** Variable with the key of `pseudonym()`. */
 export const PSEUDONYM_KEY = 'USER_PSEUDONYM_KEY'
 
-/** RFC 7518 §3.2 asks HS256 for a key as long as its hash. */
-const MIN_SHARED_SECRET_BYTES = 32
+/** Why a text cannot be a secret of that kind, as the end of a sentence. */
+const PROBLEM_OF: Readonly<Record<SecretKind, ((text: string) => string | undefined) | undefined>> =
+  {
+    api_key: apiKeyProblem,
+    shared_secret: sharedSecretProblem,
+    pseudonym_key: randomKeyProblem,
+    client_secret: undefined,
+  }
 
 /** A secret that the file refers to. */
 export interface NeededSecret {
@@ -81,27 +86,6 @@ export function reportMissingSecrets(
 function secretProblem(secret: Secret | undefined, kind: SecretKind): string | undefined {
   const value = secret?.reveal() ?? ''
   if (value === '') return 'which is not set; set it, or its _FILE twin'
-  const keyProblem = kind === 'api_key' ? apiKeyProblem(value) : undefined
-  if (keyProblem !== undefined) return `which ${keyProblem}`
-  if (kind === 'shared_secret' && Buffer.byteLength(value) < MIN_SHARED_SECRET_BYTES) {
-    return `which is shorter than ${MIN_SHARED_SECRET_BYTES} bytes; use a longer secret`
-  }
-  if (kind === 'shared_secret' && isCredential(value)) {
-    return 'which is a token, a PEM or a JWK, and no secret; use the plain text of the secret'
-  }
-  if (kind === 'pseudonym_key' && readPseudonymKey(value) === undefined) {
-    return 'which is not base64url of at least 32 bytes; make one with: openssl rand -base64 32 | tr +/ -_'
-  }
-  return undefined
-}
-
-/**
- * Whether a text is a JWT, a PEM block or a JWK. Public keys, and the `anon` keys in Supabase's pages, are
- * known to everybody. As a secret they would let everybody make tokens.
- */
-function isCredential(value: string): boolean {
-  const text = value.trim()
-  if (/-----BEGIN [A-Z ]+-----/.test(text)) return true
-  if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(text)) return true
-  return text.startsWith('{') && /"(?:kty|keys)"\s*:/.test(text)
+  const problem = PROBLEM_OF[kind]?.(value)
+  return problem && `which ${problem}`
 }

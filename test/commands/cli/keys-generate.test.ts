@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing/signing-keys.ts'
 import { apiKeyProblem } from '../../../src/config/api-key.ts'
-import { readPseudonymKey } from '../../../src/config/expressions/pseudonym.ts'
-import { scrub } from '../../../src/lib/secret.ts'
+import { readRandomKey, scrub } from '../../../src/lib/secret.ts'
 import { MINIMAL, settingsOf } from '../../config/fixtures.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
@@ -79,7 +78,7 @@ describe('random secrets', () => {
     const { code, out } = await generate('--use', use)
     expect(code).toBe(0)
     expect(out).toMatch(/^[A-Za-z0-9_-]{43}\n$/)
-    expect(readPseudonymKey(out.trim())).toHaveLength(32)
+    expect(readRandomKey(out.trim())).toHaveLength(32)
   })
 
   test('a service accepts it as USER_PSEUDONYM_KEY_FILE', async () => {

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { STATE_VARIABLE, USER, WHEN } from '../../../src/config/expressions/checks.ts'
 import { createCompiler, type ExpressionUse } from '../../../src/config/expressions/expressions.ts'
-import { createPseudonym, readPseudonymKey } from '../../../src/config/expressions/pseudonym.ts'
+import { createPseudonym } from '../../../src/config/expressions/pseudonym.ts'
 import type { Scope } from '../../../src/config/settings.ts'
+import { readRandomKey } from '../../../src/lib/secret.ts'
 
 const KEY = Buffer.alloc(32, 7)
 const compile = createCompiler(createPseudonym(KEY))
@@ -217,12 +218,12 @@ describe('pseudonym()', () => {
 
   test('its key is base64url of at least 32 bytes', () => {
     const text = Buffer.alloc(32, 250).toString('base64url')
-    expect(readPseudonymKey(text)).toEqual(Buffer.alloc(32, 250))
-    expect(readPseudonymKey(`${text}=`)).toEqual(Buffer.alloc(32, 250))
-    expect(readPseudonymKey(Buffer.alloc(31, 250).toString('base64url'))).toBeUndefined()
-    expect(readPseudonymKey(Buffer.alloc(32, 250).toString('base64'))).toBeUndefined()
-    expect(readPseudonymKey('')).toBeUndefined()
-    expect(readPseudonymKey(`${text} x`)).toBeUndefined()
+    expect(readRandomKey(text)).toEqual(Buffer.alloc(32, 250))
+    expect(readRandomKey(`${text}=`)).toEqual(Buffer.alloc(32, 250))
+    expect(readRandomKey(Buffer.alloc(31, 250).toString('base64url'))).toBeUndefined()
+    expect(readRandomKey(Buffer.alloc(32, 250).toString('base64'))).toBeUndefined()
+    expect(readRandomKey('')).toBeUndefined()
+    expect(readRandomKey(`${text} x`)).toBeUndefined()
   })
 
   test('without a key it type-checks, and fails when called', () => {

@@ -112,7 +112,7 @@ describe('the environment', () => {
     [
       'a short key',
       { PUBLIC_URL, CONSOLE_COOKIE_KEY: 'planted' },
-      /^CONSOLE_COOKIE_KEY: must be base64url/,
+      /^CONSOLE_COOKIE_KEY: is not base64url of at least 32 bytes/,
     ],
     ['Redis without a key', { PUBLIC_URL, STORE_URL: 'redis://r' }, /^CONSOLE_COOKIE_KEY: needed/],
     [
