@@ -35,8 +35,7 @@ interface Options {
 
 /**
  * `keys generate`: a private JWK set for `SIGNING_KEY_FILE`, 32 random bytes, or an API key with its entry
- * for `api_keys`. To rotate signing keys, put the new one before the old one, which goes on verifying; drop
- * the old one when the last secret it signed has expired, ten minutes later.
+ * for `api_keys`.
  */
 export function keysCommand(io: Io): Command {
   return new Command('keys')

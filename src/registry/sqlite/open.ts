@@ -141,7 +141,8 @@ export function migrate(db: DatabaseSync, migrations: readonly string[], schema?
     }
     if (version > migrations.length) {
       const known = `this one knows versions up to ${migrations.length}`
-      throw new Error(`it was written by a newer chatkit-mint (schema ${version}; ${known})`)
+      const cause = `it was written by a newer chatkit-mint (schema ${version}; ${known})`
+      throw new Error(`${cause}; start that one, or restore a backup of before`)
     }
     db.function('names_of', { deterministic: true }, namesJson)
     const steps = version === 0 && schema !== undefined ? [schema] : migrations.slice(version)
