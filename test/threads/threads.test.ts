@@ -241,6 +241,26 @@ describe('a list over several sources', () => {
     },
   )
 
+  test.each(['after', 'before'] as const)(
+    'one whose cursor does not move is asked once more, with %s',
+    async (direction) => {
+      const [, sales] = everything()
+      const { listThreads } = sales.chatkit
+      sales.chatkit.listThreads = async ({ user }, call) => ({
+        ...(await listThreads({ user }, call)),
+        has_more: true,
+      })
+      const { threads } = threadsOf([sales])
+      expect(ids(await threads.listOwn('alice', QUERY))).toEqual(['s4', 's3'])
+      expect(sales.calls).toEqual(['list', 'list'])
+      const edge = direction === 'after' ? 's3' : 's4'
+      await expect(threads.listOwn('alice', { ...QUERY, [direction]: edge })).rejects.toMatchObject(
+        { code: 'upstream_invalid_response' },
+      )
+      expect(sales.calls).toEqual(['list', 'list', 'retrieve', 'list'])
+    },
+  )
+
   test('one that repeats itself does not keep us for ever', async () => {
     const [first, second] = everything()
     const whole = { after: undefined, limit: 2 }

@@ -1,5 +1,6 @@
 // Fills pages of a list from which entries are left out, and gives them the API's shape.
 
+import { ServiceError } from '../../lib/errors.ts'
 import { DEFAULT_LIMIT, type ListQuery } from './wire.ts'
 
 /** A fetched part of a list: entries without a value are left out of the answer. */
@@ -30,6 +31,7 @@ const MAX_FETCHES = 20
  * Fetches until a page is full: entries that are left out must neither shorten a page nor end the list.
  *
  * @param fetch - gets a part in the order asked for; with `before` alone, the entries nearest before it
+ * @throws `upstream_invalid_response` when a part that follows a cursor ends at that cursor: the list does not move
  */
 export async function collect<T>(
   query: ListQuery,
@@ -43,10 +45,18 @@ export async function collect<T>(
   let part: Part = { ...query, limit: Math.max(1, wanted) }
   for (let fetches = 0; fetches < MAX_FETCHES && hasMore; fetches++) {
     const fetched = await fetch(part)
+    const edge = fetched.entries.at(backwards ? 0 : -1)
+    if (
+      fetched.hasMore &&
+      edge !== undefined &&
+      edge.id === (backwards ? part.before : part.after)
+    ) {
+      if (values.length === 0) throw unmoved()
+      break
+    }
     const kept = fetched.entries.flatMap(({ value }) => (value === undefined ? [] : [value]))
     if (wanted === 0) return { values: [], hasMore: kept.length > 0 || fetched.hasMore }
     values = backwards ? [...kept, ...values] : [...values, ...kept]
-    const edge = fetched.entries.at(backwards ? 0 : -1)
     hasMore = fetched.hasMore && edge !== undefined
     next = hasMore && values.length === 0 ? edge?.id : undefined
     if (values.length >= wanted || edge === undefined) break
@@ -61,6 +71,10 @@ export async function collect<T>(
   // A server may send more entries than were asked for; the rest comes with the next page.
   const cut = backwards ? values.slice(-wanted) : values.slice(0, wanted)
   return { values: cut, hasMore: hasMore || values.length > wanted, next }
+}
+
+function unmoved(): ServiceError {
+  return new ServiceError('upstream_invalid_response', { reason: 'a list that ends at its cursor' })
 }
 
 /** A page in the reference's shape. */
