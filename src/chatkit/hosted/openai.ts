@@ -170,11 +170,14 @@ async function read<S extends z.ZodType>(
   return parsed(schema, okJson(client, answer))
 }
 
+/** Decodes as `Response.json()` does: a byte order mark is left out. */
+const utf8 = new TextDecoder()
+
 /** The parsed body of a 2xx; undefined, which every schema refuses, when it is not JSON. */
 function okJson(client: ApiClient, answer: UpstreamAnswer): unknown {
   if (answer.status < 200 || answer.status > 299) throw client.errorFor(answer)
   try {
-    return JSON.parse(answer.body.toString('utf8'))
+    return JSON.parse(utf8.decode(answer.body))
   } catch {
     return undefined
   }

@@ -42,3 +42,9 @@ describe('a list that is answered with 404', () => {
     await expect(list).rejects.toMatchObject({ code: 'not_found' })
   })
 })
+
+test('a list behind a byte order mark is read', async () => {
+  const page = { object: 'list', data: [], first_id: null, last_id: null, has_more: false }
+  upstream.others = [{ kind: 'answer', status: 200, body: `\ufeff${JSON.stringify(page)}` }]
+  expect(await adapter().listThreads({ user: 'alice' })).toEqual(page)
+})
