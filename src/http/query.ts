@@ -99,9 +99,13 @@ function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
 }
 
-/** Hono does not decode an escape that is not UTF-8, so `%ff` would be a user of three characters. */
+/**
+ * Hono does not decode an escape that is not UTF-8, so `%ff` would be a user of three characters. It omits a
+ * parameter without a name, which no call knows.
+ */
 function checkEscapes(c: AppContext): void {
-  const { pathname, search } = new URL(c.req.url)
+  const { pathname, search, searchParams } = new URL(c.req.url)
+  if (searchParams.has('')) throw unknownParameter([''])
   try {
     decodeURIComponent(pathname + search)
   } catch {

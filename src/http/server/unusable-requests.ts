@@ -23,14 +23,16 @@ const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
- * The problem of a request that is refused before routing: headers too long, no `Host` or several, a malformed
- * host, a target that is neither a path nor an absolute URL, a fragment, dot segments, backslashes. An absolute URL is
- * replaced by its path.
+ * The problem of a request that is refused before routing: headers too long, another version of HTTP, no `Host` or
+ * several, a malformed host, a target that is neither a path nor an absolute URL, a fragment, dot segments,
+ * backslashes. An absolute URL is replaced by its path.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
   if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {
     return { code: 'headers_too_large', reason: 'many short headers' }
   }
+  // Node's parser lets 0.9 and 2.0 pass, which no request on this connection can be.
+  if (!/^1\.[01]$/.test(request.httpVersion)) return invalid('a version that is not 1.0 or 1.1')
   const hosts = countHeader(request.rawHeaders, 'host')
   // HAProxy's health check is HTTP/1.0, in which Host does not exist (RFC 1945).
   const withoutHost = hosts === 0 && request.httpVersion === '1.0'

@@ -39,6 +39,7 @@ describe('refused before anything is asked upstream:', () => {
     'user=bob',
     'user=alice',
     'x=1',
+    '=1',
     'limit=1&limit=1',
     'after=a&after=b',
     'limit[]=1',

@@ -77,6 +77,8 @@ describe('400, and the connection is closed', () => {
     ['NUL in a header name', mint([HOST, 'X\0: a'])],
     ['a space before the colon', mint([HOST, 'Content-Length : 2'], '{}')],
     ['a folded header', mint([HOST, 'X: a', ' b'])],
+    ['version 2.0', `GET /livez HTTP/2.0\r\n${HOST}\r\n\r\n`],
+    ['version 0.9', `GET /livez HTTP/0.9\r\n${HOST}\r\n\r\n`],
     ['an unknown method', `BREW /v1/sessions HTTP/1.1\r\n${HOST}\r\n\r\n`],
     ['a method in lower case', `post /v1/sessions HTTP/1.1\r\n${HOST}\r\n${bearer}\r\n\r\n`],
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${HOST}\r\n\r\n`],
