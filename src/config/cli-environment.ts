@@ -78,8 +78,9 @@ function settingsFolderOf(set: z.output<typeof cliSchema>): string | undefined {
  * @throws `EnvironmentError` with every problem at once
  */
 export function readCliEnvironment(variables?: Variables): CliEnvironment {
-  const { data, error } = cliSchema.safeParse(withoutBlanks(variables))
-  if (data === undefined) throw new EnvironmentError(problemsOf(error))
+  const set = withoutBlanks(variables)
+  const { data, error } = cliSchema.safeParse(set)
+  if (data === undefined) throw new EnvironmentError(problemsOf(error, set))
   return {
     openaiBaseUrl: data.OPENAI_BASE_URL,
     openaiOrgId: data.OPENAI_ORG_ID,

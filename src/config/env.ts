@@ -5,7 +5,7 @@ import type { LogFormat } from '../lib/log.ts'
 import { lastUsable, Secret } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
-import { type Proxies, readProxies, withCapitals } from './proxies.ts'
+import { nameAsSet, type Proxies, readProxies, withCapitals } from './proxies.ts'
 import { SecretFileError, type SecretSource, secretFromFile } from './secret-file.ts'
 import type { StoreLocation } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
@@ -83,7 +83,7 @@ export function checkEnvironment(variables: Variables = process.env): {
 } {
   const set = withoutBlanks(variables)
   const { data, error } = parseVariables(set)
-  const problems = problemsOf(error)
+  const problems = problemsOf(error, set)
   problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
   const signingKeys = openSigningKeys(set, problems)
   return {
@@ -158,8 +158,10 @@ export function withConfigFile(
 }
 
 /** The problems that a schema of variables found, one line each. */
-export function problemsOf(error: z.ZodError | undefined): string[] {
-  return (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+export function problemsOf(error: z.ZodError | undefined, set: Variables): string[] {
+  return (error?.issues ?? []).map(
+    ({ path, message }) => `${nameAsSet(path.join('.'), set)}: ${message}`,
+  )
 }
 
 /**

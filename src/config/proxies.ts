@@ -60,6 +60,12 @@ export function withCapitals(set: Readonly<Record<string, string | undefined>>) 
   return { ...set, ...Object.fromEntries(lower) }
 }
 
+/** The name under which a variable was set: in lower case where {@link withCapitals} took that one. */
+export function nameAsSet(name: string, set: Readonly<Record<string, string | undefined>>): string {
+  const isProxy = PROXY_VARIABLES.some((known) => known === name)
+  return isProxy && set[name.toLowerCase()] !== undefined ? name.toLowerCase() : name
+}
+
 /**
  * Loopback is never called through a proxy, nor are the hosts that `NO_PROXY` names: names with their
  * subdomains, `*.name` (subdomains alone), addresses, CIDR, `*`; each may have a port. An entry that is none of

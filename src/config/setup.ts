@@ -177,8 +177,9 @@ function readText(file: string, given: boolean): string {
  * @throws {@link EnvironmentError}
  */
 function readProxyVariables(variables?: Variables): Proxies {
-  const { data, error } = proxySchema.safeParse(withoutBlanks(variables))
-  if (data === undefined) throw new EnvironmentError(variableProblems(error))
+  const set = withoutBlanks(variables)
+  const { data, error } = proxySchema.safeParse(set)
+  if (data === undefined) throw new EnvironmentError(variableProblems(error, set))
   return readProxies(data)
 }
 

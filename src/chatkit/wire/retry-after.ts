@@ -17,7 +17,7 @@ export function handedOnSeconds(header: string | undefined, nowMs: number): numb
 
 /** RFC 9110 §10.2.3: seconds or an HTTP date; Infinity when it is neither. */
 export function waitSeconds(header: string, nowMs: number): number {
-  if (/^\d{1,9}$/.test(header)) return Number(header)
+  if (/^\d+$/.test(header)) return Number(header)
   const date = /^[A-Z][a-z]{2}, /.test(header) ? Date.parse(header) : Number.NaN
   return Number.isNaN(date) ? Number.POSITIVE_INFINITY : Math.max(0, (date - nowMs) / 1000)
 }
