@@ -8,7 +8,7 @@ import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
 import { releaseWhenTaken } from '../http/upstream-call-options.ts'
 import type { Deadline } from '../lib/deadline.ts'
-import { isCode } from '../lib/errors.ts'
+import { ServiceError } from '../lib/errors.ts'
 import { fieldOf, threadsOfItems } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
@@ -29,7 +29,7 @@ export interface JsonExchange {
 }
 
 /** A request that the server refused, or failed to answer. */
-interface RefusedExchange extends Pick<JsonExchange, 'parsed' | 'deadline'> {
+interface RefusedExchange extends Pick<JsonExchange, 'parsed' | 'deadline' | 'adopts'> {
   readonly failure: unknown
 }
 
@@ -114,8 +114,11 @@ export function createAnswerJson({
      * longer has the thing that the request deletes, its record is removed.
      */
     async answerRefused(c: AppContext, call: Call, refused: RefusedExchange): Promise<Response> {
-      const { parsed, failure, deadline } = refused
-      const gone = isCode(failure, 'not_found') ? deletedBy(parsed) : undefined
+      const { parsed, failure, deadline, adopts } = refused
+      const isUnknown = failure instanceof ServiceError && failure.status === 404
+      // The server's own words would tell a thread that nobody has from one of another user.
+      if (isUnknown && adopts !== undefined) throw notFound('that the server does not know')
+      const gone = isUnknown ? deletedBy(parsed) : undefined
       if (gone !== undefined && (await lists.canList(c, call, deadline))) {
         await ownership.release(call, gone)
       }

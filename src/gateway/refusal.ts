@@ -14,14 +14,14 @@ const MOST_BYTES = 64 * 1024
 const MOST_WORDS = 500
 
 /**
- * Throws for a 4xx of a server, except 404, which the caller handles as an unknown id.
+ * Throws for a 4xx of a server.
  *
  * @throws `upstream_auth_failed` for 401 and 403, with which the server refuses our token, and for 407, which comes
  * from a proxy before the server; `server_refused` for every other 4xx
  */
 export async function refuseForUser(reply: ServerReply, nowMs: number): Promise<void> {
   const { status } = reply
-  if (status < 400 || status >= 500 || status === 404) return
+  if (status < 400 || status >= 500) return
   if (status === 401 || status === 403 || status === 407) {
     reply.body.destroy()
     throw serverFault('upstream_auth_failed', refusalOf(reply))

@@ -105,7 +105,7 @@ export function createTakeMessage({
     const { server } = call.workflow
     const sent = { method: 'POST', url: server, body: bytes, deadline } as const
     const reply = await forward(c, call, sent).catch((failure) =>
-      answers.json.answerRefused(c, call, { parsed, deadline, failure }),
+      answers.json.answerRefused(c, call, { parsed, deadline, adopts, failure }),
     )
     if (reply instanceof Response) return reply
     const isStream = reply.mediaType === 'text/event-stream'

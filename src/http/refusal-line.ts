@@ -39,7 +39,7 @@ export function refusalLine(error: unknown, status: number): RefusalLine {
   if (!(error instanceof ServiceError)) return { level, err: status < 500 ? undefined : error }
   const { code } = error
   // A 404 of a ChatKit server is for the operator: its path is wrong, or it has lost a thread of a user.
-  const isLost = code === 'not_found' && error.upstream === 'self-hosted'
+  const isLost = status === 404 && error.upstream === 'self-hosted'
   // A backend gets 404 for a workflow that OpenAI has ended. It cannot help that, and no other line tells of it.
   const isGone = code === 'workflow_unavailable' && status < 500
   return {

@@ -49,7 +49,7 @@ const faults = [
   ['refuses', 422, 'server_refused', { status: 422 }],
   ['does not accept who asks', 502, 'upstream_auth_failed', { status: 401 }],
   ['forbids it', 502, 'upstream_auth_failed', { status: 403 }],
-  ['has nothing of the kind', 404, 'not_found', { status: 404 }],
+  ['has nothing of the kind', 404, 'server_refused', { status: 404 }],
   ['redirects', 502, 'upstream_invalid_response', { status: 302 }],
   ['has too much to do', 429, 'server_refused', { status: 429 }],
   ['answers HTML', 502, 'upstream_invalid_response', { status: 200, body: '<h1>hi</h1>' }],

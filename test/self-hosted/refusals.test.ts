@@ -41,6 +41,7 @@ const json = (body: unknown) => [JSON_TYPE, JSON.stringify(body)] as const
 test.each<[string, number, readonly [type: string, body: string], string]>([
   ['413 with `detail`', 413, json({ detail: 'limited to 5 MB' }), 'limited to 5 MB'],
   ['400 with `message`', 400, json({ message: 'only images' }), 'only images'],
+  ['404 with `detail`', 404, json({ detail: 'no such assistant' }), 'no such assistant'],
   ['409 with `error`', 409, json({ error: 'taken' }), 'taken'],
   ['402 with `error.message`', 402, json({ error: { message: 'pay first' } }), 'pay first'],
   ['422 whose `detail` is a list', 422, json({ detail: [{ msg: 'x' }], message: 'no' }), 'no'],
@@ -134,7 +135,7 @@ test('a server’s 429 with a date in Retry-After reaches the client with the se
 const LIST = ['threads.list', {}] as const
 
 test.each([
-  [404, 'warn', 'not_found', 'the path is wrong'],
+  [404, 'warn', 'server_refused', 'the path is wrong'],
   [401, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
   [403, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
   [422, 'info', 'server_refused', ''],
