@@ -10,6 +10,11 @@ export function signInOf(subject: string, sid: string | undefined): string {
   return sid ?? `\u0000${subject}`
 }
 
+/** The subject of a substitute that {@link signInOf} made; undefined for a real `sid`. */
+export function subjectBehind(sid: string | undefined): string | undefined {
+  return sid?.startsWith('\u0000') ? sid.slice(1) : undefined
+}
+
 /** The registry's identity for a token. */
 export function identityOf(token: {
   readonly issuer: string

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { signInOf } from '../../src/registry/identity.ts'
 import { entry, ids, NOW, order, type Suite, standingQuery } from './registry-fixtures.ts'
 
 const block = (until: number, reason?: string) => ({ until, reason, by: 'idp|ada' })
@@ -220,6 +221,15 @@ export function revokeSuite({ registry }: Suite): void {
       expect(await users({ sid: 'x' })).toEqual(['u1', 'u3'])
       expect(await users({ subject: 's', sid: 'x' })).toEqual(['u1', 'u3', 'u{2}'])
       expect(await users({ subject: 'nobody' })).toEqual([])
+    })
+
+    it('finds the users whose sessions have the substitute for a sid', async () => {
+      const sid = signInOf('s', undefined)
+      await registry.record(entry({ id: 's1', user: 'u1', subject: 's', sid }))
+      await registry.record(entry({ id: 's2', user: 'u2', subject: 's', sid: 'x' }))
+      await registry.record(entry({ id: 's3', user: 'u3', subject: 's', sid, issuer: 'other' }))
+      expect(await registry.usersOf({ issuer, sid })).toEqual(['u1'])
+      expect(await registry.usersOf({ issuer, sid: signInOf('x', undefined) })).toEqual([])
     })
   })
 }

@@ -62,6 +62,7 @@ async function everyStep(): Promise<void> {
   await registry.markLogout({ ...standingQuery().identity, sid, issuedBefore: 1, keepUntil: 2 })
   await registry.usersOf({ issuer: 'https://idp.example/', subject: 's' })
   await registry.usersOf({ issuer: 'https://idp.example/', sid })
+  await registry.usersOf({ issuer: 'https://idp.example/', sid: '\u0000s' })
   await registry.liftBlock('alice', NOW)
   const limit = { max: 1, seconds: 1, nowMs: NOW * 1000 }
   await registry.consume('key', limit)

@@ -1,4 +1,5 @@
 // Reads lists of sessions, users and blocks from SQLite.
+import { subjectBehind } from '../identity.ts'
 import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
 import { toBlock, toSession, userId } from '../rows.ts'
@@ -36,10 +37,12 @@ export function createLists(db: Database) {
       db.plain((sql) => {
         const rows = sql.all(
           `SELECT user FROM sessions WHERE issuer = ?1 AND subject = ?2
-            UNION SELECT user FROM sessions WHERE issuer = ?1 AND sid = ?3`,
+            UNION SELECT user FROM sessions WHERE issuer = ?1 AND sid = ?3 AND sid >= ' '
+            UNION SELECT user FROM sessions WHERE issuer = ?1 AND subject = ?4 AND +sid = ?3`,
           issuer,
           subject ?? null,
           sid ?? null,
+          subjectBehind(sid) ?? null,
         )
         return rows.map((row) => userId.parse(row['user']))
       }),

@@ -29,20 +29,17 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX sessions_status ON sessions (status);
   CREATE INDEX sessions_live ON sessions (expires_at) WHERE status = 'active';
   CREATE INDEX sessions_ends ON sessions (ends_at);
-
   CREATE TABLE outbox (
     id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     due_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX outbox_due ON outbox (due_ms);
-
   CREATE TABLE users (
     user TEXT PRIMARY KEY,
     generation INTEGER NOT NULL,
     changed_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX users_changed ON users (changed_at);
-
   CREATE TABLE blocks (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     user TEXT NOT NULL UNIQUE,
@@ -52,7 +49,6 @@ export const MIGRATIONS: readonly string[] = [
     created_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX blocks_until ON blocks (until);
-
   CREATE TABLE logout_marks (
     issuer TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('subject', 'sid')),
@@ -62,20 +58,17 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (issuer, kind, value)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX logout_marks_keep ON logout_marks (keep_until);
-
   CREATE TABLE counters (
     key TEXT PRIMARY KEY,
     used INTEGER NOT NULL,
     ends_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX counters_ends ON counters (ends_ms);
-
   CREATE TABLE remembered (
     key TEXT PRIMARY KEY,
     until INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX remembered_until ON remembered (until);
-
   CREATE TABLE audit (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -90,12 +83,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX audit_user ON audit (user);
   CREATE INDEX audit_action ON audit (action);
   CREATE INDEX audit_at ON audit (at);
-
   CREATE TABLE kept_keys (
     name TEXT PRIMARY KEY,
     bytes BLOB NOT NULL
   ) STRICT, WITHOUT ROWID;
-
   CREATE TABLE health (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     writes INTEGER NOT NULL
@@ -245,5 +236,11 @@ export const MIGRATIONS: readonly string[] = [
     fields TEXT NOT NULL,
     PRIMARY KEY (seconds, at)
   ) STRICT, WITHOUT ROWID;
+  `,
+  // No mint writes an index of window ends any more, nor one of substitutes for a `sid` (identity.ts).
+  `
+  DROP INDEX counters_ends;
+  DROP INDEX sessions_sid;
+  CREATE INDEX sessions_sid ON sessions (sid, issuer) WHERE sid >= ' ';
   `,
 ]

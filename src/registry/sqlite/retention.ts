@@ -32,6 +32,12 @@ const OLD_ENTRIES = `
   DELETE FROM audit WHERE seq IN (SELECT seq FROM oldest)
     AND seq < coalesce((SELECT min(seq) FROM oldest WHERE at >= ?1), ${Number.MAX_SAFE_INTEGER})`
 
+/** Windows that one transaction looks at. */
+const WINDOWS = 1000
+const LAST_OF_WINDOWS = `
+  SELECT max(key) AS last FROM (SELECT key FROM counters WHERE key > ? ORDER BY key LIMIT ?)`
+const WINDOWS_OVER = 'DELETE FROM counters WHERE key > ? AND key <= ? AND ends_ms <= ?'
+
 const batchOf = (table: string, key: string, condition: string): string =>
   `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ?)`
 
@@ -55,12 +61,26 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     [IDLE_USERS, now - GENERATION_KEPT_SECONDS],
     [MARKS, now],
     [batchOf('remembered', 'key', 'until <= ?'), now],
-    [batchOf('counters', 'key', 'ends_ms <= ?'), now * 1000],
     [OLD_ENTRIES, auditBefore],
     [LONG_UNSEEN, usersSeenBefore],
   ]
   for (const [text, before] of steps) {
     while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
+  }
+  await sweepCounters(db, now * 1000)
+}
+
+/** Walks through all windows, in the order of their keys: each mint would have to write an index of their ends. */
+async function sweepCounters(db: Database, nowMs: number): Promise<void> {
+  let last: unknown = ''
+  while (typeof last === 'string') {
+    const from: string = last
+    last = await db.write((sql) => {
+      const to = sql.get(LAST_OF_WINDOWS, from, WINDOWS)?.['last']
+      if (typeof to === 'string') sql.run(WINDOWS_OVER, from, to, nowMs)
+      return to
+    })
+    await nextTurn()
   }
 }
 
