@@ -2,15 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import type { ChatKit } from '../../src/chatkit/port.ts'
-import { issuedSession } from '../../src/chatkit/wire/session.ts'
-import { createLog } from '../../src/lib/log.ts'
-import { createMint } from '../../src/mint/mint.ts'
-import { createCanceller } from '../../src/outbox/cancel.ts'
-import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { SESSION } from '../support/chatkit/examples.ts'
 import { eventually } from '../support/eventually.ts'
-import { sessionId, userId, workflowName } from '../support/ids.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 
@@ -75,45 +67,4 @@ test('a client that leaves does not disturb other clients', async () => {
   await eventually(() => expect(running?.upstream.requests()).toHaveLength(6))
   client.destroy()
   expect((await others).map((response) => response?.status)).toEqual([200, 200, 200, 200, 200])
-})
-
-test('a session that arrives after its client has left is cancelled and not recorded', async () => {
-  const registry = createSqliteRegistry({ path: ':memory:' })
-  const gone = new AbortController()
-  const cancelled: string[] = []
-  const chatkit = {
-    // The answer was on its way when the client left: aborting came too late.
-    async createSession() {
-      gone.abort(new Error('the client is gone'))
-      return issuedSession.parse({ ...SESSION, id: 'cksess_late' })
-    },
-    async cancelSession(id: string) {
-      cancelled.push(id)
-      return null
-    },
-  } as Partial<ChatKit> as ChatKit
-  const now = Date.now
-  const log = createLog({ level: 'silent' })
-  const canceller = createCanceller({ registry, chatkit: () => chatkit, now, log })
-  const mint = createMint({
-    ...{ registry, chatkit: () => chatkit, canceller, now },
-    limits: {
-      mintsPerUser: { max: 10, seconds: 60 },
-      liveSessionsPerUser: { max: 20, whenFull: 'evict_oldest' },
-    },
-    issuers: [],
-  })
-  const identity = { issuer: 'https://issuer.test', subject: 'alice', sid: undefined }
-  const begun = await mint.begin({ user: userId('alice'), identity, tokenIssuedAt: undefined })
-  const asked = {
-    workflow: { name: workflowName('support'), kind: 'hosted' },
-    params: { user: 'alice', workflow: { id: 'wf', tracing: { enabled: false } } },
-    currentSecret: undefined,
-  } as const
-  await expect(mint.issue(begun, asked, { signal: gone.signal })).rejects.toThrow(
-    'the client is gone',
-  )
-  await canceller.settled()
-  expect(cancelled).toEqual(['cksess_late'])
-  expect(await registry.getSession(sessionId('cksess_late'))).toBeUndefined()
 })

@@ -1,10 +1,9 @@
 import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
-import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { userId } from '../support/ids.ts'
 import { forEachTest } from '../support/started.ts'
-import { createScene, ISSUER, NOW, NOW_SECONDS, order, refresh, unavailable } from './scene.ts'
+import { createScene, ISSUER, NOW, NOW_SECONDS, order, unavailable } from './scene.ts'
 
 const scene = forEachTest(() => createScene())
 
@@ -29,17 +28,6 @@ describe('a mint', () => {
     expect(inspect(minted) + JSON.stringify(minted)).not.toContain('ek_planted')
   })
 
-  test('sends the given parameters upstream and nothing else', async () => {
-    const asked: unknown[] = []
-    const create = scene.upstream.chatkit.createSession
-    scene.upstream.chatkit.createSession = (params, call) => {
-      asked.push(params)
-      return create(params, call)
-    }
-    await scene.mint(refresh('ek_of_the_client'))
-    expect(asked).toEqual([{ user: 'alice', workflow: { id: 'wf_1' } }])
-  })
-
   test('whose expiry has a fraction of a second is live until that second is over', async () => {
     scene.upstream.onCreate = (session) => {
       session.expires_at = NOW_SECONDS + 30.2
@@ -62,19 +50,6 @@ describe('a mint', () => {
 })
 
 describe('a mint whose recording fails', () => {
-  test('throws store_unavailable, cancels the session, and shows the secret nowhere', async () => {
-    const scene = createScene({
-      registry: () => ({ record: () => Promise.reject(unavailable('store')) }),
-    })
-    const error: unknown = await scene.mint(order()).catch((thrown) => thrown)
-    expect(error).toMatchObject({ code: 'store_unavailable' })
-    await scene.canceller.settled()
-    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
-    expect(inspect(error, { depth: 9 })).not.toContain('ek_planted')
-    expect(scene.logText()).not.toContain('ek_planted')
-    expect(await scene.real.getSession('cksess_1')).toBeUndefined()
-  })
-
   test('cancels the session also when the error is a bug of this service', async () => {
     const scene = createScene({
       registry: () => ({ record: () => Promise.reject(new TypeError('x')) }),
@@ -115,25 +90,7 @@ test('a mint without a readable standing makes no upstream call', async () => {
 describe('blocks and revokes', () => {
   const block = { user: userId('alice'), blockSeconds: 60, reason: undefined, by: 'ada' }
 
-  test('a block stops a mint before the upstream call, until the block ends', async () => {
-    await scene.revoke.revokeUser(block)
-    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
-    scene.clock.ms = NOW + 59_999
-    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
-    expect(scene.upstream.created).toEqual([])
-    scene.clock.ms = NOW + 60_000
-    await expect(scene.mint(order())).resolves.toBeDefined()
-  })
-
-  test('a block stops no other user', async () => {
-    await scene.revoke.revokeUser(block)
-    await expect(scene.mint(order({ user: 'alice2' }))).resolves.toBeDefined()
-  })
-
   const during: [string, () => Promise<unknown>][] = [
-    ['a revoke with a block', () => scene.revoke.revokeUser(block)],
-    ['a revoke without one', () => scene.revoke.revokeUser({ ...block, blockSeconds: 0 })],
-    ['a sign-out', () => scene.revoke.signOut(userId('alice'), 'ada')],
     [
       'a revoke whose block is lifted at once',
       async () => {
@@ -160,52 +117,6 @@ describe('blocks and revokes', () => {
       expect(await scene.real.getSession('cksess_1')).toBeUndefined()
     },
   )
-
-  test('no interleaving of mints and a revoke leaves a secret that works', async () => {
-    const secrets: string[] = []
-    const halfway = Promise.withResolvers<void>()
-    const first = Promise.withResolvers<void>()
-    const revoked = Promise.withResolvers<void>()
-    let calls = 0
-    scene.upstream.onCreate = () => {
-      calls++
-      // One call that began before the revoke ends after it, on however slow a machine.
-      if (calls === 100) halfway.resolve()
-      if (calls === 100) return revoked.promise
-      return new Promise((resolve) => setTimeout(resolve, Math.random() * 10))
-    }
-    const mints = Array.from({ length: 200 }, async (_, number) => {
-      await new Promise((resolve) => setTimeout(resolve, number / 10))
-      const minted = await scene.mint(order()).catch(() => undefined)
-      if (!minted) return
-      secrets.push(minted.sessionId)
-      first.resolve()
-    })
-    await Promise.all([halfway.promise, first.promise])
-    await scene.revoke.revokeUser({ ...block, blockSeconds: 3600 })
-    revoked.resolve()
-    await Promise.all(mints)
-    await scene.canceller.settled()
-    expect(secrets.length).toBeGreaterThan(0)
-    expect(scene.upstream.created.length).toBeGreaterThan(secrets.length)
-    for (const { id } of scene.upstream.created) expect(scene.upstream.ended).toContain(id)
-  })
-})
-
-describe('a session that must not be used', () => {
-  test('is cancelled when its id is known', async () => {
-    scene.upstream.onCreate = ({ id }) => Promise.reject(new UnusableSessionError('planted', id))
-    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
-    await scene.canceller.settled()
-    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
-  })
-
-  test('is not cancelled when its id is unknown', async () => {
-    scene.upstream.onCreate = () => Promise.reject(new UnusableSessionError('planted', undefined))
-    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
-    await scene.canceller.settled()
-    expect(scene.upstream.cancels).toEqual([])
-  })
 })
 
 test('a client that leaves between create and record has its session cancelled and not recorded', async () => {

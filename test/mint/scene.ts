@@ -174,7 +174,3 @@ export function order({
     currentSecret: changes.currentSecret,
   }
 }
-
-/** An order of a client that still holds this secret. */
-export const refresh = (current: Secret | string) =>
-  order({ currentSecret: new Secret(typeof current === 'string' ? current : current.reveal()) })
