@@ -46,7 +46,6 @@ function outcome(signer: Signer, header = {}): Promise<string> {
   )
 }
 
-const settle = () => new Promise((resolve) => setTimeout(resolve, 50))
 const publish = (...signers: KeyPairSigner[]) => {
   server.keys = signers.map(({ publicJwk }) => publicJwk)
 }
@@ -66,41 +65,10 @@ describe('the key set cannot be fetched', () => {
     })
   })
 
-  test.each<KeyServerBehaviour['kind']>(['reset', 'answer'])(
-    'known keys serve for 24 h of an outage (%s), with at most one fetch in 5 s',
-    async (kind) => {
-      expect(await outcome(old)).toBe('ok')
-      server.jwksBehaviour = kind === 'reset' ? { kind } : { kind: 'answer', status: 503, body: '' }
-      clock.advance(601)
-      for (let i = 0; i < 10; i++) expect(await outcome(old)).toBe('ok')
-      await settle()
-      expect(server.fetches.jwks).toBe(2)
-      clock.advance(86_400 - 601)
-      expect(await outcome(old)).toBe('ok')
-      await settle()
-      clock.advance(1)
-      expect(await outcome(old)).toBe('idp_unavailable')
-      expect(service.ready()).toBe(false)
-    },
-  )
-
-  test('without known keys every token is idp_unavailable, never invalid, until the key set is back', async () => {
-    server.jwksBehaviour = { kind: 'reset' }
-    const codes = await Promise.all([outcome(old), outcome(fresh), outcome(old, { kid: 'x' })])
-    expect(codes).toEqual(Array(3).fill('idp_unavailable'))
-    for (let i = 0; i < 20; i++) expect(await outcome(old)).toBe('idp_unavailable')
-    expect(server.fetches.jwks).toBe(1)
-    expect(service.ready()).toBe(false)
-    server.jwksBehaviour = { kind: 'ok' }
-    clock.advance(5)
-    expect(await outcome(old)).toBe('ok')
-    expect(service.ready()).toBe(true)
-  })
-
   test('without known keys, asking for readiness fetches them, at most once in 5 s', async () => {
     server.jwksBehaviour = { kind: 'reset' }
     for (let i = 0; i < 10; i++) expect(service.ready()).toBe(false)
-    await settle()
+    await expect.poll(record.text).toContain('issuer keys could not be fetched')
     expect(server.fetches.jwks).toBe(1)
     server.jwksBehaviour = { kind: 'ok' }
     clock.advance(5)

@@ -1,10 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
-import { eventually } from '../support/eventually.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
 
@@ -109,98 +108,5 @@ describe('an outage', () => {
     upstream = await startScriptedUpstream(port)
     expect((await late).status).toBe(200)
     expect(upstream.seen).toHaveLength(1)
-  })
-
-  test('a connection that the upstream closed between requests does not surface', async () => {
-    expect((await mint()).status).toBe(200)
-    expect(upstream.connections()).toBe(1)
-    upstream.onRequest = (seen) => {
-      if (seen.connection === 1) upstream.creates = [{ kind: 'reset' }]
-      else upstream.creates = [{ kind: 'ok' }]
-    }
-    expect((await mint()).status).toBe(200)
-    expect(upstream.creations().map(({ connection }) => connection)).toEqual([1, 1, 2])
-  })
-})
-
-/** Milliseconds of the tenth shortest of 51 calls, one after the other: the neighbours of a test slow many. */
-async function durationOf(call: () => Promise<void>): Promise<number> {
-  const took: number[] = []
-  for (let number = 0; number < 51; number++) {
-    const started = performance.now()
-    await call()
-    took.push(performance.now() - started)
-  }
-  return took.sort((a, b) => a - b)[10] ?? Number.NaN
-}
-
-describe('an outage under load', () => {
-  const statuses = (count: number) =>
-    Promise.all(
-      Array.from({ length: count }, async () => {
-        const response = await mint()
-        await response.text()
-        return response.status
-      }),
-    )
-
-  test('opens the breaker, answers fast without a call, and is over within 5 s of the cure', async () => {
-    upstream.creates = [answer(503)]
-    await statuses(20)
-    const asked = upstream.seen.length
-    expect(asked).toBe(40)
-    const withoutCall = await durationOf(async () => {
-      expect(await refused(service, mint())).toEqual({
-        status: 503,
-        code: 'upstream_unavailable',
-        retryAfter: '2',
-      })
-    })
-    expect(upstream.seen).toHaveLength(asked)
-    upstream.creates = [{ kind: 'ok' }]
-    const cured = performance.now()
-    await vi.waitFor(async () => expect((await mint()).status).toBe(200), 8000)
-    expect(performance.now() - cured).toBeLessThan(5000)
-    expect(new Set(await statuses(20))).toEqual(new Set([200]))
-    const withCall = await durationOf(async () => expect((await mint()).status).toBe(200))
-    expect(withoutCall).toBeLessThan(10 * withCall)
-  })
-
-  test('does not keep a user from signing out', async () => {
-    expect((await mint()).status).toBe(200)
-    upstream.creates = [answer(503)]
-    await statuses(20)
-    const headers = { authorization: `Bearer ${tokenFor('alice')}` }
-    const response = await fetch(`${service.url}/v1/sessions`, { method: 'DELETE', headers })
-    expect(response.status).toBe(204)
-    await eventually(() => expect(upstream.cancellations()).toHaveLength(1))
-  })
-})
-
-describe('a cancel', () => {
-  const signOut = async () => {
-    const headers = { authorization: `Bearer ${tokenFor('alice')}` }
-    return (await fetch(`${service.url}/v1/sessions`, { method: 'DELETE', headers })).status
-  }
-
-  test.each([404, 410])('answered %i counts as gone: nobody asks again', async (status) => {
-    await mint()
-    upstream.cancels = [answer(status)]
-    expect(await signOut()).toBe(204)
-    await setTimeout(3500)
-    expect(upstream.cancellations()).toHaveLength(1)
-  })
-
-  test('answered 500 three times is tried until it is confirmed, the second time within 2 s', async () => {
-    await mint()
-    upstream.cancels = [answer(500), answer(500), answer(500), { kind: 'ok' }]
-    expect(await signOut()).toBe(204)
-    await vi.waitFor(() => expect(upstream.cancellations()).toHaveLength(4), 15_000)
-    const at = upstream.cancellations().map((seen) => seen.at)
-    const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0))
-    expect(gaps[0]).toBeLessThan(2_400)
-    expect(Math.max(...gaps)).toBeLessThan(5_500)
-    await setTimeout(1000)
-    expect(upstream.cancellations()).toHaveLength(4)
   })
 })
