@@ -177,6 +177,8 @@ test.each([
   [205, { 'content-length': '0' }],
   [200, { 'content-length': '0' }],
   [202, { 'content-length': '0', ...JSON_TYPE }],
+  [200, { 'transfer-encoding': 'chunked' }],
+  [200, { 'transfer-encoding': 'chunked', ...JSON_TYPE }],
 ])(
   'a server’s %i without a body counts as the empty answer to a delete and to feedback',
   async (status, headers) => {

@@ -149,6 +149,8 @@ export function wrongType({ body, call, mediaType }: ServerReply): ServiceError 
 /** Decodes as `Response.json()` does: a byte order mark, which some servers write, is left out. */
 const utf8 = new TextDecoder()
 
+const EMPTY: JsonAnswer = { bytes: Buffer.from('{}'), parse: () => ({}) }
+
 /**
  * Reads the whole body of a JSON answer. 204 counts as `{}`, the protocol's answer to a delete.
  *
@@ -163,10 +165,13 @@ export async function readJsonAnswer(
 ): Promise<JsonAnswer> {
   if (reply.status === 204 || (bounds.mayBeEmpty && isEmpty(reply))) {
     reply.body.resume()
-    return { bytes: Buffer.from('{}'), parse: () => ({}) }
+    return EMPTY
   }
-  if (reply.mediaType !== 'application/json') throw wrongType(reply)
+  const isUntyped = bounds.mayBeEmpty && reply.mediaType === ''
+  if (reply.mediaType !== 'application/json' && !isUntyped) throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
+  // Sent in chunks, a body does not say before its end that it is empty.
+  if (bounds.mayBeEmpty && bytes.length === 0) return EMPTY
   return { bytes, parse: () => parseJson(bytes, reply) }
 }
 
