@@ -165,9 +165,14 @@ function createLanes(limit: number) {
 type Target = Pick<SessionRecord, 'id' | 'workflow' | 'state'>
 type Attempt = (session: Target) => Promise<boolean>
 
-/** Makes one attempt. True when the upstream confirmed, or no longer knows the session. */
+/**
+ * Makes one attempt, or joins the one that is under way for the session in this process. True when the upstream
+ * confirmed, or no longer knows the session.
+ */
 function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>): Attempt {
-  return async (session) => {
+  const underWay = new Map<string, Promise<boolean>>()
+
+  async function attempt(session: Target): Promise<boolean> {
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS)
       await chatkit(session).cancelSession(session.id, { signal })
@@ -176,6 +181,13 @@ function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>
       log.warn({ session: session.id, workflow: session.workflow, err: error }, 'cancel failed')
       return false
     }
+  }
+
+  return (session) => {
+    const { id } = session
+    const running = underWay.get(id) ?? attempt(session).finally(() => underWay.delete(id))
+    underWay.set(id, running)
+    return running
   }
 }
 

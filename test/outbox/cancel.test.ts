@@ -56,6 +56,18 @@ describe('cancelling at once', () => {
     expect(scene.upstream.mostUnderWay).toBe(64)
   })
 
+  test('calls for one session at the same time make one attempt, and a later call another one', async () => {
+    const sessions = await cancelling(scene, 1)
+    scene.upstream.onCancel = () => setTimeout(20)
+    const calls = [1, 2, 3].map(() => scene.canceller.cancelAll(sessions))
+    const done = { cancelled: ['cksess_1'], cancelling: [] }
+    expect(await Promise.all(calls)).toEqual([done, done, done])
+    expect(scene.upstream.cancels).toHaveLength(1)
+    scene.upstream.onCancel = down
+    expect((await scene.canceller.cancelAll(sessions)).cancelling).toEqual(['cksess_1'])
+    expect(scene.upstream.cancels).toHaveLength(2)
+  })
+
   test('an attempt that hangs is given up after 3 s', async () => {
     const sessions = await cancelling(scene, 64)
     scene.upstream.onCancel = (_id, call) =>
