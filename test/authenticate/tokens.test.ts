@@ -5,7 +5,6 @@ import {
   createSecretSigner,
   createSigner,
   handMade,
-  signDer,
   withSameKey,
 } from '../support/tokens.ts'
 import {
@@ -131,23 +130,8 @@ test.each([
   await invalid(forger.token(claims()), /no key of the issuer fits/)
 })
 
-test('an algorithm that is not on the list is refused, although the key could verify it', async () => {
-  const signer = withSameKey(rs, 'RS512', 'rsa')
-  await invalid(signer.token(claims()), /alg "RS512" is not on the issuer's list/)
-})
-
-test('a PS256 signature under an RS256 header is refused', async () => {
-  const { sign } = withSameKey(rs, 'PS256')
-  await invalid(handMade({ alg: 'RS256', kid: 'rsa' }, claims(), sign), /signature is wrong/)
-})
-
 test('an RS256 header with the kid of an EC key is refused', async () => {
   await invalid(rs.token(claims(), { kid: 'shared-kid' }), /no key of the issuer fits/)
-})
-
-test('a DER-encoded ES256 signature is refused', async () => {
-  const der = handMade({ alg: 'ES256', kid: 'shared-kid' }, claims(), signDer(es))
-  await invalid(der, /signature is wrong/)
 })
 
 test.each([

@@ -45,6 +45,7 @@ test.each([
   ['a scheme that starts like ours', 'BearerX a.b.c'],
   ['the bare token', 'a.b.c'],
   ['a tab for a space', 'Bearer\ta.b.c'],
+  ['a no-break space', 'Bearer\u00a0a.b.c'],
 ])('an Authorization header counts as missing_token if it has %s', (_name, authorization) => {
   expect(refusal({ authorization })).toMatchObject({ code: 'missing_token' })
 })

@@ -208,13 +208,6 @@ describe('a form is not executed, and its page says what to do, with', () => {
     }
   })
 
-  test('a sign-in that is older than its minutes, busy or not', async () => {
-    clock += 14 * 60_000
-    expect((await browser.send(scene.console)).status).toBe(200)
-    clock += 60_000
-    expect((await browser.send(scene.console)).status).toBe(303)
-  })
-
   test.each<[string, Record<string, string>, string | undefined]>([
     ['a block out of bounds', { block_seconds: '31536001' }, undefined],
     ['a block that is no number', { block_seconds: 'soon' }, undefined],
