@@ -1,5 +1,6 @@
 import OpenAI from 'openai'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { guideText } from '../../docs/samples.ts'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { eventually } from '../../support/eventually.ts'
 import { userId } from '../../support/ids.ts'
@@ -149,4 +150,13 @@ describe('options of the official client', () => {
     const error = await errorOf(nowhere.beta.chatkit.threads.list())
     expect(error).toBeInstanceOf(OpenAI.APIConnectionError)
   })
+})
+
+test('a base URL without /v1 is the error that the guide for backends names', async () => {
+  const astray = new OpenAI({ baseURL: scene.running.url, apiKey: BILLING })
+  const failed = await errorOf(astray.beta.chatkit.sessions.create(hosted('lost')))
+  expect(failed.status).toBe(404)
+  const [, words = ''] = /With `([^`]+)` in the message/.exec(guideText('backends')) ?? []
+  expect(words).not.toBe('')
+  expect(failed.message).toContain(words)
 })
