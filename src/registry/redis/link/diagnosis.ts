@@ -48,7 +48,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/no answer|timeout|ETIMEDOUT|UNREACH/i, 'it does not answer in time'],
   [
     /ECONNRESET|EPIPE|EPROTO|ERR_SSL|Socket closed/,
-    'it ends the connection; a port for TLS needs rediss://',
+    'it ends the connection; where it always does, its port is for TLS and needs rediss://',
   ],
 ]
 
