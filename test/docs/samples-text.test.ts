@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { isMap, parseDocument } from 'yaml'
 import { runCli } from '../../src/commands/cli/program.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { guideNames, guideText, sampleOf, samplesIn } from './samples.ts'
+import { guideNames, guideText, ROOT, sampleOf, samplesIn } from './samples.ts'
 
 // Samples that are config, shell or headers: loaded, parsed, and compared with what there is.
 
@@ -33,6 +35,20 @@ describe('sh', () => {
     const { status, stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
+})
+
+test('the unit for systemd starts the service as npm start does, with variables that there are', () => {
+  const unit = sampleOf('deploy', 'ini')
+  const [, start = ''] =
+    /^ExecStart=\/opt\/chatkit-mint\/node_modules\/.bin\/(.+)$/m.exec(unit) ?? []
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  expect(start).toBe(scripts.start)
+  const variables = Array.from(unit.matchAll(/\b([A-Z]+_?[A-Z]+)=/g), ([, name]) => name)
+  expect(variables.length).toBeGreaterThan(3)
+  const known = guideText('environment')
+  expect(variables.filter((name) => name !== 'NODE_ENV' && !known.includes(`\`${name}\``))).toEqual(
+    [],
+  )
 })
 
 /** `chatkit-mint …` in blocks and in the text, without what the shell takes. */
