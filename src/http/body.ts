@@ -6,6 +6,7 @@ import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { bodyProblem } from './body-problem.ts'
 import type { AppContext } from './context.ts'
+import { readIncoming } from './incoming-body.ts'
 
 /** Longest body, in bytes. */
 const MAX_BYTES = 16 * 1024
@@ -107,37 +108,12 @@ export async function readBytes(
     // Without a web stream, which costs more than all else that is done with a small body.
     return new Uint8Array(await within(milliseconds, c.req.arrayBuffer()))
   }
-  const { body } = c.req.raw
-  if (body === null) return new Uint8Array()
-  const reader = body.getReader()
-  const letGo = () => reader.cancel().catch(() => undefined)
-  let late = false
-  const timer = setTimeout(() => {
-    late = true
-    void letGo()
-  }, milliseconds)
+  const { incoming } = c.env
+  if (incoming === undefined) return within(milliseconds, readChunked(c, maxBytes), maxBytes)
   try {
-    const bytes = await readBounded(chunksOf(reader), maxBytes, hold)
-    // A cancelled body ends without an error, and would look complete.
-    if (late) throw new Error('the time was up')
-    return bytes
+    return await readIncoming(incoming, limits, hold)
   } catch (error) {
-    void letGo()
-    if (error instanceof TooLargeError) throw tooLarge(maxBytes)
-    if (error instanceof ServiceError) throw error
-    throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-async function* chunksOf(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, void> {
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    yield value
+    throw refusalOf(error, maxBytes)
   }
 }
 
@@ -151,23 +127,28 @@ export function bodyLength(c: AppContext): number | undefined {
   return c.env.incoming !== undefined || c.req.raw.body === null ? 0 : undefined
 }
 
-/** Bounds the time for a small body. The server's own bound is longer, because it must allow uploads. */
-async function within<T>(milliseconds: number, body: Promise<T>): Promise<T> {
+/** Bounds the time for a body. The server's own bound is longer for a small one, because it must allow uploads. */
+async function within<T>(milliseconds: number, body: Promise<T>, maxBytes?: number): Promise<T> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error('too slow')), milliseconds)
   try {
     return await Promise.race([body, late.promise])
   } catch (error) {
-    if (error instanceof TooLargeError) throw tooLarge()
-    throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
+    throw refusalOf(error, maxBytes)
   } finally {
     clearTimeout(timer)
   }
 }
 
+function refusalOf(error: unknown, maxBytes?: number): ServiceError {
+  if (error instanceof TooLargeError) return tooLarge(maxBytes)
+  if (error instanceof ServiceError) return error
+  return new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
+}
+
 /** A body of unknown length is bounded here, because nothing below bounds it. */
-async function readChunked({ req }: AppContext): Promise<Uint8Array> {
-  return req.raw.body === null ? new Uint8Array() : readBounded(req.raw.body, MAX_BYTES)
+async function readChunked({ req }: AppContext, maxBytes = MAX_BYTES): Promise<Uint8Array> {
+  return req.raw.body === null ? new Uint8Array() : readBounded(req.raw.body, maxBytes)
 }
 
 /** A form or text body needs no preflight, so another site could send it: only JSON is read. */

@@ -1,0 +1,74 @@
+// Reads a large body from Node's own stream. A client may send it in chunks of one byte: they must take neither much
+// memory nor all the time of the process.
+
+import type { IncomingMessage } from 'node:http'
+import { finished } from 'node:stream'
+import { TooLargeError } from '../lib/read-bounded.ts'
+
+/** Chunks of a body after which other connections get a turn; about 1 ms of CPU. */
+const MOST_CHUNKS_A_TURN = 1000
+
+/**
+ * A web stream would hold a buffer of 100 bytes for each byte, and hand all of them on before anything else runs.
+ *
+ * @param limits - `milliseconds` for the body to arrive
+ * @param hold - told how many bytes of the body are held, before they are; may refuse
+ * @throws {@link TooLargeError}; what `hold` throws; an error when the body does not arrive
+ */
+export function readIncoming(
+  incoming: IncomingMessage,
+  limits: { readonly maxBytes: number; readonly milliseconds: number },
+  hold: (bytes: number) => void,
+): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+  let bytes: Buffer = Buffer.alloc(0)
+  let length = 0
+  let chunks = 0
+
+  /** Leaves the rest of the body to the server, which drops it. */
+  function stop(error: unknown): void {
+    clearTimeout(timer)
+    incoming.off('data', take)
+    reject(error)
+  }
+
+  function take(chunk: Buffer): void {
+    const total = length + chunk.length
+    try {
+      if (total > limits.maxBytes) throw new TooLargeError(`more than ${limits.maxBytes} bytes`)
+      hold(total)
+    } catch (error) {
+      stop(error)
+      return
+    }
+    if (total > bytes.length) bytes = larger(bytes, Math.max(total, 2 * length))
+    chunk.copy(bytes, length)
+    length = total
+    chunks++
+    if (chunks === MOST_CHUNKS_A_TURN) waitForOthers()
+  }
+
+  function waitForOthers(): void {
+    const { socket } = incoming
+    socket.pause()
+    setImmediate(() => {
+      chunks = 0
+      socket.resume()
+    })
+  }
+
+  const timer = setTimeout(() => stop(new Error('too slow')), limits.milliseconds)
+  incoming.on('data', take)
+  finished(incoming, { writable: false }, (error) => {
+    if (error) stop(error)
+    clearTimeout(timer)
+    resolve(bytes.subarray(0, length))
+  })
+  return promise
+}
+
+function larger(bytes: Buffer, size: number): Buffer {
+  const copy = Buffer.allocUnsafe(size)
+  bytes.copy(copy)
+  return copy
+}
