@@ -38,7 +38,7 @@ describe('sh', () => {
 })
 
 test('the unit for systemd starts the service as npm start does, with variables that there are', () => {
-  const unit = sampleOf('deploy', 'ini')
+  const unit = samplesIn('text').find(({ text }) => text.startsWith('[Unit]'))?.text ?? ''
   const [, start = ''] =
     /^ExecStart=\/opt\/chatkit-mint\/node_modules\/.bin\/(.+)$/m.exec(unit) ?? []
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
