@@ -18,8 +18,8 @@ const REASON = 'The data of this user is being erased.'
  * the generation, and `lift` compares that. Of erases on several instances at once, the last that blocked lifts.
  *
  * @param by - the admin who erases: `issuer|subject`
- * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `lift` to end it, if it
- * is an erase's and nobody has revoked since
+ * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `hold` to block again if nobody does;
+ * `lift` to end it, if it is an erase's and nobody has revoked since
  */
 export async function blockForErase(
   {
@@ -44,17 +44,22 @@ export async function blockForErase(
   }
 
   let { cancelling, generation } = await block()
+
+  /** If another erase prolongs the block too, only that one does: it must stay the last that raised the generation. */
+  async function renew(): Promise<void> {
+    const held = await standing()
+    const longEnough = unixSeconds(now) + LONG_ENOUGH_SECONDS
+    if (held !== undefined && held.until > Math.max(until, longEnough)) return
+    const renewed = await block()
+    // After a revoke of somebody else's, the generation stays the old one, so the block stays.
+    if (held === undefined || renewed.generation === generation + 1) generation = renewed.generation
+  }
+
   return {
     cancelling,
-    /** If another erase prolongs the block too, only that one does: it must stay the last that raised the generation. */
-    async renew(): Promise<void> {
-      const held = await standing()
-      const longEnough = unixSeconds(now) + LONG_ENOUGH_SECONDS
-      if (held !== undefined && held.until > Math.max(until, longEnough)) return
-      const renewed = await block()
-      // After a revoke of somebody else's, the generation stays the old one, so the block stays.
-      if (held === undefined || renewed.generation === generation + 1)
-        generation = renewed.generation
+    renew,
+    async hold(): Promise<void> {
+      if ((await standing()) === undefined) await renew()
     },
     async lift(): Promise<void> {
       if ((await standing())?.reason !== REASON) return

@@ -76,8 +76,10 @@ export interface EraseCommand {
 
 const EVERY_MS = 1000
 const EVERY_THREADS = 100
-/** A fifth of the block's duration, so that a renewal may fail. */
-const RENEW_MS = 60_000
+/** How often the block is looked at: an erase on another instance that ends first lifts it. */
+const CHECK_MS = 1000
+/** Checks between renewals: a fifth of the block's duration, so that a renewal may fail. */
+const RENEW_CHECKS = 60
 /** Milliseconds in which a stream that was open when its session ended may still create a thread. */
 const STREAMS_END_MS = 1200
 /** Sessions and audit entries erased in one step of the store. */
@@ -150,7 +152,13 @@ function createTally() {
 
 async function erase(job: Job): Promise<EraseSummary> {
   const { parts, command, block, tally } = job
-  const renewal = setInterval(() => void attempt(job, 'block', block.renew), RENEW_MS)
+  let checks = 0
+  let check: Promise<void> | undefined
+  const checking = setInterval(() => {
+    checks += 1
+    const isDue = checks % RENEW_CHECKS === 0
+    check = isDue ? attempt(job, 'block', block.renew) : block.hold().catch(() => undefined)
+  }, CHECK_MS)
   const { cancelling } = block
   const streamsEnded = cancelling.length === 0 ? undefined : wait(STREAMS_END_MS)
   await attempt(job, 'sessions', async () => {
@@ -160,7 +168,8 @@ async function erase(job: Job): Promise<EraseSummary> {
   await streamsEnded
   await eraseFromSources(parts, command.user, tally)
   await attempt(job, 'records', () => eraseRecords(job))
-  clearInterval(renewal)
+  clearInterval(checking)
+  await check
   const summary = await conclude(job)
   await command.onEnd(summary)
   return summary

@@ -60,17 +60,28 @@ describe('blocks of erases of one user on two instances', () => {
     }
   })
 
-  test('begin anew when the other erase lifted the block', async () => {
-    const first = await begin()
-    seconds += 5
-    await (await begin()).lift()
-    expect(await block()).toBeUndefined()
-    seconds += 55
-    await first.renew()
-    expect(await block()).toMatchObject({ until: seconds + 300 })
-    await first.lift()
-    expect(await block()).toBeUndefined()
-  })
+  test.each(['renew', 'hold'] as const)(
+    'begin anew when the other erase lifted the block, by %s',
+    async (check) => {
+      const first = await begin()
+      seconds += 5
+      await (await begin()).lift()
+      expect(await block()).toBeUndefined()
+      seconds += 55
+      await first[check]()
+      expect(await block()).toMatchObject({ until: seconds + 300 })
+      await first.lift()
+      expect(await block()).toBeUndefined()
+    },
+  )
+})
+
+test('a block that holds is not written again', async () => {
+  const erase = await begin()
+  const held = await block()
+  seconds += 60
+  await erase.hold()
+  expect(await block()).toEqual(held)
 })
 
 describe('a block of an admin', () => {

@@ -102,6 +102,22 @@ describe('an erase', () => {
     ])
   })
 
+  test('blocks again within seconds when its block is lifted while it runs', async () => {
+    const { running } = scene
+    seed('alice', 1)
+    const { api } = scene.upstream
+    const held = Promise.withResolvers<void>()
+    scene.upstream.instead = (request) =>
+      isDelete(request) ? held.promise.then(() => api.app.fetch(request)) : undefined
+    const erased = eraseOf(running, 'alice')
+    await expect.poll(() => blocksOf('alice')).toHaveLength(1)
+    expect((await callAdmin(running, 'DELETE /users/alice/block')).status).toBe(204)
+    await expect.poll(() => blocksOf('alice'), { timeout: 5000 }).toHaveLength(1)
+    held.resolve()
+    expect(await erased).toMatchObject({ complete: true, blocked_until: null })
+    expect(await blocksOf('alice')).toEqual([])
+  })
+
   test('stays in the audit log itself', async () => {
     seed('alice', 2)
     await secretOf(scene.running, 'alice')
