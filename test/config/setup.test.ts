@@ -137,13 +137,6 @@ describe('all problems come at once', () => {
   })
 })
 
-test('two sources for a key that only the file names are an error', () => {
-  writeFileSync(file, MINIMAL.replace('wf_1', 'wf_1\n    api_key_env: TEAM_KEY'))
-  expect(problemsOf({ TEAM_KEY: 'sk-planted', TEAM_KEY_FILE: '/run/key' })).toEqual([
-    'TEAM_KEY: TEAM_KEY_FILE is set too; unset one of them',
-  ])
-})
-
 test.each(['constructor', '__proto__', 'toString'])(
   'a variable called %s, which every object has, is a problem and no crash',
   (name) => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type ChatKitApi, createChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { apiRequest, CREDENTIALS } from '../support/chatkit/request.ts'
-import { fullThread } from '../support/chatkit/seeds.ts'
+import { BARE_ITEMS, fullThread } from '../support/chatkit/seeds.ts'
 
 const NOW = 1_760_000_000
 let api: ChatKitApi
@@ -45,6 +45,23 @@ describe('POST /_embedded/threads', () => {
     expect(status).toBe(200)
     const { id } = body as { id: string }
     expect(await listed(id)).toEqual(items.map((item) => ({ ...item, thread_id: id })))
+  })
+
+  it('fills up items that have no more than their type', async () => {
+    const items = BARE_ITEMS.map(([type]) => ({ type }))
+    const { id } = (await seed({ user: 'alice', items })).body as { id: string }
+    const { body } = await apiRequest(api, `/v1/chatkit/threads/${id}/items?order=asc`)
+    expect((body as { data: object[] }).data).toEqual(
+      BARE_ITEMS.map(([type, filled]) => ({
+        type,
+        id: expect.stringMatching(/^cthi_/),
+        object: 'chatkit.thread_item',
+        created_at: NOW,
+        thread_id: id,
+        ...(type === 'chatkit.client_tool_call' && { call_id: expect.stringMatching(/^call_/) }),
+        ...filled,
+      })),
+    )
   })
 
   it('gives a client tool call that has an output the status completed', async () => {

@@ -185,8 +185,6 @@ describe('an id without a flag', () => {
     [['sessions', 'cancel'], /'--session-id <id>' not specified/],
     [['sessions', 'cancel', 'cksess_1', '--session-id', 'cksess_2'], /two ids/],
     [['sessions', 'cancel', 'cksess_1', 'cksess_2'], /too many arguments/],
-    [['threads', 'delete', 'a/b'], /letters, digits/],
-    [['threads', 'retrieve', '..'], /letters, digits/],
   ])('%j is refused, and nothing is sent', async (words, message) => {
     const { code, out, err } = await quickCli(words, hosted)
     expect({ code, out }).toEqual({ code: 2, out: '' })

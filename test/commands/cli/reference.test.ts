@@ -108,37 +108,9 @@ describe('sessions', () => {
       expect(headers).toMatchObject({ 'openai-beta': 'chatkit_beta=v1' })
     }
   })
-
-  test('cancel: the session after the cancel, with the echoed secret', async () => {
-    const { id } = (await create('--workflow', '{id: id}')) as { id: string }
-    const ended = await openai('beta:chatkit:sessions', 'cancel', '--session-id', id)
-    expect(ended).toEqual(api.api.sessions().find((one) => one.id === id))
-    expect(ended).toMatchObject({ status: 'cancelled', client_secret: expect.any(String) })
-    expect(fieldNames(ended as object).toSorted()).toEqual(fieldNames(SESSION).toSorted())
-  })
 })
 
 describe('threads', () => {
-  test('list: a page, with the list flags of the reference', async () => {
-    const user = 'lister'
-    const seeds = [1, 2, 3].map((n) => api.api.seedThread({ user, created_at: n, title: `t${n}` }))
-    const [first, second, third] = seeds
-    const list = (...more: string[]) =>
-      openai('beta:chatkit:threads', 'list', '--user', user, ...more)
-    const page = (data: unknown[], has_more: boolean) => ({
-      object: 'list',
-      data,
-      first_id: (data.at(0) as { id: string } | undefined)?.id ?? null,
-      last_id: (data.at(-1) as { id: string } | undefined)?.id ?? null,
-      has_more,
-    })
-    expect(await list()).toEqual(page([third, second, first], false))
-    expect(await list('--order', 'asc', '--limit', '2')).toEqual(page([first, second], true))
-    expect(await list('--after', third?.id ?? '')).toEqual(page([second, first], false))
-    expect(await list('--before', first?.id ?? '')).toEqual(page([third, second], false))
-    expect(await list('--limit', '0')).toMatchObject({ data: [], first_id: null, last_id: null })
-  })
-
   test.each([
     ['active' as const, { type: 'active' }],
     ['locked' as const, { type: 'locked', reason: null }],
@@ -180,22 +152,6 @@ describe('threads', () => {
     expect(after).toMatchObject({ data: [{ id: page.data[2]?.id }], has_more: true })
     const before = (await openai(...words, '--before', second)) as typeof page
     expect(before.data.map((one) => one.id)).toEqual([page.data[0]?.id])
-  })
-
-  test('delete: the answer, and the thread is gone', async () => {
-    const { id } = api.api.seedThread({ user: 'x' })
-    const words = ['--thread-id', id]
-    expect(await openai('beta:chatkit:threads', 'delete', ...words)).toEqual({
-      id,
-      object: 'chatkit.thread.deleted',
-      deleted: true,
-    })
-    const env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: KEY }
-    for (const verb of ['retrieve', 'delete', 'list-items']) {
-      const again = await quickCli(['threads', verb, ...words], env)
-      expect(again).toMatchObject({ code: 1, out: '' })
-      expect(again.err).toMatch(/code: not_found\nreason: .*upstream request req_/)
-    }
   })
 })
 
