@@ -300,6 +300,10 @@ describe('what a function is given', () => {
     const whole = placesOf(/\bregistry: Registry\b/g).filter(notRoot)
     expect(whole.filter((place) => !place.startsWith('http/telemetry/'))).toEqual([])
   })
+
+  test('nothing loads all of jose, which takes 5 % of a start', () => {
+    expect(placesOf(/import (?!type )(?:\{[^}]*\}|[^'{}]+) from 'jose'/g)).toEqual([])
+  })
 })
 
 describe('paths written as text', () => {

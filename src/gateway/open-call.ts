@@ -3,7 +3,8 @@
 // the model.
 
 import { hash } from 'node:crypto'
-import { errors, type JWTPayload } from 'jose'
+import type { JWTPayload } from 'jose'
+import * as errors from 'jose/errors'
 import {
   audienceOf,
   CLIENT_SECRET_TYPE,

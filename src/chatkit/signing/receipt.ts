@@ -1,7 +1,10 @@
 // Verifies and reads receipts: signed statements of this service about a user's sessions, which anybody can check
 // with our public keys.
 
-import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
+import * as errors from 'jose/errors'
+import { createLocalJWKSet } from 'jose/jwks/local'
+import { decodeJwt } from 'jose/jwt/decode'
+import { jwtVerify } from 'jose/jwt/verify'
 import { z } from 'zod'
 import { SIGNING_ALGORITHMS, type SigningKeys } from './signing-keys.ts'
 

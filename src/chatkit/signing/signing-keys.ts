@@ -9,19 +9,14 @@ import {
   type KeyObject,
   sign as signBytes,
 } from 'node:crypto'
-import {
-  calculateJwkThumbprint,
-  createLocalJWKSet,
-  errors,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-  type JWTHeaderParameters,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose'
+import type { JWK, JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose'
+import * as errors from 'jose/errors'
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
+import { createLocalJWKSet } from 'jose/jwks/local'
+import { jwtVerify } from 'jose/jwt/verify'
+import { exportJWK } from 'jose/key/export'
+import { generateKeyPair } from 'jose/key/generate/keypair'
+import { importJWK } from 'jose/key/import'
 import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'

@@ -2,7 +2,9 @@
 
 import { hkdfSync } from 'node:crypto'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
-import { EncryptJWT, errors, jwtDecrypt } from 'jose'
+import * as errors from 'jose/errors'
+import { jwtDecrypt } from 'jose/jwt/decrypt'
+import { EncryptJWT } from 'jose/jwt/encrypt'
 import type { z } from 'zod'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
