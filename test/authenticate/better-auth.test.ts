@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { betterAuth } from 'better-auth'
 import { memoryAdapter } from 'better-auth/adapters/memory'
 import { toNodeHandler } from 'better-auth/node'
 import { jwt } from 'better-auth/plugins'
 import { expect, test } from 'vitest'
 import { readToken } from '../../src/authenticate/token-shape.ts'
+import { listen } from '../support/network/listen.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
 import { startService } from '../support/running-service.ts'
@@ -19,8 +19,7 @@ const EXAMPLE = new URL('../../config/examples/better-auth.yaml', import.meta.ur
 /** An app with better-auth on loopback. */
 async function startApp() {
   const http = createServer()
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const { origin: url } = await listen(http)
   const user: { email: string; emailVerified: boolean }[] = []
   const tables = { user, session: [], account: [], verification: [], jwks: [] }
   const auth = betterAuth({

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { listen } from '../support/network/listen.ts'
 import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { startBrowser, wantsChromium } from './chromium.ts'
@@ -38,9 +37,8 @@ describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
       response.setHeader('Content-Security-Policy', policy)
       response.setHeader('Content-Type', 'text/html').statusCode = content ? 200 : 404
       response.end(content)
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    })
+    origin = (await listen(server)).origin
   })
   afterAll(async () => {
     server.close()

@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { listen } from '../support/network/listen.ts'
 import {
   DEFAULT_CONFIG,
   HIGH_LIMITS,
@@ -53,9 +52,8 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
       const isScript = request.url === '/app.js'
       const type = isScript ? 'text/javascript' : 'text/html'
       response.setHeader('Content-Type', type).end(isScript ? script(running.url) : PAGE)
-    }).listen(0, '127.0.0.1')
-    await once(app, 'listening')
-    origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`
+    })
+    origin = (await listen(app)).origin
   })
   afterAll(async () => {
     app.close()

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
 import { ADMINS, revoke } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { listen } from '../support/network/listen.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
@@ -46,9 +45,8 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     app = createServer((request, response) => {
       const [type, text] = files.get(request.url ?? '') ?? ['text/plain', '']
       response.setHeader('Content-Type', type).end(text)
-    }).listen(0, '127.0.0.1')
-    await once(app, 'listening')
-    origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`
+    })
+    origin = (await listen(app)).origin
     const config = selfHostedConfig({ server: server.url, more: ADMINS }).replace(
       APP_ORIGIN,
       origin,

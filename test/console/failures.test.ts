@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventually } from '../support/eventually.ts'
+import { listen } from '../support/network/listen.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { createAdminBrowser } from './admin-browser.ts'
@@ -142,9 +141,8 @@ describe('the identity provider', () => {
     ],
   ]
   test.each(documents)('is reported as down when it %s', async (_name, answer) => {
-    provider = createServer(answer).listen(0, '127.0.0.1')
-    await once(provider, 'listening')
-    const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
+    provider = createServer(answer)
+    const { origin: issuer } = await listen(provider)
     await start({ issuer })
     await expectUnreachable()
   })

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
 import type { AuditEntry } from '../../src/registry/audit-entry.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { listen } from '../support/network/listen.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 import {
   HIGH_LIMITS,
@@ -149,9 +149,8 @@ ${more}
  * between, another port is tried.
  */
 export async function onFreePort<T>(start: (port: number) => Promise<T>, tries = 5): Promise<T> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const server = createServer()
+  const { port } = await listen(server)
   server.close()
   await once(server, 'close')
   try {

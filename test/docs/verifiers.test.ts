@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -12,6 +11,7 @@ import {
   type SigningKeys,
 } from '../../src/chatkit/signing/signing-keys.ts'
 import { createVerifier } from '../../src/docs/verify-chatkit-token.ts'
+import { listen } from '../support/network/listen.ts'
 
 const PYTHON = '/usr/bin/python3'
 const DOCS = join(import.meta.dirname, '../../src/docs')
@@ -33,9 +33,8 @@ beforeAll(async () => {
     const found = request.url === '/.well-known/jwks.json'
     response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
     response.end(JSON.stringify(keys.publicKeys))
-  }).listen(0, '127.0.0.1')
-  await once(keyServer, 'listening')
-  issuer = `http://127.0.0.1:${(keyServer.address() as AddressInfo).port}`
+  })
+  issuer = (await listen(keyServer)).origin
 })
 afterAll(() => {
   keyServer.closeAllConnections()

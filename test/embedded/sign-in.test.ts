@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
@@ -9,6 +8,7 @@ import { createBrowser } from '../../src/embedded/sign-in/browser.ts'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs, signOut } from '../../src/embedded/sign-in/sign-in-as.ts'
+import { listen } from '../support/network/listen.ts'
 import { forAllTests } from '../support/started.ts'
 
 const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.string() })
@@ -233,9 +233,9 @@ test('a sign-out sends a logout token with the sid of the access token', async (
   const app = createServer(async (incoming, response) => {
     received.push(await text(incoming))
     response.end()
-  }).listen(0, '127.0.0.1')
-  await once(app, 'listening')
-  const backchannelLogoutUri = `http://127.0.0.1:${(app.address() as AddressInfo).port}/logout`
+  })
+  const { origin } = await listen(app)
+  const backchannelLogoutUri = `${origin}/logout`
   const provider = await startSignIn({ port: 0, clients: [{ ...WEB_APP, backchannelLogoutUri }] })
   const signedIn = await signInAs(provider, 'alice')
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
+import { listen } from '../support/network/listen.ts'
 
 /** A ChatKit API on loopback for the floods: it mints after a while, and reads as it is told to. */
 export interface FloodUpstream {
@@ -29,10 +29,9 @@ export async function startFloodUpstream(mintMs: number): Promise<FloodUpstream>
     if (upstream.reads === 'fail') send(response, 500, '{}')
     if (upstream.reads === 'pages') send(response, 200, url.includes('/items') ? ITEMS : THREADS)
   }
-  http.listen(0, '127.0.0.1')
-  await once(http, 'listening')
+  const { origin } = await listen(http)
   const upstream: FloodUpstream = {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/v1`,
+    url: `${origin}/v1`,
     reads: 'pages',
     async close() {
       const closed = once(http, 'close')

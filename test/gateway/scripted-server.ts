@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { input, type Json } from '../support/chatkit/server-client.ts'
+import { listen } from '../support/network/listen.ts'
 import { asAt, type SceneOptions, startScene } from './scene.ts'
 
 /** A scene for the running test, and a session of alice. */
@@ -20,13 +19,12 @@ export async function startScripted() {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
     opened.push(response)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const { origin } = await listen(server)
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
+  const url = `${origin}/chatkit`
   return { url, opened }
 }
 

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
+import { listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
@@ -16,14 +15,13 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 async function startRaw() {
   let answer = (response: ServerResponse) => response.end()
   const server = createServer((_request, response) => answer(response))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const { origin } = await listen(server)
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
   const at = await start({
-    server: `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`,
+    server: `${origin}/chatkit`,
   })
   const thing = { source: WORKFLOW, kind: 'thread', id: 'thr_1', createdAt: 1 } as const
   await at.scene.registry.claimOwnership({ ...thing, user: userId('alice') })

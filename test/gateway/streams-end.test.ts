@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
@@ -8,6 +8,7 @@ import type { SessionId } from '../../src/lib/ids.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
+import { listen } from '../support/network/listen.ts'
 import { rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
 import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
@@ -180,10 +181,8 @@ test.each([
       ends.push(() => end(response))
     })
     const ends: (() => unknown)[] = []
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
+    const { port } = await listen(server)
     onTestFinished(() => void server.close())
-    const { port } = server.address() as AddressInfo
     const { alice } = await start({ server: `http://127.0.0.1:${port}/chatkit` })
     const response = await alice(['threads.create', { input: input('hi') }])
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()

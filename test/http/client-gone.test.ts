@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { listen } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 
@@ -19,9 +19,8 @@ afterEach(async () => {
 async function startSilentUpstream(): Promise<{ url: string; held: ServerResponse[] }> {
   const held: ServerResponse[] = []
   upstream = createServer((_request, response) => held.push(response))
-  upstream.listen(0, '127.0.0.1')
-  await once(upstream, 'listening')
-  return { url: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/v1`, held }
+  const { origin } = await listen(upstream)
+  return { url: `${origin}/v1`, held }
 }
 
 test('the upstream call is aborted when the client leaves', async () => {

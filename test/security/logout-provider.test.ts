@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-
 import { signInAs, signOut } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { ADMINS, callAdmin, upstreamStatus } from '../support/admin-calls.ts'
 import { secretFrom } from '../support/logout-calls.ts'
+import { listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { HIGH_LIMITS, type Running, startService } from '../support/running-service.ts'
 
@@ -39,9 +39,8 @@ afterAll(async () => {
 
 /** A port that nobody listens on: the provider must know ours before we know the provider. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const server = createServer()
+  const { port } = await listen(server)
   server.close()
   await once(server, 'close')
   return port

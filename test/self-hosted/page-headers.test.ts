@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { ask, input } from '../support/chatkit/server-client.ts'
+import { listen } from '../support/network/listen.ts'
 import { APP_ORIGIN, startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
@@ -31,9 +30,8 @@ async function startServer() {
       response.end('{"data":[],"has_more":false}')
     }
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
+  const { origin } = await listen(server)
+  const url = `${origin}/chatkit`
   return { url, close: async () => void server.close() }
 }
 

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { asAt, startScene } from '../gateway/scene.ts'
+import { listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -20,9 +19,7 @@ async function startBefore(handler: Handler, path = '/chatkit') {
     seen.push({ url, method, body: await text(request), type: headers['content-type'] ?? '' })
     handler(request, response)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { origin } = await listen(server)
   const scene = await startScene({ server: `${origin}${path}` })
   onTestFinished(async () => {
     await scene.close()

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CommandError, EXIT } from '../../../src/commands/cli/exit.ts'
 import { runCli } from '../../../src/commands/cli/program.ts'
+import { listen } from '../../support/network/listen.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { quickCli, terminal } from './run-cli.ts'
 
@@ -23,8 +23,7 @@ const server = createServer((request, response) => {
 const folder = scratchFolder()
 let env: Record<string, string>
 beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const { port } = await listen(server)
   env = { CHATKIT_MINT_URL: `http://127.0.0.1:${port}`, CHATKIT_MINT_TOKEN: 'a.b.c' }
 })
 afterEach(() => {

@@ -1,12 +1,11 @@
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { Agent } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { USER_AGENT } from '../../../src/lib/version.ts'
+import { listen } from '../../support/network/listen.ts'
 
 // A provider that issues the ID token that the test chooses (OpenID Connect Core 1.0 §3.1.3.7).
 
@@ -74,9 +73,8 @@ beforeAll(async () => {
       jwks_uri: `${issuer}/jwks`,
       id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
     })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  issuer = (await listen(server)).origin
   provider = createIdentityProvider({
     settings: {
       issuer,

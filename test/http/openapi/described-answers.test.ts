@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { type AnswerOnTheWire, hearAnswers } from '../../support/network/answers-on-the-wire.ts'
 import { undescribed } from '../../support/network/described-answers.ts'
+import { listen } from '../../support/network/listen.ts'
 
 // The check that holds every other HTTP test to the API description must itself be able to fail.
 
@@ -66,8 +66,7 @@ test('sees every answer of a server, in whatever way Node lets it be written', a
     response.write('pa')
     response.end(Buffer.from('rts'))
   })
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { origin: url } = await listen(server)
   hearing.listenTo(url)
   for (const path of ['/head', '/pairs', '/written']) await (await fetch(url + path)).text()
   hearing.stop()

@@ -7,6 +7,7 @@ import { createMintLimiter } from '../../../src/http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from '../../../src/http/server/shedding.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { type HandTiming, handTiming } from '../../support/hand-timing.ts'
+import { listen } from '../../support/network/listen.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
 
@@ -78,8 +79,8 @@ async function serve(): Promise<void> {
     await new Promise((resolve) => response.once('finish', resolve))
   })
   server = createServer((request, response) => void answer(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  connection = await openRaw(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const { origin } = await listen(server)
+  connection = await openRaw(origin)
 }
 
 const mint = (headers: readonly string[] = [`Origin: ${ORIGIN}`]) => {

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { listen } from '../network/listen.ts'
 
 interface Params {
   readonly thread_id?: string
@@ -59,13 +58,12 @@ export async function startPlainServer() {
     if (type === 'threads.delete') server.lost.add(thread_id)
     return [200, threadOf(thread_id)]
   }
-  listening.listen(0, '127.0.0.1')
-  await once(listening, 'listening')
+  const { origin } = await listen(listening)
   onTestFinished(() => {
     listening.closeAllConnections()
     listening.close()
   })
-  server.url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}/chatkit`
+  server.url = `${origin}/chatkit`
   return server
 }
 

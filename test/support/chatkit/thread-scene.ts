@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import type { ThreadSeed } from '../../../src/embedded/chatkit-api/seed.ts'
@@ -7,6 +6,7 @@ import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { ADMINS } from '../admin-calls.ts'
 import { userId } from '../ids.ts'
+import { listen } from '../network/listen.ts'
 import { answerOf } from '../problem-answer.ts'
 import type { RawAnswer } from '../raw-http.ts'
 import {
@@ -101,9 +101,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
       return scene.tamper === undefined ? answer() : scene.tamper(request, answer)
     },
   })
-  hosted.listen(0, '127.0.0.1')
-  await once(hosted, 'listening')
-  const { port } = hosted.address() as AddressInfo
+  const { port } = await listen(hosted)
   const running = await startService({
     config: configOf(options, servers),
     registry,

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
+import { listen } from '../network/listen.ts'
 
 /** Stands in for the API's answer, or for the whole of it through Node's response. */
 export type Instead = (
@@ -31,10 +31,9 @@ export async function startWatchedUpstream(): Promise<WatchedUpstream> {
       return upstream.instead?.(request, node) ?? api.app.fetch(request)
     },
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const { origin } = await listen(server)
   const upstream: WatchedUpstream = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    url: `${origin}/v1`,
     api,
     authorizations: [],
     instead: undefined,

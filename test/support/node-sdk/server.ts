@@ -1,12 +1,11 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import {
   type Attachment,
   type AttachmentCreateParams,
   AttachmentStore,
 } from 'chatkit-node-backend-sdk'
+import { listen } from '../network/listen.ts'
 import { Assistant, type Caller } from './assistant.ts'
 import { MemoryStore } from './store.ts'
 
@@ -30,9 +29,8 @@ export async function startNodeSdk() {
       if (response.headersSent) response.destroy()
       else response.writeHead(500).end(String(error))
     })
-  }).listen(0, '127.0.0.1')
-  await once(http, 'listening')
-  const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  })
+  const { origin } = await listen(http)
   const attachments = new Attachments(origin, files)
   const assistant = new Assistant(store, attachments, SILENT)
 
