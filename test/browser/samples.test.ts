@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
-import { ADMINS, revoke } from '../support/admin-calls.ts'
+import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { listen } from '../support/network/listen.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
@@ -115,8 +115,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
       await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
       expect((await chat().boundingBox())?.height).toBe(page.viewportSize()?.height)
 
-      const headers = { authorization: `Bearer ${tokenFor(user)}` }
-      await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
+      await signOut(running, tokenFor(user))
       await askAgain()
       await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
       expect(asked).toEqual([null, expect.stringMatching(/^eyJ/)])

@@ -51,20 +51,17 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
   })
 
   test('a mint under way at one loses against a revoke at the other', async () => {
-    let release = () => {}
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const held = Promise.withResolvers<void>()
     upstream.instead = async (request) => {
       const answer = await upstream.api.app.fetch(request)
-      if (request.url.endsWith('/sessions')) await held
+      if (request.url.endsWith('/sessions')) await held.promise
       return answer
     }
     upstream.api.clearRequests()
     const minting = first.mint('mallory')
     await expect.poll(() => createsSeen(upstream)).toBe(1)
     expect((await second.revoke('mallory', 0)).status).toBe(200)
-    release()
+    held.resolve()
     upstream.instead = undefined
     expect(await minting).toMatchObject({ status: 403, code: 'user_blocked' })
     await expect.poll(() => workingSessions(upstream, 'mallory')).toEqual([])

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
-import { ADMINS, auditOf } from '../support/admin-calls.ts'
+import { ADMINS, auditOf, signOut } from '../support/admin-calls.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { stoppedClock } from '../support/issuer-settings.ts'
 import { answerOf, expectBothSchemes, expectProblem } from '../support/problem-answer.ts'
@@ -163,11 +163,7 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     const from = newAddress()
     const secret = await secretOf()
     const cancelled = await secretOf('bob')
-    const out = await fetch(`${running.url}/v1/sessions`, {
-      method: 'DELETE',
-      headers: { authorization: `Bearer ${tokenOf('bob')}` },
-    })
-    expect(out.status).toBe(204)
+    expect((await signOut(running, tokenOf('bob'))).status).toBe(204)
     const logout = logoutToken({ sub: 'carol' })
     const used = logoutToken({ sub: 'carol' })
     expect((await logOut(used, from)).status).toBe(200)

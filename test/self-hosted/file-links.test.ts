@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { ADMINS, revoke } from '../support/admin-calls.ts'
+import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { APP_ORIGIN, startService, tokenFor } from '../support/running-service.ts'
@@ -64,15 +64,9 @@ test('an uploaded picture is seen at another instance, by an <img> and by ChatKi
   expect(foreign.status).toBe(403)
 })
 
-const signOut = () =>
-  fetch(`${instances.first.url}/v1/sessions`, {
-    method: 'DELETE',
-    headers: { authorization: `Bearer ${tokenFor('alice')}` },
-  })
-
 test.each([
   ['a revoke', () => revoke(instances.first, 'alice')],
-  ['a sign-out', signOut],
+  ['a sign-out', () => signOut(instances.first, tokenFor('alice'))],
 ])(
   'a link ends at every instance with %s, and the server sees nothing more',
   async (_name, end) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
 import { asAt } from '../gateway/scene.ts'
 import { lastError, note, rest, startScripted } from '../gateway/scripted-server.ts'
-import { ADMINS, askAdmin, callAdmin, mintWith, revoke } from '../support/admin-calls.ts'
+import { ADMINS, askAdmin, callAdmin, mintWith, revoke, signOut } from '../support/admin-calls.ts'
 import {
   helpdeskSecret,
   PUBLIC_URL,
@@ -45,17 +45,12 @@ const FINISHING: [status: string, finish: (of: Started) => Promise<unknown>][] =
 
 const cancel = (running: Running, secret: string) =>
   askAdmin<{ status: string }>(running, `POST /sessions/${sidOf(secret)}/cancel`)
-const signOut = ({ url }: Running) =>
-  fetch(`${url}/v1/sessions`, {
-    method: 'DELETE',
-    headers: { authorization: `Bearer ${tokenFor('alice')}` },
-  })
 
 const ENDINGS: [string, (of: Started) => Promise<unknown>][] = [
   ['is cancelled', ({ running, secret }) => cancel(running, secret)],
   ['has its user revoked', ({ running }) => revoke(running, 'alice')],
   ['has its user blocked', ({ running }) => revoke(running, 'alice', { block_seconds: 60 })],
-  ['has its user signed out', ({ running }) => signOut(running)],
+  ['has its user signed out', ({ running }) => signOut(running, tokenFor('alice'))],
 ]
 
 test.each(FINISHING)(

@@ -136,6 +136,12 @@ export async function expectRefusedMint(
   return answer
 }
 
+/** Ends the sessions of a token's user, as their app does. */
+export function signOut({ url }: Pick<Running, 'url'>, token: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}` }
+  return fetch(`${url}/v1/sessions`, { method: 'DELETE', headers })
+}
+
 /** `POST /v1/sessions` with a JSON body. */
 export function mintWith(running: Running, token: string, body?: unknown): Promise<Response> {
   if (body === undefined) return running.mint(token)

@@ -337,11 +337,9 @@ describe('one thread', () => {
   test('is looked for in all sources at once, and all are awaited', async () => {
     const sources = everything()
     const { threads } = threadsOf(sources)
-    let open = () => undefined as undefined
-    sources[3].gate = new Promise<void>((resolve) => {
-      open = () => void resolve() as undefined
-    })
     for (const id of ['s4', 'b3', 'none']) {
+      const held = Promise.withResolvers<void>()
+      sources[3].gate = held.promise
       let settled = false
       const answer = threads.retrieveOwn('alice', id).then(
         (thread) => thread.id,
@@ -352,11 +350,8 @@ describe('one thread', () => {
       })
       await new Promise((resolve) => setTimeout(resolve, 5))
       expect(settled).toBe(false)
-      open()
+      held.resolve()
       expect(await answer).toBe(id === 's4' ? 's4' : 'not_found')
-      sources[3].gate = new Promise<void>((resolve) => {
-        open = () => void resolve() as undefined
-      })
     }
     for (const { calls, asUsers } of sources) {
       expect(calls).toEqual(['retrieve', 'retrieve', 'retrieve'])

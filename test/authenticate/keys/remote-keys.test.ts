@@ -39,14 +39,6 @@ function setUp(staleSeconds = 86_400) {
   return { clock, source, keys, lines, found, use }
 }
 
-function openableGate() {
-  let open = () => {}
-  const gate = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { gate, open }
-}
-
 const outage = { code: 'idp_unavailable', retryAfterSeconds: 5 }
 
 describe('life of a set', () => {
@@ -65,7 +57,7 @@ describe('life of a set', () => {
     await use()
     expect(source.fetches).toBe(1)
     clock.advance(1)
-    const { gate, open } = openableGate()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
     source.gate = gate
     expect(await found('first')).toBe(1)
     expect(source.fetches).toBe(2)
@@ -111,7 +103,7 @@ describe('life of a set', () => {
 describe('pace of fetches', () => {
   test('the pause between two fetches counts from start to start', async () => {
     const { clock, source, keys } = setUp()
-    const { gate, open } = openableGate()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
     source.gate = gate
     const first = keys.warm()
     clock.advance(4)
@@ -127,7 +119,7 @@ describe('pace of fetches', () => {
 
   test('a fetch that takes longer than the pause is joined, not repeated', async () => {
     const { clock, source, keys } = setUp()
-    const { gate, open } = openableGate()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
     source.gate = gate
     const joined: string[] = []
     const first = keys.warm().then(() => joined.push('first'))
@@ -205,7 +197,7 @@ describe('outage', () => {
     source.down = true
     clock.advance(601)
     await use()
-    const { gate, open } = openableGate()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
     source.gate = gate
     clock.advance(5)
     expect(await found('first')).toBe(1)

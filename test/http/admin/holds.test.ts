@@ -9,6 +9,7 @@ import {
   revoke,
   secretOf,
   sessionsOf,
+  signOut,
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
@@ -42,14 +43,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
       'a revoke by subject',
       (subject) => askAdmin(running, 'POST /revoke', { issuer: ISSUER, subject }),
     ],
-    [
-      'a sign-out',
-      (user) =>
-        fetch(`${running.url}/v1/sessions`, {
-          method: 'DELETE',
-          headers: { authorization: `Bearer ${tokenFor(user)}` },
-        }),
-    ],
+    ['a sign-out', (user) => signOut(running, tokenFor(user))],
   ])('a mint under way fails after %s, and its session ends upstream', async (name, act) => {
     const user = `racing ${name}`
     const response = await mintMeanwhile(user, () => act(user))

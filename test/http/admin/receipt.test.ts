@@ -12,6 +12,7 @@ import {
   revoke,
   secretOf,
   sessionsOf,
+  signOut,
 } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { ISSUER, startService, tokenFor } from '../../support/running-service.ts'
@@ -98,8 +99,7 @@ describe('a receipt', () => {
 
   test('names the user after a sign-out', async () => {
     await secretOf(running, 'carol')
-    const headers = { authorization: `Bearer ${tokenFor('carol')}` }
-    await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
+    await signOut(running, tokenFor('carol'))
     expect(await receiptOf('carol')).toMatchObject({ sessions: [{ by: `${ISSUER}|carol` }] })
   })
 

@@ -10,6 +10,7 @@ import {
   revoke,
   secretOf,
   sessionsOf,
+  signOut,
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
@@ -39,11 +40,6 @@ afterEach(() => {
 // Without PUBLIC_URL there are no receipts.
 const LINES = ADMIN_CALLS.map(([, line]) => line).filter((line) => !line.endsWith('/receipt'))
 
-function signOut() {
-  const headers = { authorization: `Bearer ${tokenFor('alice')}` }
-  return fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
-}
-
 describe('while the store is down', () => {
   test.each(LINES)('%s gets 503 and does nothing', async (line) => {
     registry.failing.add('*')
@@ -57,7 +53,11 @@ describe('while the store is down', () => {
     const body = { issuer: 'https://issuer.test', subject: 'alice' }
     expectProblem(await callAdmin(running, 'POST /revoke', { body }), 503, 'store_unavailable')
     await expectRefusedMint(running, tokenFor('alice'), [503, 'store_unavailable'])
-    expectProblem(await answerOf(await signOut()), 503, 'store_unavailable')
+    expectProblem(
+      await answerOf(await signOut(running, tokenFor('alice'))),
+      503,
+      'store_unavailable',
+    )
     expect(upstreamStatus(running, secret)).toBe('active')
   })
 
@@ -131,9 +131,13 @@ describe('success is answered only when it is durable by', () => {
 
   test('a sign-out', async () => {
     registry.failing.add('revoke')
-    expectProblem(await answerOf(await signOut()), 503, 'store_unavailable')
+    expectProblem(
+      await answerOf(await signOut(running, tokenFor('alice'))),
+      503,
+      'store_unavailable',
+    )
     registry.failing.clear()
-    expect((await signOut()).status).toBe(204)
+    expect((await signOut(running, tokenFor('alice'))).status).toBe(204)
     expect(upstreamStatus(running, secret)).toBe('cancelled')
   })
 })

@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
-import { ADMINS, adminToken, mintWith, revoke } from '../../support/admin-calls.ts'
+import { ADMINS, adminToken, mintWith, revoke, signOut } from '../../support/admin-calls.ts'
 import {
   helpdeskSecret,
   PUBLIC_URL,
@@ -118,9 +118,7 @@ describe('{"active": false} and no more', () => {
 
   test('signed out', async () => {
     const secret = await secretFor()
-    const headers = { authorization: `Bearer ${token('alice')}` }
-    const out = await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
-    expect(out.status).toBe(204)
+    expect((await signOut(running, token('alice'))).status).toBe(204)
     await inactive(secret)
   })
 

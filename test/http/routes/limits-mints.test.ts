@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { expectRefusedMint, mintWith } from '../../support/admin-calls.ts'
+import { expectRefusedMint, mintWith, signOut } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { eachStore } from '../../support/registry/each-store.ts'
@@ -108,8 +108,7 @@ test('a sign-out is not limited, and says nothing of limits', async () => {
   running = await startService({ config: config('limits: { mints_per_user: { max: 1 } }') })
   await running.mint()
   for (let n = 0; n < 3; n++) {
-    const headers = { authorization: `Bearer ${tokenFor()}` }
-    const answer = await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
+    const answer = await signOut(running, tokenFor())
     expect(answer.status).toBe(204)
     expect(answer.headers.has('ratelimit')).toBe(false)
   }

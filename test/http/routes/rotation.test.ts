@@ -8,6 +8,7 @@ import {
   revoke,
   secretOf,
   sessionsOf,
+  signOut,
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
@@ -84,10 +85,7 @@ describeEachStore('current_client_secret, %s', ADMIN_CONFIG, (running) => {
     const revoked = await secretOf(running, 'ended')
     await revoke(running, 'ended')
     const signedOut = await refresh('ended', revoked)
-    await fetch(`${running.url}/v1/sessions`, {
-      method: 'DELETE',
-      headers: { authorization: `Bearer ${tokenFor('ended')}` },
-    })
+    await signOut(running, tokenFor('ended'))
     const cancelled = await refresh('ended', signedOut)
     const [session] = await sessionsOf(running, 'ended')
     await callAdmin(running, `POST /sessions/${session?.id}/cancel`)

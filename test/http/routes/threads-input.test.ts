@@ -292,17 +292,10 @@ describe('an upstream that shows what it should not', () => {
 })
 
 test('a client that leaves ends the upstream call', async () => {
-  let aborted = false
-  let arrived = () => undefined as undefined
-  const arrival = new Promise<void>((resolve) => {
-    arrived = () => void resolve() as undefined
-  })
-  scene.tamper = async (request) => {
-    request.signal.addEventListener('abort', () => {
-      aborted = true
-    })
-    arrived()
-    await new Promise((resolve) => request.signal.addEventListener('abort', resolve))
+  const arrived = Promise.withResolvers<AbortSignal>()
+  scene.tamper = async ({ signal }) => {
+    arrived.resolve(signal)
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
     return new Response()
   }
   const controller = new AbortController()
@@ -310,8 +303,8 @@ test('a client that leaves ends the upstream call', async () => {
     headers: { authorization: `Bearer ${tokenFor()}` },
     signal: controller.signal,
   }).catch(() => undefined)
-  await arrival
+  const asked = await arrived.promise
   controller.abort()
   await left
-  await vi.waitFor(() => expect(aborted).toBe(true), 5000)
+  await vi.waitFor(() => expect(asked.aborted).toBe(true), 5000)
 })
