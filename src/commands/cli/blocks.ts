@@ -31,8 +31,9 @@ export function blocksCommand(io: Io): Command {
 
 function listBlocks(io: Io): Command {
   const command = new Command('list').description('List the blocks in force, newest first')
-  for (const option of listOptions('blocks (by user)')) command.addOption(option)
-  command.addOption(jsonOption()).addHelpText('after', examples('blocks list --all'))
+  listOptions(command, 'blocks (by user)')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('blocks list --all'))
   return serviceOptions(command).action(
     async (flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
       const service = await serviceOf(io, flags)

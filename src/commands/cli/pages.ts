@@ -1,6 +1,6 @@
 // Reads a list: one page, or page after page for `--all` and `--max-items`.
 
-import { InvalidArgumentError, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { wholeNumber } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -24,30 +24,29 @@ export interface ListFlags extends Readonly<ListQuery> {
 }
 
 /**
- * Options of a list that goes forward only.
+ * Adds the options of a list that goes forward only.
  *
  * @param what - the entries, in the plural
  */
-export function pageOptions(what: string): Option[] {
-  return [
-    new Option('--after <id>', `${what} after this one`).argParser(cursor),
-    new Option('--limit <number>', 'how many at a time, 0 to 100; 20 when absent').argParser(
-      wholeNumber(0, MAX_LIMIT),
-    ),
-    new Option('--max-items <number>', 'at most so many, from as many pages as they are on')
-      .argParser(wholeNumber(1, 999_999_999))
-      .conflicts('all'),
-    new Option('--all', 'everything, from all pages'),
-  ]
+export function pageOptions(command: Command, what: string): Command {
+  const limit = new Option('--limit <number>', 'how many at a time, 0 to 100; 20 when absent')
+  const most = new Option(
+    '--max-items <number>',
+    'at most so many, from as many pages as they are on',
+  )
+  return command
+    .addOption(new Option('--after <id>', `${what} after this one`).argParser(cursor))
+    .addOption(limit.argParser(wholeNumber(0, MAX_LIMIT)))
+    .addOption(most.argParser(wholeNumber(1, 999_999_999)).conflicts('all'))
+    .addOption(new Option('--all', 'everything, from all pages'))
 }
 
 /** {@link pageOptions}, and the other list options of the reference. */
-export function listOptions(what: string): Option[] {
-  return [
-    ...pageOptions(what),
-    new Option('--before <id>', `${what} before this one`).argParser(cursor),
-    new Option('--order <order>', 'by creation time; desc when absent').choices(['asc', 'desc']),
-  ]
+export function listOptions(command: Command, what: string): Command {
+  const order = new Option('--order <order>', 'by creation time; desc when absent')
+  return pageOptions(command, what)
+    .addOption(new Option('--before <id>', `${what} before this one`).argParser(cursor))
+    .addOption(order.choices(['asc', 'desc']))
 }
 
 function cursor(text: string): string {

@@ -1,5 +1,5 @@
-// Checks of texts in the config file: patterns, URLs, origins, address ranges. Each message tells the operator
-// what to write instead.
+// Parts of the config schema that several of its files share: whole numbers with bounds, and checks of texts
+// (patterns, URLs, origins, address ranges). Each message tells the operator what to write instead.
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
@@ -27,6 +27,9 @@ export function checkedText(problemOf: (value: string) => string | undefined): z
 export function patternText(pattern: RegExp, message: string): z.ZodString {
   return z.string().regex(pattern, { error: message })
 }
+
+/** A whole number; both bounds are allowed. */
+export const between = (least: number, most: number) => z.int().min(least).max(most)
 
 /** The name of an issuer. Further rules depend on where its keys come from. */
 export const issuerName = patternText(

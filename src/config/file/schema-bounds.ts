@@ -1,10 +1,11 @@
 // The parts of the config schema with bounds of the service: limits, gateway, retention.
 
 import { z } from 'zod'
+import { between } from './checked-text.ts'
 
-const max = z.int().min(1).max(10_000_000)
-const seconds = z.int().min(1).max(86_400)
-const megabytes = z.int().min(1).max(256)
+const max = between(1, 10_000_000)
+const seconds = between(1, 86_400)
+const megabytes = between(1, 256)
 
 /** At most `max` calls in each window of `seconds`. */
 function rateLimit(most: number, window: number) {
@@ -48,10 +49,7 @@ export const gatewaySchema = z
     max_answer_mb: megabytes
       .default(64)
       .describe('Longest answer that is no stream, in megabytes.'),
-    memory_mb: z
-      .int()
-      .min(1)
-      .max(16_384)
+    memory_mb: between(1, 16_384)
       .default(256)
       .describe(
         'Megabytes for all bodies, events and answers that one instance is reading; one user may hold a quarter at most. Beyond it, calls get 503 `overloaded`.',
@@ -63,11 +61,8 @@ export const gatewaySchema = z
     answer_seconds: seconds
       .default(60)
       .describe('Seconds in which an answer that is no stream must have come.'),
-    stream_minutes: z.int().min(1).max(1440).default(60).describe('Longest stream, in minutes.'),
-    streams_per_user: z
-      .int()
-      .min(1)
-      .max(1000)
+    stream_minutes: between(1, 1440).default(60).describe('Longest stream, in minutes.'),
+    streams_per_user: between(1, 1000)
       .default(10)
       .describe('Streams that one user may have at a time; one more is 429 `rate_limited`.'),
     allow_unknown_types: z
@@ -80,22 +75,11 @@ export const gatewaySchema = z
 
 export const retentionSchema = z
   .strictObject({
-    sessions_hours: z
-      .int()
-      .min(1)
-      .max(87_600)
+    sessions_hours: between(1, 87_600)
       .default(24)
       .describe('Hours for which an ended session is kept, at least as long as a stream may run.'),
-    audit_days: z
-      .int()
-      .min(1)
-      .max(3650)
-      .default(30)
-      .describe('Days for which an audit entry is kept.'),
-    users_days: z
-      .int()
-      .min(1)
-      .max(3650)
+    audit_days: between(1, 3650).default(30).describe('Days for which an audit entry is kept.'),
+    users_days: between(1, 3650)
       .default(400)
       .describe('Days for which a user is known after the last session.'),
   })

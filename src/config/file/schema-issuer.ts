@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { hasPrivateMembers } from '../../lib/jwk.ts'
 import {
+  between,
   checkedText,
   environmentName,
   expression,
@@ -132,23 +133,14 @@ export const issuerSchema = z
       .default([])
       .describe('Claims that must be present, besides `exp` and `sub`.')
       .meta({ examples: [['email']] }),
-    clock_tolerance_seconds: z
-      .int()
-      .min(0)
-      .max(120)
+    clock_tolerance_seconds: between(0, 120)
       .default(30)
       .describe('How far the clocks of issuer and service may differ, in seconds.'),
-    max_token_age_seconds: z
-      .int()
-      .min(1)
-      .max(315_360_000)
+    max_token_age_seconds: between(1, 315_360_000)
       .optional()
       .describe('Refuse a token whose `iat` is longer ago, in seconds.')
       .meta({ examples: [86_400] }),
-    stale_keys_seconds: z
-      .int()
-      .min(0)
-      .max(2_592_000)
+    stale_keys_seconds: between(0, 2_592_000)
       .default(86_400)
       .describe('Seconds for which known keys are used while the key set cannot be fetched.'),
     cookie: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a cookie name')

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { OBJECT_ID } from '../../lib/ids.ts'
 import { baseUrl } from '../urls.ts'
 import {
+  between,
   checkedText,
   environmentName,
   expression,
@@ -35,10 +36,7 @@ const inputName = patternText(
 const inputDeclaration = z
   .strictObject({
     type: z.enum(['string', 'number', 'boolean']).describe('The JSON type of the value.'),
-    max_length: z
-      .int()
-      .min(1)
-      .max(16_384)
+    max_length: between(1, 16_384)
       .optional()
       .describe(
         `For strings: the most UTF-16 units that are accepted; ${DEFAULT_MAX_LENGTH} when absent.`,
@@ -62,10 +60,7 @@ const chatkitConfiguration = z
     file_upload: z
       .strictObject({
         enabled: z.boolean().optional().describe('Whether users may upload; off when absent.'),
-        max_file_size: z
-          .int()
-          .min(1)
-          .max(512)
+        max_file_size: between(1, 512)
           .optional()
           .describe('Largest file, in megabytes; 512 when absent.'),
         max_files: z
@@ -183,7 +178,7 @@ export const workflowSchema = z
       .describe('With `id`: traces that OpenAI keeps of the runs.'),
     expires_after: z
       .strictObject({
-        seconds: z.int().min(1).max(600).describe('Life of a session, in seconds.'),
+        seconds: between(1, 600).describe('Life of a session, in seconds.'),
         anchor: z
           .literal('created_at')
           .optional()

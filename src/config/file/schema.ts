@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import {
+  between,
   checkedText,
   cidrProblem,
   environmentName,
@@ -85,16 +86,10 @@ const consoleSchema = z
     client_secret_env: environmentName
       .describe("Environment variable (or its `_FILE` twin) with the client's secret.")
       .meta({ examples: ['CONSOLE_CLIENT_SECRET'] }),
-    session_minutes: z
-      .int()
-      .min(1)
-      .max(1440)
+    session_minutes: between(1, 1440)
       .default(60)
       .describe('Minutes after which an admin signs in again, busy or not.'),
-    idle_minutes: z
-      .int()
-      .min(1)
-      .max(1440)
+    idle_minutes: between(1, 1440)
       .default(30)
       .describe(
         'Minutes without use after which an admin signs in again; requests that a page makes by itself do not count as use.',

@@ -53,8 +53,7 @@ function listAudit(io: Io): Command {
     .addOption(new Option('--not-action <action>', 'of every other kind').argParser(someText))
     .addOption(new Option('--since <time>', 'from then on; ISO 8601 or seconds').argParser(moment))
     .addOption(new Option('--until <time>', 'before then').argParser(moment))
-  for (const option of pageOptions('entries')) command.addOption(option)
-  command
+  pageOptions(command, 'entries')
     .addOption(
       new Option('--follow', 'then print new entries as they come, until Ctrl-C').conflicts([
         ...['all', 'maxItems', 'after', 'until'],

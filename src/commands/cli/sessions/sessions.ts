@@ -100,8 +100,7 @@ function listSessions(io: Io): Command {
     .addOption(new Option('--status <status>', 'in this state').choices(STATUSES))
     .addOption(new Option('--issuer <url>', "of this issuer's users").argParser(someText))
     .addOption(new Option('--subject <sub>', 'of this subject').argParser(someText))
-  for (const option of listOptions('sessions')) command.addOption(option)
-  command
+  listOptions(command, 'sessions')
     .addOption(jsonOption())
     .addHelpText('after', examples("sessions list --user 'acme|alice' --status active --all"))
   return targetOptions(command).action(async (flags: ListSessionFlags) => {

@@ -39,8 +39,7 @@ function listThreads(io: Io): Command {
     .addOption(
       new Option('--workflow <name>', 'of this workflow (only with --url)').argParser(someText),
     )
-  for (const option of listOptions('threads')) command.addOption(option)
-  command
+  listOptions(command, 'threads')
     .addOption(jsonOption())
     .addHelpText('after', examples("threads list --user 'acme|alice' --max-items 500"))
   return targetOptions(command).action(
@@ -89,8 +88,7 @@ function listItems(io: Io): Command {
   const command = withId(new Command('list-items'), ID, threadId).description(
     'List the items of a thread',
   )
-  for (const option of listOptions('items')) command.addOption(option)
-  command
+  listOptions(command, 'items')
     .addOption(jsonOption())
     .addHelpText('after', examples('threads list-items cthr_123 --order asc --all'))
   return targetOptions(command).action(

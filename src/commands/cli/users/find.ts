@@ -33,8 +33,7 @@ export function findUsers(io: Io): Command {
         beginning,
       ),
     )
-  for (const option of pageOptions('users')) command.addOption(option)
-  command
+  pageOptions(command, 'users')
     .addOption(jsonOption())
     .addHelpText('after', examples('users find ali', "users find 'https://login.acme' --all"))
   return serviceOptions(command).action(
