@@ -85,7 +85,9 @@ export function threadRoutes({
       description:
         `${note} Threads of all workflows are merged; without \`workflow\` and with several sources ` +
         '(API keys, self-hosted servers) `first_id` and `last_id` are opaque, and pages go forward ' +
-        'only: `before` is refused with `invalid_request`.',
+        'only: `before` is refused with `invalid_request`. Such a cursor holds when its thread has been ' +
+        'deleted since. With one source the cursor is the id of a thread that must still exist: after a ' +
+        'delete, take the thread before it on the page.',
       query,
       answers: [pageAnswer(threadPage, threadExample, threadExample.id)],
     },
