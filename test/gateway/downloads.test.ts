@@ -52,6 +52,23 @@ describe('a link to a picture', () => {
     expect(seen).toMatchObject([{ method: 'HEAD' }])
   })
 
+  test.each([404, 405, 501])(
+    'answers HEAD by a GET where the server answers %i to HEAD',
+    async (status) => {
+      const { link, seen, serve } = await startPicture()
+      serve((request, response) => {
+        if (request.method === 'HEAD') response.writeHead(status).end()
+        else PNG(request, response)
+      })
+      const response = await fetch(link, { method: 'HEAD' })
+      expect(response.status).toBe(200)
+      expect(response.headers.get('content-type')).toBe('image/png')
+      expect(seen).toMatchObject([{ method: 'HEAD' }, { method: 'GET' }])
+      expect((await fetch(link.replace('file=', 'file=x'), { method: 'HEAD' })).status).toBe(401)
+      expect(seen).toHaveLength(2)
+    },
+  )
+
   test.each(['image/gif', 'audio/mpeg', 'video/mp4; codecs="x"', 'IMAGE/WEBP'])(
     'takes %s',
     async (type) => {

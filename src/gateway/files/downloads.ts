@@ -6,6 +6,7 @@ import type { ServerReply } from '../../chatkit/protocol/server-call.ts'
 import { serverFault } from '../../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../../http/context.ts'
 import { startDeadline } from '../../lib/deadline.ts'
+import { isCode } from '../../lib/errors.ts'
 import type { Forward } from '../forward.ts'
 import type { OpenLink } from './open-link.ts'
 
@@ -15,6 +16,8 @@ const MEDIA_TYPE = /^(?:image|audio|video)\/[\w.+-]+$/
 const SCRIPTABLE = /^image\/(?:svg|.*xml)/
 /** A single range. The answer to several ranges is `multipart/byteranges`, which is not an image. */
 const RANGE = /^bytes=(?:\d+-\d*|-\d+)$/
+/** Codes for 404, 405 and 501, with which frameworks answer `HEAD` where a route is for `GET` alone. */
+const NO_HEAD = ['server_refused', 'upstream_unavailable'] as const
 /** Headers of the server's answer that the client needs for ranges and caching. */
 const PASSED_BACK = [
   'content-length',
@@ -41,8 +44,11 @@ export function createTakeDownload({
     try {
       const headers = rangeOf(c)
       const { url } = link
-      const request = { method, url, headers, deadline, silenceMs: idleMs } as const
-      const reply = await forward(c, link.call, request)
+      const request = { url, headers, deadline, silenceMs: idleMs } as const
+      const reply = await forward(c, link.call, { ...request, method }).catch((error) => {
+        if (method === 'GET' || !NO_HEAD.some((code) => isCode(error, code))) throw error
+        return forward(c, link.call, { ...request, method: 'GET' })
+      })
       const body = untilEnd(reply.body, link, totalMs)
       try {
         requireFile(reply, headers.range !== undefined)
