@@ -64,7 +64,7 @@ export const environmentSchema = z.object({
     .string()
     .optional()
     .describe(
-      'Path of the private JWK set for receipts and for client secrets of self-hosted workflows: the first key signs, all verify. Without it a key is made and kept in the SQLite store; `memory:` makes one for each start; with Redis, self-hosted workflows and receipts need the file. `npx chatkit-mint keys generate` makes one.',
+      'Path of the private JWK set for receipts and for client secrets of self-hosted workflows: the first key signs, all verify. Without it a key is made and kept in the SQLite store; `memory:` makes one for each start; with Redis, self-hosted workflows and receipts need the file. `npx chatkit-mint keys generate` makes one: EC P-256; Ed25519 and RSA (2048 bits at least) count, too, RSA for gateways that verify nothing else.',
     ),
   METRICS_PORT: port(9091).describe(
     'Port of the Prometheus listener ([`/metrics`](metrics.md)); `0` turns it off.',

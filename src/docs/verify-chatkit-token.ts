@@ -31,7 +31,7 @@ export function createVerifier({ issuer, audience, keysUrl }: Expected) {
     const { payload } = await jwtVerify(token, keys, {
       issuer,
       audience,
-      algorithms: ['ES256', 'EdDSA'],
+      algorithms: ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
       requiredClaims: ['exp', 'iat', 'sub'],
     })
     const { sub: user = '', sid, state } = payload

@@ -37,7 +37,7 @@ def chatkit_context(authorization: str = Header("")) -> ChatKitContext:
         claims = jwt.decode(
             token,
             KEYS.get_signing_key_from_jwt(token).key,
-            algorithms=["ES256", "EdDSA"],
+            algorithms=["ES256", "EdDSA", "RS256", "PS256"],
             issuer=ISSUER,
             audience=AUDIENCE,
             options={"require": ["exp", "iat", "sub"]},

@@ -4,6 +4,10 @@ import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  SIGNING_ALGORITHMS,
+  type SigningAlgorithm,
+} from '../../src/chatkit/signing/private-keys.ts'
 import { createServerIdentity } from '../../src/chatkit/signing/server-token.ts'
 import {
   makeSigningKeys,
@@ -26,13 +30,18 @@ let keyServer: Server
 let issuer: string
 let keys: SigningKeys
 let foreign: SigningKeys
+const others = new Map<SigningAlgorithm, SigningKeys>()
 beforeAll(async () => {
   keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  for (const alg of SIGNING_ALGORITHMS) {
+    others.set(alg, await readSigningKeys(await makeSigningKeys(alg), 'test'))
+  }
+  const published = [keys, ...others.values()].flatMap((set) => set.publicKeys.keys)
   foreign = await readSigningKeys(await makeSigningKeys(), 'test')
   keyServer = createServer((request, response) => {
     const found = request.url === '/.well-known/jwks.json'
     response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(keys.publicKeys))
+    response.end(JSON.stringify({ keys: published }))
   })
   issuer = (await listen(keyServer)).origin
 })
@@ -60,8 +69,15 @@ async function authorization(changes: Changes = {}, session: string | undefined 
   return headers['authorization'] ?? ''
 }
 
-function verifierSuite(verifier: () => Verify): void {
+function verifierSuite(algorithms: readonly SigningAlgorithm[], verifier: () => Verify): void {
   const verify: Verify = (header) => verifier()(header)
+
+  test.each(algorithms)('takes a token that is signed with %s', async (alg) => {
+    const other = others.get(alg)
+    expect(await verify(await authorization({ ...(other && { keys: other }) }))).toMatchObject({
+      user: 'alice|ü',
+    })
+  })
 
   test('takes the gateway’s token, and knows user, session and state', async () => {
     expect(await verify(await authorization())).toEqual({
@@ -110,7 +126,7 @@ describe('verify-chatkit-token.ts', () => {
   beforeAll(() => {
     verifyToken = createVerifier({ issuer, audience: AUDIENCE })
   })
-  verifierSuite(() => async (header) => {
+  verifierSuite(SIGNING_ALGORITHMS, () => async (header) => {
     const context = await verifyToken(header).catch(() => undefined)
     return context && { ...context, session: context.session ?? null }
   })
@@ -198,15 +214,19 @@ describe.runIf(wantsPython())('verify_chatkit_token.py', () => {
     return JSON.parse(String(line))
   }
 
-  verifierSuite(() => async (header) => {
-    const { status, headers, body } = await ask(header)
-    if (status === 200) return body
-    expect({ status, challenge: headers['www-authenticate'] }).toEqual({
-      status: 401,
-      challenge: 'Bearer',
-    })
-    return undefined
-  })
+  // PyJWT knows no Ed25519 under that name (RFC 9864).
+  verifierSuite(
+    SIGNING_ALGORITHMS.filter((alg) => alg !== 'Ed25519'),
+    () => async (header) => {
+      const { status, headers, body } = await ask(header)
+      if (status === 200) return body
+      expect({ status, challenge: headers['www-authenticate'] }).toEqual({
+        status: 401,
+        challenge: 'Bearer',
+      })
+      return undefined
+    },
+  )
 
   test('reads the keys at CHATKIT_MINT_KEYS_URL, where that is set', () => {
     const address = 'http://chatkit-mint:8787/.well-known/jwks.json'

@@ -6,7 +6,8 @@ import { createLocalJWKSet } from 'jose/jwks/local'
 import { decodeJwt } from 'jose/jwt/decode'
 import { jwtVerify } from 'jose/jwt/verify'
 import { z } from 'zod'
-import { SIGNING_ALGORITHMS, type SigningKeys } from './signing-keys.ts'
+import { SIGNING_ALGORITHMS } from './private-keys.ts'
+import type { SigningKeys } from './signing-keys.ts'
 
 /** Header `typ` of a receipt, so that no other token of ours is accepted as one. */
 export const RECEIPT_TYPE = 'chatkit-receipt+jwt'

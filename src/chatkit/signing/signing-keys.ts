@@ -1,25 +1,21 @@
 // The keys that sign client secrets of self-hosted workflows and tokens for their servers: reads, makes
 // and uses them.
 
-import {
-  createHmac,
-  createPrivateKey,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  sign as signBytes,
-} from 'node:crypto'
+import { createHmac, type KeyObject, sign as signBytes } from 'node:crypto'
 import type { JWK, JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose'
 import * as errors from 'jose/errors'
-import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
 import { createLocalJWKSet } from 'jose/jwks/local'
 import { jwtVerify } from 'jose/jwt/verify'
 import { exportJWK } from 'jose/key/export'
 import { generateKeyPair } from 'jose/key/generate/keypair'
-import { importJWK } from 'jose/key/import'
-import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
+import {
+  type PrivateSigningKey,
+  readPrivateKeys,
+  SIGNING_ALGORITHMS,
+  type SigningAlgorithm,
+} from './private-keys.ts'
 
 export interface SigningKeys {
   /**
@@ -56,51 +52,8 @@ export interface ExpectedToken {
   readonly nowMs: number
 }
 
-const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
-
-const privateKey = z.discriminatedUnion('kty', [
-  z.looseObject({
-    kty: z.literal('EC'),
-    crv: z.literal('P-256'),
-    x: base64url,
-    y: base64url,
-    d: base64url,
-    alg: z.literal('ES256').default('ES256'),
-    kid: z.string().min(1).max(256).optional(),
-  }),
-  z.looseObject({
-    kty: z.literal('OKP'),
-    crv: z.literal('Ed25519'),
-    x: base64url,
-    d: base64url,
-    alg: z.enum(['EdDSA', 'Ed25519']).default('EdDSA'),
-    kid: z.string().min(1).max(256).optional(),
-  }),
-])
-
-const privateKeySet = z.looseObject({ keys: z.array(privateKey).min(1).max(16) })
-
 /** Algorithm of the tokens that only this service reads. */
 const SELF_ALGORITHM = 'HS256'
-/** Separates the secret from all other uses of the private key (RFC 5869 §3.2). */
-const SECRET_INFO = 'chatkit-mint: tokens that only this service reads'
-/** Length of that secret: the same as that of the hash (RFC 7518 §3.2). */
-const SECRET_BYTES = 32
-
-interface SigningKey {
-  readonly alg: string
-  readonly kid: string
-  readonly privateKey: KeyObject
-  readonly publicJwk: JWK
-  /** Signs what this service alone reads. */
-  readonly secret: KeyObject
-}
-
-/** Algorithms of the keys that sign. RSA is left out: its signatures make client secrets long. */
-export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
-/** {@link SIGNING_ALGORITHMS}; `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
-export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
-
 /** A new private key set with one key, as the text that {@link readSigningKeys} takes. */
 export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
   const { privateKey: key } = await generateKeyPair(alg, { extractable: true })
@@ -124,15 +77,15 @@ export async function openSigningKeys(
 }
 
 /**
- * Reads a private JWK set (RFC 7517 §5): EC P-256 (ES256) and Ed25519 (EdDSA). A key without `kid`
- * gets its thumbprint (RFC 7638) as one.
+ * Reads a private JWK set (RFC 7517 §5): EC P-256 (ES256), Ed25519 (EdDSA) and RSA (RS256, PS256). A key without
+ * `kid` gets its thumbprint (RFC 7638) as one.
  *
  * @param text - JSON
  * @param source - names the origin of the text in messages
  * @throws `UnusableSettingError`, which never holds a part of a key
  */
 export async function readSigningKeys(text: string, source: string): Promise<SigningKeys> {
-  const keys = await Promise.all(parse(text, source).map((jwk) => importKey(jwk, source)))
+  const keys = await readPrivateKeys(text, source)
   const [first] = keys
   const kids = new Set(keys.map(({ kid }) => kid))
   if (first === undefined || kids.size < keys.length) {
@@ -172,16 +125,23 @@ function verifierWith(find: JWTVerifyGetKey, algorithms: readonly string[]): Sig
   }
 }
 
-/** RFC 7515 §7.1 (compact serialization), RFC 7518 §3.4 (ES256 is R and S, not DER), RFC 8037 §3.1 (EdDSA). */
-function signJwt({ alg, kid, privateKey }: SigningKey, claims: JWTPayload, typ: string): string {
+/** RFC 7515 §7.1 (compact serialization). */
+function signJwt(
+  { alg, kid, hash, key }: PrivateSigningKey,
+  claims: JWTPayload,
+  typ: string,
+): string {
   const signed = `${base64urlOf({ alg, kid, typ })}.${base64urlOf(claims)}`
-  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const
-  const signature = signBytes(alg === 'ES256' ? 'sha256' : null, Buffer.from(signed), key)
+  const signature = signBytes(hash, Buffer.from(signed), key)
   return `${signed}.${signature.toString('base64url')}`
 }
 
 /** RFC 7518 §3.2. */
-function signWithSecret({ kid, secret }: SigningKey, claims: JWTPayload, typ: string): string {
+function signWithSecret(
+  { kid, secret }: PrivateSigningKey,
+  claims: JWTPayload,
+  typ: string,
+): string {
   const signed = `${base64urlOf({ alg: SELF_ALGORITHM, kid, typ })}.${base64urlOf(claims)}`
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
@@ -204,37 +164,4 @@ export async function signingKeyProblems(file: Secret | undefined): Promise<stri
 
 function base64urlOf(json: object): string {
   return Buffer.from(JSON.stringify(json)).toString('base64url')
-}
-
-const HOW = 'as npx chatkit-mint keys generate makes one'
-
-function parse(text: string, source: string) {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new UnusableSettingError(`${source}: not JSON; it must hold a private JWK set, ${HOW}`)
-  }
-  const parsed = privateKeySet.safeParse(json)
-  if (parsed.success) return parsed.data.keys
-  const where = parsed.error.issues.map(({ path }) => path.join('.') || 'keys').join(', ')
-  throw new UnusableSettingError(
-    `${source}: not a private JWK set of EC P-256 or Ed25519 keys (look at ${where}), ${HOW}`,
-  )
-}
-
-async function importKey(jwk: z.infer<typeof privateKey>, source: string): Promise<SigningKey> {
-  const { alg, kty, crv, x } = jwk
-  const coordinates = jwk.kty === 'EC' ? { x, y: jwk.y } : { x }
-  const kid = jwk.kid ?? (await calculateJwkThumbprint({ kty, crv, ...coordinates }))
-  const publicJwk: JWK = { kty, crv, ...coordinates, alg, kid, use: 'sig' }
-  const privateJwk: JWK = { kty, crv, ...coordinates, d: jwk.d }
-  try {
-    const privateKey = createPrivateKey({ key: privateJwk, format: 'jwk' })
-    await importJWK(publicJwk, alg)
-    const bytes = hkdfSync('sha256', Buffer.from(jwk.d, 'base64url'), '', SECRET_INFO, SECRET_BYTES)
-    return { alg, kid, privateKey, publicJwk, secret: createSecretKey(Buffer.from(bytes)) }
-  } catch {
-    throw new UnusableSettingError(`${source}: the key ${kid} cannot be used; make a new one`)
-  }
 }

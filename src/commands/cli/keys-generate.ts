@@ -3,11 +3,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
-import {
-  makeSigningKeys,
-  SIGNING_ALGORITHMS,
-  type SigningAlgorithm,
-} from '../../chatkit/signing/signing-keys.ts'
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../chatkit/signing/private-keys.ts'
+import { makeSigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import { systemCode } from '../../lib/errors.ts'
 import { examples } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'

@@ -1,5 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
+import type { SigningAlgorithm } from '../../../src/chatkit/signing/private-keys.ts'
 import {
   makeSigningKeys,
   openSigningKeys,
@@ -26,17 +28,22 @@ const EXPECTED = { issuer: CLAIMS.iss, audience: CLAIMS.aud, type: TYPE, nowMs }
 
 type Jwk = Record<string, unknown>
 
-async function privateJwk(alg: 'ES256' | 'EdDSA', more: Jwk = {}): Promise<Jwk> {
-  const { privateKey } = await generateKeyPair(alg, { extractable: true })
-  return { ...(await exportJWK(privateKey)), ...more }
+async function privateJwk(alg: SigningAlgorithm, more: Jwk = {}): Promise<Jwk> {
+  return { ...(await newJwk(alg)), ...(alg === 'PS256' && { alg }), ...more }
 }
+
+const newJwk = async (alg: string) =>
+  exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey)
+
+const rsaJwk = (modulusLength: number, publicExponent: number): object =>
+  generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey.export({ format: 'jwk' })
 
 const setOf = (...keys: readonly object[]) => JSON.stringify({ keys })
 const read = (...keys: readonly object[]) => readSigningKeys(setOf(...keys), 'the file')
 
-describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
+describe.each(['ES256', 'EdDSA', 'RS256', 'PS256'] as const)('%s', (alg) => {
   test('what is signed is verified, and the header names algorithm, key and type', async () => {
-    const keys = await read(await privateJwk(alg))
+    const keys = await read(await privateJwk(alg, { alg }))
     const token = keys.sign(CLAIMS, TYPE)
     expect(await keys.verify(token, EXPECTED)).toEqual(CLAIMS)
     expect(decodeProtectedHeader(token)).toEqual({
@@ -72,8 +79,16 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
     const jwk = await privateJwk(alg, { key_ops: ['sign'], note: 'planted' })
     const { publicKeys } = await read(jwk)
     const text = JSON.stringify(publicKeys)
-    expect(leaksIn(text, [{ what: 'd', value: String(jwk['d']) }])).toEqual([])
-    const members = ['alg', 'crv', 'kid', 'kty', 'use', 'x', ...(alg === 'ES256' ? ['y'] : [])]
+    const secrets = Object.entries(jwk).filter(([name]) => /^(?:d|p|q|dp|dq|qi)$/.test(name))
+    const planted = secrets.map(([what, value]) => ({ what, value: String(value) }))
+    expect(leaksIn(text, planted)).toEqual([])
+    const own = {
+      ES256: ['crv', 'x', 'y'],
+      EdDSA: ['crv', 'x'],
+      RS256: ['e', 'n'],
+      PS256: ['e', 'n'],
+    }
+    const members = ['alg', 'kid', 'kty', 'use', ...own[alg]].toSorted()
     expect(Object.keys(publicKeys.keys[0] ?? {}).toSorted()).toEqual(members)
   })
 
@@ -243,6 +258,21 @@ describe('a file that cannot be used says where, and nothing of a key', () => {
     ['a public key', async () => setOf(await privateJwk('ES256', { d: undefined }))],
     ['a shared secret', async () => setOf({ kty: 'oct', k: 'c2VjcmV0LXBsYW50ZWQ' })],
     ['a wrong algorithm', async () => setOf(await privateJwk('ES256', { alg: 'EdDSA' }))],
+    ['a curve that is not taken', async () => setOf(await newJwk('ES384'))],
+    ['an RSA key of 1024 bits', async () => setOf(rsaJwk(1024, 65_537))],
+    ['an RSA key with the exponent 3', async () => setOf(rsaJwk(2048, 3))],
+    ['an RSA key for RS512', async () => setOf(await privateJwk('RS256', { alg: 'RS512' }))],
+    [
+      'an RSA key without its primes',
+      async () => setOf(await privateJwk('RS256', { p: undefined })),
+    ],
+    [
+      'an RSA key with the modulus of another',
+      async () => {
+        const { n } = await privateJwk('RS256')
+        return setOf(await privateJwk('RS256', { n }))
+      },
+    ],
     ['an empty kid', async () => setOf(await privateJwk('ES256', { kid: '' }))],
     [
       'a private part of another key',
@@ -274,8 +304,8 @@ describe('a file that cannot be used says where, and nothing of a key', () => {
     expect(error).toBeInstanceOf(UnusableSettingError)
     const { message } = error as Error
     expect(message).toMatch(/^the file: /)
-    const parts = text.match(/"[dk]":"([^"]+)"/g) ?? []
-    const planted = parts.map((value) => ({ what: 'private part', value: value.slice(5, -1) }))
+    const parts = text.matchAll(/"(?:d|k|p|q|dp|dq|qi)":"([^"]+)"/g)
+    const planted = [...parts].map(([, value = '']) => ({ what: 'private part', value }))
     expect(leaksIn(message, planted)).toEqual([])
   })
 })

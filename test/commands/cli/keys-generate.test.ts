@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing/signing-keys.ts'
+import { SIGNING_ALGORITHMS } from '../../../src/chatkit/signing/private-keys.ts'
+import { readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import { apiKeyProblem } from '../../../src/config/api-key.ts'
 import { readRandomKey, scrub } from '../../../src/lib/secret.ts'
 import { MINIMAL, settingsOf } from '../../config/fixtures.ts'
@@ -164,7 +165,7 @@ describe('the file', () => {
 })
 
 test.each([
-  ['an algorithm that the service does not sign with', ['--alg', 'RS256']],
+  ['an algorithm that the service does not sign with', ['--alg', 'RS512']],
   ['a symmetric one', ['--alg', 'HS256']],
   ['an unknown use', ['--use', 'session']],
   ['an algorithm for an API key', ['--use', 'api', '--alg', 'ES256']],
