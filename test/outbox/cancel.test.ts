@@ -38,24 +38,6 @@ describe('cancelling at once', () => {
     expect(await status('cksess_2')).toBe('cancelling')
   })
 
-  test('at most 64 cancels are under way at a time, and all are tried', async () => {
-    const sessions = await cancelling(scene, 300)
-    scene.upstream.onCancel = () => setTimeout(5)
-    const outcome = await scene.canceller.cancelAll(sessions)
-    expect(outcome.cancelled).toHaveLength(300)
-    expect(scene.upstream.mostUnderWay).toBe(64)
-  })
-
-  test('two calls side by side have at most 64 cancels under way together', async () => {
-    const sessions = await cancelling(scene, 200)
-    scene.upstream.onCancel = () => setTimeout(5)
-    scene.canceller.cancelSoon(sessions.slice(100))
-    await scene.canceller.cancelAll(sessions.slice(0, 100))
-    await scene.canceller.settled()
-    expect(scene.upstream.ended.size).toBe(200)
-    expect(scene.upstream.mostUnderWay).toBe(64)
-  })
-
   test('calls for one session at the same time make one attempt, and a later call another one', async () => {
     const sessions = await cancelling(scene, 1)
     scene.upstream.onCancel = () => setTimeout(20)

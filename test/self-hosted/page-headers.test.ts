@@ -111,52 +111,25 @@ const load = (workflow: string, more = '') =>
   })
 
 test.each([
-  ...[
-    'authorization',
-    'Cookie',
-    'host',
-    'origin',
-    'content-type',
-    'Content-Anything',
-    'sec-fetch-site',
-  ],
-  ...[
-    'proxy-authorization',
-    'connection',
-    'keep-alive',
-    'te',
-    'trailer',
-    'transfer-encoding',
-    'upgrade',
-  ],
-  ...['forwarded', 'X-Forwarded-For', 'x-forwarded-host', 'x-real-ip', 'via', 'X-ChatKit-User'],
-  ...['x-cluster-client-ip', 'X-Azure-ClientIP', 'fastly-client-ip', 'x-envoy-external-address'],
-  ...['x-request-id', 'accept-encoding', 'not a name', '', 'x:y'],
+  ...'authorization Cookie host origin content-type Content-Anything sec-fetch-site'.split(' '),
+  ...'proxy-authorization connection keep-alive te trailer transfer-encoding upgrade'.split(' '),
+  ...'forwarded X-Forwarded-For x-forwarded-host x-real-ip via X-ChatKit-User'.split(' '),
+  ...'x-cluster-client-ip X-Azure-ClientIP fastly-client-ip x-envoy-external-address'.split(' '),
+  ...'x-request-id accept-encoding x:y'.split(' '),
+  'not a name',
+  '',
 ])('forward_headers may not name "%s"', (name) => {
   expect(() => load(`    forward_headers: ['x-ok', '${name}']\n`)).toThrow(/forward_headers/)
 })
 
 test.each([
-  ...['set-cookie', 'Access-Control-Allow-Origin', 'content-length', 'content-security-policy'],
-  ...[
-    'cache-control',
-    'Location',
-    'refresh',
-    'link',
-    'clear-site-data',
-    'strict-transport-security',
-  ],
-  ...['Accept-CH', 'set-login', 'speculation-rules', 'attribution-reporting-register-source'],
-  ...['www-authenticate', 'service-worker-allowed', 'connection', 'transfer-encoding', 'upgrade'],
-  ...[
-    'x-request-id',
-    'X-Content-Type-Options',
-    'vary',
-    'retry-after',
-    'ratelimit',
-    'not a name',
-    '',
-  ],
+  ...'set-cookie Access-Control-Allow-Origin content-length content-security-policy'.split(' '),
+  ...'cache-control Location refresh link clear-site-data strict-transport-security'.split(' '),
+  ...'Accept-CH set-login speculation-rules attribution-reporting-register-source'.split(' '),
+  ...'www-authenticate service-worker-allowed connection transfer-encoding upgrade'.split(' '),
+  ...'x-request-id X-Content-Type-Options vary retry-after ratelimit'.split(' '),
+  'not a name',
+  '',
 ])('expose_headers may not name "%s"', (name) => {
   expect(() => load(`    expose_headers: ['x-ok', '${name}']\n`)).toThrow(/expose_headers/)
 })
@@ -165,12 +138,6 @@ test.each(['forward_headers', 'expose_headers'])('%s takes at most 20 names', (k
   const names = (count: number) => Array.from({ length: count }, (_, at) => `x-${at}`).join(', ')
   expect(() => load(`    ${key}: [${names(20)}]\n`)).not.toThrow()
   expect(() => load(`    ${key}: [${names(21)}]\n`)).toThrow(key)
-})
-
-test('forward_headers may not name the header in which the client’s address comes', () => {
-  const named = '    forward_headers: [X-Client-Address]\n'
-  expect(() => load(named)).not.toThrow()
-  expect(() => load(named, 'client_ip_header: x-client-address')).toThrow(/forward_headers/)
 })
 
 test.each(['forward_headers', 'expose_headers'])('a hosted workflow has no %s', (key) => {

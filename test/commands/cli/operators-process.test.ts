@@ -33,14 +33,6 @@ describe('jwt explain', () => {
     expect(leaksIn(out, [{ what: 'token', value: token }])).toEqual([])
     expect(statSync(`${folder}/x.db`, { throwIfNoEntry: false })).toBeUndefined()
   })
-
-  test('a bad one: exit 1, the reason on standard error', async () => {
-    const { code, err } = await explain(tokenFor('alice', { aud: 'other' }), '--json')
-    expect(code).toBe(1)
-    expect(err).toBe(
-      'chatkit-mint: refused: 401 invalid_token: claims: aud is not for this service: "other", expected "chat-api"\n',
-    )
-  })
 })
 
 describe('doctor', () => {
@@ -64,13 +56,6 @@ describe('doctor', () => {
     expect(code).toBe(0)
     expect(said).toContain('ok    workflow support: minted and cancelled')
     expect(api.api.sessions().map(({ status }) => status)).toEqual(['cancelled'])
-  })
-
-  test('exit 1 when something is wrong', async () => {
-    const { code, said } = await doctor({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' })
-    expect(code).toBe(1)
-    expect(said).toContain('WRONG workflow support')
-    expect(said).toContain('chatkit-mint: 1 of ')
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MINIMAL, minimalWith, problemsOf } from '../fixtures.ts'
+import { minimalWith, problemsOf } from '../fixtures.ts'
 
 const withHeader = (name: string): string =>
   minimalWith('    algorithms: [RS256]', `    algorithms: [RS256]\n    token_header: ${name}`)
@@ -94,8 +94,4 @@ test.each([
       'workflows.support.forward_headers[1] is the token_header or client_ip',
     ),
   ])
-})
-
-test('a config without token_header is as it was', () => {
-  expect(problemsOf(MINIMAL)).toEqual([])
 })
