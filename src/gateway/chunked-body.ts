@@ -19,11 +19,11 @@ export function chunkedBody(connection: ServerResponse) {
   connection.chunkedEncoding = false
   return {
     /**
-     * @param piece - not empty; text is sent as UTF-8
+     * @param piece - not empty; text has a byte in each character
      * @returns false when the connection's buffer is full
      */
     write: (piece: Uint8Array | string): boolean =>
-      connection.write(isChunked ? chunkOf(piece) : piece),
+      connection.write(isChunked ? chunkOf(piece) : piece, 'latin1'),
     end(onWritten?: () => void): void {
       if (isChunked) connection.write(LAST_CHUNK)
       connection.end(onWritten)
@@ -33,12 +33,11 @@ export function chunkedBody(connection: ServerResponse) {
 
 /** @param piece - not empty, because an empty chunk would end the body */
 function chunkOf(piece: Uint8Array | string): Buffer {
-  const size = Buffer.byteLength(piece)
-  const length = size.toString(16) + LINE_END
-  const chunk = Buffer.allocUnsafe(length.length + size + LINE_END.length)
+  const length = piece.length.toString(16) + LINE_END
+  if (typeof piece === 'string') return Buffer.from(length + piece + LINE_END, 'latin1')
+  const chunk = Buffer.allocUnsafe(length.length + piece.length + LINE_END.length)
   chunk.write(length, 'latin1')
-  if (typeof piece === 'string') chunk.write(piece, length.length, 'utf8')
-  else chunk.set(piece, length.length)
-  chunk.write(LINE_END, length.length + size, 'latin1')
+  chunk.set(piece, length.length)
+  chunk.write(LINE_END, length.length + piece.length, 'latin1')
   return chunk
 }

@@ -21,7 +21,7 @@ const LAST_EVENT_MS = 250
 
 const HEARTBEAT = ': \n\n'
 
-/** Whole frames of an event stream; text is sent as UTF-8. */
+/** Whole frames of an event stream; text has a byte in each character. */
 export type Frames = Uint8Array | string
 
 /**

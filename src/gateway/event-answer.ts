@@ -1,6 +1,7 @@
 // Streams a server's answer to the client frame by frame. Events that may contain a thread or a link are
 // checked before the client gets them.
 
+import { isUtf8 } from 'node:buffer'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
@@ -16,17 +17,20 @@ import {
 } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
-import { createFrameCutter, type Piece } from './frames.ts'
+import { createFrameCutter, linesOf, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
 
+/** The parser is as fast for an event longer than this, and needs only one text of it in memory. */
+const LONG_BYTES = 64 * 1024
+
 interface EventChecks {
   /** Checks an event, and returns whether it changed the event: a promise only if it asks the store. */
   readonly atEvent: (event: SeenEvent) => boolean | Promise<boolean>
-  /** @returns the event's data as they are passed on; undefined when the event must be parsed */
-  readonly atText: (data: string) => string | undefined
+  /** @returns the frame as it is passed on; undefined when its event must be parsed */
+  readonly atFrame: (frame: Buffer) => Frames | undefined
 }
 
 interface StreamExchange {
@@ -74,10 +78,12 @@ export function createAnswerEvents({
         const checking = checkOwner(event)
         return checking === undefined ? replace() : checking.then(replace)
       },
-      atText(data) {
-        const addresses = addressesOfWidget(data)
-        if (addresses === undefined) return undefined
-        return replaceFiles(addresses) ? withAddresses(data, addresses) : data
+      atFrame(frame) {
+        if (frame.length > LONG_BYTES) return undefined
+        const text = frame.toString('latin1')
+        const addresses = addressesOfWidget(text)
+        if (addresses === undefined || !isUtf8(frame)) return undefined
+        return replaceFiles(addresses) ? withAddresses(text, addresses) : frame
       },
     }
     const { outgoing: connection } = c.env
@@ -161,11 +167,11 @@ function createFrameFilter(
   }
   return (chunk, write) => {
     if (chunk === undefined) return passOn([cutter.rest()].values(), [], write)
-    if (!cutter.passes(chunk)) {
-      return checkPart(user, () => passOn(cutter.push(chunk), [], write))
+    if (cutter.passes(chunk)) {
+      write(chunk)
+      return undefined
     }
-    write(chunk)
-    return undefined
+    return checkPart(user, () => passOn(cutter.push(chunk), [], write))
   }
 }
 
@@ -176,19 +182,21 @@ function writeAll(passed: readonly Frames[], write: (frames: Frames) => void): v
 }
 
 function bytesOf(frames: Frames): Uint8Array {
-  return typeof frames === 'string' ? Buffer.from(frames) : frames
+  return typeof frames === 'string' ? Buffer.from(frames, 'latin1') : frames
 }
 
 /** Returns a comment unchanged, an event once it is checked, and an empty text for anything else. */
-function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<string> {
-  if (piece instanceof Uint8Array) return piece
-  const { data, text, isOneLine } = piece
-  if (data === undefined) return text
-  const rewritten = isOneLine ? checks.atText(data) : undefined
-  if (rewritten !== undefined) return `data: ${rewritten}\n\n`
+function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<Frames> {
+  const { bytes, needsCheck } = piece
+  if (!needsCheck) return bytes
+  const passed = checks.atFrame(bytes)
+  if (passed !== undefined) return passed
+  const { text, data } = linesOf(bytes)
+  if (data === undefined) return Buffer.from(text)
   const event = eventOf(data)
   if (event === undefined) return ''
-  const shown = (isChanged: boolean) => (isChanged ? `data: ${JSON.stringify(event)}\n\n` : text)
+  const shown = (isChanged: boolean) =>
+    Buffer.from(isChanged ? `data: ${JSON.stringify(event)}\n\n` : text)
   const changed = checks.atEvent(event)
   return changed instanceof Promise ? changed.then(shown) : shown(changed)
 }

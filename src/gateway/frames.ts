@@ -2,18 +2,19 @@
 
 import { StreamFault } from './stream-fault.ts'
 
-/** A whole frame of an event stream: the lines between two empty lines. */
-export interface Frame {
+/** Bytes of an event stream: one whole frame to check, up to its empty line, or frames that need no check. */
+export interface Piece {
+  readonly bytes: Buffer
+  readonly needsCheck: boolean
+}
+
+/** The lines of a frame. */
+export interface FrameLines {
   /** The frame as it is passed on: its lines and an empty line, each ended by LF; empty if there are no lines. */
   readonly text: string
   /** The values of its `data:` lines; undefined when there are none, as in a comment. */
   readonly data: string | undefined
-  /** Whether the frame is one `data:` line and an empty line, as nearly all frames are. */
-  readonly isOneLine: boolean
 }
-
-/** A frame to check, or bytes that are passed on unchanged. */
-export type Piece = Frame | Uint8Array
 
 const LF = 10
 const CR = 13
@@ -89,7 +90,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
           start = end
           continue
         }
-        if (passing < start) yield chunk.subarray(passing, start)
+        if (passing < start) yield { bytes: chunk.subarray(passing, start), needsCheck: false }
         if (end === -1) {
           // A copy, because a view of a small rest would keep the memory of the whole chunk.
           keep(new Uint8Array(chunk.subarray(start)))
@@ -97,20 +98,19 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
         }
         if (size > 0) {
           keep(chunk.subarray(start, end))
-          yield frameOf(taken())
+          yield { bytes: taken(), needsCheck: true }
         } else {
           if (end - start > maxBytes) throw tooLong()
-          yield frameOf(chunk.subarray(start, end))
+          yield { bytes: chunk.subarray(start, end), needsCheck: true }
         }
         passing = start = end
       }
-      if (passing < start) yield chunk.subarray(passing, start)
+      if (passing < start) yield { bytes: chunk.subarray(passing, start), needsCheck: false }
     },
     /**
-     * @returns the last frame, if the stream ended without an empty line after it; otherwise a frame with empty
-     * text
+     * @returns the last frame, if the stream ended without an empty line after it; otherwise a frame without bytes
      */
-    rest: (): Frame => frameOf(taken()),
+    rest: (): Piece => ({ bytes: taken(), needsCheck: true }),
   }
 }
 
@@ -148,16 +148,16 @@ function needNoCheck(chunk: Buffer, start: number, end: number): boolean {
   return NEED_NO_CHECK.test(chunk.toString('latin1', start, end))
 }
 
-function frameOf(bytes: Buffer): Frame {
+export function linesOf(bytes: Buffer): FrameLines {
   const decoded = bytes.toString('utf8')
   // A client ignores one byte order mark where a stream begins. If one were left, a client could read a `data:`
   // line that was not read here.
   const text = decoded.replace(/^\ufeff+/, '')
   const line = ONE_LINE.exec(text)?.[1]
-  return line === undefined ? frameOfLines(text) : { text, data: line, isOneLine: true }
+  return line === undefined ? splitLines(text) : { text, data: line }
 }
 
-function frameOfLines(of: string): Frame {
+function splitLines(of: string): FrameLines {
   let text = ''
   let data: string | undefined
   for (const line of of.split(/\r\n|\r|\n/)) {
@@ -167,5 +167,5 @@ function frameOfLines(of: string): Frame {
     const value = line.slice(5).replace(/^ /, '')
     data = data === undefined ? value : `${data}\n${value}`
   }
-  return { text: text === '' ? '' : `${text}\n`, data, isOneLine: false }
+  return { text: text === '' ? '' : `${text}\n`, data }
 }

@@ -246,7 +246,7 @@ describe('a widget that a stream updates', () => {
     })}\n\n`
 
   /** The frame that the client gets, with L for each link, and whether the gateway parsed it. */
-  async function passed(frame: string) {
+  async function passed(frame: string | Buffer) {
     const { server, reader } = await startWritten()
     const parse = vi.spyOn(JSON, 'parse')
     server.write(frame)
@@ -270,6 +270,17 @@ describe('a widget that a stream updates', () => {
       const spaced = frame.replaceAll('":', '": ').replaceAll(',', ', ')
       expect(await passed(spaced)).toEqual({ frame: linked(spaced), isParsed: false })
     }
+  })
+
+  test('gets its links without being parsed when two of its frames come at once', async () => {
+    const text = 'data: {"type":"progress_update","text":"é"}\n\n'
+    const frames = text + frameOf(PICTURE) + frameOf({ ...PICTURE, alt: 'ü🙂' }) + text
+    expect(await passed(frames)).toEqual({ frame: linked(frames), isParsed: false })
+  })
+
+  test('is parsed when it is not UTF-8, so that the client gets text that is', async () => {
+    const frame = Buffer.from(frameOf({ ...PICTURE, alt: '\xff' }), 'latin1')
+    expect(await passed(frame)).toEqual({ frame: linked(frame.toString()), isParsed: true })
   })
 
   test('is parsed when only the parsed event shows whether a text is an address', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createFrameCutter, type Piece } from '../../src/gateway/frames.ts'
+import { createFrameCutter, linesOf, type Piece } from '../../src/gateway/frames.ts'
 import { note, rest, startWritten } from './scripted-server.ts'
 
 // A stream written by hand after the protocol: pieces of text, events that are checked, comments,
@@ -16,8 +16,8 @@ function cut(bytes: Buffer, chunkBytes: number): string {
   const cutter = createFrameCutter(1024 * 1024, () => {})
   const passed: Buffer[] = []
   const take = (pieces: Iterable<Piece>) => {
-    for (const piece of pieces) {
-      passed.push(piece instanceof Uint8Array ? Buffer.from(piece) : Buffer.from(piece.text))
+    for (const { bytes, needsCheck } of pieces) {
+      passed.push(needsCheck ? Buffer.from(linesOf(bytes).text) : bytes)
     }
   }
   for (let at = 0; at < bytes.length; at += chunkBytes) {
@@ -48,10 +48,10 @@ test('a frame whose type needs no check passes as the bytes in which it came, an
   const cutter = createFrameCutter(1024, () => {})
   const chunk = Buffer.from(`${delta('a')}\n\n${delta('b')}\n\n${done}\n\n${delta('c')}\n\n`)
   const pieces = [...cutter.push(chunk)]
-  expect(pieces.map((piece) => (piece instanceof Uint8Array ? 'bytes' : piece.data))).toEqual([
-    'bytes',
-    done.slice('data: '.length),
-    'bytes',
+  expect(pieces.map(({ bytes, needsCheck }) => [needsCheck, bytes.toString()])).toEqual([
+    [false, `${delta('a')}\n\n${delta('b')}\n\n`],
+    [true, `${done}\n\n`],
+    [false, `${delta('c')}\n\n`],
   ])
 })
 
@@ -101,10 +101,7 @@ test.each([
     const cutter = createFrameCutter(1024, () => {})
     const chunk = Buffer.from(`${delta('b')}\n\n${frame}`)
     expect([frame, cutter.passes(chunk)]).toEqual([frame, false])
-    expect([...cutter.push(chunk)].map((piece) => piece instanceof Uint8Array)).toEqual([
-      true,
-      false,
-    ])
+    expect([...cutter.push(chunk)].map(({ needsCheck }) => needsCheck)).toEqual([false, true])
   }
 })
 

@@ -34,12 +34,12 @@ export function judgeAddress(
   if (PICTURE_DATA.test(url)) return use === 'show' ? 'pass' : 'remove'
   if (url.length > MAX_URL_CHARACTERS) return 'remove'
   if (use === 'cite') return isCitable(url) ? 'pass' : 'remove'
-  if (!URL.canParse(url, urls.server)) return 'remove'
-  const { protocol, hostname, origin, pathname, search } = new URL(url, urls.server)
-  const at = originsOf(urls).find((one) => one.origin === origin)?.at
+  const parsed = URL.parse(url, urls.server)
+  if (parsed === null) return 'remove'
+  const { protocol, hostname, origin, pathname, search } = parsed
+  const at = placesOf(urls).origins.find((one) => one.origin === origin)?.at
   if (at !== undefined) {
-    const target = { at, to: pathname + search }
-    return addressOf(target, urls) === undefined ? 'remove' : target
+    return isEndpoint(parsed, urls) ? 'remove' : { at, to: pathname + search }
   }
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? 'pass' : 'remove'
 }
@@ -54,27 +54,43 @@ function isCitable(url: string): boolean {
   return !URL.canParse(url) || ['https:', 'http:', 'mailto:'].includes(new URL(url).protocol)
 }
 
+/** Parsed once, because parsing all of a server's URLs costs more than all else that an address needs. */
+const places = new WeakMap<ServerUrls, ReturnType<typeof readPlaces>>()
+
+function placesOf(urls: ServerUrls) {
+  const known = places.get(urls) ?? readPlaces(urls)
+  places.set(urls, known)
+  return known
+}
+
 /** `server` comes first, so it wins if `upload_url` has the same origin. */
-function originsOf({ server, uploadUrl }: ServerUrls) {
-  const origins = [{ at: 'server' as const, origin: new URL(server).origin }]
-  if (uploadUrl === undefined) return origins
-  return [...origins, { at: 'upload' as const, origin: new URL(uploadUrl).origin }]
+function readPlaces({ server, uploadUrl }: ServerUrls) {
+  const { origin, pathname } = new URL(server)
+  const origins: { readonly at: FileTarget['at']; readonly origin: string }[] = [
+    { at: 'server', origin },
+  ]
+  if (uploadUrl !== undefined) origins.push({ at: 'upload', origin: new URL(uploadUrl).origin })
+  return { origins, origin, path: plainPath(pathname) }
+}
+
+/** Whether it is the server's own endpoint: a request there would bypass the gateway's checks of the protocol. */
+function isEndpoint({ origin, pathname }: URL, urls: ServerUrls): boolean {
+  const server = placesOf(urls)
+  return origin === server.origin && plainPath(pathname) === server.path
 }
 
 /**
  * @returns the URL of a target; undefined for one that is not under the workflow's origins, and for the
- * server's own endpoint: a request there would bypass the gateway's checks of the protocol
+ * server's own endpoint
  */
 export function addressOf(
   { at, to }: { readonly at: unknown; readonly to: unknown },
   urls: ServerUrls,
 ): string | undefined {
-  const origin = originsOf(urls).find((one) => one.at === at)?.origin
+  const origin = placesOf(urls).origins.find((one) => one.at === at)?.origin
   // The path is appended, never resolved: resolved, one that begins with two slashes would lead elsewhere.
   if (origin === undefined || typeof to !== 'string' || !to.startsWith('/')) return undefined
-  const server = new URL(urls.server)
-  const isEndpoint = plainPath(new URL(origin + to).pathname) === plainPath(server.pathname)
-  return origin === server.origin && isEndpoint ? undefined : origin + to
+  return isEndpoint(new URL(origin + to), urls) ? undefined : origin + to
 }
 
 /**

@@ -1,7 +1,7 @@
-// Finds the addresses of pictures in the text of an event that updates a widget, and replaces them. It does not
-// parse the event, because one comes with each change of the widget. JSON that it might misread is left to the
-// parser. Text that is not JSON may pass, because no client can read it. Fields that the protocol does not have
-// are searched like the widget.
+// Finds the addresses of pictures in a frame that updates a widget, and replaces them. It does not parse the event,
+// because one comes with each change of the widget. JSON that it might misread is left to the parser. Text that
+// is not JSON may pass, because no client can read it. Fields that the protocol does not have are searched like
+// the widget.
 
 import type { FileField } from './file-fields.ts'
 
@@ -11,52 +11,62 @@ export interface WidgetAddress extends FileField {
   readonly to: number
 }
 
-/** The beginning of the event in the form that servers usually write; {@link TAIL} is its end. */
+/** The beginning of the frame in the form that servers usually write; {@link TAIL} is its end. */
 const HEAD =
-  /^\{"type": ?"thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"widget\.root\.updated", ?"widget": ?\{/
+  /^data: ?\{"type": ?"thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"widget\.root\.updated", ?"widget": ?\{/
 
 /** An event that is cut off does not end like this. */
-const TAIL = '}}}'
+const TAIL = '}}}\n\n'
 
 /**
  * Text that only the parser can check: threads and items; fields with addresses in another part of an event;
- * and escapes, because they allow many spellings of a name. Without escapes, each `"` begins or ends a string.
+ * further lines; and escapes, because they allow many spellings of a name. Without escapes, each `"` begins or
+ * ends a string.
  */
-const ELSE =
-  /\\|"(?:thread|item)|"(?:update|widget|component|content|attachments|task|workflow|annotations?|sources|image|url|image_url|preview_url)"\s*:/g
+const ELSE = String.raw`[\\\r\n]|"(?:thread|item)|"(?:update|widget|component|content|attachments|task|workflow|annotations?|sources|image|url|image_url|preview_url)"\s*:`
 
 /** Fields of the application's own data, which `fileFieldsOfEvent` leaves out too. */
-const APPLICATION_DATA = /action"\s*:|"(?:payload|data)"\s*:/i
+const DATA = String.raw`((?<=(?i:action))"\s*:|"(?i:payload|data)"\s*:)`
 
-const ADDRESS = /"(?:src|favicon)"\s*:\s*("([^"]*)")/g
+/** A field with an address; the second group is one `"` for an address that is not ASCII. */
+const ADDRESS = String.raw`"(?:src|favicon)"\s*:\s*("(?:[ !#-\[\]-~]*")?)`
+
+/** One search for all three takes a third of the time of three. */
+const NOTED = new RegExp(`${ELSE}|${DATA}|${ADDRESS}`, 'g')
 
 /**
- * @param data - the data of an event, in one line
+ * @param frame - UTF-8, with a byte in each character
  * @returns all addresses of files in it, in their order; undefined when the event must be parsed to find them
  */
-export function addressesOfWidget(data: string): readonly WidgetAddress[] | undefined {
-  const head = HEAD.exec(data)?.[0]
-  if (head === undefined || !data.endsWith(TAIL)) return undefined
-  ELSE.lastIndex = head.length
-  if (ELSE.test(data)) return undefined
+export function addressesOfWidget(frame: string): readonly WidgetAddress[] | undefined {
+  const head = HEAD.exec(frame)?.[0]
+  if (head === undefined || !frame.endsWith(TAIL)) return undefined
   const found: WidgetAddress[] = []
-  const dataFrom = data.search(APPLICATION_DATA)
-  for (const { index, 0: match, 1: string = '', 2: url = '' } of data.matchAll(ADDRESS)) {
-    if (dataFrom !== -1 && index > dataFrom) return undefined
-    const to = index + match.length
-    const field = { holder: { url }, key: 'url', url, use: 'show', attachment: undefined } as const
-    found.push({ ...field, from: to - string.length, to })
+  const end = frame.length - '\n\n'.length
+  let isBehindData = false
+  NOTED.lastIndex = head.length
+  for (let match = NOTED.exec(frame); match !== null; match = NOTED.exec(frame)) {
+    const { index, 1: data, 2: string } = match
+    if (data !== undefined) isBehindData = true
+    else if (string === undefined) return index === end ? found : undefined
+    else {
+      if (isBehindData || string === '"') return undefined
+      const to = NOTED.lastIndex
+      const url = string.slice(1, -1)
+      const from = to - string.length
+      found.push({ holder: { url }, key: 'url', url, use: 'show', attachment: undefined, from, to })
+    }
   }
-  return found
+  return undefined
 }
 
 /**
- * @param data - the data in which `addresses` were found
+ * @param frame - in which `addresses` were found
  * @param addresses - as they were found, with the new address in each one's holder
  * @returns undefined when an address was removed
  */
 export function withAddresses(
-  data: string,
+  frame: string,
   addresses: readonly WidgetAddress[],
 ): string | undefined {
   let text = ''
@@ -64,8 +74,8 @@ export function withAddresses(
   for (const { holder, key, from, to } of addresses) {
     const address = holder[key]
     if (typeof address !== 'string') return undefined
-    text += data.slice(written, from) + JSON.stringify(address)
+    text += `${frame.slice(written, from)}"${address}"`
     written = to
   }
-  return text + data.slice(written)
+  return text + frame.slice(written)
 }

@@ -10,6 +10,7 @@ const WORDS = [
   'src',
   '"src":"/files/3.png"',
   'ü🙂',
+  '/files/ü.png',
   '}}}',
 ]
 const KEYS = [
@@ -56,6 +57,8 @@ const INSERTED = [
   ',"thread":{"id":"thr_bob"}',
   '"item" :',
   '\t',
+  '\n\n',
+  'é',
 ]
 
 const written = fc
@@ -97,10 +100,12 @@ test('an event with a widget reads the same, whether its addresses are found in 
   let found = 0
   fc.assert(
     fc.property(written, (text) => {
-      const addresses = addressesOfWidget(text)
+      const frame = Buffer.from(`data: ${text}\n\n`).toString('latin1')
+      const addresses = addressesOfWidget(frame)
       if (addresses === undefined) return
       link(addresses)
-      const quick = withAddresses(text, addresses) ?? ''
+      const changed = withAddresses(frame, addresses) ?? ''
+      const quick = /^data: (.*)\n\n$/s.exec(Buffer.from(changed, 'latin1').toString())?.[1] ?? ''
       const event = parsed(text)
       if (event === undefined) return
       // The first of two fields of one name, too.
@@ -113,6 +118,20 @@ test('an event with a widget reads the same, whether its addresses are found in 
     { numRuns: 5000 },
   )
   expect(found).toBeGreaterThan(50)
+})
+
+test('an address that is not ASCII is left to the parser', () => {
+  const frameWith = (src: string) => {
+    const update = { type: 'widget.root.updated', widget: { type: 'Image', src, alt: 'Grüezi' } }
+    const event = { type: 'thread.item.updated', item_id: 'i', update }
+    return Buffer.from(`data: ${JSON.stringify(event)}\n\n`).toString('latin1')
+  }
+  expect(addressesOfWidget(frameWith('/files/u.png'))?.map(({ url }) => url)).toEqual([
+    '/files/u.png',
+  ])
+  for (const src of ['/files/ü.png', 'é', '/files/🙂']) {
+    expect([src, addressesOfWidget(frameWith(src))]).toEqual([src, undefined])
+  }
 })
 
 function parsed(text: string): { readonly type: string } | undefined {
