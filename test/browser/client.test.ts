@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { revoke } from '../support/admin-calls.ts'
 import { listen } from '../support/network/listen.ts'
 import {
   DEFAULT_CONFIG,
@@ -123,15 +124,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
 
   test('a revoke stops, for both', async () => {
     expect(await refresh(0)).toMatch(/^ek_/)
-    const revoke = await fetch(`${running.url}/v1/admin/users/alice/revoke`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${tokenFor('ada', { roles: ['chatkit-admin'] })}`,
-        'content-type': 'application/json',
-      },
-      body: JSON.stringify({ block_seconds: 60 }),
-    })
-    expect(revoke.status).toBe(200)
+    await revoke(running, 'alice', { block_seconds: 60 })
     expect(await refreshBoth()).toEqual(['user_blocked', 'user_blocked'])
     expect(await refresh(1)).toBe('user_blocked')
     expect(await told()).toEqual(['revoked'])

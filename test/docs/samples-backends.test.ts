@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { BILLING, startBackend } from '../http/backend/scene.ts'
-import { adminToken } from '../support/admin-calls.ts'
+import { revoke } from '../support/admin-calls.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 import { ROOT, type Sample, samplesIn } from './samples.ts'
@@ -66,11 +66,7 @@ describe('JavaScript', () => {
     const workflow = { id: 'helpdesk' }
     const made = await scene.client().beta.chatkit.sessions.create({ user: 'bob', workflow })
     expect(await sample.end(made.id)).toBe('cancelled')
-    await fetch(`${scene.running.url}/v1/admin/users/bob/revoke`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${adminToken()}`, 'content-type': 'application/json' },
-      body: '{"block_seconds": 600}',
-    })
+    await revoke(scene.running, 'bob', { block_seconds: 600 })
     expect(await sample.secretUnlessBlocked('bob')).toBeNull()
   })
 })

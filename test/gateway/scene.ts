@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream'
 import { Hono } from 'hono'
 import type { ChatKit } from '../../src/chatkit/port.ts'
 import { createSelfHosted } from '../../src/chatkit/self-hosted/adapter.ts'
@@ -94,7 +93,8 @@ export async function startScene(options: SceneOptions = {}) {
   const registry = options.registry ?? createSqliteRegistry({ path: ':memory:' })
   const dispatcher = connectToAny(() => undefined, { allowH2: false })
   const lines: Record<string, unknown>[] = []
-  const log = createLog({ level: 'info', destination: sink(lines) })
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  const log = createLog({ level: 'info', destination })
   const server = options.server ?? sample.url
   const memory = createMemoryBudget({ ...USUAL, ...options.gateway })
   const { draining = new AbortController().signal } = options
@@ -236,13 +236,4 @@ export function itemIn(events: readonly Json[], type: string): { id: string } {
   const found = items.find((item) => item?.type === type)
   if (found === undefined) throw new Error(`no ${type}`)
   return found
-}
-
-function sink(lines: Record<string, unknown>[]): Writable {
-  return new Writable({
-    write(chunk, _encoding, done) {
-      for (const line of String(chunk).trim().split('\n')) lines.push(JSON.parse(line))
-      done()
-    },
-  })
 }

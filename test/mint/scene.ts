@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream'
 import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
 import type { LimitSettings } from '../../src/config/settings.ts'
@@ -99,12 +98,7 @@ export function createScene(options: SceneOptions = {}) {
   const clock = { ms: NOW }
   const now = () => clock.ms
   const lines: string[] = []
-  const destination = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(String(chunk))
-      done()
-    },
-  })
+  const destination = { write: (line: string) => void lines.push(line) }
   const log = createLog({ level: 'trace', destination })
   const real = plain(createSqliteRegistry({ path: ':memory:' }))
   const registry: Registry = { ...real, ...options.registry?.(real) }

@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream'
 import { readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
@@ -30,12 +29,7 @@ export async function startInThisProcess(options: RunningOptions): Promise<Runni
     secrets: (name) => environment.secret(name)?.(),
   })
   const lines: string[] = []
-  const destination = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(String(chunk))
-      done()
-    },
-  })
+  const destination = { write: (line: string) => void lines.push(line) }
   const log = createLog({ level: 'debug', destination })
   const service = await createService({
     environment,

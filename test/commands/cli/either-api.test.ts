@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { BILLING, HOSTED, startBackend } from '../../http/backend/scene.ts'
-import { adminToken } from '../../support/admin-calls.ts'
+import { adminToken, revoke } from '../../support/admin-calls.ts'
 import { fullThread } from '../../support/chatkit/seeds.ts'
 import { forAllTests } from '../../support/started.ts'
 import { quickCli } from './run-cli.ts'
@@ -135,10 +135,7 @@ describe('refusals of the service alone', () => {
   })
 
   test('a blocked user: 77, and not that the key is wrong', async () => {
-    const headers = { authorization: `Bearer ${adminToken()}`, 'content-type': 'application/json' }
-    const path = '/v1/admin/users/mallory/revoke'
-    const body = '{"block_seconds": 600}'
-    await fetch(scene.running.url + path, { method: 'POST', headers, body })
+    await revoke(scene.running, 'mallory', { block_seconds: 600 })
     const refused = await create(BILLING, 'mallory', 'helpdesk')
     expect(refused.code).toBe(77)
     expect(refused.err).toContain("the user's access was revoked")

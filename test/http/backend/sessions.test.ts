@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { asAt } from '../../gateway/scene.ts'
-import { adminToken } from '../../support/admin-calls.ts'
+import { callAdmin, sessionsOf } from '../../support/admin-calls.ts'
 import { input } from '../../support/chatkit/server-client.ts'
 import { forAllTests } from '../../support/started.ts'
 import { BILLING, BILLING_NEXT, DESK, errorOf, HOSTED, SPACED, startBackend } from './scene.ts'
@@ -8,12 +8,8 @@ import { BILLING, BILLING_NEXT, DESK, errorOf, HOSTED, SPACED, startBackend } fr
 const scene = forAllTests(() => startBackend())
 const sessions = (key?: string) => scene.client(key).beta.chatkit.sessions
 
-async function adminSession(id: string) {
-  const response = await fetch(`${scene.running.url}/v1/admin/sessions/${id}`, {
-    headers: { authorization: `Bearer ${adminToken()}` },
-  })
-  return (await response.json()) as Record<string, unknown>
-}
+const adminSession = async (id: string) =>
+  (await callAdmin(scene.running, `GET /sessions/${id}`)).json()
 
 const BY_DEFAULT = {
   automatic_thread_titling: { enabled: true },
@@ -172,12 +168,9 @@ describe('what a key may see', () => {
   test('a session of an end user is cancelled by a key with its workflow, and by no other', async () => {
     const response = await scene.running.mint()
     expect(response.status).toBe(200)
-    const list = await fetch(`${scene.running.url}/v1/admin/sessions?user=alice&limit=1`, {
-      headers: { authorization: `Bearer ${adminToken()}` },
-    })
-    const { data } = (await list.json()) as { data: { id: string; workflow: string }[] }
-    const [{ id = '', workflow = '' } = {}] = data
-    expect(workflow).toBe('helpdesk')
+    const [session] = await sessionsOf(scene.running, 'alice')
+    expect(session).toMatchObject({ workflow: 'helpdesk' })
+    const id = session?.id ?? ''
     const refused = await errorOf(sessions(HOSTED).cancel(id))
     expect([refused.status, refused.message]).toEqual([
       404,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { adminToken } from '../../support/admin-calls.ts'
+import { callAdmin, revoke } from '../../support/admin-calls.ts'
 import { describeSqliteAndRedis } from '../../support/registry/each-store.ts'
 import { HIGH_LIMITS } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -47,22 +47,13 @@ describeSqliteAndRedis('backends on %s', (env) => {
   test('a blocked user gets none by a key either, until the block is lifted', async () => {
     const create = () => sessions(HOSTED).create({ user: 'mallory', workflow: { id: 'support' } })
     const { id } = await create()
-    const admin = (method: string, path: string, body?: string) =>
-      fetch(`${scene.running.url}/v1/admin/users/mallory/${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${adminToken()}`,
-          ...(body && { 'content-type': 'application/json' }),
-        },
-        body: body ?? null,
-      })
-    expect((await admin('POST', 'revoke', '{"block_seconds": 600}')).status).toBe(200)
+    await revoke(scene.running, 'mallory', { block_seconds: 600 })
     const before = requests()
     const refused = await errorOf(create())
     expect([refused.status, refused.code]).toEqual([403, 'user_blocked'])
     expect(requests()).toBe(before)
     expect(await sessions(HOSTED).cancel(id)).toMatchObject({ status: 'cancelled' })
-    expect((await admin('DELETE', 'block')).status).toBe(204)
+    expect((await callAdmin(scene.running, 'DELETE /users/mallory/block')).status).toBe(204)
     expect(await create()).toMatchObject({ status: 'active' })
   })
 
@@ -71,11 +62,8 @@ describeSqliteAndRedis('backends on %s', (env) => {
     const first = await sessions(DESK).create({ user: 'carol', workflow })
     const second = await sessions().create({ user: 'carol', workflow })
     const third = await sessions(DESK).create({ user: 'carol', workflow })
-    const read = async (id: string) => {
-      const headers = { authorization: `Bearer ${adminToken()}` }
-      const response = await fetch(`${scene.running.url}/v1/admin/sessions/${id}`, { headers })
-      return ((await response.json()) as { status: string }).status
-    }
+    const read = async (id: string) =>
+      (await callAdmin(scene.running, `GET /sessions/${id}`)).json()['status']
     expect(await Promise.all([first.id, second.id, third.id].map(read))).toEqual([
       'cancelled',
       'active',

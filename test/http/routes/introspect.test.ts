@@ -3,7 +3,14 @@ import { decodeJwt } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
-import { ADMINS, adminToken, mintWith, revoke, signOut } from '../../support/admin-calls.ts'
+import {
+  ADMINS,
+  adminToken,
+  callAdmin,
+  mintWith,
+  revoke,
+  signOut,
+} from '../../support/admin-calls.ts'
 import {
   helpdeskSecret,
   PUBLIC_URL,
@@ -101,9 +108,8 @@ describe('{"active": false} and no more', () => {
     const secret = await secretFor()
     expect(await answer(secret)).toMatchObject({ active: true })
     const admin = token('ada', { roles: ['chatkit-admin'] })
-    const cancelled = await fetch(`${running.url}/v1/admin/sessions/${sidOf(secret)}/cancel`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${admin}` },
+    const cancelled = await callAdmin(running, `POST /sessions/${sidOf(secret)}/cancel`, {
+      token: admin,
     })
     expect(cancelled.status).toBe(200)
     await inactive(secret)

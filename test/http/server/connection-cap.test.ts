@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream'
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mostConnections } from '../../../src/http/server/connection-cap.ts'
@@ -47,12 +46,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     lines = []
     open = []
     held = 0
-    const destination = new Writable({
-      write(chunk, _encoding, done) {
-        lines.push(JSON.parse(String(chunk)))
-        done()
-      },
-    })
+    const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
     const app = new Hono()
     app.get('/held', async (c) => {
       held++

@@ -1,6 +1,5 @@
 import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
-import { Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Origins } from '../../../src/http/origins.ts'
 import { createMintLimiter } from '../../../src/http/server/mint-limiter.ts'
@@ -43,12 +42,7 @@ afterEach(async () => {
 })
 
 function options(change: Partial<Origins>) {
-  const destination = new Writable({
-    write(chunk, _encoding, done) {
-      log.push(JSON.parse(String(chunk)))
-      done()
-    },
-  })
+  const destination = { write: (line: string) => void log.push(JSON.parse(line)) }
   return {
     mintLimiter: createMintLimiter(),
     storeWaitedMs: () => storeWaitedMs,
