@@ -38,7 +38,7 @@ export interface ListRequest {
 type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
-const anyPage = z.looseObject({ data: z.array(z.unknown()) })
+const anyPage = z.looseObject({ data: z.array(z.unknown()).nullable() })
 const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 
 /** @param parts - `forward`: requests further pages */

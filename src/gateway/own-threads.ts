@@ -10,9 +10,12 @@ const threadEntry = z.looseObject({ id: z.string() })
 /** Replaces the items of a thread in a list, where no client needs them. */
 export const NO_ITEMS = { data: [], has_more: false, after: null }
 
-/** A page of the server's list. Only the necessary fields are checked; the threads stay unchanged. */
+/** A page of the server's list. Servers in Go write an empty list as `null`. Only the necessary fields are checked; the threads stay unchanged. */
 const page = z.looseObject({
-  data: z.array(threadEntry).default([]),
+  data: z
+    .array(threadEntry)
+    .nullish()
+    .transform((list) => list ?? []),
   has_more: z.boolean().default(false),
   after: z.string().nullish(),
 })

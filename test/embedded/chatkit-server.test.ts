@@ -117,7 +117,7 @@ describe('threads and messages', () => {
     const { id } = await newThread()
     const thread = serverThread.parse(await json('threads.get_by_id', { thread_id: id }))
     expect(thread).toMatchObject({ id, title: 'hello', items: { has_more: false, after: null } })
-    expect(thread.items?.data.map(({ type }) => type)).toEqual([
+    expect(serverItemPage.parse(thread['items']).data.map(({ type }) => type)).toEqual([
       'user_message',
       'assistant_message',
     ])

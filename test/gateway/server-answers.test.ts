@@ -212,6 +212,16 @@ test('a server’s answer without a body is 502 where a thread or a page of item
   }
 })
 
+test('a list that is null, as servers in Go write an empty one, is empty', async () => {
+  const { alice, raw } = await startRaw()
+  raw(JSON_TYPE, '{"data":null,"has_more":false}')
+  const answer = await alice(['threads.list', {}])
+  expect([answer.status, await answer.json()]).toEqual([
+    200,
+    { data: [], has_more: false, after: null },
+  ])
+})
+
 test('a compressed answer is 502, and the log says that it is compressed', async () => {
   const { alice, raw, scene: at } = await startRaw()
   raw({ ...JSON_TYPE, 'content-encoding': 'gzip' }, '{}')

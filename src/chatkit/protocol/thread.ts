@@ -5,13 +5,27 @@
 import { z } from 'zod'
 
 /**
- * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC.
+ * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC. Databases and Ruby
+ * write a space before the time and the zone.
  */
-const serverTime = z.union([
-  z.iso.datetime({ local: true, offset: true }),
-  z.number().nonnegative(),
-])
+const serverTime = z.preprocess(
+  (time) => (typeof time === 'string' ? isoTime(time) : time),
+  z.union([z.iso.datetime({ local: true, offset: true }), z.number().nonnegative()]),
+)
 export type ServerTime = z.infer<typeof serverTime>
+
+function isoTime(time: string): string {
+  const zoned = time.replace(/ ?(?:UTC|GMT)$/, 'Z').replace(/ ?([+-]\d\d):?(\d\d)$/, '$1:$2')
+  return zoned.replace(/^([\d-]{10}) /, '$1T')
+}
+
+/** A list. Servers in Go write an empty one as `null`. */
+function listOf<T extends z.ZodType>(entry: T) {
+  return z
+    .array(entry)
+    .nullish()
+    .transform((list) => list ?? [])
+}
 
 /**
  * A page. `after` is the cursor of the next page; it may name an entry that is not the caller's.
@@ -20,7 +34,7 @@ export type ServerTime = z.infer<typeof serverTime>
  */
 function serverPageOf<T extends z.ZodType>(entry: T) {
   return z.looseObject({
-    data: z.array(entry).default([]),
+    data: listOf(entry),
     has_more: z.boolean().default(false),
     after: z.string().nullish(),
   })
@@ -66,7 +80,7 @@ export type ServerAnnotation = z.infer<typeof annotation>
 const assistantContent = z.looseObject({
   type: z.string().default('output_text'),
   text: z.string().nullish(),
-  annotations: z.array(annotation).default([]),
+  annotations: listOf(annotation),
 })
 /** A part of an answer. */
 export type ServerAssistantContent = z.infer<typeof assistantContent>
@@ -86,7 +100,7 @@ const question = z.looseObject({
   type: z.string(),
   question: z.string(),
   answer: z
-    .looseObject({ values: z.array(z.string()).default([]), skipped: z.boolean().default(false) })
+    .looseObject({ values: listOf(z.string()), skipped: z.boolean().default(false) })
     .nullish(),
 })
 
@@ -94,8 +108,8 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('user_message'),
-    content: z.array(userContent).default([]),
-    attachments: z.array(serverAttachment).default([]),
+    content: listOf(userContent),
+    attachments: listOf(serverAttachment),
     quoted_text: z.string().nullish(),
     inference_options: z
       .looseObject({
@@ -107,7 +121,7 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('assistant_message'),
-    content: z.array(assistantContent).default([]),
+    content: listOf(assistantContent),
   }),
   z.looseObject({ ...envelope, type: z.literal('widget'), widget: z.unknown() }),
   z.looseObject({
@@ -126,7 +140,7 @@ const knownServerItem = z.discriminatedUnion('type', [
     type: z.literal('workflow'),
     workflow: z.looseObject({
       type: z.string().default('custom'),
-      tasks: z.array(task).default([]),
+      tasks: listOf(task),
     }),
   }),
   z.looseObject({
@@ -134,7 +148,7 @@ const knownServerItem = z.discriminatedUnion('type', [
     type: z.literal('structured_input'),
     /** `pending`, `answered` or `skipped`. */
     status: z.string().default('pending'),
-    inputs: z.array(question).default([]),
+    inputs: listOf(question),
   }),
 ])
 /** An item of a kind that is named here. */
@@ -161,19 +175,21 @@ export function isKnownItem(item: ServerItem): item is KnownServerItem {
 /** Answer of `items.list`. */
 export const serverItemPage = serverPageOf(serverItem)
 
-/** A thread. In lists it comes without items or with an empty page of them. */
+/** A thread. Its first items may come with it; nobody reads them there, so they may have any shape. */
 export const serverThread = z.looseObject({
   id: z.string().min(1),
   title: z.string().nullish(),
   created_at: serverTime,
   /** `active`, `locked` or `closed`; active when absent. */
   status: z.looseObject({ type: z.string(), reason: z.string().nullish() }).nullish(),
-  items: serverItemPage.nullish(),
 })
 export type ServerThread = z.infer<typeof serverThread>
 
 /** Answer of `threads.list`. */
 export const serverThreadPage = serverPageOf(serverThread)
+
+/** The same, with threads that need not be readable: one of them must not hide the others. */
+export const anyThreadPage = serverPageOf(z.unknown())
 
 /** Answer of `threads.sync_custom_action`. */
 export const syncActionAnswer = z.looseObject({ updated_item: serverItem.nullish() })

@@ -5,7 +5,7 @@ import { eachBounded } from '../../lib/concurrency.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { CallOptions } from '../port.ts'
 import { serverFault } from '../protocol/server-fault.ts'
-import { serverThread, serverThreadPage } from '../protocol/thread.ts'
+import { anyThreadPage, serverThread } from '../protocol/thread.ts'
 import { toWireThread } from '../protocol/to-wire.ts'
 import { collect, type Fetched, listOf } from '../wire/pages.ts'
 import type { Thread, ThreadPage } from '../wire/thread.ts'
@@ -114,8 +114,10 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
 async function firstList(ask: Ask, user: string, { order = 'desc', after }: ThreadListQuery) {
   const page = async (cursor: object) => {
     const params = { limit: PAGE, order, ...cursor }
-    const answer = await ask(user, { type: 'threads.list', params }, serverThreadPage)
-    const threads = answer.data.map((thread) => toWireThread(thread, user))
+    const answer = await ask(user, { type: 'threads.list', params }, anyThreadPage)
+    const readable = answer.data.flatMap((thread) => serverThread.safeParse(thread).data ?? [])
+    if (readable.length === 0 && answer.data.length > 0) throw unreadable()
+    const threads = readable.map((thread) => toWireThread(thread, user))
     return { threads, isWhole: !answer.has_more, failure: undefined }
   }
   const from = after === undefined ? undefined : await page({ after }).catch(localFailure)
@@ -129,6 +131,10 @@ async function firstList(ask: Ask, user: string, { order = 'desc', after }: Thre
 function localFailure(error: unknown): ServiceError {
   if (error instanceof ServiceError && LOCAL_FAILURES.has(error.code)) return error
   throw error
+}
+
+function unreadable(): ServiceError {
+  return serverFault('upstream_invalid_response', 'no thread of the list fits the ChatKit protocol')
 }
 
 function unanswered(cause: unknown): ServiceError {

@@ -85,7 +85,7 @@ function deleteOwned(
   })
 }
 
-const anyPage = z.looseObject({ data: z.array(z.unknown()) })
+const anyPage = z.looseObject({ data: z.array(z.unknown()).nullable() })
 
 async function requireServer(ask: Ask, user: string): Promise<void> {
   try {

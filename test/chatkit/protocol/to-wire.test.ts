@@ -47,6 +47,16 @@ describe('times', () => {
     expect(toUnixSeconds(time)).toBe(seconds)
   })
 
+  it.each([
+    '2026-01-02 03:04:05',
+    '2026-01-02 03:04:05.987 UTC',
+    '2026-01-01 22:04:05 -0500',
+    '2026-01-02T05:04:05+0200',
+  ])('%s, as a database or Ruby writes it, is read', (time) => {
+    const read = serverThread.parse({ id: 'thr_1', created_at: time })
+    expect(toWireThread(read, 'u').created_at).toBe(SECONDS)
+  })
+
   describe('in another time zone', () => {
     afterEach(() => {
       vi.unstubAllEnvs()
@@ -59,12 +69,20 @@ describe('times', () => {
     })
   })
 
-  it.each(['yesterday', '', '2026-01-02', '2026-13-02T03:04:05Z', -1, null, true])(
-    '%j is none',
-    (time) => {
-      expect(serverThread.safeParse({ id: 'thr_1', created_at: time }).success).toBe(false)
-    },
-  )
+  it.each([
+    'yesterday',
+    '',
+    '2026-01-02',
+    '2026-01-02 ',
+    ' 03:04:05',
+    '2026-01-02 03:04:05 CET',
+    '2026-13-02T03:04:05Z',
+    -1,
+    null,
+    true,
+  ])('%j is none', (time) => {
+    expect(serverThread.safeParse({ id: 'thr_1', created_at: time }).success).toBe(false)
+  })
 })
 
 describe('threads', () => {
@@ -296,6 +314,8 @@ describe('what a server answers is read tolerantly', () => {
 
   it('pages, with and without their fields', () => {
     expect(serverThreadPage.parse({})).toEqual({ data: [], has_more: false })
+    // An empty list of a server in Go.
+    expect(serverThreadPage.parse({ data: null })).toEqual({ data: [], has_more: false })
     const page = { data: [item], has_more: true, after: 'itm_1', more: 1 }
     expect(serverItemPage.parse(page)).toEqual(page)
     expect(serverItemPage.safeParse({ data: {} }).success).toBe(false)
@@ -307,6 +327,28 @@ describe('what a server answers is read tolerantly', () => {
     expect(serverThread.parse(whole)).toEqual(whole)
     expect(serverThread.parse({ id: 'thr_1', created_at: 5, later: 1 })).toHaveProperty('later', 1)
     expect(serverThread.safeParse({ created_at: AT }).success).toBe(false)
+  })
+
+  it('threads whose items have another shape', () => {
+    for (const items of [[], 'none', { data: [{ type: 5 }] }]) {
+      expect(serverThread.safeParse({ id: 'thr_1', created_at: AT, items }).success).toBe(true)
+    }
+  })
+
+  it('items whose lists are null, as servers in Go write empty ones', () => {
+    const message = { ...base, content: null, attachments: null }
+    expect(serverItem.parse({ ...message, type: 'user_message' })).toMatchObject({
+      content: [],
+      attachments: [],
+    })
+    const content = [{ type: 'output_text', text: 'hi', annotations: null }]
+    expect(serverItem.parse({ ...base, type: 'assistant_message', content })).toMatchObject({
+      content: [{ annotations: [] }],
+    })
+    const workflow = { type: 'custom', tasks: null }
+    expect(serverItem.parse({ ...base, type: 'workflow', workflow })).toMatchObject({
+      workflow: { tasks: [] },
+    })
   })
 
   it('a malformed item of a known kind is refused, and does not pass as an unknown kind', () => {

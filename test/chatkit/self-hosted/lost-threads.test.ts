@@ -43,6 +43,20 @@ test.each([404, 500, 503, 400, 403])(
   },
 )
 
+test('a thread that the server writes in no known shape is left out, told, and kept', async () => {
+  const { server, list, missing, ownerOf } = await start(4)
+  server.unreadable.add('t2')
+  expect(await list()).toMatchObject({ ids: ['t3', 't1', 't0'], more: false })
+  expect(missing).toEqual(['t2'])
+  expect(await ownerOf('t2')).toBe('alice')
+})
+
+test('a list of which no thread can be read fails', async () => {
+  const { server, list } = await start(3)
+  for (const [id] of server.threads) server.unreadable.add(id)
+  await expect(list()).rejects.toMatchObject({ code: 'upstream_unavailable' })
+})
+
 test('a thread that cannot be shown fails the list when the server’s own list does not answer', async () => {
   const { server, list } = await start(3)
   server.lost.add('t1')

@@ -18,6 +18,8 @@ export async function startPlainServer() {
     /** Ids that it lists no longer, and answers with `lostStatus`. */
     lost: new Set<string>(),
     lostStatus: 500,
+    /** Ids of threads whose time of creation is none. */
+    unreadable: new Set<string>(),
     /** Whether a list has one user's threads, everyone's, none, or fails. */
     lists: 'own' as 'own' | 'everyone' | 'nothing' | 'error',
     /** Instead, for users who have no threads. */
@@ -50,13 +52,16 @@ export async function startPlainServer() {
     const last = page.at(-1)
     const more = start + limit < sorted.length
     const cursor = more && last !== undefined ? cursorOf(last[0]) : null
-    return [200, { data: page.map(([id]) => threadOf(id)), has_more: more, after: cursor }]
+    return [200, { data: page.map(([id]) => shown(id)), has_more: more, after: cursor }]
   }
   function one(type: string, { thread_id = '' }: Params): [number, object] {
     const found = server.threads.some(([id]) => id === thread_id)
     if (!found || server.lost.has(thread_id)) return [server.lostStatus, {}]
     if (type === 'threads.delete') server.lost.add(thread_id)
-    return [200, threadOf(thread_id)]
+    return [200, shown(thread_id)]
+  }
+  function shown(id: string): object {
+    return { ...threadOf(id), ...(server.unreadable.has(id) && { created_at: 'yesterday' }) }
   }
   const { origin } = await listen(listening)
   onTestFinished(() => {
