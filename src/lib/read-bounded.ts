@@ -20,13 +20,20 @@ export async function readBounded(
   limit: number,
   hold?: (bytes: number) => void,
 ): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
+  // A list of chunks of one byte would take a hundred times the length of the body.
+  let bytes: Buffer = Buffer.alloc(0)
   let length = 0
   for await (const chunk of body) {
-    length += chunk.length
-    if (length > limit) throw new TooLargeError(`more than ${limit} bytes`)
-    hold?.(length)
-    chunks.push(chunk)
+    const total = length + chunk.length
+    if (total > limit) throw new TooLargeError(`more than ${limit} bytes`)
+    hold?.(total)
+    if (total > bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(total, 2 * length))
+      bytes.copy(larger, 0, 0, length)
+      bytes = larger
+    }
+    bytes.set(chunk, length)
+    length = total
   }
-  return Buffer.concat(chunks, length)
+  return bytes.subarray(0, length)
 }

@@ -30,6 +30,18 @@ describe('readBounded', () => {
     expect(made).toBeLessThan(10)
   })
 
+  test('copies each chunk, so that none of many small ones is kept', async () => {
+    const chunk = new Uint8Array(1)
+    async function* many() {
+      for (let at = 0; at < 300; at++) {
+        chunk[0] = at % 256
+        yield chunk
+      }
+    }
+    const bytes = await readBounded(many(), 300)
+    expect([...bytes]).toEqual(Array.from({ length: 300 }, (_, at) => at % 256))
+  })
+
   test('passes on an error of the source', async () => {
     const broken = new Readable({
       read() {
