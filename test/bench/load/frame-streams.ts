@@ -60,24 +60,31 @@ export interface FrameServer {
 }
 
 export async function startFrameServer(): Promise<FrameServer> {
-  const turns = Array.from({ length: TURNS }, () => new Set<ServerResponse>())
+  const turns = Array.from({ length: TURNS }, () => new Set<() => void>())
   let opened = 0
-  let sent = 0
-  const next = (): Buffer => {
-    sent++
-    if (server.kind === 'widget') return WIDGET
-    return server.kind === 'pictures' && sent % PICTURE_EACH === 0 ? picture(sent) : TEXT
+  let pictures = 0
+  /** Sends the next frame of a stream. Each stream has its own pictures, at other times than its neighbours. */
+  const sender = (response: ServerResponse) => {
+    let sent = opened % PICTURE_EACH
+    return () => {
+      sent++
+      const isPicture = server.kind === 'pictures' && sent % PICTURE_EACH === 0
+      const other = server.kind === 'widget' ? WIDGET : TEXT
+      response.write(isPicture ? picture(++pictures) : other)
+    }
   }
   const http = createServer((incoming, response) => {
     incoming.resume()
-    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(next())
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
     const turn = turns[opened++ % TURNS]
-    turn?.add(response)
-    response.on('close', () => turn?.delete(response))
+    const send = sender(response)
+    send()
+    turn?.add(send)
+    response.on('close', () => turn?.delete(send))
   })
   let tick = 0
   const timer = setInterval(() => {
-    for (const response of turns[tick++ % TURNS] ?? []) response.write(next())
+    for (const send of turns[tick++ % TURNS] ?? []) send()
   }, TICK_MS)
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const server: FrameServer = {
