@@ -1,9 +1,8 @@
 // Writes a stream to the client's connection: reads from the server only while that connection's buffer is not full,
-// keeps the connection alive, and ends the stream at its time limits.
+// keeps the connection alive, and ends the stream at its time limits. It does HTTP's chunked coding itself.
 
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import { type ChunkedBody, chunkedBody } from './chunked-body.ts'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Time limits of a stream, in milliseconds. */
@@ -20,6 +19,9 @@ export interface StreamLimits {
 const LAST_EVENT_MS = 250
 
 const HEARTBEAT = ': \n\n'
+
+const LINE_END = '\r\n'
+const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
 /** Whole frames of an event stream; text has a byte in each character. */
 export type Frames = Uint8Array | string
@@ -129,7 +131,7 @@ function pump({
   readonly source: Readable
   readonly filter: FrameFilter
   readonly connection: ServerResponse
-  readonly body: ChunkedBody
+  readonly body: ReturnType<typeof chunkedBody>
   readonly onChunk: () => void
   readonly onFull: () => void
 }): Promise<void> {
@@ -183,4 +185,39 @@ function pump({
     })
   })
   return promise
+}
+
+/**
+ * Does the chunked coding (RFC 9112 §7.1) itself. Node writes length, line end, bytes and line end one by one,
+ * which takes a fifth of the CPU time of a frame.
+ *
+ * @param connection - an answer whose head has been written
+ */
+function chunkedBody(connection: ServerResponse) {
+  // HTTP/1.0 has no chunks: the body ends with the connection.
+  const isChunked = connection.chunkedEncoding
+  connection.chunkedEncoding = false
+  return {
+    /**
+     * @param piece - not empty; text has a byte in each character
+     * @returns false when the connection's buffer is full
+     */
+    write: (piece: Uint8Array | string): boolean =>
+      connection.write(isChunked ? chunkOf(piece) : piece, 'latin1'),
+    end(onWritten?: () => void): void {
+      if (isChunked) connection.write(LAST_CHUNK)
+      connection.end(onWritten)
+    },
+  }
+}
+
+/** @param piece - not empty, because an empty chunk would end the body */
+function chunkOf(piece: Uint8Array | string): Buffer {
+  const length = piece.length.toString(16) + LINE_END
+  if (typeof piece === 'string') return Buffer.from(length + piece + LINE_END, 'latin1')
+  const chunk = Buffer.allocUnsafe(length.length + piece.length + LINE_END.length)
+  chunk.write(length, 'latin1')
+  chunk.set(piece, length.length)
+  chunk.write(LINE_END, length.length + piece.length, 'latin1')
+  return chunk
 }

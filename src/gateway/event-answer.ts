@@ -177,7 +177,7 @@ function createFrameFilter(
 
 function writeAll(passed: readonly Frames[], write: (frames: Frames) => void): void {
   const [only = ''] = passed
-  const whole = passed.length < 2 ? only : Buffer.concat(passed.map((frames) => bytesOf(frames)))
+  const whole = passed.length < 2 ? only : Buffer.concat(passed.map(bytesOf))
   if (whole.length > 0) write(whole)
 }
 

@@ -1,5 +1,6 @@
 // Wraps a secret, so that no log line, answer or error message can show it by accident. Tells which texts can be a
 // secret, and redacts what looks like one in a text.
+import { hash } from 'node:crypto'
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
@@ -45,6 +46,14 @@ export class Secret {
   [inspect.custom](): string {
     return REDACTED
   }
+}
+
+/**
+ * Hex SHA-256 of a client secret, for the registry. Client secrets are long and random, so nobody can find one by
+ * guessing, and a slow password hash is not needed.
+ */
+export function hashSecret(secret: Secret): string {
+  return hash('sha256', secret.reveal())
 }
 
 /**

@@ -3,9 +3,9 @@
 import type { RateLimit } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { hashSecret } from '../lib/hash.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
+import { hashSecret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
 import type { RateState, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
 

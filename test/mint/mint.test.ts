@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
-import { hashSecret } from '../../src/lib/hash.ts'
+import { hashSecret } from '../../src/lib/secret.ts'
 import { userId } from '../support/ids.ts'
 import { forEachTest } from '../support/started.ts'
 import { createScene, ISSUER, NOW, NOW_SECONDS, order, unavailable } from './scene.ts'

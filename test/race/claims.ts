@@ -1,7 +1,6 @@
 // The promises that are checked. Each function returns a sentence for every promise that is broken.
 import { unixSeconds } from '../../src/lib/clock.ts'
-import { hashSecret } from '../../src/lib/hash.ts'
-import { Secret } from '../../src/lib/secret.ts'
+import { hashSecret, Secret } from '../../src/lib/secret.ts'
 import type { SessionRecord } from '../../src/registry/records.ts'
 import type { UpstreamSession } from './fake-upstream.ts'
 import { type Deed, isOf } from './orders.ts'

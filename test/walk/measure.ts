@@ -19,10 +19,10 @@ export interface PathLength {
  * gets its links in its text.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 60, functions: 213 },
-  'admin-revoke': { files: 44, functions: 138 },
+  mint: { files: 59, functions: 213 },
+  'admin-revoke': { files: 43, functions: 138 },
   'own-threads': { files: 51, functions: 175 },
-  'gateway-stream': { files: 48, functions: 222 },
+  'gateway-stream': { files: 46, functions: 221 },
 }
 
 const WARM_UP = 10

@@ -1,8 +1,7 @@
 // Hashes users for the log. The registry keeps the key, so that a user has the same hash in every line, on
 // every instance and after a restart.
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { createUserHash } from '../../lib/hash.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Registry } from '../../registry/port.ts'
 
@@ -53,4 +52,14 @@ export async function startUserHash({
     await setTimeout(AGAIN_MS)
   }
   return (user) => hash?.(user)
+}
+
+/**
+ * Makes the function that hashes a user for the log: 16 hex digits. A user has the same hash in all
+ * lines of one installation, and nobody without the key can find out who it is.
+ *
+ * @param key - random bytes, kept in the registry
+ */
+function createUserHash(key: Uint8Array): (user: string) => string {
+  return (user) => createHmac('sha256', key).update(user).digest('hex').slice(0, 16)
 }

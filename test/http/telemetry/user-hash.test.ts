@@ -21,12 +21,14 @@ function scene({ away }: { readonly away: boolean }) {
   return { store, said, ended, start: () => startUserHash({ registry, log, ended: ended.signal }) }
 }
 
-test('a user has the same hash on every instance and after a restart', async () => {
+test('a user has the same hash on every instance and after a restart, and another one with another store', async () => {
   const { start, said } = scene({ away: false })
   const [one, other] = [await start(), await start()]
   expect(one('alice')).toMatch(/^[0-9a-f]{16}$/)
   expect(other('alice')).toBe(one('alice'))
   expect(one('bob')).not.toBe(one('alice'))
+  const elsewhere = await scene({ away: false }).start()
+  expect(elsewhere('alice')).not.toBe(one('alice'))
   expect(said).toEqual([])
 })
 
