@@ -56,43 +56,8 @@ test('a repeated Authorization header is invalid_request, even when both are equ
 })
 
 describe('cookie', () => {
-  test('a cookie counts without an Authorization header and with a proven origin', () => {
-    expect(read({ cookieHeader: 'theme=dark; __session=a.b.c; x=y' })).toEqual({
-      token: 'a.b.c',
-      cookie: '__session',
-    })
-  })
-
   test('the value of a cookie keeps its equals signs', () => {
     expect(read({ cookieHeader: '__session=a=b==' }).token).toBe('a=b==')
-  })
-
-  test.each([
-    ['an origin that is not proven', { originProven: false }],
-    ['a call that takes no cookies (admin)', { cookiesAllowed: false }],
-    ['an Authorization header of another scheme', { authorization: 'Basic dXNlcjpwYXNz' }],
-    ['an empty Authorization header', { authorization: '' }],
-    ['an empty value', { cookieHeader: '__session=' }],
-    ['another name', { cookieHeader: '__Session=a.b.c; session=a.b.c; x__session=a.b.c' }],
-    ['the name inside a value', { cookieHeader: 'x="; y=__session=a.b.c' }],
-    ['a name without a value', { cookieHeader: '__session' }],
-  ])('a cookie does not count with %s', (_name, changes) => {
-    const refused = refusal({ cookieHeader: '__session=a.b.c', ...changes })
-    expect(refused).toMatchObject({ code: 'missing_token' })
-  })
-
-  test('an Authorization header counts before a cookie', () => {
-    const both = { authorization: 'Bearer d.e.f', cookieHeader: '__session=a.b.c' }
-    expect(read(both)).toEqual({ token: 'd.e.f', cookie: undefined })
-  })
-
-  test.each([
-    ['two of one name', '__session=a.b.c; __session=d.e.f'],
-    ['two of one name, equal', '__session=a.b.c;__session=a.b.c'],
-    ['two of one name, one empty', '__session=; __session=a.b.c'],
-    ['two names of configured issuers', '__session=a.b.c; sso=d.e.f'],
-  ])('cookies are invalid_request when there are %s', (_name, cookieHeader) => {
-    expect(refusal({ cookieHeader })).toMatchObject({ code: 'invalid_request' })
   })
 
   test('two cookies of one name are no error where cookies do not count', () => {

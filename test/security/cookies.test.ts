@@ -63,15 +63,6 @@ describe('the cookie counts', () => {
   })
 })
 
-test.each(['\u00a0', '\u0085'])(
-  'a cookie of a sibling domain, named %j and ours, fixes nobody’s session',
-  async (space) => {
-    const answer = await mint(`Cookie: ${space}__session=${token}`, origin)
-    expectProblem(answer, 401, 'missing_token')
-    expect(running.upstream.requests()).toEqual([])
-  },
-)
-
 describe('the cookie does not count', () => {
   test.each<[string, readonly string[], number, ErrorCode]>([
     ['with nothing to prove the origin', [cookie], ...MISSING],
