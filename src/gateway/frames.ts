@@ -16,6 +16,12 @@ export interface FrameLines {
   readonly data: string | undefined
 }
 
+/**
+ * Parts of a frame that are kept before they are joined. A frame may come byte by byte, and a buffer for each would take
+ * a hundred times its length.
+ */
+const MOST_PARTS = 1000
+
 const LF = 10
 const CR = 13
 
@@ -47,6 +53,8 @@ const ONE_LINE = /^data: (.*)\n\n$/
  */
 export function createFrameCutter(maxBytes: number, hold: (bytes: number) => void) {
   let parts: Uint8Array[] = []
+  /** Number of parts at the beginning that were joined already. */
+  let joined = 0
   let size = 0
   const scanner = createScanner()
 
@@ -55,11 +63,15 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
     if (size > maxBytes) throw tooLong()
     hold(size)
     parts.push(part)
+    if (parts.length - joined < MOST_PARTS) return
+    parts.push(Buffer.concat(parts.splice(joined)))
+    joined++
   }
 
   function taken(): Buffer {
     const bytes = Buffer.concat(parts, size)
     parts = []
+    joined = 0
     size = 0
     hold(0)
     return bytes

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { createFrameCutter, linesOf, type Piece } from '../../src/gateway/frames.ts'
 import { note, rest, startWritten } from './scripted-server.ts'
@@ -170,4 +172,22 @@ test('an event of 8 MB passes, and a picture in it', async () => {
   server.write(event)
   server.end()
   expect((await rest(reader)) === event).toBe(true)
+})
+
+test('a frame that comes byte by byte takes little more memory than its length', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const cutter = createFrameCutter(1024 * 1024, () => {})
+  const used = () => {
+    collect()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  const before = used()
+  const bytes = Buffer.from(`data: ${'x'.repeat(200_000)}`)
+  for (let at = 0; at < bytes.length; at++) {
+    for (const _ of cutter.push(bytes.subarray(at, at + 1))) throw new Error('no frame is whole')
+  }
+  expect(used() - before).toBeLessThan(10 * bytes.length)
+  expect(cutter.rest().bytes.equals(bytes)).toBe(true)
 })
