@@ -8,7 +8,6 @@ import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import { addressesOfWidget, withAddresses } from '../chatkit/protocol/widget-text.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
-import type { HeldMemory } from '../lib/shares/memory-budget.ts'
 import {
   type FrameFilter,
   type Frames,
@@ -97,7 +96,13 @@ export function createAnswerEvents({
     connection.flushHeaders()
     // The bytes that the cutter holds. A stream's memory is these and what the client has not read yet.
     let cut = 0
-    const count = () => hold(memory, cut + connection.writableLength)
+    const count = () => {
+      try {
+        memory.hold(cut + connection.writableLength)
+      } catch (error) {
+        throw new StreamFault('overloaded', error)
+      }
+    }
     const cutter = createFrameCutter(maxFrameBytes, (bytes) => {
       cut = bytes
       count()
@@ -123,14 +128,6 @@ export function createAnswerEvents({
     })
     const unwatch = streams.watch({ id: session.id, user: session.user }, end)
     return RESPONSE_ALREADY_SENT.clone()
-  }
-}
-
-function hold(memory: HeldMemory, bytes: number): void {
-  try {
-    memory.hold(bytes)
-  } catch (error) {
-    throw new StreamFault('overloaded', error)
   }
 }
 
@@ -171,7 +168,13 @@ function createFrameFilter(
       write(chunk)
       return undefined
     }
-    return checkPart(user, () => passOn(cutter.push(chunk), [], write))
+    return checkPart(user, () => {
+      // Without the cutter where the chunk is one frame of a widget, as most chunks are while a widget changes.
+      const frame = cutter.isBetweenFrames() ? checks.atFrame(chunk) : undefined
+      if (frame === undefined) return passOn(cutter.push(chunk), [], write)
+      write(frame)
+      return undefined
+    })
   }
 }
 

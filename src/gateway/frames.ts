@@ -77,13 +77,15 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
     return bytes
   }
 
+  const isBetweenFrames = () => size === 0 && scanner.isBetweenFrames()
   const tooLong = () =>
     new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
 
   return {
     /** Whether a chunk consists of whole frames that need no check, as nearly all chunks do. */
-    passes: (chunk: Buffer): boolean =>
-      size === 0 && scanner.isBetweenFrames() && needNoCheck(chunk, 0, chunk.length),
+    passes: (chunk: Buffer): boolean => isBetweenFrames() && needNoCheck(chunk, 0, chunk.length),
+    /** Whether no frame is incomplete. */
+    isBetweenFrames,
     /**
      * @param chunk - a chunk for which `passes` is false
      * @returns the frames that this chunk completes; adjacent frames that need no check are one piece
