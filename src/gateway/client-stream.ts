@@ -75,10 +75,11 @@ export function streamToClient({
       body.end()
       return
     }
-    // A client that does not read cannot keep the answer or the connection open.
-    const { socket } = connection
+    // A client that does not read cannot keep the answer or the connection open. One that has read everything may
+    // send its next request on the connection, so that is not closed.
+    const { socket, writableLength: unread } = connection
     body.write(`data: ${JSON.stringify(fault.event)}\n\n`)
-    body.end(() => socket?.destroySoon())
+    body.end(() => unread > 0 && socket?.destroySoon())
     setTimeout(() => {
       if (!connection.writableFinished) connection.destroy()
     }, LAST_EVENT_MS).unref()

@@ -9,7 +9,7 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { listen } from '../support/network/listen.ts'
-import { rawRequest } from '../support/raw-http.ts'
+import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
 import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
 
@@ -101,6 +101,23 @@ test('a request ends with 401 when its session is cancelled before the server an
   expect(performance.now() - started).toBeLessThan(1000)
   const outcome = () => scene.sample.server.requests()[0]?.outcome
   await expect.poll(outcome).toBe('client_gone')
+})
+
+test('a client whose stream ended with an error sends its next request on the same connection', async () => {
+  const { url, opened } = await startScripted()
+  const { scene, session } = await start({ server: url })
+  const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
+  const headers = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
+  const connection = await openRaw(scene.url)
+  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
+  await expect.poll(() => opened.length).toBe(1)
+  opened[0]?.write(note('x'))
+  await scene.registry.beginCancel(session.id, seconds())
+  await expect.poll(() => connection.rest()).toMatch(/"type":"error".*\s+0\r\n\r\n$/)
+  // Longer than the client has to read the last event.
+  await wait(300)
+  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
+  await expect.poll(() => connection.rest()).toMatch(/0\r\n\r\nHTTP\/1\.1 401 /)
 })
 
 test('a stream that its client does not read ends with its session, and its connection is closed', async () => {
