@@ -8,13 +8,14 @@ import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './call
 import { type Drilled, startDrilled } from './drill.ts'
 import { createJumpingClock, type JumpingClock } from './jumping-clock.ts'
 
-// The identity provider goes away while widgets mint.
+// The identity provider goes away and changes its keys, while widgets mint.
 
 const WIDGETS = 8
 /** The contract's: nobody can make us fetch more often. */
 const COOL_DOWN_SECONDS = 5
 
 const old = createSigner('ES256', 'old')
+const fresh = createSigner('ES256', 'fresh')
 
 let clock: JumpingClock
 let service: Drilled
@@ -116,5 +117,42 @@ describe('down', () => {
     expect(await isReady()).toBe(false)
     // One may wait for the first fetch that fails, and for no other.
     expect(quantile(during, 0.9)).toBeLessThan(1000)
+  })
+})
+
+describe('new keys', () => {
+  test('with overlap: no request fails', async () => {
+    await start()
+    let signer = old
+    const widgets = load(() => signer)
+    await widgets.next(WIDGETS)
+    idp.keys = [old.publicJwk, fresh.publicJwk]
+    // As long as providers publish a key before they sign with it, at least.
+    await clock.jump(service, COOL_DOWN_SECONDS)
+    signer = fresh
+    await widgets.next(4 * WIDGETS)
+    idp.keys = [fresh.publicJwk]
+    await clock.jump(service, 11 * 60)
+    await widgets.next(4 * WIDGETS)
+    expect(kinds(await widgets.stop())).toEqual(new Set([200]))
+    expect(idp.fetches.jwks).toBe(3)
+    expect((await mint('late', old)).code).toBe('invalid_token')
+  })
+
+  test('hard: at most 5 s of 401, and the old ones are worth nothing', async () => {
+    await start()
+    let signer = old
+    const widgets = load(() => signer)
+    await widgets.next(WIDGETS)
+    idp.keys = [fresh.publicJwk]
+    signer = fresh
+    const rotated = performance.now()
+    const minted = async () => (await mint('first', fresh)).status
+    await expect.poll(minted, { timeout: 10_000, interval: 50 }).toBe(200)
+    expect(performance.now() - rotated).toBeLessThan(COOL_DOWN_SECONDS * 1000 + 1000)
+    expect(kinds(await widgets.next(40))).toEqual(new Set([200]))
+    expect(kinds(await widgets.stop())).toEqual(new Set([200, 'invalid_token']))
+    expect(idp.fetches.jwks).toBe(2)
+    expect((await mint('late', old)).code).toBe('invalid_token')
   })
 })
