@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
+import { nullableList } from '../chatkit/protocol/thread.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 import { threadsOfItems } from './event-owner.ts'
 
@@ -10,12 +11,9 @@ const threadEntry = z.looseObject({ id: z.string() })
 /** Replaces the items of a thread in a list, where no client needs them. */
 export const NO_ITEMS = { data: [], has_more: false, after: null }
 
-/** A page of the server's list. Servers in Go write an empty list as `null`. Only the necessary fields are checked; the threads stay unchanged. */
+/** A page of the server's list. Only the necessary fields are checked; the threads stay unchanged. */
 const page = z.looseObject({
-  data: z
-    .array(threadEntry)
-    .nullish()
-    .transform((list) => list ?? []),
+  data: nullableList(threadEntry),
   has_more: z.boolean().default(false),
   after: z.string().nullish(),
 })

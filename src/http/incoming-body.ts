@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { finished } from 'node:stream'
-import { TooLargeError } from '../lib/read-bounded.ts'
+import { createBoundedBytes } from '../lib/read-bounded.ts'
 
 /** Chunks of a body after which other connections get a turn; about 1 ms of CPU. */
 const MOST_CHUNKS_A_TURN = 1000
@@ -13,7 +13,7 @@ const MOST_CHUNKS_A_TURN = 1000
  *
  * @param limits - `milliseconds` for the body to arrive
  * @param hold - told how many bytes of the body are held, before they are; may refuse
- * @throws {@link TooLargeError}; what `hold` throws; an error when the body does not arrive
+ * @throws `TooLargeError`; what `hold` throws; an error when the body does not arrive
  */
 export function readIncoming(
   incoming: IncomingMessage,
@@ -21,8 +21,7 @@ export function readIncoming(
   hold: (bytes: number) => void,
 ): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
-  let bytes: Buffer = Buffer.alloc(0)
-  let length = 0
+  const bytes = createBoundedBytes(limits.maxBytes, hold)
   let chunks = 0
 
   /** Leaves the rest of the body to the server, which drops it. */
@@ -33,17 +32,12 @@ export function readIncoming(
   }
 
   function take(chunk: Buffer): void {
-    const total = length + chunk.length
     try {
-      if (total > limits.maxBytes) throw new TooLargeError(`more than ${limits.maxBytes} bytes`)
-      hold(total)
+      bytes.add(chunk)
     } catch (error) {
       stop(error)
       return
     }
-    if (total > bytes.length) bytes = larger(bytes, Math.max(total, 2 * length))
-    chunk.copy(bytes, length)
-    length = total
     chunks++
     if (chunks === MOST_CHUNKS_A_TURN) waitForOthers()
   }
@@ -60,15 +54,9 @@ export function readIncoming(
   const timer = setTimeout(() => stop(new Error('too slow')), limits.milliseconds)
   incoming.on('data', take)
   finished(incoming, { writable: false }, (error) => {
-    if (error) stop(error)
     clearTimeout(timer)
-    resolve(bytes.subarray(0, length))
+    if (error) reject(error)
+    else resolve(bytes.all())
   })
   return promise
-}
-
-function larger(bytes: Buffer, size: number): Buffer {
-  const copy = Buffer.allocUnsafe(size)
-  bytes.copy(copy)
-  return copy
 }

@@ -20,20 +20,34 @@ export async function readBounded(
   limit: number,
   hold?: (bytes: number) => void,
 ): Promise<Buffer> {
-  // A list of chunks of one byte would take a hundred times the length of the body.
-  let bytes: Buffer = Buffer.alloc(0)
+  const bytes = createBoundedBytes(limit, hold)
+  for await (const chunk of body) bytes.add(chunk)
+  return bytes.all()
+}
+
+/**
+ * Gathers chunks in one buffer, because a list of chunks of one byte would take a hundred times their length.
+ *
+ * @param limit - bytes
+ * @param hold - called before more bytes are held, with their new total; may refuse by an error
+ */
+export function createBoundedBytes(limit: number, hold?: (bytes: number) => void) {
+  let buffer: Buffer = Buffer.alloc(0)
   let length = 0
-  for await (const chunk of body) {
-    const total = length + chunk.length
-    if (total > limit) throw new TooLargeError(`more than ${limit} bytes`)
-    hold?.(total)
-    if (total > bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(total, 2 * length))
-      bytes.copy(larger, 0, 0, length)
-      bytes = larger
-    }
-    bytes.set(chunk, length)
-    length = total
+  return {
+    /** @throws {@link TooLargeError} when it would be more than `limit`; what `hold` throws */
+    add(chunk: Uint8Array): void {
+      const total = length + chunk.length
+      if (total > limit) throw new TooLargeError(`more than ${limit} bytes`)
+      hold?.(total)
+      if (total > buffer.length) {
+        const larger = Buffer.allocUnsafe(Math.max(total, 2 * length))
+        buffer.copy(larger, 0, 0, length)
+        buffer = larger
+      }
+      buffer.set(chunk, length)
+      length = total
+    },
+    all: (): Buffer => buffer.subarray(0, length),
   }
-  return bytes.subarray(0, length)
 }

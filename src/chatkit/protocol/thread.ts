@@ -20,7 +20,7 @@ function isoTime(time: string): string {
 }
 
 /** A list. Servers in Go write an empty one as `null`. */
-function listOf<T extends z.ZodType>(entry: T) {
+export function nullableList<T extends z.ZodType>(entry: T) {
   return z
     .array(entry)
     .nullish()
@@ -34,7 +34,7 @@ function listOf<T extends z.ZodType>(entry: T) {
  */
 function serverPageOf<T extends z.ZodType>(entry: T) {
   return z.looseObject({
-    data: listOf(entry),
+    data: nullableList(entry),
     has_more: z.boolean().default(false),
     after: z.string().nullish(),
   })
@@ -80,7 +80,7 @@ export type ServerAnnotation = z.infer<typeof annotation>
 const assistantContent = z.looseObject({
   type: z.string().default('output_text'),
   text: z.string().nullish(),
-  annotations: listOf(annotation),
+  annotations: nullableList(annotation),
 })
 /** A part of an answer. */
 export type ServerAssistantContent = z.infer<typeof assistantContent>
@@ -100,7 +100,7 @@ const question = z.looseObject({
   type: z.string(),
   question: z.string(),
   answer: z
-    .looseObject({ values: listOf(z.string()), skipped: z.boolean().default(false) })
+    .looseObject({ values: nullableList(z.string()), skipped: z.boolean().default(false) })
     .nullish(),
 })
 
@@ -108,8 +108,8 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('user_message'),
-    content: listOf(userContent),
-    attachments: listOf(serverAttachment),
+    content: nullableList(userContent),
+    attachments: nullableList(serverAttachment),
     quoted_text: z.string().nullish(),
     inference_options: z
       .looseObject({
@@ -121,7 +121,7 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('assistant_message'),
-    content: listOf(assistantContent),
+    content: nullableList(assistantContent),
   }),
   z.looseObject({ ...envelope, type: z.literal('widget'), widget: z.unknown() }),
   z.looseObject({
@@ -140,7 +140,7 @@ const knownServerItem = z.discriminatedUnion('type', [
     type: z.literal('workflow'),
     workflow: z.looseObject({
       type: z.string().default('custom'),
-      tasks: listOf(task),
+      tasks: nullableList(task),
     }),
   }),
   z.looseObject({
@@ -148,7 +148,7 @@ const knownServerItem = z.discriminatedUnion('type', [
     type: z.literal('structured_input'),
     /** `pending`, `answered` or `skipped`. */
     status: z.string().default('pending'),
-    inputs: listOf(question),
+    inputs: nullableList(question),
   }),
 ])
 /** An item of a kind that is named here. */
