@@ -221,11 +221,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     threads,
     administer: createAdminister(admin),
     userOf: createUserOf({ issuers: settings.issuers, hashUser }),
-    readiness: {
-      draining,
-      keysUsable: authenticator.ready,
-      checkStore: () => registry.check(),
-    },
+    readiness: { draining, keysUsable: authenticator.ready, checkStore: () => registry.check() },
   })
 }
 

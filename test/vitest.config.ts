@@ -106,14 +106,7 @@ export default defineConfig({
     root: common.root,
     sequence: { sequencer: LongFirst },
     projects: [
-      {
-        test: {
-          ...common,
-          name: 'quick',
-          include: quick,
-          isolate: false,
-        },
-      },
+      { test: { ...common, name: 'quick', include: quick, isolate: false } },
       {
         test: {
           ...common,
@@ -130,13 +123,7 @@ export default defineConfig({
           isolate: false,
         },
       },
-      {
-        test: {
-          ...common,
-          name: 'isolated',
-          include: ISOLATED,
-        },
-      },
+      { test: { ...common, name: 'isolated', include: ISOLATED } },
       {
         test: {
           ...common,

@@ -39,10 +39,7 @@ export async function* unreachableThings(
   {
     registry,
     sources,
-  }: {
-    readonly registry: Pick<Registry, 'listOwned'>
-    readonly sources: readonly ThreadSource[]
-  },
+  }: { readonly registry: Pick<Registry, 'listOwned'>; readonly sources: readonly ThreadSource[] },
   owned: { readonly kind: OwnedThing['kind']; readonly user: string },
 ) {
   const known = new Set(sources.map(({ threadsAt }) => threadsAt))

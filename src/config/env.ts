@@ -86,10 +86,7 @@ export function checkEnvironment(variables: Variables = process.env): {
   const problems = problemsOf(error, set)
   problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
   const signingKeys = openSigningKeys(set, problems)
-  return {
-    environment: asEnvironment(data, { set, signingKeys }),
-    problems,
-  }
+  return { environment: asEnvironment(data, { set, signingKeys }), problems }
 }
 
 function openSigningKeys(set: Variables, problems: string[]): SecretSource | undefined {

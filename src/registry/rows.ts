@@ -73,11 +73,7 @@ const knownUserRow = z.object({
   blocked_until: count.nullish(),
 })
 
-const namesRow = z.object({
-  name: text,
-  other_name: text.nullish(),
-  shared: count.nullish(),
-})
+const namesRow = z.object({ name: text, other_name: text.nullish(), shared: count.nullish() })
 
 const auditRow = z.object({
   id: text,
@@ -195,10 +191,7 @@ export function intervalFieldsOf(
     ...upstream.map(({ le, count: value }) => [`took ${le}`, value] as const),
   ]
   const active = activeSessions === undefined ? {} : { active: activeSessions }
-  return {
-    set: { [`by ${instance}`]: 1, ...active },
-    added: Object.fromEntries(added),
-  }
+  return { set: { [`by ${instance}`]: 1, ...active }, added: Object.fromEntries(added) }
 }
 
 const intervalRow = z.object({ at: count, fields: intervalFields })

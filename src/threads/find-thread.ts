@@ -59,10 +59,7 @@ export async function locateThread(
   {
     sources,
     registry,
-  }: {
-    readonly sources: readonly ThreadSource[]
-    readonly registry: Pick<Registry, 'ownersOf'>
-  },
+  }: { readonly sources: readonly ThreadSource[]; readonly registry: Pick<Registry, 'ownersOf'> },
   { id, user }: WantedThread,
   call: CallOptions | undefined,
 ): Promise<LocatedThread> {

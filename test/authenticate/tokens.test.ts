@@ -124,9 +124,7 @@ test.each([
   const forger = createSecretSigner('HS256', key, 'rsa')
   await invalid(forger.token(claims()), /alg "HS256" is not on the issuer's list/)
   // Even a list that names HS256 by mistake does not turn a public key into a secret.
-  configure({
-    algorithms: ['RS256', 'HS256'],
-  })
+  configure({ algorithms: ['RS256', 'HS256'] })
   await invalid(forger.token(claims()), /no key of the issuer fits/)
 })
 

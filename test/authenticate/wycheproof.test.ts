@@ -114,13 +114,15 @@ async function outcomeOf(token: unknown, key: Key): Promise<'valid' | 'invalid'>
 }
 
 const vectors = (file: string) =>
-  fileSchema.parse(read(file)).testGroups.flatMap((group) =>
-    group.tests.map((vector) => ({
-      ...vector,
-      key: group.public ?? group.private ?? {},
-      name: `${vector.tcId} ${group.comment}: ${vector.comment}`,
-    })),
-  )
+  fileSchema
+    .parse(read(file))
+    .testGroups.flatMap((group) =>
+      group.tests.map((vector) => ({
+        ...vector,
+        key: group.public ?? group.private ?? {},
+        name: `${vector.tcId} ${group.comment}: ${vector.comment}`,
+      })),
+    )
 
 describe.runIf(present).each([
   ['json_web_signature_test.json', 401],

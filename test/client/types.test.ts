@@ -9,10 +9,7 @@ test('client, examples and the scripts of the demo page fit the types of browser
   const { status, stdout } = spawnSync(
     tsc,
     ['-p', 'test/client/page', '--listFiles', '--singleThreaded'],
-    {
-      cwd: ROOT,
-      encoding: 'utf8',
-    },
+    { cwd: ROOT, encoding: 'utf8' },
   )
   expect({ status, errors: stdout.match(/^.*error TS.*$/gm) }).toEqual({ status: 0, errors: null })
   for (const file of [

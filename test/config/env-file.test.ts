@@ -19,12 +19,7 @@ test('comments, quotes and export are read as shells and Node read them', () => 
     `# for development\nexport PORT=8080\nOPENAI_API_KEY="sk-one" # mine\nPUBLIC_URL='https://a.test'\nEMPTY=\n`,
   )
   expect(readEnvFile(file)).toEqual({
-    variables: {
-      PORT: '8080',
-      OPENAI_API_KEY: 'sk-one',
-      PUBLIC_URL: 'https://a.test',
-      EMPTY: '',
-    },
+    variables: { PORT: '8080', OPENAI_API_KEY: 'sk-one', PUBLIC_URL: 'https://a.test', EMPTY: '' },
     problems: [],
   })
 })

@@ -203,11 +203,13 @@ function itemSuite(upstream: Suite): void {
     const page = await upstream().chatkit.listThreadItems(id, {})
     expect(page).toMatchObject({ object: 'list', has_more: false })
     expect(page.data).toMatchObject(
-      texts.toReversed().map((text) => ({
-        thread_id: id,
-        type: 'chatkit.assistant_message',
-        content: [{ type: 'output_text', text }],
-      })),
+      texts
+        .toReversed()
+        .map((text) => ({
+          thread_id: id,
+          type: 'chatkit.assistant_message',
+          content: [{ type: 'output_text', text }],
+        })),
     )
     const first = await upstream().chatkit.listThreadItems(id, { order: 'asc', limit: 2 })
     const rest = await upstream().chatkit.listThreadItems(id, {

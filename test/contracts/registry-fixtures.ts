@@ -78,13 +78,7 @@ export const standingQuery = (user = 'alice', currentSecretHash?: string) => ({
 })
 
 export const ownership = (of: Partial<Plain<Ownership>> & { id: string }) =>
-  ({
-    source: 'support',
-    kind: 'thread',
-    user: 'alice',
-    createdAt: NOW,
-    ...of,
-  }) as Ownership
+  ({ source: 'support', kind: 'thread', user: 'alice', createdAt: NOW, ...of }) as Ownership
 
 export const auditEntry = (of: Partial<AuditEntry> & { id: string }): AuditEntry => ({
   at: NOW,

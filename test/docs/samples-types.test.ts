@@ -33,10 +33,7 @@ const javascript: readonly File[] = [
   ...samplesIn('html').flatMap(({ file, text }) =>
     Array.from(
       text.matchAll(/<script type="module">\n([\s\S]*?)<\/script>/g),
-      ([, script], at) => ({
-        name: `${file}-${at + 1}.js`,
-        text: script ?? '',
-      }),
+      ([, script], at) => ({ name: `${file}-${at + 1}.js`, text: script ?? '' }),
     ),
   ),
 ]

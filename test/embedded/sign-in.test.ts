@@ -159,9 +159,7 @@ describe('who gets a code', () => {
   test('a loopback redirect may be on any port', async () => {
     const answer = await fetch(
       authorizationUrl({ redirect_uri: 'http://localhost:5173/callback' }),
-      {
-        redirect: 'manual',
-      },
+      { redirect: 'manual' },
     )
     expect(answer.headers.get('location')).toMatch(/^(?:http:\/\/127\.0\.0\.1:\d+)?\/sign-in\//)
   })

@@ -110,11 +110,7 @@ export async function startScene(options: SceneOptions = {}) {
     failedAuth: { counted: async (_c, failure) => failure },
     now: Date.now,
     log,
-    times: {
-      draining,
-      drainMs: options.drainMs ?? 0,
-      heartbeatMs: options.heartbeatMs,
-    },
+    times: { draining, drainMs: options.drainMs ?? 0, heartbeatMs: options.heartbeatMs },
   })
   const origins = {
     app: new Set<string>(),

@@ -20,9 +20,7 @@ async function startRaw() {
     server.closeAllConnections()
     server.close()
   })
-  const at = await start({
-    server: `${origin}/chatkit`,
-  })
+  const at = await start({ server: `${origin}/chatkit` })
   const thing = { source: WORKFLOW, kind: 'thread', id: 'thr_1', createdAt: 1 } as const
   await at.scene.registry.claimOwnership({ ...thing, user: userId('alice') })
   return {

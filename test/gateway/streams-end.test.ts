@@ -159,10 +159,7 @@ test('a stream ends when the store has not answered for too long', {
 })
 
 test('a stream ends when the server is silent for too long', async () => {
-  const { server, reader } = await startWritten({
-    gateway: { idleMs: 100 },
-    heartbeatMs: 30,
-  })
+  const { server, reader } = await startWritten({ gateway: { idleMs: 100 }, heartbeatMs: 30 })
   const closed = once(server, 'close')
   const text = await rest(reader)
   expect(text).toMatch(/^: \n\n/)

@@ -128,9 +128,7 @@ test.each([2, 3])(
 )
 
 test('a stream is kept alive by comments while the server is silent', async () => {
-  const { server, reader } = await startWritten({
-    heartbeatMs: 20,
-  })
+  const { server, reader } = await startWritten({ heartbeatMs: 20 })
   for (let beat = 0; beat < 3; beat++) expect((await reader.read()).value).toBe(': \n\n')
   server.write(note('x'))
   let text = ''

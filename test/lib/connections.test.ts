@@ -35,10 +35,7 @@ async function listen(server: Server) {
 
 const secureServer = () =>
   createTlsServer(
-    {
-      key: readFileSync(certificates.server.key),
-      cert: readFileSync(certificates.server.cert),
-    },
+    { key: readFileSync(certificates.server.key), cert: readFileSync(certificates.server.cert) },
     begin,
   )
 

@@ -96,10 +96,7 @@ describe('input', () => {
 
   test('input that fits its declaration reaches rules and state variables', () => {
     expect(session({ page: true }, page({ page: '/home', n: 2, b: false })).stateVariables).toEqual(
-      {
-        page: '/home',
-        n: 2,
-      },
+      { page: '/home', n: 2 },
     )
   })
 

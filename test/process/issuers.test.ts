@@ -178,10 +178,7 @@ test('a workflow without options sends only what is needed, tracing off, with it
   const caller = await signedIn('RS256', 'bob')
   expect((await mint(caller)).status).toBe(200)
   expect(upstream.api.requests().map(({ body }) => body)).toEqual([
-    {
-      user: `${caller.issuer}|bob`,
-      workflow: { id: 'wf_general', tracing: { enabled: false } },
-    },
+    { user: `${caller.issuer}|bob`, workflow: { id: 'wf_general', tracing: { enabled: false } } },
   ])
   expect(upstream.authorizations).toEqual([`Bearer ${OTHER_KEY}`])
 })

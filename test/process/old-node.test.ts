@@ -76,10 +76,7 @@ describe.runIf(isOldNode())('a real old Node (20 to 23), where the system has on
       const { status, stdout, stderr } = spawnSync(
         OLD,
         ['--import', './src/check-node.js', entry],
-        {
-          cwd: ROOT,
-          encoding: 'utf8',
-        },
+        { cwd: ROOT, encoding: 'utf8' },
       )
       expect({ status, stdout }).toEqual({ status: 78, stdout: '' })
       expect(stderr).toMatch(/^chatkit-mint needs Node 24\.11 or newer; this is 2\d\./)

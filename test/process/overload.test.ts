@@ -19,10 +19,7 @@ let loads: Load[]
 const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
   upstream.creates = [{ kind: 'ok', ms: 100 }]
-  service = await startDrilled({
-    upstream: upstream.url,
-    nodeArguments: ['--import', LATE_LOOP],
-  })
+  service = await startDrilled({ upstream: upstream.url, nodeArguments: ['--import', LATE_LOOP] })
   loads = []
 })
 afterEach(async () => {

@@ -84,11 +84,7 @@ const NO_TOKEN = { sid: undefined, issuedAt: undefined, current: undefined }
 const revoke = ordering(
   'revoke',
   fc.record({ instance, user, blockSeconds: fc.constantFrom(0, 60, 100_000) }),
-  (world, of) => ({
-    kind: 'revoke',
-    user: userOf(world, of.user),
-    blockSeconds: of.blockSeconds,
-  }),
+  (world, of) => ({ kind: 'revoke', user: userOf(world, of.user), blockSeconds: of.blockSeconds }),
 )
 
 const lift = ordering('lift', fc.record({ instance, user }), (world, of) => ({

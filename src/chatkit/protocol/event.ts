@@ -53,9 +53,7 @@ export const EVENT_TYPES: readonly string[] = knownEvent.options.map(
   ({ shape }) => shape.type.value,
 )
 
-const otherEvent = z.looseObject({
-  type: z.string().refine((type) => !EVENT_TYPES.includes(type)),
-})
+const otherEvent = z.looseObject({ type: z.string().refine((type) => !EVENT_TYPES.includes(type)) })
 
 /** An event; an event of any other type passes unchanged. */
 export const serverEvent = z.union([knownEvent, otherEvent])

@@ -138,10 +138,7 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('workflow'),
-    workflow: z.looseObject({
-      type: z.string().default('custom'),
-      tasks: nullableList(task),
-    }),
+    workflow: z.looseObject({ type: z.string().default('custom'), tasks: nullableList(task) }),
   }),
   z.looseObject({
     ...envelope,

@@ -136,10 +136,7 @@ function itemsOf(
   const end = part.backwards ? -1 : data.findIndex(({ id }) => id === part.before)
   const cut = end < 0 ? data : data.slice(0, end)
   const entries = cut.map((item) => ({ id: item.id, value: toWireItem(item) }))
-  return {
-    entries: part.backwards ? entries.reverse() : entries,
-    hasMore: end < 0 && has_more,
-  }
+  return { entries: part.backwards ? entries.reverse() : entries, hasMore: end < 0 && has_more }
 }
 
 function opposite(order: 'asc' | 'desc' = 'desc'): 'asc' | 'desc' {

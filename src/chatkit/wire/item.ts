@@ -80,31 +80,19 @@ export const userMessageItem = z
   .meta({ id: 'UserMessageItem', description: "A user's message." })
 
 const fileSource = z
-  .looseObject({
-    type: kind('file'),
-    filename: z.string().describe('The name of the file.'),
-  })
+  .looseObject({ type: kind('file'), filename: z.string().describe('The name of the file.') })
   .meta({ id: 'FileSource', description: 'An uploaded file.' })
 
 export const fileAnnotation = z
-  .looseObject({
-    type: kind('file'),
-    source: fileSource.describe('The file.'),
-  })
+  .looseObject({ type: kind('file'), source: fileSource.describe('The file.') })
   .meta({ id: 'FileAnnotation', description: 'A reference to an uploaded file.' })
 
 const urlSource = z
-  .looseObject({
-    type: kind('url'),
-    url: z.string().describe('Its address.'),
-  })
+  .looseObject({ type: kind('url'), url: z.string().describe('Its address.') })
   .meta({ id: 'UrlSource', description: 'A web page.' })
 
 export const urlAnnotation = z
-  .looseObject({
-    type: kind('url'),
-    source: urlSource.describe('The page.'),
-  })
+  .looseObject({ type: kind('url'), source: urlSource.describe('The page.') })
   .meta({ id: 'UrlAnnotation', description: 'A reference to a web page.' })
 
 export const outputText = z
@@ -167,10 +155,7 @@ export const taskItem = z
   .meta({ id: 'TaskItem', description: 'A step of the workflow, shown as progress.' })
 
 export const groupedTask = z
-  .looseObject({
-    type: openEnum(TASK_TYPES).describe('What kind of step it is.'),
-    ...headings,
-  })
+  .looseObject({ type: openEnum(TASK_TYPES).describe('What kind of step it is.'), ...headings })
   .meta({ id: 'GroupedTask', description: 'A task inside a group.' })
 
 export const taskGroupItem = z

@@ -107,11 +107,7 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     userBranches: userBranches(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
     evaluate: ({ issuer, claims, input }) => {
-      const value: unknown = parsed({
-        issuer,
-        claims: celValue(claims),
-        input: celValue(input),
-      })
+      const value: unknown = parsed({ issuer, claims: celValue(claims), input: celValue(input) })
       return value instanceof UnsignedInt ? value.valueOf() : value
     },
   }

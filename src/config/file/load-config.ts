@@ -102,11 +102,7 @@ function check(
   const expressions = reportExpressionProblems(data, compile, report)
   const needed = neededSecrets(data, expressions)
   if (secrets !== undefined) reportMissingSecrets(needed, secrets, report)
-  return {
-    problems,
-    environment: [...new Set(needed.map(({ name }) => name))],
-    parsed,
-  }
+  return { problems, environment: [...new Set(needed.map(({ name }) => name))], parsed }
 }
 
 function pseudonymFrom(

@@ -115,9 +115,7 @@ export const configSchema = z
       .meta({ examples: ['issuer + "|" + claims.sub', 'pseudonym(issuer, claims.sub)'] }),
     workflows: z
       .record(workflowName, workflowSchema)
-      .refine((workflows) => Object.keys(workflows).length > 0, {
-        error: 'needs at least 1 entry',
-      })
+      .refine((workflows) => Object.keys(workflows).length > 0, { error: 'needs at least 1 entry' })
       .describe(
         'The workflows, by the name that clients use (a lower-case letter, then letters, digits and `-`, 64 at most); the first whose `when` holds is the default.',
       ),

@@ -44,14 +44,7 @@ export function sessionsPage(parts: PageParts): View {
       caption: live ? 'Live sessions, newest first' : 'Sessions, newest first',
       empty: 'No session fits. User, subject and issuer are compared exactly.',
     })
-    const pages = pager({
-      base,
-      after,
-      before,
-      hasMore,
-      first: data[0]?.id,
-      last: data.at(-1)?.id,
-    })
+    const pages = pager({ base, after, before, hasMore, first: data[0]?.id, last: data.at(-1)?.id })
     const isOneAllLive = base === `${addresses.root}/sessions?status=active`
     const total = isOneAllLive ? await figures.activeSessions() : undefined
     const isWhole = !hasMore && after === undefined && before === undefined

@@ -24,11 +24,7 @@ const ATTEMPT_SECONDS = 600
 /** A state as we make it; it names a cookie. */
 const STATE = /^[\w-]{1,64}$/
 
-const attemptSchema = z.object({
-  nonce: z.string(),
-  verifier: z.string(),
-  returnTo: z.string(),
-})
+const attemptSchema = z.object({ nonce: z.string(), verifier: z.string(), returnTo: z.string() })
 
 /** Makes the pages. Only an admin's ID token signs anybody in. */
 export function createSignInPages({

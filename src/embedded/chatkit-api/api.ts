@@ -58,11 +58,7 @@ export function createChatKitApi({ now, makeId = newId, loopbackOnly = false }: 
   addOperations(app, { sessions, threads })
   app.post(THREADS, async (context) => context.json(threads.seed(await jsonBody(context))))
   app.all(THREADS, notAllowed('POST'))
-  addControlCalls(app, {
-    setFaults: faultBox.set,
-    requests: recorder.all,
-    clear: recorder.clear,
-  })
+  addControlCalls(app, { setFaults: faultBox.set, requests: recorder.all, clear: recorder.clear })
   answerErrors(app)
 
   return {

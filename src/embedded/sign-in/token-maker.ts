@@ -109,11 +109,7 @@ function issuerFor(issuers: readonly MadeIssuer[], wanted: string | undefined): 
 function headerOf({ tokenTypes }: TokenShape, key: SigningKey): MadeToken['header'] {
   const [type = 'JWT'] = tokenTypes
   const typ = type === 'jwt' ? 'JWT' : type
-  return {
-    alg: key.alg,
-    ...(typ !== 'none' && { typ }),
-    ...('kid' in key && { kid: key.kid }),
-  }
+  return { alg: key.alg, ...(typ !== 'none' && { typ }), ...('kid' in key && { kid: key.kid }) }
 }
 
 type Wanted = z.output<typeof tokenRequest> & {

@@ -66,10 +66,7 @@ export const DOCS_ROUTES = {
         .string()
         .min(1)
         .max(64)
-        .meta({
-          description: 'Its name, as the guides have it.',
-          examples: ['chatkit-server.ts'],
-        }),
+        .meta({ description: 'Its name, as the guides have it.', examples: ['chatkit-server.ts'] }),
     },
     answers: [textAnswer('The file, which a browser saves.', 'text/plain')],
   },

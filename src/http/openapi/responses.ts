@@ -111,10 +111,7 @@ function describeProblems(status: number, codes: readonly ErrorCode[], isBackend
     description: [...new Set(codes.map((code) => adviceOf(code, isBackend)))].join('\n\n'),
     headers: { ...REQUEST_ID, ...HEADERS_OF[status] },
     content: {
-      [type]: {
-        schema: isBackend ? API_ERROR : PROBLEM,
-        examples: Object.fromEntries(examples),
-      },
+      [type]: { schema: isBackend ? API_ERROR : PROBLEM, examples: Object.fromEntries(examples) },
     },
   }
 }

@@ -107,10 +107,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   const { host, port, sockets = 1 } = options
   const address = { host, port, backlog: WAITING_CONNECTIONS }
   const listeners = await openListeners(server, address, sockets)
-  return {
-    url: urlOf(host, listeners.port),
-    stop: (graceMs) => stop(server, listeners, graceMs),
-  }
+  return { url: urlOf(host, listeners.port), stop: (graceMs) => stop(server, listeners, graceMs) }
 }
 
 function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptions): void {

@@ -44,10 +44,7 @@ export interface UpstreamLane {
 export type FiguresRange = 'hour' | 'day'
 
 /** Length of an interval, in seconds, and how many of them are shown. */
-export const RANGES = {
-  hour: { seconds: 60, most: 60 },
-  day: { seconds: 300, most: 288 },
-} as const
+export const RANGES = { hour: { seconds: 60, most: 60 }, day: { seconds: 300, most: 288 } } as const
 
 export type Figures = ReturnType<typeof createFigures>
 

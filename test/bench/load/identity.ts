@@ -58,9 +58,5 @@ export function createIdentity(): Identity {
       return mintRequest(signer.token({ ...claims, exp: Math.floor(Date.now() / 1000) + 7200 }))
     })
   }
-  return {
-    jwks: { keys: pairs.map(({ publicJwk }) => publicJwk) },
-    sharedSecret,
-    requests: sign,
-  }
+  return { jwks: { keys: pairs.map(({ publicJwk }) => publicJwk) }, sharedSecret, requests: sign }
 }

@@ -12,10 +12,7 @@ interface Found {
   readonly perMintUs: Record<Algorithm, number[]>
 }
 
-const SIDES = {
-  quick: ['limit-jose', 'memory'],
-  full: ['limit-jose', 'memory', 'sqlite', 'hono'],
-}
+const SIDES = { quick: ['limit-jose', 'memory'], full: ['limit-jose', 'memory', 'sqlite', 'hono'] }
 /** ES256 stands in the main table. */
 const OTHERS = ALGORITHMS.filter((alg) => alg !== 'ES256')
 const SECONDS = 0.3

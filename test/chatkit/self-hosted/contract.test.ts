@@ -26,13 +26,7 @@ async function makeContract() {
       const { id } = server.seed(thread)
       const { user } = thread
       const createdAt = Math.floor(Date.now() / 1000)
-      await registry.claimOwnership({
-        source,
-        kind: 'thread',
-        id,
-        user: userId(user),
-        createdAt,
-      })
+      await registry.claimOwnership({ source, kind: 'thread', id, user: userId(user), createdAt })
       return { id }
     },
     async close() {

@@ -60,9 +60,7 @@ describe('list', () => {
     expect(none).toMatchObject({ data: [], first_id: null, last_id: null, has_more: true })
     await expect(
       scene.chatkit.listThreads({ user: 'alice', after: 'thr_x' }),
-    ).rejects.toMatchObject({
-      code: 'invalid_request',
-    })
+    ).rejects.toMatchObject({ code: 'invalid_request' })
   })
 
   test('leaves out what the server has lost, without shorter pages, and forgets no owner', async () => {

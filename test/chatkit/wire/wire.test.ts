@@ -49,12 +49,7 @@ const ITEM_PAGE = {
 const THREAD_PAGE = { ...ITEM_PAGE, data: [THREAD] }
 const DELETED = { id: 'id', deleted: true, object: 'chatkit.thread.deleted' }
 
-const ENVELOPE = {
-  id: 'cthi_1',
-  object: 'chatkit.thread_item',
-  created_at: 1,
-  thread_id: 'cthr_1',
-}
+const ENVELOPE = { id: 'cthi_1', object: 'chatkit.thread_item', created_at: 1, thread_id: 'cthr_1' }
 
 describe("the reference's examples", () => {
   it.each([

@@ -213,11 +213,7 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
     const { data } = JSON.parse(requests) as { data: { path: string; body: object }[] }
     const sent = (user: string, variables: object) => ({
       user,
-      workflow: {
-        id: 'wf_demo_general',
-        state_variables: variables,
-        tracing: { enabled: false },
-      },
+      workflow: { id: 'wf_demo_general', state_variables: variables, tracing: { enabled: false } },
       rate_limits: { max_requests_per_1_minute: 30 },
     })
     const creates = data.filter(({ path }) => path.endsWith('/sessions'))

@@ -75,9 +75,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
         tid: '22222222-8888-9999-aaaa-bbbbbbbbbbbb',
       },
       'a tid that is not the one in iss': { tid: '11111111-2222-3333-4444-555555555555' },
-      'the issuer of the common address': {
-        iss: 'https://login.microsoftonline.com/common/v2.0',
-      },
+      'the issuer of the common address': { iss: 'https://login.microsoftonline.com/common/v2.0' },
       'an audience that begins with api://': { aud: 'api://chat' },
     },
   },

@@ -173,10 +173,7 @@ describe('a file with every key', () => {
 
   test('maps the rest', () => {
     expect(settings).toMatchObject({
-      admins: {
-        issuers: ['https://login.corp.test/'],
-        origins: ['https://admin.acme.example'],
-      },
+      admins: { issuers: ['https://login.corp.test/'], origins: ['https://admin.acme.example'] },
       corsOrigins: ['https://app.acme.example', 'http://localhost:3000', 'capacitor://localhost'],
       trustedProxies: ['172.16.0.0/12', 'fd00::/8'],
       clientIpHeader: 'fly-client-ip',

@@ -15,9 +15,7 @@ test('it is strict, and requires only keys without a default', () => {
     additionalProperties: false,
     required: ['issuers', 'workflows'],
     properties: {
-      issuers: {
-        items: { additionalProperties: false, required: ['issuer', 'algorithms'] },
-      },
+      issuers: { items: { additionalProperties: false, required: ['issuer', 'algorithms'] } },
       workflows: {
         additionalProperties: { additionalProperties: false, properties: { id: {}, server: {} } },
       },

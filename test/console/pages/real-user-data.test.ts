@@ -23,12 +23,7 @@ beforeEach(async () => {
   const { upstream } = scene.running
   const content = [{ type: 'input_text' as const, text: 'hello <there>' }]
   const items = [
-    {
-      type: 'chatkit.user_message' as const,
-      content,
-      attachments: [],
-      inference_options: null,
-    },
+    { type: 'chatkit.user_message' as const, content, attachments: [], inference_options: null },
   ]
   thread = upstream.seedThread({ user: 'alice', title: 'Mine', items }).id
   for (let at = 0; at < 30; at++) upstream.seedThread({ user: 'alice', title: `Thread ${at}` })

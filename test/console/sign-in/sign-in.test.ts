@@ -13,10 +13,7 @@ const scene = forAllTests(() =>
 /** Signs in up to the provider's redirect back, and gives the address of that redirect. */
 async function callbackOf(browser = createAdminBrowser(), account = 'ada') {
   const { url } = await browser.go(scene.console)
-  const chosen = await browser.send(url, {
-    method: 'POST',
-    body: new URLSearchParams({ account }),
-  })
+  const chosen = await browser.send(url, { method: 'POST', body: new URLSearchParams({ account }) })
   const resumed = await browser.send(chosen.headers.get('location') ?? '')
   const callback = new URL(resumed.headers.get('location') ?? '')
   expect(callback.href).toContain(`${scene.console}/callback?`)
@@ -115,13 +112,7 @@ describe('a sign-in', () => {
     expect([...browser.cookies(scene.console)]).toEqual([])
     await expect
       .poll(() => scene.audit('admin_attempt'))
-      .toMatchObject([
-        {
-          actor: `${scene.signIn.issuer}|bob`,
-          user: 'bob',
-          outcome: 'refused',
-        },
-      ])
+      .toMatchObject([{ actor: `${scene.signIn.issuer}|bob`, user: 'bob', outcome: 'refused' }])
     // And may come back as somebody else, although the provider remembers bob.
     const again = /href="([^"]*again=1)"/.exec(page.html)?.[1] ?? ''
     const choice = await browser.go(new URL(again, page.url).href)

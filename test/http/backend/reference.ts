@@ -50,11 +50,7 @@ const REFERENCE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   active: { type: '"active"' },
   locked: { reason: 'string?', type: '"locked"' },
   closed: { reason: 'string?', type: '"closed"' },
-  thread_delete_response: {
-    id: 'string',
-    deleted: 'boolean',
-    object: '"chatkit.thread.deleted"',
-  },
+  thread_delete_response: { id: 'string', deleted: 'boolean', object: '"chatkit.thread.deleted"' },
   chatkit_thread_item_list: {
     data: '[]user_message|assistant_message|widget|client_tool_call|task|task_group',
     first_id: 'string?',

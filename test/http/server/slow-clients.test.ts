@@ -80,10 +80,7 @@ test('no slow client got a session, and each has one line in the log', async () 
 test('a body of the gateway may take as long as gateway.body_seconds says, and no header longer', () => {
   expect(limitsFor()).toMatchObject({ headersTimeout: 5000, requestTimeout: 35_000 })
   expect(limitsFor(1000)).toMatchObject({ requestTimeout: 35_000 })
-  expect(limitsFor(120_000)).toMatchObject({
-    headersTimeout: 5000,
-    requestTimeout: 125_000,
-  })
+  expect(limitsFor(120_000)).toMatchObject({ headersTimeout: 5000, requestTimeout: 125_000 })
 })
 
 describe('a connection on which nothing moves', () => {

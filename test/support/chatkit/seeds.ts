@@ -43,10 +43,7 @@ export const FULL_ITEMS: NonNullable<ThreadSeed['items']> = [
     output: '{"ok":true}',
   },
   { type: 'chatkit.task', task_type: 'thought', heading: 'Looking', summary: 'in the docs' },
-  {
-    type: 'chatkit.task_group',
-    tasks: [{ type: 'custom', heading: 'One', summary: 'first' }],
-  },
+  { type: 'chatkit.task_group', tasks: [{ type: 'custom', heading: 'One', summary: 'first' }] },
 ]
 
 /** All six kinds with nothing but their type, and what they are filled up to. */

@@ -75,10 +75,7 @@ async function explain(token: string, ...more: readonly string[]): Promise<Expla
 /** Status, code and reason of the running service. */
 async function served(token: string, body?: object) {
   const response = await running.mint(token, {
-    ...(body && {
-      body: JSON.stringify(body),
-      headers: { 'content-type': 'application/json' },
-    }),
+    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   })
   const id = response.headers.get('x-request-id')
   const line = running.log.find((one) => one['request_id'] === id)
