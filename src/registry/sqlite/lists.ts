@@ -4,16 +4,21 @@ import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
 import { toBlock, toSession, userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { type Filter, readPage } from './pages.ts'
+import { createReadInSteps, type Filter, readPage } from './pages.ts'
 
 export function createLists(db: Database) {
+  const readInSteps = createReadInSteps(db)
   return {
     listSessions: (query) => {
-      const filter = sessionFilter(query)
-      return db.plain((sql) => {
+      const { walk, filter } = sessionFilter(query)
+      const listingIn = (sql: Sql) => {
         const seqOf = seqIn(sql, 'sessions', 'id')
-        return readPage(sql, query, { table: 'sessions', seqOf, filter, toItem: toSession })
-      })
+        return { table: 'sessions', seqOf, filter, toItem: toSession }
+      }
+      // The indexes of users and subjects have another order, so SQLite reads and sorts all rows of one.
+      const isOfOne = query.user !== undefined || query.subject !== undefined
+      if (isOfOne) return db.plain((sql) => readPage(sql, query, listingIn(sql)))
+      return readInSteps(query, walk, listingIn)
     },
     listBlocks: (query) => {
       const filter = { conditions: ['until > ?'], values: [query.now] }
@@ -62,7 +67,7 @@ function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {
  * The most selective field comes first and may use its index. A `+` keeps SQLite from using the index of
  * another field, because it would read and sort all rows of that field.
  */
-function sessionFilter(query: SessionQuery): Filter {
+function sessionFilter(query: SessionQuery): { readonly walk: Filter; readonly filter: Filter } {
   const ended = query.status !== undefined && !['active', 'expired'].includes(query.status)
   const filter = filterOf([
     ['user', query.user],
@@ -71,15 +76,20 @@ function sessionFilter(query: SessionQuery): Filter {
     ['workflow', query.workflow],
     ['+issuer', query.issuer],
   ])
+  const [lead] = filter.conditions.filter((condition) => !condition.startsWith('+'))
+  const walk: Filter =
+    lead === undefined
+      ? { conditions: [], values: [] }
+      : { conditions: [lead], values: filter.values.slice(0, 1) }
   // Repeats the condition of the partial index word for word, or SQLite would not use that index.
-  if (ended) filter.conditions.push("status <> 'active'")
+  if (ended) for (const { conditions } of [walk, filter]) conditions.push("status <> 'active'")
   if (query.status === 'active' || query.status === 'expired') {
     filter.conditions.push(
       `+status = 'active' AND +expires_at ${query.status === 'active' ? '>' : '<='} ?`,
     )
     filter.values.push(query.now)
   }
-  return filter
+  return { walk, filter }
 }
 
 function filterOf(fields: readonly (readonly [string, string | undefined])[]): Filter {

@@ -1,8 +1,12 @@
 // Reads one page of a table that is ordered by seq.
 import type { SQLInputValue } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { cutPage, type Span, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
-import type { ResultRow, Sql } from './database.ts'
+import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
+
+/** Most rows that one step looks at: SQLite blocks the event loop meanwhile. */
+const LOOKS = 5000
 
 /** SQL conditions, and the values for their question marks. */
 export interface Filter {
@@ -29,14 +33,77 @@ export function readPage<T>(
   query: PageQuery,
   listing: TableListing<T>,
 ): Page<T> | undefined {
-  const { after, before } = query
-  const afterSeq = after === undefined ? undefined : listing.seqOf(after)
-  const beforeSeq = before === undefined ? undefined : listing.seqOf(before)
-  const span = spanOf(query, afterSeq, beforeSeq)
+  const span = spanIn(query, listing)
   if (span === undefined) return undefined
-  const bounds = [span.above, span.below, query.limit + 1]
-  const rows = sql.all(listText(listing, span), ...listing.filter.values, ...bounds)
-  return cutPage(rows.map(listing.toItem), query.limit, span)
+  return cutPage(rowsIn(sql, listing, { ...span, wanted: query.limit + 1 }), query.limit, span)
+}
+
+/**
+ * Makes a function that reads one page like {@link readPage}, for filters that most rows may fail: in steps of
+ * {@link LOOKS} rows. Between the steps of all such pages together the event loop has a turn.
+ */
+export function createReadInSteps(db: Database) {
+  let turns: Promise<void> = Promise.resolve()
+
+  /** @param walk - the part of the filter that an index serves in the order of creation */
+  return async <T>(
+    query: PageQuery,
+    walk: Filter,
+    listingIn: (sql: Sql) => TableListing<T>,
+  ): Promise<Page<T> | undefined> => {
+    const { limit } = query
+    const span = await db.plain((sql) => spanIn(query, listingIn(sql)))
+    if (span === undefined) return undefined
+    const found: T[] = []
+    for (let { above, below } = span; ; ) {
+      const last = await db.plain((sql) => {
+        const listing = listingIn(sql)
+        const left = { above, below, walk: span.walk, wanted: limit + 1 - found.length }
+        const edge = edgeOf(sql, { table: listing.table, filter: walk }, left)
+        const step = edge === undefined ? left : upTo(left, edge)
+        found.push(...rowsIn(sql, listing, step))
+        return edge
+      })
+      if (last === undefined || found.length > limit) return cutPage(found, limit, span)
+      if (span.walk === 'asc') above = last
+      else below = last
+      turns = turns.then(() => nextTurn())
+      await turns
+    }
+  }
+}
+
+function spanIn<T>(query: PageQuery, { seqOf }: TableListing<T>): Span | undefined {
+  const { after, before } = query
+  const afterSeq = after === undefined ? undefined : seqOf(after)
+  const beforeSeq = before === undefined ? undefined : seqOf(before)
+  return spanOf(query, afterSeq, beforeSeq)
+}
+
+interface Range extends Omit<Span, 'flipped'> {
+  /** Most rows to return. */
+  readonly wanted: number
+}
+
+function rowsIn<T>(sql: Sql, { toItem, ...listing }: TableListing<T>, range: Range): readonly T[] {
+  const { above, below, wanted } = range
+  const rows = sql.all(listText(listing, range), ...listing.filter.values, above, below, wanted)
+  return rows.map(toItem)
+}
+
+/** The last row that a step looks at; undefined when the range has no more rows than that. */
+function edgeOf(
+  sql: Sql,
+  listing: Pick<TableListing<unknown>, 'table' | 'filter'>,
+  { above, below, walk }: Range,
+): number | undefined {
+  const text = `${listText(listing, { walk })} OFFSET ${LOOKS - 1}`.replace('*', 'seq')
+  return numberIn(sql.get(text, ...listing.filter.values, above, below, 1), 'seq')
+}
+
+/** The range up to a row and with it. */
+function upTo(range: Range, edge: number): Range {
+  return range.walk === 'asc' ? { ...range, below: edge + 1 } : { ...range, above: edge - 1 }
 }
 
 /**
@@ -45,7 +112,7 @@ export function readPage<T>(
  */
 export function listText(
   { table, filter }: { readonly table: string; readonly filter: Filter },
-  span: Span,
+  span: Pick<Span, 'walk'>,
 ): string {
   const conditions = [...filter.conditions, 'seq > ?', 'seq < ?'].join(' AND ')
   return `SELECT * FROM ${table} WHERE ${conditions} ORDER BY seq ${span.walk} LIMIT ?`
