@@ -4,21 +4,24 @@ import { mintCounter } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { EraseOutcome, Retention, UserErase } from '../records.ts'
 import { eraseEntries } from './audit.ts'
-import type { Database, Sql } from './database.ts'
+import { type Database, numberIn, type Sql } from './database.ts'
 import { FORGET_KNOWN, LONG_UNSEEN } from './known-users.ts'
 
 /** Rows deleted per transaction. A mint may have to wait for one such transaction. */
 const BATCH = 200
 
-/**
- * Each statement of a sweep takes a time and a number of rows. This one spares users with sessions or a block.
- */
+/** Users that one transaction looks at: most of them may have to stay. */
+const USERS = 1000
+const NEXT_OF_USERS = `
+  SELECT changed_at, user FROM users WHERE (changed_at, user) >= (?, ?) AND changed_at < ?
+  ORDER BY changed_at, user LIMIT 1 OFFSET ?`
+/** Spares users with sessions or a block. */
 const IDLE_USERS = `
-  DELETE FROM users WHERE user IN (
-    SELECT user FROM users WHERE changed_at < ?
-      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.user = users.user)
-      AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.user = users.user)
-    LIMIT ?)`
+  DELETE FROM users WHERE (changed_at, user) >= (?, ?) AND (changed_at, user) < (?, ?)
+    AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.user = users.user)
+    AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.user = users.user)`
+
+/** Each statement of a sweep takes a time and a number of rows. */
 const MARKS = `
   DELETE FROM logout_marks WHERE (issuer, kind, value) IN (
     SELECT issuer, kind, value FROM logout_marks WHERE keep_until <= ? LIMIT ?)`
@@ -58,7 +61,6 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
   const steps: readonly (readonly [string, number])[] = [
     [batchOf('sessions', 'seq', 'ends_at < ?'), sessionsEndedBefore],
     [batchOf('blocks', 'seq', 'until <= ?'), now],
-    [IDLE_USERS, now - GENERATION_KEPT_SECONDS],
     [MARKS, now],
     [batchOf('remembered', 'key', 'until <= ?'), now],
     [OLD_ENTRIES, auditBefore],
@@ -67,7 +69,24 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
   for (const [text, before] of steps) {
     while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
   }
+  await sweepUsers(db, now - GENERATION_KEPT_SECONDS)
   await sweepCounters(db, now * 1000)
+}
+
+/** Walks through the users whose generation has not changed since a time. */
+async function sweepUsers(db: Database, before: number): Promise<void> {
+  let more = true
+  for (let from: readonly [number, string] = [0, '']; more; ) {
+    const to = await db.write((sql) => {
+      const next = sql.get(NEXT_OF_USERS, ...from, before, USERS)
+      more = next !== undefined
+      const end = [numberIn(next, 'changed_at') ?? before, String(next?.['user'] ?? '')] as const
+      sql.run(IDLE_USERS, ...from, ...end)
+      return end
+    })
+    from = to
+    await nextTurn()
+  }
 }
 
 /** Walks through all windows, in the order of their keys: each mint would have to write an index of their ends. */

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 
-/** Sessions for each user. */
+/** Sessions for each user; a part of the text, because a bound number is a fraction for SQLite. */
 const EACH = 5
 
 /**
@@ -17,10 +17,10 @@ export function fillSqlite(path: string, sessions: number, now: number): void {
       INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
         created_at, expires_at, ends_at)
       WITH RECURSIVE n(at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < :sessions - 1)
-      SELECT 'other-' || at, 'other-' || (at / :each), 'support', 'https://login.acme.example/',
-        'subject-' || (at / :each), NULL, hex(randomblob(32)), 'active', NULL,
+      SELECT 'other-' || at, 'other-' || (at / ${EACH}), 'support', 'https://login.acme.example/',
+        'subject-' || (at / ${EACH}), NULL, hex(randomblob(32)), 'active', NULL,
         :now, :now + 86400, :now + 86400
-      FROM n`).run({ sessions, each: EACH, now })
+      FROM n`).run({ sessions, now })
     db.prepare(
       'INSERT OR IGNORE INTO users (user, generation, changed_at) SELECT DISTINCT user, 1, ? FROM sessions',
     ).run(now)
