@@ -114,6 +114,31 @@ describe('a form that names a thing of another user reaches no server, however t
       'JSON that is too deep',
       formWith(named('"params"'), `${'['.repeat(100_000)}${']'.repeat(100_000)}`),
     ],
+    ...[
+      '{"thread_id":"thr_bob","x":NaN}',
+      '{"thread_id":"thr_bob",}',
+      "{'thread_id':'thr_bob'}",
+      '{threadId:"thr_bob"}',
+      '/**/{"thread_id":"thr_bob"}',
+      '{"thread_id":"thr_bob","x":"a\tb"}',
+      '{"thre\\u0061d_id":"thr_bob",}',
+      '{"attachment-ids" : ["thr_bob"],}',
+      '\0{"thread_id":"thr_bob"}',
+    ].map((text) => [`${text}, which only some servers read`, formWith(named('"params"'), text)]),
+    [
+      'JSON as a file of text',
+      formWith(
+        `${named('"params"', '; filename="a.txt"')}\r\nContent-Type: text/plain`,
+        ' {"input":{"thread_id":"thr_bob"}}',
+      ),
+    ],
+    [
+      'JSON in UTF-16',
+      formWith(
+        `${named('"params"', '; filename="blob"')}\r\nContent-Type: application/json`,
+        [...'{"thread_id":"thr_bob"}'].map((character) => `${character}\0`).join(''),
+      ),
+    ],
     [
       'a form as a file',
       formWith(
@@ -178,6 +203,13 @@ describe('a form of the caller’s own', () => {
       '{"thread_id":"thr_bob"}',
     ],
     ['a text in brackets', named('"title"'), '[draft] {x'],
+    ['a text with a colon', named('"title"'), 'Attachment: x'],
+    ['a text like an object', named('"title"'), '{my-thread: 1, threaded: 2}'],
+    [
+      'a file of another kind under a name of its own',
+      `${named('"scan"', '; filename="scan.txt"')}\r\nContent-Type: text/plain`,
+      'see {thread_id: thr_bob}',
+    ],
     ['JSON that names nothing', named('"meta"'), '{"a":[1,"b"]}'],
   ])('passes with %s', async (_name, head, body) => {
     const { toLink, seen } = await startForms()

@@ -79,6 +79,16 @@ test('an id in the application’s own data is refused when it is another user�
   expect(textOf(await eventsOf(passed))).toContain('Action x')
 })
 
+test('a number that JavaScript rounds is refused as an id, because the server may read another user’s', async () => {
+  const { id: thread_id } = await createThread(alice)
+  const act = (thread: number) =>
+    alice(['threads.custom_action', { thread_id, action: { type: 'x', payload: { thread } } }])
+  expect((await act(2 ** 53 - 1)).status).toBe(200)
+  scene.sample.server.clearRequests()
+  for (const number of [2 ** 53, -(2 ** 53), 1e300]) expect((await act(number)).status).toBe(404)
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
 test('a tool’s result of 300 rows, each with a `thread_id` of another system, passes', async () => {
   const { id: thread_id } = await createThread(alice, 'call the tool')
   const rows = Array.from({ length: 300 }, (_, at) => ({ thread_id: `mail_${at}`, subject: 'Hi' }))

@@ -21,6 +21,9 @@ export interface RequestIds {
   }
 }
 
+/** Stands for an id that cannot be told. No store holds it, so nobody owns it. */
+const ROUNDED = '\0'
+
 type Kind = 'threads' | 'attachments' | 'items'
 type Found = Readonly<Record<Kind, Set<string>>>
 
@@ -60,7 +63,7 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
     const found = free.has(node) ? mentioned : into
     for (const [key, value] of Object.entries(node)) {
       const kind = KINDS.get(plainName(key))
-      if (kind !== undefined) take(value, found[kind])
+      if (kind !== undefined) take(value, found[kind], named.threads)
       walk(value, found)
     }
   }
@@ -116,12 +119,18 @@ function threadCursorOf({ known, request }: ParsedRequest): string | undefined {
   return request.params.after ?? undefined
 }
 
-/** Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. */
-function take(value: unknown, found: Set<string>): void {
-  if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
-  else if (Array.isArray(value)) for (const entry of value) take(entry, found)
+/**
+ * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. A number beyond 2^53 was rounded when it
+ * was parsed, so another id than the server's would be judged.
+ *
+ * @param refused - ids that no request may name
+ */
+function take(value: unknown, found: Set<string>, refused: Set<string>): void {
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) refused.add(ROUNDED)
+  else if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
+  else if (Array.isArray(value)) for (const entry of value) take(entry, found, refused)
   else if (isObject(value)) {
     for (const [key, entry] of Object.entries(value))
-      if (plainName(key) === 'id') take(entry, found)
+      if (plainName(key) === 'id') take(entry, found, refused)
   }
 }

@@ -13,7 +13,14 @@ const ANY_FORM = /multipart|urlencoded/i
 const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
 /** Usual names of the field that holds the file. */
 const FILE_NAME = /^(?:file|attachment)s?$/i
-const JSON_FILE = /[/+]json/i
+/** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
+const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
+/**
+ * The name of an id before a colon, as JSON, its dialects and the objects of JavaScript and Python write it, or an
+ * escaped letter, with which it can be written otherwise.
+ */
+const NEAR_JSON_ID =
+  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s]{0,99}:|\\u00[4-7][\da-f]/i
 /** Deepest nesting of JSON in a field. */
 const MAX_DEPTH = 64
 
@@ -76,7 +83,8 @@ async function judge(form: FormData): Promise<object[]> {
 
 /**
  * The text of a field; undefined for a file. A page that sends JSON with its media type sends a `Blob`, which arrives
- * as a file and counts as text, unless the field has a usual name of files.
+ * as a file and counts as text, unless the field has a usual name of files. So does JSON with any other media type,
+ * because the client chooses that.
  */
 async function textOf(names: readonly string[], value: string | File): Promise<string | undefined> {
   if (typeof value === 'string') return value
@@ -85,26 +93,43 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
     throw refusal('a file in the place of an id')
   }
   if (ANY_FORM.test(value.type)) throw refusal('a form inside a form')
-  const isFile = !JSON_FILE.test(value.type) || names.some((part) => FILE_NAME.test(part))
-  return isFile ? undefined : value.text()
+  if (names.some((part) => FILE_NAME.test(part))) return undefined
+  const text = await value.text()
+  return JSON_BEGINS.test(text) ? text : undefined
 }
 
-/** The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. */
+/**
+ * The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. Python's
+ * `json.loads` takes bytes behind a byte order mark, and bytes in UTF-16.
+ */
 function jsonIn(field: string): unknown {
-  // Python's `json.loads` takes bytes that begin with a byte order mark.
-  const text = field.replace(/^\ufeff/, '')
-  if (!/^\s*["[{]/.test(text)) return undefined
-  try {
-    JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  const text = field.replaceAll('\0', '').replace(/^[\ufeff\ufffd]+/, '')
+  if (!isJson(text)) return refuseNearJson(text)
+  if (!JSON_BEGINS.test(text)) return undefined
   try {
     const value = parseStrictJson(text, MAX_DEPTH)
     return typeof value === 'string' ? [value, jsonIn(value)] : value
   } catch (error) {
     throw refusal('JSON in a field that can be read in several ways', error)
   }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Refuses text that names an id as an object does, and is no JSON: Python reads `NaN`, .NET comments, single quotes and
+ * commas at the end.
+ */
+function refuseNearJson(text: string): undefined {
+  if (!text.includes('{') || !NEAR_JSON_ID.test(text)) return
+  throw refusal('an id in a field that only some servers read as JSON')
 }
 
 function plainFields(form: FormData): URLSearchParams {
