@@ -61,18 +61,18 @@ export function createSqliteRegistry({
     ...createRetention(db),
     ...createCounting(db),
     ...createIntervalFigures(db),
-    markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),
+    markLogout: (mark) => db.write(insertMark, mark),
     remembers: (key, now) =>
       db.plain(
         (sql) =>
-          sql.get('SELECT 1 FROM remembered WHERE key = ? AND until > ?', key, now) !== undefined,
+          sql('SELECT 1 FROM remembered WHERE key = ? AND until > ?').get(key, now) !== undefined,
       ),
     rememberOnce: (key, ttlSeconds, now) =>
-      db.write((sql) => sql.get(REMEMBER, key, now + ttlSeconds, now) !== undefined),
+      db.write((sql) => sql(REMEMBER).get(key, now + ttlSeconds, now) !== undefined),
     keptKey: (name, make) => keptKey(db, name, make),
     figures: (now) => figures(db, now),
     async check() {
-      await db.writeUnsynced((sql) => sql.run(HEALTH_WRITE))
+      await db.writeUnsynced((sql) => sql(HEALTH_WRITE).run())
     },
     waitedMs: () => 0,
     async close() {
@@ -85,16 +85,16 @@ function insertMark(sql: Sql, mark: LogoutMark): void {
   for (const kind of ['subject', 'sid'] as const) {
     const value = mark[kind]
     if (value === undefined) continue
-    sql.run(MARK, mark.issuer, kind, value, mark.issuedBefore, mark.keepUntil)
+    sql(MARK).run(mark.issuer, kind, value, mark.issuedBefore, mark.keepUntil)
   }
 }
 
 async function keptKey(db: Database, name: string, make: () => Uint8Array): Promise<Uint8Array> {
   const bytes = await db.write((sql) => {
-    const read = () => sql.get('SELECT bytes FROM kept_keys WHERE name = ?', name)?.['bytes']
+    const read = () => sql('SELECT bytes FROM kept_keys WHERE name = ?').get(name)?.['bytes']
     const known = read()
     if (known !== undefined) return known
-    sql.run('INSERT INTO kept_keys VALUES (?, ?)', name, make())
+    sql('INSERT INTO kept_keys VALUES (?, ?)').run(name, make())
     return read()
   })
   if (!(bytes instanceof Uint8Array)) throw new TypeError('a kept key is no longer bytes')
@@ -103,13 +103,10 @@ async function keptKey(db: Database, name: string, make: () => Uint8Array): Prom
 
 async function figures(db: Database, now: number): ReturnType<Registry['figures']> {
   const row = await db.plain((sql) =>
-    sql.get(
-      `SELECT (SELECT count(*) FROM sessions WHERE ends_at > ?1) -
+    sql(`SELECT (SELECT count(*) FROM sessions WHERE ends_at > ?1) -
           (SELECT count(*) FROM sessions
             WHERE status = 'cancelling' AND status <> 'active' AND +ends_at > ?1) AS active,
-        (SELECT count(*) FROM outbox) AS waiting`,
-      now,
-    ),
+        (SELECT count(*) FROM outbox) AS waiting`).get(now),
   )
   return {
     activeSessions: numberIn(row, 'active') ?? 0,

@@ -28,14 +28,13 @@ export function createAuditSteps(db: Database) {
       db.write((sql) => {
         for (const entry of entries) insert(sql, entry)
       }),
-    listAudit: (query) => db.plain((sql) => list(sql, query)),
+    listAudit: (query) => db.plain(list, query),
   } satisfies Partial<Registry>
 }
 
 function insert(sql: Sql, entry: AuditEntry): void {
   const row = fromAuditEntry(entry)
-  sql.run(
-    INSERT,
+  sql(INSERT).run(
     row.id,
     row.at,
     row.actor ?? '',
@@ -59,7 +58,7 @@ function insert(sql: Sql, entry: AuditEntry): void {
  */
 function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
   const { limit, after, since, until } = query
-  const seqOf = (text: string, value: string | number) => numberIn(sql.get(text, value), 'seq')
+  const seqOf = (text: string, value: string | number) => numberIn(sql(text).get(value), 'seq')
   const cursor =
     after === undefined ? undefined : seqOf('SELECT seq FROM audit WHERE id = ?', after)
   if (after !== undefined && cursor === undefined) return undefined
@@ -69,14 +68,13 @@ function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
   const { walk, filter } = auditConditions(query)
   const bounds = [...walk.values, above ?? 0, end]
   const looked = `audit WHERE ${[...walk.conditions, 'seq > ?', 'seq < ?'].join(' AND ')} ORDER BY seq DESC`
-  const rows = sql.all(
-    `SELECT * FROM (SELECT * FROM ${looked} LIMIT ${AUDIT_LOOKS})
-      WHERE ${filter.conditions.join(' AND ')} LIMIT ?`,
+  const rows = sql(`SELECT * FROM (SELECT * FROM ${looked} LIMIT ${AUDIT_LOOKS})
+      WHERE ${filter.conditions.join(' AND ')} LIMIT ?`).all(
     ...[...bounds, ...filter.values, limit + 1],
   )
   const data = rows.slice(0, limit).map(toAuditEntry)
   if (rows.length > limit) return { data, hasMore: true }
-  const last = sql.get(`SELECT id FROM ${looked} LIMIT 1 OFFSET ${AUDIT_LOOKS - 1}`, ...bounds)
+  const last = sql(`SELECT id FROM ${looked} LIMIT 1 OFFSET ${AUDIT_LOOKS - 1}`).get(...bounds)
   return last === undefined
     ? { data, hasMore: false }
     : { data, hasMore: true, next: String(last['id']) }
@@ -108,14 +106,14 @@ export function eraseEntries(
   { user, keptAction }: Pick<UserErase, 'user' | 'keptAction'>,
   limit: number,
 ): number {
-  const entries = sql.all(ABOUT_USER, user, keptAction, limit).map(toAuditEntry)
+  const entries = sql(ABOUT_USER).all(user, keptAction, limit).map(toAuditEntry)
   for (const entry of entries) {
     if (!isChained(entry)) {
-      sql.run('DELETE FROM audit WHERE id = ?', entry.id)
+      sql('DELETE FROM audit WHERE id = ?').run(entry.id)
       continue
     }
     const { id, actor, erased } = fromAuditEntry(erasedEntry(entry))
-    sql.run(ERASE, actor ?? '', erased ?? null, id)
+    sql(ERASE).run(actor ?? '', erased ?? null, id)
   }
   return entries.length
 }

@@ -15,7 +15,7 @@ const CONSUME = `
 /** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
 export function createCounting(db: Database) {
   return {
-    consume: (key, limit) => db.writeUnsynced((sql) => consume(sql, key, limit)),
+    consume: (key, limit) => db.writeUnsynced(consume, key, limit),
     beginMint: (question, limit) =>
       db.writeUnsynced((sql) => ({
         rate: consume(sql, mintCounter(question.user), limit),
@@ -26,6 +26,6 @@ export function createCounting(db: Database) {
 
 function consume(sql: Sql, key: string, limit: RateWindow): RateState {
   const endsMs = limit.nowMs + limit.seconds * 1000
-  const row = sql.get(CONSUME, key, endsMs, limit.nowMs)
+  const row = sql(CONSUME).get(key, endsMs, limit.nowMs)
   return stateAfterUse(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
 }

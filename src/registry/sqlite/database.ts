@@ -1,17 +1,14 @@
 // The SQLite connection: waits for locks without blocking the event loop, and commits writes of one turn together.
 import { statSync } from 'node:fs'
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError } from '../../lib/errors.ts'
 import { asServiceError, isBusy } from './failure.ts'
 
 export type ResultRow = Readonly<Record<string, SQLOutputValue>>
 
-export type Sql = ReturnType<typeof createSql>
-
-interface Writer extends Sql {
-  readonly files: ReturnType<typeof createFileCheck>
-}
+/** Gives the statement of a text, which is prepared once and then reused. */
+export type Sql = (text: string) => StatementSync
 
 /** A column of a result as a number; undefined when there is no row or the column is null. */
 export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
@@ -27,35 +24,61 @@ const PATIENCE_MS = 200
 /**
  * A connection that waits for locks without blocking the event loop.
  *
- * @param db - open; closed by its owner
+ * @param connection - open; closed by its owner
  */
-export function createDatabase(db: DatabaseSync) {
-  const sql = { ...createSql(db), files: createFileCheck(db.location()) }
+export function createDatabase(connection: DatabaseSync) {
+  const sql = createSql(connection)
+  const disk: Disk = { connection, files: createFileCheck(connection.location()) }
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
+  let waiting: Member[] = []
 
   /** While another connection holds the lock, the calls queue, and only the first of them tries again. */
-  async function attempt<T>(work: () => T): Promise<T> {
+  async function attempt<A extends unknown[], T>(
+    work: (sql: Sql, ...args: A) => T,
+    ...args: A
+  ): Promise<T> {
     const end = performance.now() + PATIENCE_MS
     for (;;) {
       while (held !== undefined && performance.now() < end) await held.pause
       if (held !== undefined) throw asServiceError(held.error)
       try {
-        return work()
+        return work(sql, ...args)
       } catch (error) {
         if (!isBusy(error)) throw asServiceError(error)
-        held = { error, pause: sleep(5 + Math.random() * 15).then(letOneTry) }
+        const pause = sleep(5 + Math.random() * 15).then(() => {
+          held = undefined
+        })
+        held = { error, pause }
       }
     }
   }
 
-  function letOneTry(): void {
-    held = undefined
+  /** Commits the writes of one turn of the event loop in groups. */
+  async function commit(): Promise<void> {
+    const all = waiting
+    waiting = []
+    for (let from = 0; from < all.length; from += MOST_TOGETHER) {
+      const group = all.slice(from, from + MOST_TOGETHER)
+      try {
+        await attempt(runGroup, disk, group)
+      } catch (error) {
+        for (const member of group) member.reject(error)
+      }
+    }
   }
 
-  const join = createGroups((group) => attempt(() => runGroup(sql, group)))
+  const join =
+    (durable: boolean) =>
+    <A extends unknown[], T>(work: (sql: Sql, ...args: A) => T, ...args: A): Promise<T> => {
+      const { promise, resolve, reject } = Promise.withResolvers<T>()
+      waiting.push({ work, args, durable, resolve, reject })
+      if (waiting.length === 1) setImmediate(commit)
+      return promise
+    }
+
   return {
     /** Runs statements without a transaction. */
-    plain: <T>(work: (sql: Sql) => T): Promise<T> => attempt(() => work(sql)),
+    plain: attempt,
     /**
      * Runs work in a transaction that holds the write lock from its start. Writes of the same turn of the
      * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
@@ -70,33 +93,14 @@ export function createDatabase(db: DatabaseSync) {
   }
 }
 
-/** Runs the SQL of a step. Each text is prepared once, and its statement is reused. */
-function createSql(db: DatabaseSync) {
+function createSql(connection: DatabaseSync): Sql {
   const prepared = new Map<string, StatementSync>()
-  function statement(text: string): StatementSync {
+  return (text) => {
     const known = prepared.get(text)
     if (known !== undefined) return known
-    const made = db.prepare(text)
+    const made = connection.prepare(text)
     prepared.set(text, made)
     return made
-  }
-  let durable = true
-  db.exec('PRAGMA synchronous = FULL')
-  return {
-    inTransaction: () => db.isTransaction,
-    /** Sets whether the next commits wait for the disk. Call it outside a transaction. */
-    setDurable(next: boolean): void {
-      if (next !== durable) db.exec(`PRAGMA synchronous = ${next ? 'FULL' : 'NORMAL'}`)
-      durable = next
-    },
-    /** The first row, if any. */
-    get: (text: string, ...values: SQLInputValue[]): ResultRow | undefined =>
-      statement(text).get(...values),
-    all: (text: string, ...values: SQLInputValue[]): readonly ResultRow[] =>
-      statement(text).all(...values),
-    /** The number of rows changed. */
-    run: (text: string, ...values: SQLInputValue[]) =>
-      Number(statement(text).run(...values).changes),
   }
 }
 
@@ -127,83 +131,71 @@ function createFileCheck(path: string | null) {
   }
 }
 
-/** One write of a group, with the callbacks for its caller. */
+/** A connection, and what its commits have to do with the disk. */
+interface Disk {
+  readonly connection: DatabaseSync
+  readonly files: ReturnType<typeof createFileCheck>
+  /** Whether commits wait for the disk; undefined before the first. */
+  durable?: boolean
+}
+
+/** One write of a group, with the arguments of its work and the callbacks for its caller. */
 interface Member {
-  readonly work: (sql: Sql) => unknown
+  work(sql: Sql, ...args: readonly unknown[]): unknown
+  readonly args: readonly unknown[]
   readonly durable: boolean
-  readonly done: (result: unknown) => void
-  readonly failed: (error: unknown) => void
+  resolve(result: unknown): void
+  reject(error: unknown): void
 }
 
 /** Most writes in one transaction, because they block the event loop. */
 const MOST_TOGETHER = 64
 
 /**
- * Collects the writes of one turn of the event loop into groups.
- *
- * @param run - commits a group and settles its members; rejects when nothing was written
- */
-function createGroups(run: (group: readonly Member[]) => Promise<void>) {
-  let waiting: Member[] = []
-
-  async function commit(): Promise<void> {
-    const all = waiting
-    waiting = []
-    for (let from = 0; from < all.length; from += MOST_TOGETHER) {
-      const group = all.slice(from, from + MOST_TOGETHER)
-      await run(group).catch((error: unknown) => {
-        for (const member of group) member.failed(error)
-      })
-    }
-  }
-
-  return (durable: boolean) =>
-    <T>(work: (sql: Sql) => T): Promise<T> =>
-      new Promise((resolve, reject) => {
-        waiting.push({ work, durable, done: resolve as Member['done'], failed: reject })
-        if (waiting.length === 1) setImmediate(commit)
-      })
-}
-
-/**
- * Commits a group in one transaction. When a member or the transaction itself fails, everything is rolled back
- * and each member gets a transaction of its own, so that no member fails because of another. Savepoints would
- * avoid that second run, but make every successful group a fifth slower.
+ * Commits a group in one transaction and settles its members. When a member or the transaction itself fails,
+ * everything is rolled back and each member gets a transaction of its own, so that no member fails because of
+ * another. Savepoints would avoid that second run, but make every successful group a fifth slower.
  *
  * @param group - at least one
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */
-function runGroup(sql: Writer, group: readonly Member[]): void {
+function runGroup(sql: Sql, disk: Disk, group: readonly Member[]): void {
   let results: readonly unknown[]
   try {
-    results = commitTogether(sql, group)
+    results = commitTogether(sql, disk, group)
   } catch (error) {
     if (group.length === 1 || isBusy(error)) throw error
-    for (const member of group) settleAlone(sql, member)
+    for (const member of group) settleAlone(sql, disk, member)
     return
   }
-  for (const [at, member] of group.entries()) member.done(results[at])
+  for (const [at, member] of group.entries()) member.resolve(results[at])
 }
 
-function settleAlone(sql: Writer, member: Member): void {
+function settleAlone(sql: Sql, disk: Disk, member: Member): void {
   try {
-    const [result] = commitTogether(sql, [member])
-    member.done(result)
+    const [result] = commitTogether(sql, disk, [member])
+    member.resolve(result)
   } catch (error) {
-    member.failed(asServiceError(error))
+    member.reject(asServiceError(error))
   }
 }
 
-function commitTogether(sql: Writer, group: readonly Member[]): readonly unknown[] {
-  if (performance.now() >= sql.files.checkAt) sql.files.check()
-  sql.setDurable(group.some(({ durable }) => durable))
-  sql.run('BEGIN IMMEDIATE')
+function commitTogether(sql: Sql, disk: Disk, group: readonly Member[]): readonly unknown[] {
+  if (performance.now() >= disk.files.checkAt) disk.files.check()
+  let durable = false
+  for (const member of group) durable ||= member.durable
+  if (durable !== disk.durable) {
+    disk.connection.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
+  }
+  disk.durable = durable
+  sql('BEGIN IMMEDIATE').run()
   try {
-    const results = group.map(({ work }) => work(sql))
-    sql.run('COMMIT')
+    const results: unknown[] = []
+    for (const { work, args } of group) results.push(work(sql, ...args))
+    sql('COMMIT').run()
     return results
   } catch (error) {
-    if (sql.inTransaction()) sql.run('ROLLBACK')
+    if (disk.connection.isTransaction) sql('ROLLBACK').run()
     throw error
   }
 }

@@ -23,17 +23,17 @@ export function createIntervalFigures(db: Database) {
       return db.writeUnsynced((sql) => {
         for (const seconds of INTERVALS) {
           const start = at - (at % seconds)
-          const known = fieldsIn(sql.get(READ_ONE, seconds, start))
+          const known = fieldsIn(sql(READ_ONE).get(seconds, start))
           if (seconds === 60 && `by ${instance}` in known) return
-          sql.run(PUT, seconds, start, JSON.stringify({ ...sum(known, added), ...set }))
-          sql.run(FORGET, seconds, start - KEPT_SECONDS[seconds])
+          sql(PUT).run(seconds, start, JSON.stringify({ ...sum(known, added), ...set }))
+          sql(FORGET).run(seconds, start - KEPT_SECONDS[seconds])
         }
       })
     },
     readFigures: ({ seconds, from, until }) =>
       db.plain((sql) =>
-        sql
-          .all(READ, seconds, from, until)
+        sql(READ)
+          .all(seconds, from, until)
           .map((row) => toIntervalFigures({ at: row['at'], fields: fieldsIn(row) })),
       ),
   } satisfies Partial<Registry>

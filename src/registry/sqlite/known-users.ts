@@ -53,7 +53,7 @@ export const FORGET_KNOWN = `
 
 export function createKnownUsers(db: Database) {
   return {
-    isKnown: (user) => db.plain((sql) => sql.get(BY_USER, user) !== undefined),
+    isKnown: (user) => db.plain((sql) => sql(BY_USER).get(user) !== undefined),
     listUsers: (query) =>
       db.plain((sql) => {
         const { q } = query
@@ -73,20 +73,20 @@ export function see(
   { lastSeen, now }: { readonly lastSeen: number | undefined; readonly now: number },
 ): void {
   if (lastSeen !== undefined && now < lastSeen + SEEN_AGAIN_SECONDS) return
-  const before = lastSeen === undefined ? undefined : sql.get(SEEN_AGAIN, now, user)
+  const before = lastSeen === undefined ? undefined : sql(SEEN_AGAIN).get(now, user)
   if (before?.['issuer'] === issuer && before['subject'] === subject) return
   if (before !== undefined && issuer.startsWith(KEY_ISSUER)) return
   const { name, otherName, shared } = namesOf(user, subject)
   const names = [name, otherName, shared]
-  if (before === undefined) sql.run(FIRST_SEEN, user, issuer, subject, now, ...names)
-  else sql.run(RENAMED, user, issuer, subject, ...names)
+  if (before === undefined) sql(FIRST_SEEN).run(user, issuer, subject, now, ...names)
+  else sql(RENAMED).run(user, issuer, subject, ...names)
 }
 
 function lastSeenFirst(sql: Sql, { now, ...page }: UserQuery): Page<KnownUser> | undefined {
   const listing = {
     table: 'known_users',
     filter: { conditions: [], values: [] },
-    seqOf: (user: string) => numberIn(sql.get(BY_USER, user), 'seq'),
+    seqOf: (user: string) => numberIn(sql(BY_USER).get(user), 'seq'),
     toItem: (row: ResultRow) => itemOf(sql, row, now),
   }
   return readPage(sql, { ...page, order: 'desc' }, listing)
@@ -103,16 +103,16 @@ function search(
 ): Page<KnownUser> | undefined {
   const asked = q.toLowerCase()
   const { cursor, backwards } = cursorOf(query)
-  const known = cursor === undefined ? undefined : sql.get(BY_USER, cursor)
+  const known = cursor === undefined ? undefined : sql(BY_USER).get(cursor)
   const place = known && matchingName(toNames(known), asked)
   if (cursor !== undefined && place === undefined) return undefined
   const from = [place ?? asked, cursor ?? '', query.limit + 1] as const
-  const found = matching(sql.all(nearest('name', backwards), ...from), 'name', asked)
+  const found = matching(sql(nearest('name', backwards)).all(...from), 'name', asked)
   for (let shared = -1; ; ) {
-    const next = numberIn(sql.get(NEXT_SHARED, shared, asked.length), 'shared')
+    const next = numberIn(sql(NEXT_SHARED).get(shared, asked.length), 'shared')
     if (next === undefined) break
     shared = next
-    const others = sql.all(nearest('other_name', backwards), shared, ...from)
+    const others = sql(nearest('other_name', backwards)).all(shared, ...from)
     found.push(...matching(others, 'other_name', asked))
   }
   const { data, hasMore } = mergeFound(found, { limit: query.limit, backwards })
@@ -144,5 +144,5 @@ function matching(
 }
 
 function itemOf(sql: Sql, row: ResultRow, now: number): KnownUser {
-  return toKnownUser({ ...row, ...sql.get(LIVE_AND_BLOCK, String(row['user']), now) })
+  return toKnownUser({ ...row, ...sql(LIVE_AND_BLOCK).get(String(row['user']), now) })
 }

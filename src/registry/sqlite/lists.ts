@@ -29,21 +29,20 @@ export function createLists(db: Database) {
     },
     getBlock: (user, now) =>
       db.plain((sql) => {
-        const row = sql.get('SELECT * FROM blocks WHERE user = ? AND until > ?', user, now)
+        const row = sql('SELECT * FROM blocks WHERE user = ? AND until > ?').get(user, now)
         return row === undefined ? undefined : toBlock(row)
       }),
     liftBlock: (user, now, generation) =>
       db.write((sql) => {
         if (generation !== undefined && generation !== generationOf(sql, user)) return false
-        const lifted = sql.get('DELETE FROM blocks WHERE user = ? RETURNING until', user)
+        const lifted = sql('DELETE FROM blocks WHERE user = ? RETURNING until').get(user)
         return (numberIn(lifted, 'until') ?? 0) > now
       }),
     usersOf: ({ issuer, subject, sid }) =>
       db.plain((sql) => {
-        const rows = sql.all(
-          `SELECT user FROM sessions WHERE issuer = ?1 AND subject = ?2
+        const rows = sql(`SELECT user FROM sessions WHERE issuer = ?1 AND subject = ?2
             UNION SELECT user FROM sessions WHERE issuer = ?1 AND sid = ?3 AND sid >= ' '
-            UNION SELECT user FROM sessions WHERE issuer = ?1 AND subject = ?4 AND +sid = ?3`,
+            UNION SELECT user FROM sessions WHERE issuer = ?1 AND subject = ?4 AND +sid = ?3`).all(
           issuer,
           subject ?? null,
           sid ?? null,
@@ -55,12 +54,12 @@ export function createLists(db: Database) {
 }
 
 function generationOf(sql: Sql, user: string): number {
-  return numberIn(sql.get('SELECT generation FROM users WHERE user = ?', user), 'generation') ?? 0
+  return numberIn(sql('SELECT generation FROM users WHERE user = ?').get(user), 'generation') ?? 0
 }
 
 function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {
   const text = `SELECT seq FROM ${table} WHERE ${key} = ?`
-  return (cursor: string) => numberIn(sql.get(text, cursor), 'seq')
+  return (cursor: string) => numberIn(sql(text).get(cursor), 'seq')
 }
 
 /**

@@ -33,35 +33,30 @@ export function createOutbox(db: Database) {
       }),
     async claimCancels(claim) {
       // The worker asks often, and usually nothing is due, so this read takes no write lock.
-      const any = await db.plain((sql) => sql.get(ANY_DUE, claim.nowMs))
-      return any?.['due'] === 1 ? db.write((sql) => claimDue(sql, claim)) : []
+      const any = await db.plain((sql) => sql(ANY_DUE).get(claim.nowMs))
+      return any?.['due'] === 1 ? db.write(claimDue, claim) : []
     },
     async postponeCancel(id, dueAtMs) {
       const due = Math.ceil(dueAtMs)
-      await db.write((sql) => sql.run('UPDATE outbox SET due_ms = ? WHERE id = ?', due, id))
+      await db.write((sql) => sql('UPDATE outbox SET due_ms = ? WHERE id = ?').run(due, id))
     },
   } satisfies Partial<Registry>
 }
 
 function claimDue(sql: Sql, { nowMs, limit, leaseMs }: CancelClaim): readonly SessionRecord[] {
-  sql.run(MOVE, nowMs)
-  for (const { id } of sql.all(DUE_AND_EXPIRED, nowMs, DROPPED_PER_CLAIM)) {
+  sql(MOVE).run(nowMs)
+  for (const { id } of sql(DUE_AND_EXPIRED).all(nowMs, DROPPED_PER_CLAIM)) {
     if (typeof id === 'string') close(sql, id, Number.MAX_SAFE_INTEGER, null)
   }
-  const due = sql.all(DUE, nowMs, limit).map(toSession)
+  const due = sql(DUE).all(nowMs, limit).map(toSession)
   for (const { id } of due) {
-    sql.run('UPDATE outbox SET due_ms = ? WHERE id = ?', nowMs + leaseMs, id)
+    sql('UPDATE outbox SET due_ms = ? WHERE id = ?').run(nowMs + leaseMs, id)
   }
   return due
 }
 
 function close(sql: Sql, id: string, now: number, confirmedAt: number | null): void {
-  sql.run('DELETE FROM outbox WHERE id = ?', id)
-  sql.run(
-    `UPDATE sessions SET status = 'cancelled', ends_at = min(ends_at, ?), confirmed_at = ?
-      WHERE id = ? AND status = 'cancelling'`,
-    now,
-    confirmedAt,
-    id,
-  )
+  sql('DELETE FROM outbox WHERE id = ?').run(id)
+  sql(`UPDATE sessions SET status = 'cancelled', ends_at = min(ends_at, ?), confirmed_at = ?
+      WHERE id = ? AND status = 'cancelling'`).run(now, confirmedAt, id)
 }

@@ -1,7 +1,8 @@
 // Records who owns a thread or an attachment of a self-hosted server, in SQLite.
 import type { UserId } from '../../lib/ids.ts'
-import type { OwnedQuery, OwnedThing } from '../owned-records.ts'
+import type { OwnedQuery, OwnedThing, Ownership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
+import type { Page } from '../records.ts'
 import { toOwnership } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
@@ -15,26 +16,29 @@ const IS_THING = 'id = ? AND kind = ? AND source = ?'
 
 export function createOwnership(db: Database) {
   return {
-    claimOwnership: ({ source, kind, id, user, createdAt }) =>
-      db.write((sql) =>
-        sql.run(CLAIM, source, kind, id, user, createdAt) === 1 ? 'claimed' : 'taken',
-      ),
+    claimOwnership: (ownership) => db.write(claim, ownership),
     ownersOf: (things) => db.plain((sql) => things.map((thing) => ownerOf(sql, thing))),
-    listOwned: (query) =>
-      db.plain((sql) => {
-        const listed = ownedRows(query)
-        const seqOf = (cursor: string) => placeOf(sql, cursor, listed.filter)
-        return readPage(sql, query, { ...listed, seqOf, toItem: toOwnership })
-      }),
+    listOwned: (query) => db.plain(listOwned, query),
     async releaseOwnership({ source, kind, id, user }) {
       const text = `DELETE FROM owned WHERE ${IS_THING} AND user = ?`
-      await db.write((sql) => sql.run(text, id, kind, source, user))
+      await db.write((sql) => sql(text).run(id, kind, source, user))
     },
   } satisfies Partial<Registry>
 }
 
+function claim(sql: Sql, { source, kind, id, user, createdAt }: Ownership): 'claimed' | 'taken' {
+  const { changes } = sql(CLAIM).run(source, kind, id, user, createdAt)
+  return changes === 1 ? 'claimed' : 'taken'
+}
+
+function listOwned(sql: Sql, query: OwnedQuery): Page<Ownership> | undefined {
+  const listed = ownedRows(query)
+  const seqOf = (cursor: string) => placeOf(sql, cursor, listed.filter)
+  return readPage(sql, query, { ...listed, seqOf, toItem: toOwnership })
+}
+
 function ownerOf(sql: Sql, { source, kind, id }: OwnedThing): UserId | undefined {
-  const row = sql.get(`SELECT * FROM owned WHERE ${IS_THING}`, id, kind, source)
+  const row = sql(`SELECT * FROM owned WHERE ${IS_THING}`).get(id, kind, source)
   return row === undefined ? undefined : toOwnership(row).user
 }
 
@@ -42,7 +46,7 @@ function ownerOf(sql: Sql, { source, kind, id }: OwnedThing): UserId | undefined
 function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
   const conditions = filter.conditions.map((condition) => `+${condition}`).join(' AND ')
   const text = `SELECT seq FROM owned WHERE id = ? AND ${conditions} LIMIT 2`
-  const [first, second] = sql.all(text, cursor, ...filter.values)
+  const [first, second] = sql(text).all(cursor, ...filter.values)
   return second === undefined ? numberIn(first, 'seq') : undefined
 }
 

@@ -87,7 +87,7 @@ interface Range extends Omit<Span, 'flipped'> {
 
 function rowsIn<T>(sql: Sql, { toItem, ...listing }: TableListing<T>, range: Range): readonly T[] {
   const { above, below, wanted } = range
-  const rows = sql.all(listText(listing, range), ...listing.filter.values, above, below, wanted)
+  const rows = sql(listText(listing, range)).all(...listing.filter.values, above, below, wanted)
   return rows.map(toItem)
 }
 
@@ -98,7 +98,7 @@ function edgeOf(
   { above, below, walk }: Range,
 ): number | undefined {
   const text = `${listText(listing, { walk })} OFFSET ${LOOKS - 1}`.replace('*', 'seq')
-  return numberIn(sql.get(text, ...listing.filter.values, above, below, 1), 'seq')
+  return numberIn(sql(text).get(...listing.filter.values, above, below, 1), 'seq')
 }
 
 /** The range up to a row and with it. */

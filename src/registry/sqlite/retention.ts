@@ -48,8 +48,8 @@ export function createRetention(db: Database) {
   return {
     sweep: (retention) => sweep(db, retention),
     async eraseUser(command) {
-      const outcome = await db.write((sql) => eraseUser(sql, command))
-      if (!outcome.more) await db.plain((sql) => sql.get(EMPTY_LOG))
+      const outcome = await db.write(eraseUser, command)
+      if (!outcome.more) await db.plain((sql) => sql(EMPTY_LOG).get())
       return outcome
     },
   } satisfies Partial<Registry>
@@ -67,7 +67,8 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     [LONG_UNSEEN, usersSeenBefore],
   ]
   for (const [text, before] of steps) {
-    while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
+    const deleteSome = (sql: Sql) => sql(text).run(before, BATCH).changes
+    while ((await db.write(deleteSome)) === BATCH) await nextTurn()
   }
   await sweepUsers(db, now - GENERATION_KEPT_SECONDS)
   await sweepCounters(db, now * 1000)
@@ -78,10 +79,10 @@ async function sweepUsers(db: Database, before: number): Promise<void> {
   let more = true
   for (let from: readonly [number, string] = [0, '']; more; ) {
     const to = await db.write((sql) => {
-      const next = sql.get(NEXT_OF_USERS, ...from, before, USERS)
+      const next = sql(NEXT_OF_USERS).get(...from, before, USERS)
       more = next !== undefined
       const end = [numberIn(next, 'changed_at') ?? before, String(next?.['user'] ?? '')] as const
-      sql.run(IDLE_USERS, ...from, ...end)
+      sql(IDLE_USERS).run(...from, ...end)
       return end
     })
     from = to
@@ -95,8 +96,8 @@ async function sweepCounters(db: Database, nowMs: number): Promise<void> {
   while (typeof last === 'string') {
     const from: string = last
     last = await db.write((sql) => {
-      const to = sql.get(LAST_OF_WINDOWS, from, WINDOWS)?.['last']
-      if (typeof to === 'string') sql.run(WINDOWS_OVER, from, to, nowMs)
+      const to = sql(LAST_OF_WINDOWS).get(from, WINDOWS)?.['last']
+      if (typeof to === 'string') sql(WINDOWS_OVER).run(from, to, nowMs)
       return to
     })
     await nextTurn()
@@ -117,9 +118,9 @@ const ENDED = `
 /** The foreign keys delete the uses and waiting cancels of each session with it. */
 function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
   const { user, limit, now } = command
-  sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))
-  const sessions = sql.run(ENDED, user, now, limit)
+  sql('DELETE FROM counters WHERE key = ?').run(mintCounter(user))
+  const sessions = Number(sql(ENDED).run(user, now, limit).changes)
   const erased = sessions + eraseEntries(sql, command, limit - sessions)
-  if (erased < limit) sql.run(FORGET_KNOWN, user)
+  if (erased < limit) sql(FORGET_KNOWN).run(user)
   return { erased, more: erased === limit }
 }

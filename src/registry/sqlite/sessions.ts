@@ -75,17 +75,16 @@ const FINISHING = `
 
 export function createSessionSteps(db: Database) {
   return {
-    getSession: (id) => db.plain((sql) => sessionOf(sql, id)),
-    readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
-    record: (entry) => db.write((sql) => record(sql, entry)),
-    revoke: (command) => db.write((sql) => revoke(sql, command)),
+    getSession: (id) => db.plain(sessionOf, id),
+    readStanding: (question) => db.plain(readStanding, question),
+    record: (entry) => db.write(record, entry),
+    revoke: (command) => db.write(revoke, command),
     beginCancel: (id, now, by) =>
       db.write((sql) => {
         const session = sessionOf(sql, id)
         if (session === undefined) return undefined
         if (isLive(session, now)) return end(sql, session, { why: 'cancelled', now, by })
-        sql.run(
-          `UPDATE sessions SET end_reason = 'cancelled' WHERE id = ?1 AND ${FINISHING}`,
+        sql(`UPDATE sessions SET end_reason = 'cancelled' WHERE id = ?1 AND ${FINISHING}`).run(
           id,
           now,
         )
@@ -100,7 +99,7 @@ export function readStanding(
   { user, identity, currentSecretHash, now }: StandingQuery,
 ): UserStanding {
   const { issuer, subject, sid } = identity
-  const row = sql.get(STANDING_AND_MARK, user, now, issuer, subject ?? null, sid ?? null)
+  const row = sql(STANDING_AND_MARK).get(user, now, issuer, subject ?? null, sid ?? null)
   return {
     generation: numberIn(row, 'generation') ?? 0,
     blockedUntil: numberIn(row, 'blocked_until'),
@@ -112,7 +111,7 @@ export function readStanding(
 
 function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { session, now } = entry
-  const standing = sql.get(STANDING_AND_KNOWN, session.user, now, session.id)
+  const standing = sql(STANDING_AND_KNOWN).get(session.user, now, session.id)
   const generation = numberIn(standing, 'generation') ?? 0
   if (generation !== entry.generation || numberIn(standing, 'blocked_until')) {
     return { kind: 'blocked' }
@@ -127,11 +126,11 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
   const ended: SessionRecord[] = []
-  if (replaced?.state !== undefined) sql.run(REPLACE, replaced.id, now, minterOf(session))
+  if (replaced?.state !== undefined) sql(REPLACE).run(replaced.id, now, minterOf(session))
   else if (replaced !== undefined)
     ended.push(end(sql, replaced, { why: 'replaced', now, by: minterOf(session) }))
   if (tooMany > 0) {
-    for (const row of sql.all(OLDEST_LIVE, session.user, now, tooMany)) {
+    for (const row of sql(OLDEST_LIVE).all(session.user, now, tooMany)) {
       ended.push(end(sql, toSession(row), { why: 'evicted', now, by: minterOf(session) }))
     }
   }
@@ -149,8 +148,7 @@ function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
 
 function insert(sql: Sql, of: SessionRecord): void {
   const state = of.state === undefined ? null : JSON.stringify(of.state)
-  sql.run(
-    INSERT,
+  sql(INSERT).run(
     of.id,
     of.user,
     of.workflow,
@@ -169,46 +167,37 @@ function insert(sql: Sql, of: SessionRecord): void {
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   const { user, identity, now } = command
-  const raised = sql.get(RAISE, user, now, identity === undefined ? 1 : 0)
+  const raised = sql(RAISE).get(user, now, identity === undefined ? 1 : 0)
   const { issuer = null, subject = null, sid = null } = identity ?? {}
   const match = [user, now, issuer, subject, sid]
   const live = `${MATCHING} AND +status = 'active'`
-  sql.run(
-    `INSERT INTO outbox SELECT id, ?6 FROM sessions WHERE ${live}`,
+  sql(`INSERT INTO outbox SELECT id, ?6 FROM sessions WHERE ${live}`).run(
     ...match,
     now * 1000 + FIRST_LEASE_MS,
   )
-  sql.run(
-    `UPDATE sessions SET status = 'cancelling', end_reason = ?6, ended_at = ?2, ended_by = ?7
-      WHERE ${live}`,
-    ...match,
-    command.endReason,
-    command.by,
-  )
+  sql(`UPDATE sessions SET status = 'cancelling', end_reason = ?6, ended_at = ?2, ended_by = ?7
+      WHERE ${live}`).run(...match, command.endReason, command.by)
   // Without an identity, `ended_upto` ends the answers of all sessions in one write.
   if (identity !== undefined) {
-    sql.run(
-      `UPDATE sessions SET end_reason = ?6 WHERE ${OF_IDENTITY} AND ${FINISHING}`,
+    sql(`UPDATE sessions SET end_reason = ?6 WHERE ${OF_IDENTITY} AND ${FINISHING}`).run(
       ...match,
       command.endReason,
     )
   }
-  const cancelling = sql.all(
+  const cancelling = sql(
     `SELECT * FROM sessions WHERE ${MATCHING} AND +status = 'cancelling' ORDER BY seq`,
-    ...match,
-  )
+  ).all(...match)
   const generation = numberIn(raised, 'generation') ?? 0
   return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, command), generation }
 }
 
 /** Sets the given block unless a longer one holds; returns the end of the block that holds. */
 function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
-  const standing = sql.get('SELECT until FROM blocks WHERE user = ? AND until > ?', user, now)
+  const standing = sql('SELECT until FROM blocks WHERE user = ? AND until > ?').get(user, now)
   const until = numberIn(standing, 'until')
   if (block === undefined || block.until <= (until ?? 0)) return until
-  sql.run('DELETE FROM blocks WHERE user = ?', user)
-  sql.run(
-    'INSERT INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)',
+  sql('DELETE FROM blocks WHERE user = ?').run(user)
+  sql('INSERT INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)').run(
     user,
     block.until,
     block.reason ?? null,
@@ -223,22 +212,19 @@ function end(
   session: SessionRecord,
   { why, now, by }: { why: EndReason; now: number; by: string | undefined },
 ) {
-  sql.run(
-    `UPDATE sessions SET status = 'cancelling', end_reason = ?, ended_at = ?, ended_by = ?
-      WHERE id = ?`,
-    ...[why, now, by ?? null, session.id],
-  )
-  sql.run('INSERT INTO outbox VALUES (?, ?)', session.id, now * 1000 + FIRST_LEASE_MS)
+  sql(`UPDATE sessions SET status = 'cancelling', end_reason = ?, ended_at = ?, ended_by = ?
+      WHERE id = ?`).run(...[why, now, by ?? null, session.id])
+  sql('INSERT INTO outbox VALUES (?, ?)').run(session.id, now * 1000 + FIRST_LEASE_MS)
   const ended = { status: 'cancelling', endReason: why, endedAt: now, endedBy: by } as const
   return { ...session, ...ended } satisfies SessionRecord
 }
 
 function sessionOf(sql: Sql, id: string): SessionRecord | undefined {
-  const row = sql.get('SELECT * FROM sessions WHERE id = ?', id)
+  const row = sql('SELECT * FROM sessions WHERE id = ?').get(id)
   return row === undefined ? undefined : toSession(row)
 }
 
 function bySecret(sql: Sql, user: string, hash: string | undefined): SessionRecord | undefined {
-  const row = hash === undefined ? undefined : sql.get(BY_SECRET, user, hash)
+  const row = hash === undefined ? undefined : sql(BY_SECRET).get(user, hash)
   return row === undefined ? undefined : toSession(row)
 }

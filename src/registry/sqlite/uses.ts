@@ -30,25 +30,25 @@ export function createUses(db: Database) {
     },
     endedAmong: (sessions) =>
       db.plain((sql) => {
-        const isEnded = ({ id, user }: SessionKey) => sql.get(RUNS_ON, id, user) === undefined
+        const isEnded = ({ id, user }: SessionKey) => sql(RUNS_ON).get(id, user) === undefined
         return sessions.filter(isEnded).map(({ id }) => id)
       }),
   } satisfies Partial<Registry>
 }
 
 function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: SessionUse): UseOutcome {
-  const row = sql.get(SESSION, id, user)
+  const row = sql(SESSION).get(id, user)
   const session = row === undefined ? undefined : toSession(row)
   if (session === undefined || !isLive(session, nowMs / 1000)) return { kind: 'ended' }
   const max = { run: maxPerMinute, read: READS_PER_RUN * maxPerMinute }
   const window = (kind: 'run' | 'read') => {
-    const running = sql.get(RUNNING, id, kind, nowMs)
+    const running = sql(RUNNING).get(id, kind, nowMs)
     const used = numberIn(running, 'used') ?? 0
     const latest = nowMs + USE_WINDOW_MS
     const stored = numberIn(running, 'ends_ms') ?? latest
     const endsMs = Math.min(stored, latest)
     // The clock was set back: the window ends one length from now.
-    if (stored > latest) sql.run(COUNT, id, kind, used, endsMs)
+    if (stored > latest) sql(COUNT).run(id, kind, used, endsMs)
     return { kind, used, endsMs, full: used >= max[kind] }
   }
   const windows = counts === 'nothing' ? [window('run'), window('read')] : [window(counts)]
@@ -57,7 +57,7 @@ function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: Session
     return { kind: 'limited', resetMs: endsMs - nowMs }
   }
   if (counts !== 'nothing') {
-    for (const { kind, used, endsMs } of windows) sql.run(COUNT, id, kind, used + 1, endsMs)
+    for (const { kind, used, endsMs } of windows) sql(COUNT).run(id, kind, used + 1, endsMs)
   }
   return { kind: 'ok', session, generation: numberIn(row, 'generation') ?? 0 }
 }

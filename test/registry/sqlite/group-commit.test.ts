@@ -15,7 +15,7 @@ test('only the write that fails is undone; the others of its group commit, and g
   const { db, numbers } = setUp()
   const insert = (n: number, fails = false) =>
     db.write((sql) => {
-      sql.run('INSERT INTO t VALUES (?)', n)
+      sql('INSERT INTO t VALUES (?)').run(n)
       if (fails) throw new Error('this one')
       return n
     })
@@ -31,9 +31,9 @@ test('only the write that fails is undone; the others of its group commit, and g
 
 test('a failure that rolls back the whole transaction fails no other write', async () => {
   const { db, numbers } = setUp()
-  const insert = (n: number) => db.write((sql) => sql.run('INSERT INTO t VALUES (?)', n))
+  const insert = (n: number) => db.write((sql) => sql('INSERT INTO t VALUES (?)').run(n))
   // As SQLite does by itself after a full disk or an I/O error.
-  const fatal = db.write((sql) => sql.run('INSERT OR ROLLBACK INTO t VALUES (1), (1)'))
+  const fatal = db.write((sql) => sql('INSERT OR ROLLBACK INTO t VALUES (1), (1)').run())
   const results = await Promise.allSettled([insert(1), fatal, insert(2)])
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect(numbers()).toEqual([1, 2])
@@ -43,8 +43,8 @@ test('each write of a group sees the writes before it', async () => {
   const { db } = setUp()
   const count = () =>
     db.write((sql) => {
-      sql.run('INSERT INTO t SELECT coalesce(max(n), 0) + 1 FROM t')
-      return sql.get('SELECT count(*) AS n FROM t')?.['n']
+      sql('INSERT INTO t SELECT coalesce(max(n), 0) + 1 FROM t').run()
+      return sql('SELECT count(*) AS n FROM t').get()?.['n']
     })
   expect(await Promise.all(Array.from({ length: 100 }, count))).toEqual(
     Array.from({ length: 100 }, (_, at) => at + 1),
@@ -56,7 +56,7 @@ test('a group waits for the disk when one of its writes must not be lost, and on
   const FULL = 2
   const NORMAL = 1
   type Work = Parameters<typeof db.write>[0]
-  const mode: Work = (sql) => sql.get('PRAGMA synchronous')?.['synchronous']
+  const mode: Work = (sql) => sql('PRAGMA synchronous').get()?.['synchronous']
   expect(await db.writeUnsynced(mode)).toBe(NORMAL)
   expect(await db.write(mode)).toBe(FULL)
   expect(await Promise.all([db.writeUnsynced(mode), db.write(mode)])).toEqual([FULL, FULL])
@@ -70,7 +70,7 @@ test('a write that must not be lost waits for the disk when its group fails, too
   const { db } = setUp()
   const modes: unknown[] = []
   const note = (sql: Parameters<Parameters<typeof db.write>[0]>[0]) => {
-    modes.push(sql.get('PRAGMA synchronous')?.['synchronous'])
+    modes.push(sql('PRAGMA synchronous').get()?.['synchronous'])
   }
   const failing = db.writeUnsynced((sql) => {
     note(sql)
