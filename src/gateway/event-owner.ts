@@ -28,13 +28,18 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
   const own = new Set<string>()
   let created = 0
 
-  /** Records a new thread as the caller's, durably, before the client learns its id. */
-  async function keep(id: string): Promise<void> {
+  /**
+   * Records a new thread as the caller's, durably, before the client learns its id.
+   *
+   * @param others - further threads in the same event, which may name the new one too
+   */
+  async function keep(id: string, others: readonly string[]): Promise<void> {
     created += 1
     if (created > MAX_CREATED) throw new StreamFault('bad_frame', new Error('too many new threads'))
     const isNew = await ownership.claimNew(call, { kind: 'thread', id }).catch(noStore)
     if (!isNew) throw new StreamFault('thread_taken')
     own.add(id)
+    await requireOwn(others)
   }
 
   async function requireOwn(ids: readonly string[]): Promise<void> {
@@ -62,7 +67,7 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     }
     if (type === 'thread.created' || type === 'thread.updated') {
       if (typeof id !== 'string') throw new StreamFault('bad_frame')
-      if (type === 'thread.created') return keep(id).then(() => requireOwn(unknown))
+      if (type === 'thread.created') return keep(id, unknown)
     }
     return unknown.length === 0 ? undefined : requireOwn(unknown)
   }

@@ -17,6 +17,7 @@ import { callOptions, clientGone } from '../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
+import type { HeldMemory } from '../lib/shares/memory-budget.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AnswerEvents } from './event-answer.ts'
 import type { createTakeDownload } from './files/downloads.ts'
@@ -148,27 +149,24 @@ export function createTakeMessage({
     }
   }
 
+  /** Counts a message that cannot be read as a read, because it does not run the model. */
+  async function read(c: AppContext, call: OpenedCall, memory: HeldMemory): Promise<AskedMessage> {
+    try {
+      const bytes = await readBytes(c, bodyLimits, memory.hold)
+      return await memory.work(() => parse(bytes, call, allowUnknownTypes))
+    } catch (error) {
+      await call.count('read')
+      throw error
+    }
+  }
+
   return async function takeMessage(c: AppContext, call: OpenedCall): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
-      const bytes = await judged(call, () => readBytes(c, bodyLimits, memory.hold))
-      const asked = await judged(call, () =>
-        memory.work(() => parse(bytes, call, allowUnknownTypes)),
-      )
-      return await answer(c, call, { bytes, ...asked })
+      return await answer(c, call, await read(c, call, memory))
     } finally {
       memory.release()
     }
-  }
-}
-
-/** Counts a message that cannot be parsed as a read, because it does not run the model. */
-async function judged<T>(call: OpenedCall, read: () => T | Promise<T>): Promise<T> {
-  try {
-    return await read()
-  } catch (error) {
-    await call.count('read')
-    throw error
   }
 }
 
@@ -193,11 +191,7 @@ function shownBy({ known, request }: ParsedRequest): string | undefined {
   return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
 }
 
-function parse(
-  bytes: Uint8Array,
-  { workflow }: Call,
-  allowUnknownTypes: boolean,
-): Omit<AskedMessage, 'bytes'> {
+function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean): AskedMessage {
   let parsed: ParsedRequest
   try {
     parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH))
@@ -216,7 +210,7 @@ function parse(
       detail: 'A message must not name files at the ChatKit server by their address.',
     })
   }
-  if (parsed.known || allowUnknownTypes) return { parsed, ids: idsOf(parsed) }
+  if (parsed.known || allowUnknownTypes) return { bytes, parsed, ids: idsOf(parsed) }
   throw new ServiceError('invalid_request', {
     reason: 'a request of an unknown type',
     detail: 'The type of this request is not one of the ChatKit protocol.',

@@ -92,30 +92,25 @@ export function requireAdmin({
   readonly audit: Audit
   readonly checkStanding: (caller: Caller) => Promise<void>
 }): Check {
-  async function judge(principal: Principal): Promise<UserId> {
-    const why = whyNoAdmin(principal, admins)
-    if (why !== undefined) {
-      throw new ServiceError('admin_required', { reason: `the caller is not an admin: ${why}` })
-    }
-    const user = userOfAdmin(issuers, principal)
-    if (user === undefined) throw noUser()
-    const identity = identityOf(principal)
-    await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
-    return user
-  }
-
   return async (c) => {
     const principal = await callerOf(c, false)
-    const actor = actorOf(principal)
     try {
-      c.set('user', await judge(principal))
+      const why = whyNoAdmin(principal, admins)
+      if (why !== undefined) {
+        throw new ServiceError('admin_required', { reason: `the caller is not an admin: ${why}` })
+      }
+      const user = userOfAdmin(issuers, principal)
+      if (user === undefined) throw noUser()
+      const identity = identityOf(principal)
+      await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
+      c.set('user', user)
     } catch (error) {
       const reason = `${c.req.method} ${c.req.routePath}`
       const event = { ...selfOf(issuers, principal), reason, requestId: c.var.requestId }
       audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
       throw error
     }
-    c.set('admin', actor)
+    c.set('admin', actorOf(principal))
   }
 }
 

@@ -35,16 +35,12 @@ export function readOptions(c: AppContext): CallOptions {
   const { memory, user } = c.var
   if (memory === undefined || c.env.outgoing === undefined) return callOptions(c)
   const held = memory.memoryFor(user ?? `key:${c.var.apiKey.id}`)
-  let bytes = 0
   releaseWhenTaken(c, held)
   return {
     ...callOptions(c),
     // A backend reads for many users.
     work: user === undefined ? undefined : held.work,
-    hold(more) {
-      held.hold(bytes + more)
-      bytes += more
-    },
+    hold: held.holdMore,
   }
 }
 

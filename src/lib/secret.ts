@@ -147,6 +147,8 @@ const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
  * messages must not contain secrets in the first place.
  */
 export function scrub(text: string): string {
-  if (!BEGINNINGS.some((beginning) => text.includes(beginning))) return text
-  return text.replace(CREDENTIAL, '[redacted]')
+  for (const beginning of BEGINNINGS) {
+    if (text.includes(beginning)) return text.replace(CREDENTIAL, REDACTED)
+  }
+  return text
 }

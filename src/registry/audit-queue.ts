@@ -61,8 +61,8 @@ export function createAuditQueue({
         const next = backlog.take()
         sent = next.entries.map(link)
         writers = next.writers
+        more = next.more
       }
-      more = backlog.length() > 0
       try {
         if (sent.length > 0) await registry.appendAudit(sent)
       } catch (error) {
@@ -109,54 +109,43 @@ export function createAuditQueue({
      *
      * @throws the store's error; the entry stays in the queue and is written when the store is back
      */
-    write: (entry: NewAuditEntry): Promise<void> =>
-      new Promise((resolve, reject) => {
-        backlog.push(entry, (error) => (error === undefined ? resolve() : reject(error)))
-        void flush()
-      }),
+    write(entry: NewAuditEntry): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      backlog.push(entry, (error) => (error === undefined ? resolve() : reject(error)))
+      void flush()
+      return promise
+    },
     flush,
   }
 }
 
 /** Entries that have no place in the chain yet, at most {@link MOST_WAITING}. */
 function createBacklog(now: Clock) {
-  let waiting: NewAuditEntry[] = []
-  const settles = new Map<NewAuditEntry, Settle>()
+  let waiting: { readonly entry: NewAuditEntry; settle: Settle | undefined }[] = []
   let dropped = 0
-
-  function settleOf(entry: NewAuditEntry): readonly Settle[] {
-    const settle = settles.get(entry)
-    settles.delete(entry)
-    return settle === undefined ? [] : [settle]
-  }
-
-  function drop(entry: NewAuditEntry): void {
-    const error = new ServiceError('store_unavailable', { reason: 'too many audit entries wait' })
-    for (const settle of settleOf(entry)) settle(error)
-    dropped += 1
-  }
-
   return {
-    length: () => waiting.length,
     push(entry: NewAuditEntry, settle?: Settle): void {
-      waiting.push(entry)
-      if (settle !== undefined) settles.set(entry, settle)
-      const oldest = waiting.length > MOST_WAITING ? waiting.shift() : undefined
-      if (oldest !== undefined) drop(oldest)
+      waiting.push({ entry, settle })
+      if (waiting.length <= MOST_WAITING) return
+      const reason = 'too many audit entries wait'
+      waiting.shift()?.settle?.(new ServiceError('store_unavailable', { reason }))
+      dropped += 1
     },
-    /** The next entries to send, and the callbacks of their callers. */
+    /** The next entries to send, the callbacks of their callers, and whether there are more. */
     take() {
-      const entries = waiting.slice(0, MOST_TOGETHER)
-      waiting = waiting.slice(entries.length)
-      const writers = entries.flatMap(settleOf)
-      if (dropped > 0) entries.unshift(gap(dropped, now))
+      const entries = dropped > 0 ? [gap(dropped, now)] : []
+      const writers: Settle[] = []
       dropped = 0
-      return { entries, writers }
+      for (const { entry, settle } of waiting.splice(0, MOST_TOGETHER)) {
+        entries.push(entry)
+        if (settle !== undefined) writers.push(settle)
+      }
+      return { entries, writers, more: waiting.length > 0 }
     },
     /** Removes and returns the callbacks of all waiting entries, because each caller gets one answer only. */
     writers(): readonly Settle[] {
-      const all = [...settles.values()]
-      settles.clear()
+      const all = waiting.flatMap(({ settle }) => settle ?? [])
+      waiting = waiting.map(({ entry }) => ({ entry, settle: undefined }))
       return all
     },
   }

@@ -81,7 +81,7 @@ test('an answer is parsed and checked in the turn of its user; a list asks for m
     turns.push(done)
     return done
   }
-  const memory = { hold() {}, release() {}, work }
+  const memory = { hold() {}, holdMore() {}, release() {}, work }
   const ownership = {
     ownersOf: async () => [userId('alice')],
     claim: never,

@@ -1,30 +1,21 @@
-import type { Timing } from '../../src/http/server/mint-limiter.ts'
+import { onTestFinished, vi } from 'vitest'
 
-/** Time that passes when a test says so, with one timer. */
-export interface HandTiming extends Timing {
-  /** Lets so many milliseconds pass, then runs what waits for its time. */
-  fire(milliseconds: number): void
-  pending(): boolean
-}
+export type HandTiming = ReturnType<typeof handTiming>
 
-/** Starts at 0. */
-export function handTiming(): HandTiming {
+/** Until the end of the test, `performance.now()` starts at 0 and moves, as intervals do, only when told to. */
+export function handTiming() {
   let time = 0
-  let waiting: (() => void) | undefined
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => time)
+  onTestFinished(() => {
+    clock.mockRestore()
+    vi.useRealTimers()
+  })
   return {
-    now: () => time,
-    after(_milliseconds, run) {
-      waiting = run
-      return () => {
-        waiting = undefined
-      }
-    },
-    fire(milliseconds) {
+    /** Lets so many milliseconds pass, then runs the interval once. */
+    fire(milliseconds: number): void {
       time += milliseconds
-      const run = waiting
-      waiting = undefined
-      run?.()
+      vi.advanceTimersToNextTimer()
     },
-    pending: () => waiting !== undefined,
   }
 }

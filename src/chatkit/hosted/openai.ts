@@ -13,14 +13,8 @@ import {
   type IssuedSession,
   issuedSession,
 } from '../wire/session.ts'
-import {
-  type ThreadPage,
-  thread,
-  threadDeleted,
-  threadItemPage,
-  threadPage,
-} from '../wire/thread.ts'
-import type { ListQuery, ThreadListQuery } from '../wire/wire.ts'
+import { thread, threadDeleted, threadItemPage, threadPage } from '../wire/thread.ts'
+import type { ListQuery } from '../wire/wire.ts'
 import {
   type ApiClient,
   type ApiClientOptions,
@@ -46,7 +40,13 @@ export function createOpenAi(api: ApiClientOptions): ChatKit & Pick<ApiClient, '
   return {
     createSession: (params, call) => createSession(client, params, call),
     cancelSession: (id, call) => cancelSession(client, id, call),
-    listThreads: (query, call) => listThreads(client, query, call),
+    listThreads(query, call) {
+      const path = `/chatkit/threads${search(query)}`
+      // The list itself always exists, so a 404 means an unknown cursor, or without one a wrong request of ours.
+      const hasCursor = query.after !== undefined || query.before !== undefined
+      const gone = hasCursor ? 'invalid_request' : 'upstream_rejected'
+      return read(client, { operation: 'list_threads', path, schema: threadPage, gone }, call)
+    },
     retrieveThread(id, call) {
       const path = `/chatkit/threads/${id}`
       return read(client, { operation: 'retrieve_thread', path, schema: thread }, call)
@@ -130,20 +130,6 @@ async function deleteThread(client: ApiClient, id: ThreadId, call: CallOptions |
   )
   if (answer.status === 404) throw refused(answer, 'not_found', 'thread')
   return parsed(threadDeleted, okJson(client, answer))
-}
-
-/**
- * The list itself always exists, so a 404 means an unknown cursor, or without a cursor a wrong request of ours.
- */
-async function listThreads(
-  client: ApiClient,
-  query: ThreadListQuery,
-  call: CallOptions | undefined,
-): Promise<ThreadPage> {
-  const path = `/chatkit/threads${search(query)}`
-  const hasCursor = query.after !== undefined || query.before !== undefined
-  const gone = hasCursor ? 'invalid_request' : 'upstream_rejected'
-  return read(client, { operation: 'list_threads', path, schema: threadPage, gone }, call)
 }
 
 interface ReadRequest<S extends z.ZodType> {

@@ -10,12 +10,7 @@ import { exportJWK } from 'jose/key/export'
 import { generateKeyPair } from 'jose/key/generate/keypair'
 import { UnusableSettingError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
-import {
-  type PrivateSigningKey,
-  readPrivateKeys,
-  SIGNING_ALGORITHMS,
-  type SigningAlgorithm,
-} from './private-keys.ts'
+import { readPrivateKeys, SIGNING_ALGORITHMS, type SigningAlgorithm } from './private-keys.ts'
 
 export interface SigningKeys {
   /**
@@ -54,6 +49,7 @@ export interface ExpectedToken {
 
 /** Algorithm of the tokens that only this service reads. */
 const SELF_ALGORITHM = 'HS256'
+
 /** A new private key set with one key, as the text that {@link readSigningKeys} takes. */
 export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
   const { privateKey: key } = await generateKeyPair(alg, { extractable: true })
@@ -100,9 +96,19 @@ export async function readSigningKeys(text: string, source: string): Promise<Sig
     return secret
   }
   return {
-    sign: (claims, type) => signJwt(first, claims, type),
+    /** RFC 7515 §7.1 (compact serialization). */
+    sign(claims, typ) {
+      const { alg, kid, hash, key } = first
+      const signed = `${base64urlOf({ alg, kid, typ })}.${base64urlOf(claims)}`
+      return `${signed}.${signBytes(hash, Buffer.from(signed), key).toString('base64url')}`
+    },
     verify: verifierWith(find, SIGNING_ALGORITHMS),
-    signForSelf: (claims, type) => signWithSecret(first, claims, type),
+    /** RFC 7518 §3.2. */
+    signForSelf(claims, typ) {
+      const { kid, secret } = first
+      const signed = `${base64urlOf({ alg: SELF_ALGORITHM, kid, typ })}.${base64urlOf(claims)}`
+      return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+    },
     verifyForSelf: verifierWith(findSecret, [SELF_ALGORITHM]),
     publicKeys,
   }
@@ -123,27 +129,6 @@ function verifierWith(find: JWTVerifyGetKey, algorithms: readonly string[]): Sig
     })
     return payload
   }
-}
-
-/** RFC 7515 §7.1 (compact serialization). */
-function signJwt(
-  { alg, kid, hash, key }: PrivateSigningKey,
-  claims: JWTPayload,
-  typ: string,
-): string {
-  const signed = `${base64urlOf({ alg, kid, typ })}.${base64urlOf(claims)}`
-  const signature = signBytes(hash, Buffer.from(signed), key)
-  return `${signed}.${signature.toString('base64url')}`
-}
-
-/** RFC 7518 §3.2. */
-function signWithSecret(
-  { kid, secret }: PrivateSigningKey,
-  claims: JWTPayload,
-  typ: string,
-): string {
-  const signed = `${base64urlOf({ alg: SELF_ALGORITHM, kid, typ })}.${base64urlOf(claims)}`
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
 
 /**

@@ -7,7 +7,7 @@ import { comeBackSeconds } from '../../lib/retry-spread.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import { everyAnswer } from '../answer.ts'
 import { corsHeaders, isAppOrigin, type Origins } from '../origins.ts'
-import { type MintLimiter, startLagMeter, type Timing } from './mint-limiter.ts'
+import { type MintLimiter, startLagMeter } from './mint-limiter.ts'
 import { createMintTurns } from './mint-turns.ts'
 
 /** Answers a request; resolves when it has. */
@@ -29,7 +29,6 @@ interface SheddingOptions {
   readonly onRefused: (count: number) => void
   /** From 0 to 1; spreads the `Retry-After` of refusals. */
   readonly random?: () => number
-  readonly timing?: Timing
 }
 
 const MINT = '/v1/sessions'
@@ -53,7 +52,7 @@ export function startShedding(options: SheddingOptions) {
     const waitMs = Math.max(lagMs, turns.waitedMs(), STORE_SHARE * storeWaitedMs())
     mintLimiter.sample(waitMs, nowMs)
     refusals.passOn(lagMs, nowMs)
-  }, options.timing)
+  })
   return {
     /** Serves every request, except `POST /v1/sessions` while the limiter refuses it. */
     around(serve: Serve): Serve {

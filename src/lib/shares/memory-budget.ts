@@ -56,20 +56,21 @@ export function createMemoryBudget({
     memoryFor(user: string) {
       let held = 0
       let released = false
-      const hold = (bytes: number): void => {
+      const holdMore = (more: number): void => {
         // A check that waits for the store may go on after the client has left: nothing would free its bytes.
         if (released) return
-        const more = bytes - held
         if (more > 0) check(user, more)
-        held = bytes
+        held += more
         add(user, more)
       }
       return {
         /**
-         * @param bytes - the new total, not the increase
+         * @param more - change of the bytes held
          * @throws `overloaded`
          */
-        hold,
+        holdMore,
+        /** The same for the new total. */
+        hold: (bytes: number): void => holdMore(bytes - held),
         /**
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
          * nine times as long as the one before took.
@@ -77,7 +78,7 @@ export function createMemoryBudget({
         work: <T>(run: () => T | Promise<T>): Promise<T> => turns(user, held, run),
         /** Frees all bytes. A later `hold` does nothing. */
         release(): void {
-          hold(0)
+          holdMore(-held)
           released = true
         },
       }

@@ -58,7 +58,6 @@ function options(change: Partial<Origins>) {
     draining: draining.signal,
     onRefused: (count: number) => refused.push(count),
     random: () => randoms.shift() ?? 0,
-    timing,
   }
 }
 
