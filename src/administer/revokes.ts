@@ -130,8 +130,15 @@ export function createAdministerRevokes({
   }
 }
 
-/** Nobody would be left to lift the block of a single admin. */
-function refuseOwn({ ownUser, actor }: AdminRequest, users: readonly string[]): void {
+/**
+ * Nobody would be left to lift the block of a single admin. An erase blocks too.
+ *
+ * @throws `invalid_request`
+ */
+export function refuseOwn(
+  { ownUser, actor }: Pick<AdminRequest, 'ownUser' | 'actor'>,
+  users: readonly string[],
+): void {
   if (!users.includes(ownUser) && !users.includes(actor)) return
   throw new ServiceError('invalid_request', {
     reason: 'an admin who blocks themselves',

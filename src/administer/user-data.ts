@@ -11,6 +11,7 @@ import type { ThreadSource } from '../threads/sources.ts'
 import type { AdminRequest } from './audit.ts'
 import { type EraseLine, type EraseParts, type EraseSummary, eraseUser } from './erase.ts'
 import { type ExportLine, type ExportParts, exportUser } from './export.ts'
+import { refuseOwn } from './revokes.ts'
 
 /** Exports under way: each holds a page of items, and reads one after the other as fast as it can. */
 const EXPORTS = { each: 2, all: 8, what: 'exports' }
@@ -71,11 +72,14 @@ export function createUserData({
      * Writes to the audit before it resolves: an erase without that entry must not begin. The erase
      * begins when the first line is read, and runs to its end even if nobody reads the rest. Then its
      * outcome is written to the audit too.
+     *
+     * @throws `invalid_request` for the admin's own user, whom it would block
      */
     async eraseUser(
-      { actor, requestId }: AdminRequest,
+      { actor, requestId, ownUser }: AdminRequest,
       user: UserId,
     ): Promise<AsyncGenerator<EraseLine, void, undefined>> {
+      refuseOwn({ actor, ownUser }, [user])
       const event = { actor, action: 'erase', user, requestId } as const
       await audit.write({ ...event, outcome: 'ok', reason: 'begun' })
       const parts = { registry, sources, onForeign, canceller, audit, underWay, now }

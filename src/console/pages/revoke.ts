@@ -49,7 +49,7 @@ function consequences(
   const name = html`<bdi class="user">${user}</bdi>`
   const until = html`Until ${instant(now + blockSeconds)} UTC`
   const sessions = known
-    ? `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'} now, with all running answers. What has ended does not come back.`
+    ? endsNow(liveSessions)
     : html`<strong>${erased === undefined ? 'Never seen' : 'Erased'}:</strong> ${name} has no session on record. Look at the id twice.`
   const blocked =
     blockSeconds > 0
@@ -60,6 +60,13 @@ function consequences(
       ? []
       : [html`A block until ${instant(block.until)} UTC holds already; the longer one stays.`]
   return [sessions, blocked, ...earlier, ...(reason ? [html`Reason: ${reason}`] : [])]
+}
+
+/** What a revoke does to sessions and answers. */
+export function endsNow(liveSessions: number): string {
+  if (liveSessions === 0) return 'No session is live. Answers that still run end now.'
+  const sessions = `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'}`
+  return `${sessions} now, with all running answers. What has ended does not come back.`
 }
 
 /** `POST /admin/user/revoke`. Sent again, it ends nothing more, and the longer of two blocks stays. */
@@ -126,16 +133,17 @@ function termsOf(value: (name: string) => string, signIn: SignIn): Asked {
   if (!terms.success) {
     throw new ServiceError('invalid_request', { reason: 'a block or a reason out of bounds' })
   }
-  if (user === signIn.user && terms.data.blockSeconds > 0) throw ownBlock()
+  if (terms.data.blockSeconds > 0) refuseOwnBlock(user, signIn)
   return { user, blockSeconds: terms.data.blockSeconds, reason: terms.data.reason }
 }
 
 /** `administer` refuses this too, with a text for the API. */
-function ownBlock(): PageError {
-  return new PageError('invalid_request', {
+export function refuseOwnBlock(user: UserId, { user: own, actor }: SignIn): void {
+  if (user !== own && user !== actor) return
+  throw new PageError('invalid_request', {
     reason: 'an admin who blocks themselves',
-    heading: 'You cannot block yourself',
-    advice: 'Nothing was done. Ask another admin.',
+    heading: 'You cannot block or erase yourself',
+    advice: 'Nothing was done: a block would shut you out of this console. Ask another admin.',
   })
 }
 

@@ -13,6 +13,7 @@ import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { count, facts, moment } from '../view/fragments.ts'
 import { type Html, pageEnd, pageStart, USER_UNITS } from '../view/layout.ts'
+import { endsNow, refuseOwnBlock } from './revoke.ts'
 import { knownUser } from './user.ts'
 import { NO_RECEIPTS } from './user-forms.ts'
 
@@ -47,11 +48,12 @@ export function receiptDownload({ administer }: PageParts): View {
 export function erasePage({ answers, administer, addresses }: PageParts): View {
   return async (c, signIn) => {
     const user = knownUser(c.req.query('user'))
+    refuseOwnBlock(user, signIn)
     const { known, liveSessions } = await administer.findUser(adminRequest(c), user)
     const content = confirmation({
       says: [
         known
-          ? `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'} now.`
+          ? endsNow(liveSessions)
           : 'No session of this user is on record: there may be nothing to erase.',
         'All threads, their items and attachments are deleted where they are kept, and with them the records of sessions here. It cannot be undone.',
         'In the audit, what was done to this user stays without the name; only the erase itself keeps it.',
@@ -73,6 +75,7 @@ export function erasePage({ answers, administer, addresses }: PageParts): View {
 export function eraseAction({ addresses, administer, now, log }: PageParts): Action {
   return async (c, { form, signIn }) => {
     const user = knownUser(form.value('user'))
+    refuseOwnBlock(user, signIn)
     const back = { href: addresses.userPage(user), label: 'Back to the user' }
     if (form.value('confirm') !== user) {
       throw new PageError('invalid_request', {

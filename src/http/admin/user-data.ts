@@ -146,7 +146,7 @@ export const USER_DATA_ROUTES = {
       'Blocks the user while it runs, cancels their sessions, deletes their threads and attachments, ' +
       'then the records of this service about them. Progress and the outcome come as JSON lines. It ' +
       'goes on to its end when the client leaves, and is safe to repeat. The audit entries that ' +
-      'prove the erase stay.',
+      'prove the erase stay. An admin cannot erase themselves, because they would be blocked.',
     requestBody: { schema: noFields, example: {} },
     answers: [{ ...streamed, schema: eraseLine, example: eraseExample }],
   },

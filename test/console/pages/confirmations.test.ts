@@ -63,7 +63,7 @@ describe('a confirmed revoke', () => {
     expect(page.html).toMatch(/by <bdi title="[^"]*\|grace">grace<\/bdi>/)
     // A second confirmation page tells this before the revoke.
     const again = await askRevoke()
-    expect(again.text).toContain('0 sessions end now')
+    expect(again.text).toContain('No session is live. Answers that still run end now.')
     expect(again.text).toContain('holds already; the longer one stays')
   })
 
@@ -175,12 +175,24 @@ test.each([
   ['/user/revoke?user=&block_seconds=0', 400],
   ['/user/revoke?user=ada&block_seconds=60', 400],
   ['/user/erase?user=', 400],
+  ['/user/erase?user=ada', 400],
   ['/sessions/cksess_none/cancel', 404],
 ])('the confirmation at %s is refused, and nothing is done', async (path, status) => {
   const page = await browser.go(scene.console + path)
   expect(page.status).toBe(status)
   expect(page.html).not.toContain('class="danger"')
   expect(await scene.audit('revoke')).toEqual([])
+})
+
+test('an erase of the admin’s own user is refused, also without the page before it', async () => {
+  await browser.go(`${scene.console}/user/erase?user=alice`)
+  const page = await browser.submit('/erase', { user: 'ada', confirm: 'ada' })
+  expect([page.status, page.text]).toEqual([
+    400,
+    expect.stringContaining('You cannot block or erase yourself'),
+  ])
+  expect(await scene.audit('erase')).toEqual([])
+  expect((await browser.go(scene.console)).status).toBe(200)
 })
 
 test('the page of a user has their audit without the reads of admins', async () => {

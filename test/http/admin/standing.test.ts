@@ -78,6 +78,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     const me = encodeURIComponent(userOf('grace'))
     const body = { block_seconds: 1 }
     test.each([
+      ['by an erase', `POST /users/${me}/erase`, undefined],
       ['by the user in the path', `POST /users/${me}/revoke`, body],
       ['by the user in the body', 'POST /revoke', { user: userOf('grace'), ...body }],
       ['by issuer and subject', 'POST /revoke', { issuer: ISSUER, subject: 'grace', ...body }],
