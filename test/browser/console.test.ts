@@ -111,6 +111,44 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await scene.audit('revoke')).toMatchObject(erased)
   })
 
+  test('a result has the focus; a refresh waits while the keyboard is in what it would replace', async () => {
+    const page = await signedIn()
+    await page.clock.install()
+    scene.running.upstream.setFaults({ status: 500 })
+    await page.goto(`${scene.console}/user/revoke?user=alice&block_seconds=0`)
+    await page.getByRole('button', { name: 'Revoke' }).press('Enter')
+    await page.getByRole('status').getByText('3 sessions not confirmed').waitFor()
+    expect(await page.evaluate('document.activeElement.className')).toBe('notice')
+    await page
+      .getByLabel(/^Actions for session/)
+      .first()
+      .press('Enter')
+    scene.running.upstream.setFaults({})
+    await expect.poll(cancelling).toEqual([])
+    const refreshes: string[] = []
+    page.on('request', (request) => {
+      if (request.headers()['x-page-refresh'] !== undefined) refreshes.push(request.url())
+    })
+    await page.clock.runFor(30_000)
+    // By the answer to this request, the browser has told of all earlier ones.
+    await page.evaluate('fetch(location.href).then((answer) => answer.text())')
+    expect(refreshes).toEqual([])
+    expect(await page.locator('details[open]').count()).toBe(1)
+    await page.keyboard.press('Escape')
+    await page.getByLabel('Reason').focus()
+    const renewed = async () => {
+      await page.clock.runFor(10_000)
+      return page.locator('#user-sessions:not([data-refresh])').count()
+    }
+    await expect.poll(renewed).toBe(1)
+    expectNoFault()
+  })
+
+  async function cancelling(): Promise<unknown> {
+    const query = { limit: 10, order: 'desc', now: 0, status: 'cancelling' } as const
+    return (await scene.registry.listSessions(query))?.data
+  }
+
   test('somebody who is no admin is told so', async () => {
     const page = await signedIn({ expectedFailures: ['403 /admin/callback'] }, 'bob')
     await page.getByRole('heading', { name: 'You are not an admin here' }).waitFor()

@@ -31,8 +31,15 @@ async function keepRefreshing(times = 0) {
   if (document.querySelector('[data-refresh]') === null || times >= MOST_TIMES) return
   await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_MS * (times + 1), MOST_MS)))
   // The header says that no person asked, so that the refresh does not keep the sign-in alive.
-  await renew(new URL(location.href), { evenFailed: false, headers: { 'X-Page-Refresh': '1' } })
+  const headers = { 'X-Page-Refresh': '1' }
+  if (!isInUse()) await renew(new URL(location.href), { evenFailed: false, headers })
   await keepRefreshing(times + 1)
+}
+
+/** Whether a refresh would take the focus, close a menu, or undo a selection. */
+function isInUse() {
+  const within = (selector) => document.querySelector(`[data-part] ${selector}`) !== null
+  return within(':focus') || within('[open]') || getSelection()?.type === 'Range'
 }
 
 /**
@@ -80,8 +87,14 @@ function offerCopies() {
   addEventListener('click', async ({ target }) => {
     const button = target.closest('button[data-copy]')
     if (button === null) return
-    await navigator.clipboard.writeText(button.dataset.copy)
-    button.textContent = 'Copied'
+    const done = navigator.clipboard.writeText(button.dataset.copy)
+    // The label would hide the new text from screen readers.
+    button.removeAttribute('aria-label')
+    button.ariaLive = 'polite'
+    button.textContent = await done.then(
+      () => 'Copied',
+      () => 'Not copied: select the text',
+    )
   })
 }
 

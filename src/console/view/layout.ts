@@ -16,7 +16,7 @@ export interface PageFrame {
   /** The admin who sees the page; undefined on pages for everyone. */
   readonly signIn?: SignIn | undefined
   readonly section?: Section | undefined
-  /** The result of the last form. */
+  /** The result of the last form. It has the focus, because screen readers do not announce what a page begins with. */
   readonly notice?: string | undefined
   /** Whether the page draws charts. */
   readonly charts?: boolean
@@ -54,7 +54,7 @@ ${frame.charts ? html`<script src="${root}/assets/charts.js" defer></script>` : 
 <a class="skip" href="#content">Skip to content</a>
 ${header(addresses, frame)}
 <main id="content" tabindex="-1">
-${frame.notice === undefined ? '' : html`<p class="notice" role="status">${frame.notice}</p>`}
+${frame.notice === undefined ? '' : html`<p class="notice" role="status" tabindex="-1" autofocus>${frame.notice}</p>`}
 <h1>${frame.title}</h1>
 `
 }
