@@ -65,6 +65,7 @@ export const CODES = {
     status: 403,
     title: 'Workflow not allowed',
     detail: 'There is no such workflow for this user.',
+    console: 'The config has no workflow with this name. Choose another.',
   },
   claims_not_mapped: {
     status: 403,
@@ -124,7 +125,7 @@ export const CODES = {
     title: 'Rate limited',
     detail: 'Too many requests. Wait for the seconds in Retry-After.',
     retryAfter: 60,
-    console: 'Too many sign-ins from this address. Wait a minute and try again.',
+    console: 'Too many exports or failed sign-ins at once. Wait a minute and try again.',
   },
   session_limit: {
     status: 429,

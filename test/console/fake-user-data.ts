@@ -15,7 +15,7 @@ export interface FakeUserData extends UserData {
   readonly erased: string[]
   /** Lines of each erase; a text is an error to throw in its place. */
   lines: (EraseLine | ServiceError | Promise<void>)[]
-  /** Thrown by every call for threads. */
+  /** Thrown by exports and by every call for threads. */
   failure: ServiceError | undefined
 }
 
@@ -49,6 +49,7 @@ export function createFakeUserData(): FakeUserData {
       delete: () => Promise.reject(new Error('the console deletes no thread')),
     },
     async exportUser() {
+      if (fake.failure !== undefined) throw fake.failure
       return (async function* () {
         yield [{ type: 'summary', ...{ complete: true, failed: 0, failures: [] }, ...NOTHING }]
       })()

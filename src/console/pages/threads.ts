@@ -15,7 +15,7 @@ import { confirmation } from '../view/confirmation.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
 import { badge, code, facts, longId, moment } from '../view/fragments.ts'
 import { forwardCursors, forwardPager, optionalText, PAGE_ROWS, queryOf } from '../view/paging.ts'
-import { threadTable, userLink } from '../view/tables.ts'
+import { threadTable, titleOf, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
 import { orUnknown } from './revoke.ts'
 import { knownUser } from './user.ts'
@@ -76,8 +76,7 @@ ${transcript(items.data)}
 ${after === undefined ? '' : html`<a href="${base}">From the beginning</a>`}
 ${next === undefined ? '' : html`<a rel="next" href="${base}?${new URLSearchParams({ after: next })}">Later items</a>`}
 </nav>`
-    const title = thread.title ?? 'Thread without a title'
-    return answers.page(c, { title, signIn, section: 'threads' }, content)
+    return answers.page(c, { title: titleOf(thread), signIn, section: 'threads' }, content)
   }
 }
 
@@ -92,7 +91,7 @@ export function threadDeletePage({ answers, administer, addresses, now }: PagePa
     const began = moment(Math.floor(thread.created_at), unixSeconds(now))
     const content = confirmation({
       says: [
-        html`The thread ${code(thread.id)} of ${userLink(addresses, thread.user)}, “${thread.title ?? 'without a title'}”, began ${began}.`,
+        html`The thread ${code(thread.id)} of ${userLink(addresses, thread.user)}, “${titleOf(thread)}”, began ${began}.`,
         'It and everything said in it are deleted at its server. It cannot be undone.',
       ],
       action: `${path}/delete`,

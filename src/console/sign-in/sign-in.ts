@@ -58,7 +58,7 @@ export function createSignInPages({
       reason: 'no sign-in with this state is under way in this browser',
       heading: 'This sign-in cannot be finished here',
       advice:
-        'It took too long, was finished before, was begun in another browser, or its answer was changed on the way. Nobody was signed in.',
+        'Nobody was signed in. The sign-in took longer than ten minutes, was finished before, was begun in another browser, or this browser keeps no cookies of this site. Allow cookies here, and sign in again.',
     })
     throw await failedAuth.counted(c, refusal)
   }
@@ -164,7 +164,7 @@ function untrusted({ reason, cause }: ServiceError, addresses: Addresses): PageE
     cause,
     heading: 'Sign-in failed',
     advice:
-      'What the identity provider answered cannot be trusted: it was used before, took too long, or was changed on the way. Nobody was signed in.',
+      'Nobody was signed in. What the identity provider answered cannot be trusted: it was used before, took too long, was changed on the way, or the clocks of the two machines differ. Sign in again. If that fails too, ask the operators of this service: the log has the reason under the request below.',
   })
 }
 

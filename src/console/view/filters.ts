@@ -30,7 +30,7 @@ export function minuteField(name: string, label: string, value: string | undefin
   return html`<div><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" type="datetime-local" value="${value ?? ''}"></div>`
 }
 
-/** A field of choices, each with its value and its label. */
+/** A field of choices, each with its value and its label. A filter that is no choice any more becomes one. */
 export function choiceField({
   name,
   label,
@@ -42,7 +42,9 @@ export function choiceField({
   readonly choices: readonly (readonly [string, string])[]
   readonly chosen: string | undefined
 }): Html {
-  const options = choices.map(
+  const isKnown = !chosen || choices.some(([value]) => value === chosen)
+  const all = isKnown ? choices : [...choices, [chosen, chosen] as const]
+  const options = all.map(
     ([value, text]) =>
       html`<option value="${value}"${value === chosen ? html` selected` : ''}>${text}</option>`,
   )

@@ -23,6 +23,14 @@ export function userLink(addresses: Addresses, user: string): Html {
   return html`<bdi class="user"><a href="${addresses.userPage(user)}"${whole(user)}>${shortened(user)}</a></bdi>`
 }
 
+/** The title of a thread, which a server may leave empty or fill with blanks. */
+export function titleOf({ title }: Pick<Thread, 'title'>): string {
+  return title !== null && VISIBLE.test(title) ? title : 'Without a title'
+}
+
+/** A character that leaves ink. */
+const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u
+
 /** Threads, each with a link to its items; `users` says whether each row names its user. */
 export function threadTable(
   threads: readonly Thread[],
@@ -33,7 +41,7 @@ export function threadTable(
   }: { readonly addresses: Addresses; readonly now: number; readonly users: boolean },
 ): Html {
   const rows = threads.map((thread) => [
-    html`<span class="text"><a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${thread.title ?? 'Without a title'}</a></span>`,
+    html`<span class="text"><a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${titleOf(thread)}</a></span>`,
     ...(users ? [userLink(addresses, thread.user)] : []),
     badge(thread.status.type),
     when(Math.floor(thread.created_at), now),

@@ -79,6 +79,22 @@ describe('ten thousand sessions', () => {
     expect((await browser.go(next.href)).html).toContain('value="general" selected')
   })
 
+  test('show the filter that holds, also one that no choice of the form has any more', async () => {
+    for (const [path, name] of [
+      ['/sessions?workflow=retired', 'retired'],
+      ['/audit?action=retired', 'retired'],
+    ] as const) {
+      const { html } = await browser.go(scene.console + path)
+      expect(html).toContain(`<option value="${name}" selected>`)
+    }
+    expect((await browser.go(`${scene.console}/sessions`)).html).not.toContain('value="" selected')
+    const threads = await browser.go(`${scene.console}/threads?workflow=retired`)
+    expect([threads.status, threads.text]).toEqual([
+      403,
+      expect.stringContaining('The config has no workflow with this name. Choose another.'),
+    ])
+  })
+
   test('lead from a cursor of no session back to the start of the list', async () => {
     const page = await browser.go(`${scene.console}/sessions?after=cksess_gone&user=user-7`)
     expect(page.status).toBe(400)

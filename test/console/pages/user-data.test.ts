@@ -128,6 +128,18 @@ describe('threads', () => {
     expect(data).toMatchObject([{ user: USER, reason: 'GET /admin/threads/:id' }])
   })
 
+  test.each(['', ' ', '\u200b\u00a0'])(
+    'with the title "%s" can be told from nothing',
+    async (title) => {
+      addThread('cthr_t', USER, [])
+      Object.assign(scene.userData.threadsOf.get('cthr_t')?.thread ?? {}, { title })
+      expect((await browser.go(`${scene.console}/threads`)).text).toContain('Without a title')
+      const page = await browser.go(`${scene.console}/threads/cthr_t`)
+      expect(page.html).toContain('<h1>Without a title</h1>')
+      expect((await browser.follow('/delete')).text).toContain('“Without a title”')
+    },
+  )
+
   test('show a time that is no valid date as the number it is', async () => {
     addThread('cthr_t', USER, [
       item('cthi_1', {
@@ -169,6 +181,13 @@ describe('threads', () => {
   ])('%s: %i', async (id, status) => {
     expect((await browser.go(`${scene.console}/threads/${id}`)).status).toBe(status)
   })
+})
+
+test('an export beyond those that may run at once is refused with words about exports', async () => {
+  await browser.go(userPage())
+  scene.userData.failure = new ServiceError('rate_limited', { reason: 'two run' })
+  const page = await browser.submit('/export')
+  expect([page.status, page.text]).toEqual([429, expect.stringContaining('Too many exports')])
 })
 
 describe('the page of an erase', () => {

@@ -160,6 +160,8 @@ describe('nobody is signed in by', () => {
     const { callback } = await callbackOf()
     const page = await createAdminBrowser().go(callback.href)
     await expectRefused(page, 400, 'cannot be finished here')
+    // It may be the same browser, with cookies blocked.
+    expect(page.text).toContain('Allow cookies here, and sign in again.')
   })
 
   test('a code of another sign-in, a code used twice, no code', async () => {
