@@ -33,6 +33,8 @@ import type { Shares } from './shares.ts'
 
 /** Deepest nesting of JSON in a request. Widgets and their actions are nested. */
 const MAX_DEPTH = 64
+/** Most addresses of files in a message, because each has to be parsed. The protocol has none there. */
+const MAX_FILES = 100
 
 /** @param parts - `takeMessage`: answers a JSON request of the protocol */
 export function createHandleRequest({
@@ -204,9 +206,10 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
   }
   // A server may show the message as it was sent, and links would then lead to any path that the user chose.
   const shown = { type: 'thread.item.done', item: parsed.request.params?.['input'] }
-  if (fileFieldsOfEvent(shown).some((file) => isLinked(file, workflow))) {
+  const files = fileFieldsOfEvent(shown)
+  if (files.length > MAX_FILES || files.some((file) => isLinked(file, workflow))) {
     throw new ServiceError('invalid_request', {
-      reason: 'a message with the address of a file at the server',
+      reason: 'a message with the address of a file at the server, or with too many addresses',
       detail: 'A message must not name files at the ChatKit server by their address.',
     })
   }

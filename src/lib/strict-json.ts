@@ -39,6 +39,8 @@ function decodeUtf8(bytes: Uint8Array): string {
 /** Ten megabytes can hold millions of values, and code that visits each would block the process for a second. */
 const MOST_VALUES = 100_000
 
+const CODES = { '"': 34, ',': 44, '[': 91, '\\': 92, ']': 93, '{': 123, '}': 125 } as const
+
 /**
  * One pass over text that is known to be JSON: `stack` holds the keys seen in each open object, or
  * null for an array. A string is a key when a colon follows it.
@@ -47,16 +49,16 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
   const stack: (Set<string> | null)[] = []
   let values = 1
   for (let at = 0; at < text.length; at++) {
-    const char = text[at]
-    if (char === '{' || char === '[') {
+    const code = text.charCodeAt(at)
+    if (code === CODES['{'] || code === CODES['[']) {
       if (stack.length >= maxDepth) throw new StrictJsonError(`more than ${maxDepth} levels deep`)
-      stack.push(char === '{' ? new Set() : null)
+      stack.push(code === CODES['{'] ? new Set() : null)
       values++
-    } else if (char === ',') {
+    } else if (code === CODES[',']) {
       values++
-    } else if (char === '}' || char === ']') {
+    } else if (code === CODES['}'] || code === CODES[']']) {
       stack.pop()
-    } else if (char === '"') {
+    } else if (code === CODES['"']) {
       const end = endOfString(text, at)
       if (isKey(text, end)) addKey(stack.at(-1), text.slice(at, end))
       at = end - 1
@@ -65,18 +67,15 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
   }
 }
 
-/** Searches for quotes only, because a string may have ten megabytes. */
+/** Searches for the next quote, because a string may have ten megabytes; from an escaped quote on, each character. */
 function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1)
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
-  return end + 1
-}
-
-/** Whether an odd number of backslashes stands before the character. */
-function isEscaped(text: string, at: number): boolean {
-  let first = at
-  while (text[first - 1] === '\\') first--
-  return (at - first) % 2 === 1
+  const quote = text.indexOf('"', start + 1)
+  if (text[quote - 1] !== '\\') return quote + 1
+  let at = start + 1
+  for (let code = text.charCodeAt(at); code !== CODES['"']; code = text.charCodeAt(at)) {
+    at += code === CODES['\\'] ? 2 : 1
+  }
+  return at + 1
 }
 
 function isKey(text: string, after: number): boolean {

@@ -453,6 +453,20 @@ describe('a message that names an address itself, which a server may show as it 
     },
   )
 
+  test('is refused with more addresses than can be parsed in a moment', async () => {
+    const { alice, seen } = await startFiles()
+    const pictures = (count: number) => {
+      const content = Array.from({ length: count }, (_, at) => ({
+        ...{ type: 'input_image', image_url: `https://elsewhere.example/${at}.png` },
+      }))
+      return alice(['threads.create', { input: { ...input('hi'), content } }])
+    }
+    expect((await pictures(100)).status).toBe(200)
+    expect(seen).toHaveLength(1)
+    expectProblem(await answerOf(await pictures(101)), 400, 'invalid_request')
+    expect(seen).toHaveLength(1)
+  })
+
   test('reaches the server when it is text, or an address elsewhere', async () => {
     const { alice, origin, seen } = await startFiles()
     const parts = [

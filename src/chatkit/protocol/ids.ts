@@ -1,6 +1,10 @@
 // Finds the ids that a request to a ChatKit server names, so that the gateway can check their owners.
 
-import { type KnownRequest, type ParsedRequest, plainName } from './request.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import { isAscii, type KnownRequest, type ParsedRequest, plainName } from './request.ts'
+
+/** Most characters of all different names that are normalised for one request: megabytes would block the process. */
+const MOST_NORMALISED = 200_000
 
 /** The ids that a request names. Each list is without repetitions. */
 export interface RequestIds {
@@ -53,8 +57,10 @@ export function isIdName(name: string): boolean {
  * `thread_id`.
  *
  * @param parsed - of a body whose depth is bounded
+ * @throws `invalid_request` for too many different names that are not ASCII
  */
 export function idsOf(parsed: ParsedRequest): RequestIds {
+  const nameOf = createNames()
   const named = emptyFinds()
   const mentioned = emptyFinds()
   const free = freeFormOf(parsed)
@@ -62,7 +68,7 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
     if (!isObject(node)) return
     const found = free.has(node) ? mentioned : into
     for (const [key, value] of Object.entries(node)) {
-      const kind = KINDS.get(plainName(key))
+      const kind = KINDS.get(nameOf(key))
       if (kind !== undefined) take(value, found[kind], named.threads)
       walk(value, found)
     }
@@ -75,6 +81,24 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
     attachments: [...named.attachments],
     items: [...named.items],
     mentioned: { threads: [...mentioned.threads], attachments: [...mentioned.attachments] },
+  }
+}
+
+/** Reads names as {@link plainName} does, each that is not ASCII once. */
+function createNames() {
+  const read = new Map<string, string>()
+  let characters = 0
+  return (key: string): string => {
+    if (isAscii(key)) return plainName(key)
+    const known = read.get(key)
+    if (known !== undefined) return known
+    characters += key.length
+    if (characters > MOST_NORMALISED) {
+      throw new ServiceError('invalid_request', { reason: 'too many names that are not ASCII' })
+    }
+    const plain = plainName(key)
+    read.set(key, plain)
+    return plain
   }
 }
 

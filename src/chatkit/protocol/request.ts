@@ -23,10 +23,50 @@ const listParams = {
   after: z.string().max(MAX_ID_CHARACTERS).nullish(),
 }
 
+/** Like `z.array`, but see {@link readEach}. */
+function listOf<S extends z.ZodType>(entry: S) {
+  return z.array(z.unknown()).transform((values, context): z.output<S>[] => {
+    const read = readEach(entry, values.entries(), context)
+    return read?.map(([, value]) => value) ?? z.NEVER
+  })
+}
+
+/** Like `z.record`, but see {@link readEach}. */
+function recordOf<S extends z.ZodType>(entry: S) {
+  return z
+    .record(z.string(), z.unknown())
+    .transform((fields, context): Record<string, z.output<S>> => {
+      const read = readEach(entry, Object.entries(fields), context)
+      return read === undefined ? z.NEVER : Object.fromEntries(read)
+    })
+}
+
+/**
+ * Stops at the first entry that does not fit: zod makes an issue of each, which takes ten times as long as to read
+ * them.
+ */
+function readEach<S extends z.ZodType, K extends string | number>(
+  entry: S,
+  entries: Iterable<[K, unknown]>,
+  { issues }: Pick<z.RefinementCtx, 'issues'>,
+): [K, z.output<S>][] | undefined {
+  const read: [K, z.output<S>][] = []
+  for (const [key, input] of entries) {
+    const { success, data, error } = entry.safeParse(input)
+    if (!success) {
+      const message = error.issues[0]?.message ?? 'does not fit'
+      issues.push({ code: 'custom', message, path: [key], input })
+      return undefined
+    }
+    read.push([key, data])
+  }
+  return read
+}
+
 /** A user's message: parts of text and tags, ids of attachments, a quotation, the model's options. */
 const userMessageInput = z.looseObject({
-  content: z.array(z.looseObject({ type: z.string() })).default([]),
-  attachments: z.array(id).default([]),
+  content: listOf(z.looseObject({ type: z.string() })).default([]),
+  attachments: listOf(id).default([]),
   quoted_text: z.string().nullish(),
   inference_options: z
     .looseObject({
@@ -40,12 +80,9 @@ export type UserMessageInput = z.infer<typeof userMessageInput>
 /** The answers to a form, by the id of each question, or the status that says the user skipped it. */
 const structuredInput = z.looseObject({
   status: z.string(),
-  answers: z
-    .record(
-      z.string(),
-      z.looseObject({ values: z.array(z.string()).optional(), skipped: z.boolean().optional() }),
-    )
-    .nullish(),
+  answers: recordOf(
+    z.looseObject({ values: listOf(z.string()).optional(), skipped: z.boolean().optional() }),
+  ).nullish(),
 })
 
 const customAction = {
@@ -69,7 +106,7 @@ const knownRequest = z.discriminatedUnion('type', [
   request('threads.get_by_id', inThread),
   request('threads.list', listParams),
   request('items.list', { ...inThread, ...listParams }),
-  request('items.feedback', { ...inThread, item_ids: z.array(id), kind: z.string().nullish() }),
+  request('items.feedback', { ...inThread, item_ids: listOf(id), kind: z.string().nullish() }),
   request('threads.update', { ...inThread, title: z.string() }),
   request('threads.delete', inThread),
   request('attachments.create', { name: z.string(), size: z.number(), mime_type: z.string() }),
@@ -166,6 +203,7 @@ function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
     if (ENVELOPE.includes(key) || !ENVELOPE.includes(plainName(key))) continue
     const message = 'differs from a field of the protocol only in its spelling'
     context.issues.push({ code: 'custom', message, path: [key], input: context.value })
+    return
   }
 }
 
@@ -177,10 +215,11 @@ function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
  */
 export function plainName(key: string): string {
   if (key.length > MAX_NAME_CHARACTERS) return key
-  return key
-    .replace(NOT_LATIN, '')
-    .normalize('NFKD')
-    .toUpperCase()
-    .toLowerCase()
-    .replace(/[^a-z0-9]/g, '')
+  const upper = isAscii(key) ? key : key.replace(NOT_LATIN, '').normalize('NFKD').toUpperCase()
+  return upper.toLowerCase().replace(/[^a-z0-9]/g, '')
+}
+
+/** Whether a name needs no normalisation, which takes ten times as long as all else. */
+export function isAscii(name: string): boolean {
+  return /^\p{ASCII}*$/u.test(name)
 }

@@ -59,6 +59,14 @@ const NO_IDS = { ...NO_MENTION, items: [], mentioned: NO_MENTION }
 const ids = (type: string, params: unknown, rest: object = {}) =>
   idsOf(parseRequest({ type, params, ...rest }))
 
+function issuesOf(body: object): unknown {
+  try {
+    return parseRequest(body)
+  } catch (error) {
+    return error instanceof ZodError ? error.issues : error
+  }
+}
+
 describe('the 16 requests', () => {
   it('are these and no others', () => {
     expect(REQUESTS.map(([type]) => type).toSorted()).toEqual(REQUEST_TYPES.toSorted())
@@ -94,6 +102,35 @@ describe('the 16 requests', () => {
       expect(() => parseRequest({ type: 'threads.create', params: { input } })).toThrow(ZodError)
     },
   )
+
+  const many = Array.from({ length: 1000 }, (_, at) => at)
+  const manyFields = (value: unknown) => Object.fromEntries(many.map((at) => [`f${at}`, value]))
+  const answeredWith = (answers: object) => ({
+    ...{ ...IN_THREAD, item_id: 'si_1' },
+    input: { status: 'submitted', answers },
+  })
+  it.each<[string, string, Record<string, unknown>]>([
+    ['parts', 'threads.create', { input: { ...INPUT, content: many } }],
+    [
+      'parts without type',
+      'threads.create',
+      { input: { ...INPUT, content: many.map(() => ({})) } },
+    ],
+    ['attachments', 'threads.create', { input: { ...INPUT, attachments: many } }],
+    ['items', 'items.feedback', { ...IN_THREAD, item_ids: many }],
+    ['answers', 'threads.add_structured_input', answeredWith(manyFields(1))],
+    ['values', 'threads.add_structured_input', answeredWith({ a: { values: many } })],
+  ])(
+    'of a thousand bad %s one is named, because each would cost as much as to read ten',
+    (_name, type, params) => {
+      expect(issuesOf({ type, params })).toHaveLength(1)
+    },
+  )
+
+  it('of a thousand second spellings one is named', () => {
+    const spellings = Object.fromEntries(many.map((at) => [`ty${'_'.repeat(at + 1)}pe`, 1]))
+    expect(issuesOf({ type: 'threads.list', params: {}, ...spellings })).toHaveLength(1)
+  })
 
   it.each([
     [null],
@@ -196,6 +233,17 @@ describe('the ids in a request', () => {
     ['thread.id', 'a dot'],
   ])('a thread is found under %j: %s', (name) => {
     expect(ids('threads.list', { [name]: 'thr_9' }).threads).toEqual(['thr_9'])
+  })
+
+  it('refuses more different names than can be normalised in a moment, and takes one that comes again', () => {
+    const data = (count: number, name: (at: number) => string) =>
+      Array.from({ length: count }, (_, at) => ({ [name(at)]: 'x' }))
+    const act = (rows: object[]) =>
+      ids('threads.add_client_tool_output', { ...IN_THREAD, result: rows })
+    expect(act(data(20_000, () => 'pr\u00e9nom')).threads).toEqual(['thr_1'])
+    expect(act(data(9000, (at) => `mot pr\u00e9f\u00e9r\u00e9 ${at}`)).threads).toEqual(['thr_1'])
+    const long = data(2000, (at) => '\u00e9'.repeat(200) + at)
+    expect(() => act(long)).toThrow(expect.objectContaining({ code: 'invalid_request' }))
   })
 
   it('an attachment is found in a part of a message', () => {
