@@ -33,9 +33,14 @@ export function readPage<T>(
   query: PageQuery,
   listing: TableListing<T>,
 ): Page<T> | undefined {
-  const span = spanIn(query, listing)
+  const { after, before } = query
+  const afterSeq = after === undefined ? undefined : listing.seqOf(after)
+  const beforeSeq = before === undefined ? undefined : listing.seqOf(before)
+  const span = spanOf(query, afterSeq, beforeSeq)
   if (span === undefined) return undefined
-  return cutPage(rowsIn(sql, listing, { ...span, wanted: query.limit + 1 }), query.limit, span)
+  const bounds = [span.above, span.below, query.limit + 1]
+  const rows = sql(listText(listing, span)).all(...listing.filter.values, ...bounds)
+  return cutPage(rows.map(listing.toItem), query.limit, span)
 }
 
 /**
