@@ -5,7 +5,7 @@ import './http/server/global-fetch.ts'
 import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import v8 from 'node:v8'
-import type { Environment } from './config/env.ts'
+import { type Environment, startedByNpm } from './config/env.ts'
 import { environmentNotes } from './config/environment-notes.ts'
 import { placeholderNotes } from './config/file/placeholders.ts'
 import { takeNoArguments } from './config/no-arguments.ts'
@@ -29,16 +29,15 @@ const EX_SOFTWARE = 70
 const EX_IOERR = 74
 const EX_CONFIG = 78
 
-/**
- * Sockets of the public listener. Each accepts one client per turn of the event loop, which takes 10 ms under
- * load.
- */
+/** Sockets of the public listener: each accepts one client a turn of the event loop, which takes 10 ms under load. */
 const SOCKETS = 64
 
 /** Load balancers get this long to see `/readyz` fail before the listener closes. */
 const NOTICE_MS = 2000
 /** In-flight requests get this long after it; together under 20 s. */
 const GRACE_MS = 15_000
+/** npm hands on what Ctrl-C or a supervisor has sent to all processes: within this time it is no second signal. */
+const COPY_WITHIN_MS = startedByNpm ? 500 : 0
 
 async function main(): Promise<void> {
   takeNoArguments('npm start; it takes no arguments: see docs/environment for the variables')
@@ -48,8 +47,7 @@ async function main(): Promise<void> {
   onSignal(() => running)
   const setup = await readSetupOrExit()
   const { logLevel: level, logFormat } = setup.environment
-  const format = logFormat ?? (process.stdout.isTTY ? 'text' : 'json')
-  const log = createLog({ level, format })
+  const log = createLog({ level, format: logFormat ?? (process.stdout.isTTY ? 'text' : 'json') })
   onCrash(log)
   if (setup.fromEnvFile) log.info({ variables: setup.fromEnvFile }, 'read .env')
   log.info(describeStart(setup), 'starting')
@@ -209,13 +207,15 @@ interface Running {
  * @param whatRuns - undefined during the start; as process 1 of a container, Node ignores signals without a listener
  */
 function onSignal(whatRuns: () => Running | undefined): void {
-  let draining = false
+  let since: number | undefined
   const onStop = (signal: NodeJS.Signals) => {
     const running = whatRuns()
-    if (draining || running === undefined) process.exit(draining ? 1 : 0)
-    draining = true
-    running.log.info({ signal }, 'draining')
-    void drain(running)
+    if (running === undefined) process.exit(0)
+    if (since === undefined) {
+      since = performance.now()
+      running.log.info({ signal }, 'draining')
+      void drain(running)
+    } else if (performance.now() - since >= COPY_WITHIN_MS) process.exit(1)
   }
   process.on('SIGTERM', onStop)
   process.on('SIGINT', onStop)

@@ -244,3 +244,6 @@ export function readPort(fallback: number): number {
   if (parsed.success) return parsed.data
   throw new EnvironmentError(['PORT: must be a port, 0 to 65535'])
 }
+
+/** Whether an npm script started this process. */
+export const startedByNpm = process.env['npm_lifecycle_event'] !== undefined

@@ -1,21 +1,27 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import {
+  type ServiceProcess,
+  startServiceProcess,
+  WITHOUT_ENV_FILE,
+} from '../support/service-process.ts'
 import { forEachTest } from '../support/started.ts'
 
 let service: ServiceProcess
 
 const upstream = forEachTest(() => startWatchedUpstream())
+const env = () => ({
+  OPENAI_API_KEY: 'sk-proj-drain-0123456789abcdef',
+  OPENAI_BASE_URL: upstream.url,
+  TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+})
 beforeEach(async () => {
-  service = await startServiceProcess({
-    config: DEFAULT_CONFIG,
-    env: {
-      OPENAI_API_KEY: 'sk-proj-drain-0123456789abcdef',
-      OPENAI_BASE_URL: upstream.url,
-      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
-    },
-  })
+  service = await startServiceProcess({ config: DEFAULT_CONFIG, env: env() })
 })
 afterEach(async () => {
   await service.end()
@@ -81,3 +87,59 @@ describe('SIGTERM', () => {
     },
   )
 })
+
+describe('started through npm', () => {
+  test('a copy of the first signal, which npm hands on, is no second one', async () => {
+    const started = await startServiceProcess({
+      config: DEFAULT_CONFIG,
+      env: { ...env(), npm_lifecycle_event: 'start' },
+    })
+    started.child.kill('SIGINT')
+    await started.until(() => started.log().find(({ msg }) => msg === 'draining'))
+    started.child.kill('SIGINT')
+    expect(await started.exited).toEqual({ code: 0, signal: null })
+    expect(started.log().map(({ msg }) => msg)).toContain('stopped')
+    await started.end()
+  })
+
+  test('a SIGTERM to npm alone drains the service, which npm waits for', async () => {
+    const npm = spawn('npm', ['start'], {
+      cwd: resolve(import.meta.dirname, '../..'),
+      env: {
+        ...WITHOUT_ENV_FILE,
+        ...env(),
+        HOST: '127.0.0.1',
+        PORT: '0',
+        METRICS_PORT: '0',
+        STORE_URL: 'memory:',
+        CONFIG_FILE: join(service.directory, 'config.yaml'),
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    })
+    try {
+      let said = ''
+      const onData = (data: Buffer) => {
+        said += data
+        if (!said.includes('"listening"')) return
+        npm.stdout.off('data', onData)
+        npm.kill('SIGTERM')
+      }
+      npm.stdout.on('data', onData)
+      const [[code], whole] = await Promise.all([once(npm, 'exit'), text(npm.stdout)])
+      expect(code).toBe(0)
+      expect(whole).toContain('"msg":"stopped"')
+    } finally {
+      endGroup(npm.pid)
+    }
+  })
+})
+
+/** Ends what is left of a process group. */
+function endGroup(leader: number | undefined): void {
+  try {
+    process.kill(-(leader ?? Number.NaN), 'SIGKILL')
+  } catch {
+    // Nothing is left.
+  }
+}
