@@ -46,7 +46,7 @@ const QUICK = [
   'test/*.test.ts',
   'test/{authenticate,chatkit,config,lib,map,mint,outbox,revoke,threads}/**/*.test.ts',
   'test/http/**/*.test.ts',
-  'test/docs/{guides,log-fields,pages,reference,search,store,web-guides}.test.ts',
+  'test/docs/{guides,log-fields,names,pages,reference,search,store,web-guides}.test.ts',
   'test/registry/{audit,memory,sqlite}.test.ts',
 ]
 
