@@ -10,6 +10,7 @@
 In the store, answer for threads of `context.user` only. No trust in the network is needed: the token
 is signed, names this server as its audience, and lives for seconds.
 """
+import logging
 import os
 from dataclasses import dataclass, field
 
@@ -37,11 +38,20 @@ def chatkit_context(authorization: str = Header("")) -> ChatKitContext:
         claims = jwt.decode(
             token,
             KEYS.get_signing_key_from_jwt(token).key,
+            # PyJWT does not know the name Ed25519: make such a signing key with `--alg EdDSA`.
             algorithms=["ES256", "EdDSA", "RS256", "PS256"],
             issuer=ISSUER,
             audience=AUDIENCE,
             options={"require": ["exp", "iat", "sub"]},
         )
     except jwt.PyJWTError as error:
+        # One line, without the token. The message may repeat a name from the token's header, hence %r.
+        logging.getLogger(__name__).warning(
+            "401, the token was refused: %r (issuer %s with its keys at %s, audience %s)",
+            str(error),
+            ISSUER,
+            KEYS.uri,
+            AUDIENCE,
+        )
         raise HTTPException(401, "not sent by chatkit-mint", {"WWW-Authenticate": "Bearer"}) from error
     return ChatKitContext(claims["sub"], claims.get("sid"), claims.get("state", {}))

@@ -228,6 +228,22 @@ describe.runIf(wantsPython())('verify_chatkit_token.py', () => {
     },
   )
 
+  test('prints one line with the reason for a refusal, and nothing of the token but its key’s name', async () => {
+    const before = stderr.length
+    const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'one\ntwo' })).toString(
+      'base64url',
+    )
+    await ask(`Bearer ${header}.e30.e30`)
+    await ask(await authorization({ audience: `${AUDIENCE}/` }))
+    await expect.poll(() => stderr.slice(before).match(/\n/g)).toHaveLength(2)
+    const [key, audience] = stderr.slice(before).split('\n')
+    const expected = `(issuer ${issuer} with its keys at ${issuer}/.well-known/jwks.json, audience ${AUDIENCE})`
+    expect(key).toMatch(/^401, the token was refused: .*"one\\ntwo"/)
+    expect(key?.endsWith(expected)).toBe(true)
+    expect(audience).toMatch(/^401, the token was refused: ['"][^(]*audience/i)
+    expect(stderr).not.toContain(header)
+  })
+
   test('reads the keys at CHATKIT_MINT_KEYS_URL, where that is set', () => {
     const address = 'http://chatkit-mint:8787/.well-known/jwks.json'
     const program = 'import verify_chatkit_token; print(verify_chatkit_token.KEYS.uri)'
