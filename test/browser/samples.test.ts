@@ -87,7 +87,10 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     await page.getByRole('button', { name: 'Sign out' }).click()
     expect((await signedOut).status()).toBe(204)
     await expect.poll(() => page.getByRole('status').textContent()).toBe('You are signed out.')
+    expect(await chat().count()).toBe(0)
 
+    await page.reload()
+    await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
     await revoke(running, 'alice', { block_seconds: 60 })
     await askAgain()
     await expect.poll(() => chat().textContent()).toMatch(/^user_blocked: /)
