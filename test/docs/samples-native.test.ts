@@ -84,6 +84,12 @@ describe.each([
     expect(text).toMatch(/\b(?:close\(\)|isBlocked = true|blocked = true|setBlocked\(true\))/)
   })
 
+  test('takes a 200 without a client secret, which a proxy may send, for a refusal', () => {
+    expect(text).toMatch(
+      /body\.has\("client_secret"\)|secret is String|client_secret !== undefined|try JSONDecoder\(\)\.decode\(Minted/,
+    )
+  })
+
   test('has one call in flight at a time', () => {
     expect(text).toMatch(/\binFlight\b[^\n]*(?:\?\?=|\?\.takeIf|if let inFlight|\.value)/)
   })

@@ -66,11 +66,7 @@ export async function performSteps({
   let app = folder
   for (const { language, text, path } of stepsOf(guide)) {
     if (language === 'sh') {
-      const script = `set -eu\n${edit(text)}\npwd > '${left}'`
-      const options = { cwd: app, env: ENVIRONMENT, timeout: COMMAND_MS }
-      await promisify(execFile)('bash', ['-c', script], options).catch(({ stdout, stderr }) => {
-        throw new Error(`${text}\n${stdout}\n${stderr}`)
-      })
+      await inShell(`set -eu\n${edit(text)}\npwd > '${left}'`, app)
       app = readFileSync(left, 'utf8').trimEnd()
     } else if (language !== 'yaml') {
       if (path === undefined) throw new Error(`a block that names no file: ${text}`)
@@ -79,6 +75,21 @@ export async function performSteps({
     }
   }
   return app
+}
+
+/** What the linter that came with the app says of the guide's files: nothing, or a failure with its words. */
+export async function lint(app: string): Promise<void> {
+  const { scripts } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'))
+  if (!('lint' in scripts)) return
+  await inShell('npm run lint -- --max-warnings=0', app)
+}
+
+/** @throws `Error` with all that the commands said */
+export async function inShell(script: string, folder: string): Promise<void> {
+  const options = { cwd: folder, env: ENVIRONMENT, timeout: COMMAND_MS }
+  await promisify(execFile)('bash', ['-c', script], options).catch(({ stdout, stderr }) => {
+    throw new Error(`${script}\n${stdout}\n${stderr}`)
+  })
 }
 
 /** A port that nobody listens on now. */

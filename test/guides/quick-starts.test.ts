@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
@@ -8,7 +10,7 @@ import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
-import { configOf, freePort, performSteps, reachesRegistry, serve } from './perform.ts'
+import { configOf, freePort, lint, performSteps, reachesRegistry, serve } from './perform.ts'
 
 // The guides are the source: their numbered sections are performed in an empty folder, as a reader would, with real
 // packages and a real build. Only ChatKit's script is a stand-in.
@@ -48,8 +50,13 @@ describe.runIf(wantsChromium() && canInstall)('quick starts (need npm registry, 
       const origin = `http://localhost:${port}`
       const running = await startFor(guide, { origin, server: chatKitServer.url })
       const edit = (text: string) =>
-        text.replaceAll('https://chat.example.com', running.url).replaceAll(DEVELOPMENT, origin)
+        text
+          .replaceAll('https://chat.example.com', running.url)
+          .replaceAll(DEVELOPMENT, origin)
+          // Most apps have the linter that the guide leaves out.
+          .replace('--no-eslint', '--eslint')
       const app = await performSteps({ guide, folder: scratchFolder(), edit })
+      if (existsSync(join(app, 'package.json'))) await lint(app)
       const served = await serve([...server, port], { app, origin })
       onTestFinished(() => served.close())
 
