@@ -22,6 +22,8 @@ const WORD = /\bx-[a-z-]+|[\w$]+/gi
 const KEY =
   /\b(?:admins|console|cors|gateway|introspection|issuers|limits|retention|workflows)\.[a-z_.]+/g
 const CALL = /\b(?:GET|POST|PUT|DELETE) \/[\w./{}-]*/g
+/** `src/app.ts`, `test/race/redis*`. */
+const PATHS = /`((?:src|test|config)\/[\w./{},*-]+)`/g
 const SCRIPT = /\bnpm run ([\w-]+)/g
 
 /** Names of other programs, by the file that has them. */
@@ -116,4 +118,15 @@ describe('names in the text', () => {
       [],
     )
   })
+})
+
+test.each(['README.md', '.github/CONTRIBUTING.md'])('%s names only files that exist', (file) => {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  const named = Array.from(text.matchAll(PATHS), ([, path = '']) => path)
+  // A copy that the reader makes.
+  const missing = named.filter(
+    (path) => path !== 'config/local.yaml' && globSync(path, { cwd: ROOT }).length === 0,
+  )
+  expect(named).not.toEqual([])
+  expect(missing).toEqual([])
 })
