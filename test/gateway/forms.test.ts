@@ -133,6 +133,13 @@ describe('a form that names a thing of another user reaches no server, however t
       ),
     ],
     [
+      'JSON as a file that begins with two thousand spaces',
+      formWith(
+        `${named('"params"', '; filename="a.txt"')}\r\nContent-Type: text/plain`,
+        `${' '.repeat(2000)}{"thread_id":"thr_bob"}`,
+      ),
+    ],
+    [
       'JSON in UTF-16',
       formWith(
         `${named('"params"', '; filename="blob"')}\r\nContent-Type: application/json`,
