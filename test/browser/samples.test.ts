@@ -37,13 +37,14 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   let origin: string
   let running: Running
   let open: OpenPage
-  const files = new Map<string, readonly [type: string, text: string]>()
+  const files = new Map<string, readonly [type: string, text: string, policy?: string]>()
 
   const browser = forAllTests(() => startBrowser())
   const server = forAllTests(() => startChatKitServer({ port: 0 }))
   beforeAll(async () => {
     app = createServer((request, response) => {
-      const [type, text] = files.get(request.url ?? '') ?? ['text/plain', '']
+      const [type, text, policy] = files.get(request.url ?? '') ?? ['text/plain', '']
+      if (policy !== undefined) response.setHeader('Content-Security-Policy', policy)
       response.setHeader('Content-Type', type).end(text)
     })
     origin = (await listen(app)).origin
@@ -95,6 +96,20 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     await askAgain()
     await expect.poll(() => chat().textContent()).toMatch(/^user_blocked: /)
     await expect.poll(() => page.getByRole('status').textContent()).toMatch(/taken back/)
+  })
+
+  test('plain HTML under the policy of the guide: nothing is blocked once its tags have a nonce', async () => {
+    const policy = sampleOf('content-security-policy', 'text')
+      .replaceAll('https://chat.example.com', running.url)
+      .replaceAll('\n', ' ')
+      .replace("script-src  'self'", "style-src 'nonce-n1'; script-src 'self' 'nonce-n1'")
+    const [, page = ''] = files.get('/html') ?? []
+    files.set('/policy', ['text/html', page.replace(/<(style|script)/g, '<$1 nonce="n1"'), policy])
+    open = await browser.open()
+    open.page.on('dialog', (dialog) => dialog.accept(tokenFor('carol')))
+    await open.page.goto(`${origin}/policy`)
+    await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
+    expect(await chat().boundingBox()).toMatchObject({ height: 600 })
   })
 
   test.each(Object.entries(CHANNELS))(
