@@ -20,15 +20,10 @@ const INEXACT = 'a whole number beyond 2^53 loses digits; put it in quotes'
 const stateValue = z.union([z.string(), z.number(), z.boolean()])
 
 /** Values that the workflow starts with: at most 64, keys of at most 64 characters. */
-const stateVariables = z
+const fewStateVariables = z
   .record(z.string(), stateValue)
   .check((context) => {
     const { value: input, issues } = context
-    const keys = Object.keys(input)
-    if (keys.length > MAX_STATE_VARIABLES) {
-      const maximum = MAX_STATE_VARIABLES
-      issues.push({ code: 'too_big', origin: 'object', maximum, inclusive: true, input })
-    }
     for (const [key, value] of Object.entries(input)) {
       if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
         issues.push({ code: 'custom', path: [key], message: INEXACT, input: value })
@@ -43,6 +38,15 @@ const stateVariables = z
     description: 'Values that the workflow starts with; keys of at most 64 characters.',
     maxProperties: MAX_STATE_VARIABLES,
   })
+
+/** They are counted before they are read, because zod makes an issue of each bad value. */
+const stateVariables = z.preprocess((input, { issues }) => {
+  const { length } = typeof input === 'object' && input !== null ? Object.keys(input) : []
+  const maximum = MAX_STATE_VARIABLES
+  const issue = { code: 'too_big', origin: 'object', maximum, inclusive: true, input } as const
+  if (length > maximum) issues.push(issue)
+  return input
+}, fewStateVariables)
 
 const chatkitConfigurationParam = z
   .strictObject({

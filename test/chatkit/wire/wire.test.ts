@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { knownThreadItem, threadItem } from '../../../src/chatkit/wire/item.ts'
-import { chatSession, endedSession, issuedSession } from '../../../src/chatkit/wire/session.ts'
+import {
+  chatSession,
+  createSessionParams,
+  endedSession,
+  issuedSession,
+} from '../../../src/chatkit/wire/session.ts'
 import {
   thread,
   threadDeleted,
@@ -50,6 +55,15 @@ const THREAD_PAGE = { ...ITEM_PAGE, data: [THREAD] }
 const DELETED = { id: 'id', deleted: true, object: 'chatkit.thread.deleted' }
 
 const ENVELOPE = { id: 'cthi_1', object: 'chatkit.thread_item', created_at: 1, thread_id: 'cthr_1' }
+
+it('of too many state variables only their number is said, not each that is bad', () => {
+  const names = Array.from({ length: 1000 }, (_, at) => [`name${at}`, []])
+  const workflow = { id: 'support', state_variables: Object.fromEntries(names) }
+  const { error } = createSessionParams.safeParse({ user: 'alice', workflow })
+  expect(error?.issues).toMatchObject([
+    { code: 'too_big', path: ['workflow', 'state_variables'], maximum: 64 },
+  ])
+})
 
 describe("the reference's examples", () => {
   it.each([
