@@ -134,12 +134,40 @@ test('the guide’s commands start the one in Node, on loopback alone, and it sa
 
 const PYTHON = '/usr/bin/python3'
 
+/** Names that each text on standard input uses without an import or a definition. */
+const UNDEFINED = `
+import ast, builtins, json, sys
+
+def undefined(text):
+    known, used = set(dir(builtins)), set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else known).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            known.add(node.name)
+        elif isinstance(node, ast.alias):
+            known.add((node.asname or node.name).split(".")[0])
+        elif isinstance(node, ast.arg):
+            known.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            known.add(node.name)
+    return sorted(used - known)
+
+print(json.dumps([undefined(text) for text in json.load(sys.stdin)]))
+`
+
+/** What a reader's own server has. */
+const OWN = ['app', 'orders']
+
 test.runIf(process.env['CI'] === 'true' || existsSync(PYTHON))(
-  'the one in Python parses, and so do the samples in Python',
+  'the one in Python parses, and so do the samples in Python, each with all its imports',
   () => {
     const file = join(ROOT, 'src/docs/chatkit_server.py')
     const texts = [readFileSync(file, 'utf8'), ...samplesIn('python').map(({ text }) => text)]
-    const program = 'import ast, json, sys; [ast.parse(text) for text in json.load(sys.stdin)]'
-    execFileSync(PYTHON, ['-c', program], { input: JSON.stringify(texts) })
+    const undefinedIn = (all: readonly string[]): readonly string[][] =>
+      JSON.parse(String(execFileSync(PYTHON, ['-c', UNDEFINED], { input: JSON.stringify(all) })))
+    const missing = undefinedIn(texts).flat()
+    expect(missing.filter((name) => !OWN.includes(name))).toEqual([])
+    expect(undefinedIn(['print(quote("a"))'])).toEqual([['quote']])
   },
 )
