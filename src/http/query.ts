@@ -33,7 +33,7 @@ export const timeInQuery = z
  * Checks the query. After this check, {@link validQuery} gives the result. A repeated parameter is
  * refused, because two readers may not agree on which value counts.
  *
- * @param schema - a strict object
+ * @param schema - a strict object for calls of programs
  */
 export function query(schema: z.ZodType<object>): Check {
   const validate = zValidator<typeof schema, 'query', AppEnv, string, typeof refuse>(

@@ -13,8 +13,11 @@ import { guideText, listForPrograms, sampleText } from './text.ts'
 
 const SHARED = { method: 'GET', checks: [], tag: 'operation' } as const
 
-const searchQuery = z.strictObject({
-  q: z.string().max(MAX_QUERY).default('').describe('Words; a section must have all of them.'),
+/** Not strict, because mail and chat programs add parameters to links. Of a repeated `q`, the first counts. */
+const searchQuery = z.object({
+  q: z
+    .preprocess((given) => [given].flat()[0], z.string().max(MAX_QUERY).default(''))
+    .describe('Words; a section must have all of them.'),
 })
 
 export const DOCS_ROUTES = {
