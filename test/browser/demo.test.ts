@@ -214,6 +214,22 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     opened.pop()
   })
 
+  test('says that the demo may have ended when nothing answers', async () => {
+    const paths = ['/demo/as-ada/revoke', '/v1/sessions']
+    const expectedFailures = paths.map((path) => `ERR_INTERNET_DISCONNECTED ${path}`)
+    const page = await signedIn('alice', { expectedFailures })
+    await press(page, 'Mint', 'Minted')
+    await page.context().setOffline(true)
+    const ended = 'The demo does not answer. If it has ended, start it again'
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('alert').getByText(ended).waitFor()
+    await page.getByLabel('Your message').fill('hello')
+    await page.keyboard.press('Enter')
+    await page.locator('.message.bad').getByText(ended).waitFor()
+    await press(page, 'Refresh', `Refused: network_error. ${ended}`)
+    await page.context().setOffline(false)
+  })
+
   test('works by keyboard alone', async () => {
     const page = await open()
     await tabTo(page, 'sign-in')

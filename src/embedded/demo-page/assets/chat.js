@@ -1,5 +1,5 @@
 // A small chat over the ChatKit protocol, for the demo page.
-import { element, enable, make } from './view.js'
+import { element, enable, make, whyFailed } from './view.js'
 
 /** @typedef {{ type: string, [name: string]: any }} Frame */
 
@@ -65,7 +65,7 @@ export function createChat(chatKitFetch) {
     try {
       await send(said)
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = whyFailed(error)
       if (!why.startsWith('reset')) show(make('p', why, 'message bad'))
     } finally {
       busy(false)

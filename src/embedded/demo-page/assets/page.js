@@ -4,7 +4,7 @@ import { createChatKitFetch, createGetClientSecret } from '/client.js'
 import { createChat } from './chat.js'
 import { finishSignIn, startSignIn } from './sign-in.js'
 import { clearSteps, showSteps } from './steps.js'
-import { claimsOf, element, enable, make, masked, say } from './view.js'
+import { claimsOf, element, enable, make, masked, say, whyFailed } from './view.js'
 import { offerWidget } from './widget.js'
 
 /** @typedef {import('./sign-in.js').Provider & { workflows: import('./steps.js').Workflows }} Settings */
@@ -66,7 +66,7 @@ async function mint() {
     say('outcome', `${text}: ${masked(held.secret)}`, 'good')
   } catch (error) {
     const { code = 'failed', message } = /** @type {{ code?: string, message: string }} */ (error)
-    const why = message.replace(`${code}: `, '')
+    const why = code === 'network_error' ? whyFailed(error) : message.replace(`${code}: `, '')
     const stopped =
       code === 'user_blocked'
         ? ' The helper asks no more until it is reset, as “Lift the block” and a new sign-in do.'
@@ -147,7 +147,7 @@ const showingTrouble = (act) => async () => {
   try {
     await act()
   } catch (error) {
-    say('trouble', error instanceof Error ? error.message : String(error), 'bad')
+    say('trouble', whyFailed(error), 'bad')
   }
 }
 

@@ -39,6 +39,18 @@ export function say(id, text, kind = '') {
 }
 
 /**
+ * Why something failed, for a person. `fetch` throws a TypeError when a server does not answer.
+ *
+ * @param {unknown} error
+ */
+export function whyFailed(error) {
+  const { code = '', message = String(error) } =
+    /** @type {{ code?: string, message?: string }} */ (error)
+  if (!(error instanceof TypeError) && code !== 'network_error') return message
+  return 'The demo does not answer. If it has ended, start it again with “npm run demo”, and load this page again.'
+}
+
+/**
  * @param {string} id
  * @param {boolean} enabled
  */
