@@ -275,6 +275,24 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await background()).toBe('rgb(15, 20, 25)')
   })
 
+  test('on paper, times are absolute, and what can only be pressed is left out', async () => {
+    const page = await signedIn()
+    await page.goto(`${scene.console}/user?user=alice`)
+    const utc = page.locator('#user-sessions .when span').first()
+    const wide = async () => ((await utc.boundingBox())?.width ?? 0) > 50
+    expect(await wide()).toBe(false)
+    await page.emulateMedia({ media: 'print' })
+    expect(await wide()).toBe(true)
+    expect(await page.locator('button:visible, .button:visible, summary:visible').count()).toBe(0)
+    expect(await page.getByRole('heading', { level: 2 }).allInnerTexts()).toEqual([
+      'Sessions',
+      'Threads',
+      'Audit',
+    ])
+    await page.setViewportSize({ width: 794, height: 1123 })
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+  })
+
   async function lookAt(page: Page, name: string) {
     expectNoFault()
     await expectReadable(page, `console-${name}`)
