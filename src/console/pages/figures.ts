@@ -34,7 +34,7 @@ export function figuresPage({ answers, figures, addresses }: PageParts): View {
     const samples = await figures.samples(range)
     const { root } = addresses
     const content = html`<nav class="ranges" aria-label="Range"><ul>${rangeLinks(root, range)}</ul></nav>
-<p class="fine">Figures are those of all instances together, of intervals of ${PER[range]} that have ended. Each instance writes its own once a minute; a minute that it could not write lacks its share, and a time in which none wrote is a gap. p50 and p95 are estimated from the counts of all calls together, which have 12 bounds from 5 ms to 8 s. Prometheus has the figures of each instance.</p>
+<p class="fine">Each figure counts all instances, in intervals of ${PER[range]} that have ended. Each instance writes its own figures once a minute. If one instance could not write, its share is missing; if none could, there is a gap. p50 and p95 are estimates, because calls are counted in 12 classes from 5 ms to 8 s. Prometheus has the figures of each instance.</p>
 <div class="charts" id="charts" data-source="${root}/figures.json?range=${range}" hidden>${CHARTS.map(chart)}</div>
 ${panel({ id: 'rows', title: ROWS[range].title, content: figuresTable(samples, range) })}
 ${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(countsOf(samples).codes) })}`
@@ -79,7 +79,7 @@ function figuresTable(samples: readonly FiguresSample[], range: FiguresRange): H
       String(Math.max(...part.map(({ instances }) => instances))),
     ]
   })
-  const latency = `ChatKit API p95, worst ${PER[range]}`
+  const latency = 'ChatKit API p95, highest'
   return table({
     caption: `${title}, newest first`,
     columns: ['Until (UTC)', 'Minted', 'Refused', latency, 'Live sessions', 'Instances'],

@@ -84,5 +84,5 @@ function instanceTable(instances: readonly SeenInstance[], now: number): Html {
     columns: ['Instance', 'Which', 'Last wrote'],
     rows,
     empty: '',
-  })}<p class="fine">Mints and refusals are those of all these. Each writes its own to the store once a minute; of the minute that runs, only those of this one are counted. One that wrote nothing for ${MINUTES} minutes is left out. Each start of a process counts as an instance.</p>`
+  })}<p class="fine">“Minted” and “Refused” count all instances of this list. Each writes its figures to the store once a minute; of the current minute, only those of this instance are counted. An instance that wrote nothing for ${MINUTES} minutes is left out. Each start of a process is a new instance.</p>`
 }

@@ -94,7 +94,7 @@ export function unblockAction({ answers, administer, addresses }: PageParts): Ac
       again: addresses.userPage(user),
     })
     const notice = stood
-      ? 'Unblocked. New sessions can be minted from now on; those that were cancelled stay so.'
+      ? 'Unblocked. New sessions can be minted from now on; those that were cancelled stay cancelled.'
       : 'There was no block any more: it had ended, or somebody else had lifted it.'
     return answers.redirectWithNotice(c, { to: addresses.userPage(user), notice })
   }

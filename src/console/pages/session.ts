@@ -77,7 +77,7 @@ function endOf(
 }
 
 function statusAdvice(status: string, path: string): Html {
-  if (status !== 'cancelling') return html`<p class="fine">Its client secret works no more.</p>`
+  if (status !== 'cancelling') return html`<p class="fine">Its client secret no longer works.</p>`
   return html`<p class="fine">OpenAI has not confirmed yet. It is asked again until it does, or the session ends by itself. <a href="${path}">Reload</a></p>`
 }
 

@@ -56,7 +56,7 @@ export function erasePage({ answers, administer, addresses }: PageParts): View {
           ? endsNow(liveSessions)
           : 'No session of this user is on record: there may be nothing to erase.',
         'All threads, their items and attachments are deleted where they are kept, and with them the records of sessions here. It cannot be undone.',
-        'In the audit, what was done to this user stays without the name; only the erase itself keeps it.',
+        'The audit keeps what was done to this user, without their name. Only the entries of this erase keep the name.',
         'The user is blocked while the erase runs.',
       ],
       action: `${addresses.root}/user/erase`,

@@ -115,7 +115,7 @@ function nobody(addresses: Addresses, q: string): Html {
   const broken = q.includes('\uFFFD')
     ? html`<p>The search holds <code>\uFFFD</code>, which stands for half a character that was lost on the way.</p>`
     : ''
-  return html`${broken}<p class="empty">Case does not matter; blanks, <code>%</code> and <code>_</code> are what they are.
+  return html`${broken}<p class="empty">Upper and lower case count as the same. Blanks, <code>%</code> and <code>_</code> stand for themselves.
 To block somebody before their first session, open <a href="${addresses.userPage(q)}">the page of the user with exactly this id</a>.</p>`
 }
 
