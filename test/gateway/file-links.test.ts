@@ -348,6 +348,8 @@ describe('addresses elsewhere', () => {
     'https://pictures.example/1.png?signature=abc',
     'http://localhost:3000/1.png',
     'http://127.0.0.1/1.png',
+    `https://b\u00fccher.example/${'\u672c'.repeat(200)}.png?q=${'%E6%9C%AC'.repeat(50)}`,
+    `https://${'a'.repeat(60)}.${'b'.repeat(60)}.example/1.png`,
     'data:image/png;base64,iVBORw0KGgo=',
     `data:image/jpeg;base64,${'A'.repeat(100_000)}`,
   ])('that are safe pass: %.50s', async (url) => {
@@ -372,6 +374,9 @@ describe('addresses elsewhere', () => {
     'http://169.254.169.254/latest',
     'https://',
     `https://a.example/${'a'.repeat(3000)}`,
+    `https://${'\ufdfa'.repeat(100)}.example/`,
+    ` \nHTTPS:${'\u00e9.'.repeat(50)}example`,
+    `//${'%EF%B7%BA'.repeat(20)}/1.png`,
   ])('that no page may open are removed: %.50s', async (url) => {
     const { answered, streamed } = await startFiles()
     const items = itemsWith(url)

@@ -10,6 +10,11 @@ export const MAX_URL_CHARACTERS = 2048
 /** A `data:` URL of a picture. SVG and other XML are excluded: they can hold scripts. */
 const PICTURE_DATA = /^data:image\/(?!svg|[\w.+-]*xml)[\w.+-]+[;,]/i
 
+/** The host of an address, perhaps with user and port; URL parsers drop white space and control characters. */
+const HOST = /^(?:[a-z][a-z\d+.-]*:[\\/]*|[\\/]{2,})([^\\/?#]*)/i
+/** Longest host that is not plain ASCII: it is normalised, which takes a millisecond for 2,000 characters. */
+const MAX_HOST_CHARACTERS = 64
+
 /** Addresses of a self-hosted workflow's server. */
 interface ServerUrls {
   readonly server: string
@@ -32,7 +37,7 @@ export function judgeAddress(
   urls: ServerUrls,
 ): FileTarget | 'pass' | 'remove' {
   if (PICTURE_DATA.test(url)) return use === 'show' ? 'pass' : 'remove'
-  if (url.length > MAX_URL_CHARACTERS) return 'remove'
+  if (url.length > MAX_URL_CHARACTERS || hasLongHost(url)) return 'remove'
   if (use === 'cite') return isCitable(url) ? 'pass' : 'remove'
   const parsed = URL.parse(url, urls.server)
   if (parsed === null) return 'remove'
@@ -42,6 +47,16 @@ export function judgeAddress(
     return isEndpoint(parsed, urls) ? 'remove' : { at, to: pathname + search }
   }
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? 'pass' : 'remove'
+}
+
+function hasLongHost(url: string): boolean {
+  if (isPlain(url)) return false
+  const host = HOST.exec(url.replace(/[\p{Cc}\s]/gu, ''))?.[1] ?? ''
+  return host.length > MAX_HOST_CHARACTERS && !isPlain(host)
+}
+
+function isPlain(text: string): boolean {
+  return /^[^%\P{ASCII}]*$/u.test(text)
 }
 
 /** Whether the gateway makes a link of an address in an answer. */
