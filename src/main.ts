@@ -5,6 +5,7 @@ import './http/server/global-fetch.ts'
 import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import v8 from 'node:v8'
+import { describeStart } from './config/describe-start.ts'
 import { type Environment, startedByNpm } from './config/env.ts'
 import { environmentNotes } from './config/environment-notes.ts'
 import { placeholderNotes } from './config/file/placeholders.ts'
@@ -18,7 +19,7 @@ import { warnOfSilentServers } from './http/server/silent-servers.ts'
 import type { Tracing } from './http/telemetry/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
 import { createLog, type Log } from './lib/log.ts'
-import type { LogFields } from './lib/log-fields.ts'
+import { createLogOutput } from './lib/log-output.ts'
 import { scrub } from './lib/secret.ts'
 import { StoreUnusableError } from './registry/port.ts'
 import { createService, type Service } from './service.ts'
@@ -47,7 +48,10 @@ async function main(): Promise<void> {
   onSignal(() => running)
   const setup = await readSetupOrExit()
   const { logLevel: level, logFormat } = setup.environment
-  const log = createLog({ level, format: logFormat ?? (process.stdout.isTTY ? 'text' : 'json') })
+  const format = logFormat ?? (process.stdout.isTTY ? 'text' : 'json')
+  const destination = createLogOutput()
+  const log = createLog({ level, format, destination })
+  process.on('exit', destination.flushSync)
   onCrash(log)
   if (setup.fromEnvFile) log.info({ variables: setup.fromEnvFile }, 'read .env')
   log.info(describeStart(setup), 'starting')
@@ -165,31 +169,6 @@ function warnOfSmallMemory({ settings: { gateway } }: Setup, log: Log): void {
     { share_mb: share / 1024 / 1024, larger },
     'a quarter of gateway.memory_mb, which is what one user may hold, is less than another bound of the gateway',
   )
-}
-
-/** Logs the settings in use, so that nobody has to guess which key or file won. */
-function describeStart({ environment, settings }: Setup): LogFields {
-  const { openaiBaseUrl, openaiOrgId, openaiProjectId, configFile, store } = environment
-  const hosted = settings.workflows.filter((workflow) => workflow.kind === 'hosted')
-  const keys = new Set(hosted.map(({ apiKeyEnv }) => apiKeyEnv))
-  return {
-    node: process.versions.node,
-    config: configFile,
-    store: store.kind === 'sqlite' ? `sqlite:${store.path}` : store.kind,
-    chatkit_api: openaiBaseUrl,
-    base_urls: Object.fromEntries(
-      hosted.flatMap(({ name, baseUrl: url }) => (url ? [[name, url]] : [])),
-    ),
-    organization: openaiOrgId,
-    project: openaiProjectId,
-    api_keys: Object.fromEntries(
-      [...keys].map((name) => [name, environment.secret(name)?.().hint()]),
-    ),
-    issuers: settings.issuers.map(({ issuer }) => issuer),
-    workflows: settings.workflows.map(({ name }) => name),
-    public_url: environment.publicUrl,
-    proxies: environment.proxies.shown,
-  }
 }
 
 /** The parts that a signal ends. */

@@ -1,5 +1,4 @@
-// The log of the service: JSON lines (or text) on standard output, with everything that looks like a credential
-// redacted.
+// The log of the service: JSON lines (or text), with everything that looks like a credential redacted.
 import { type DestinationStream, pino } from 'pino'
 import type { LogFields } from './log-fields.ts'
 import { logText } from './log-text.ts'
@@ -16,21 +15,12 @@ export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error' | 'fatal',
 
 export type LogFormat = 'json' | 'text'
 
-/** Lines are written in batches: at 64 Ki characters, or after 20 ms. */
-const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
 /**
- * Most characters that wait for standard output. If its reader hangs, further lines are lost, but memory stays
- * bounded.
- */
-const MOST_WAITING = 16 * 1024 * 1024
-
-/**
- * Lines for standard output are written in batches, so that a request does not wait for its line.
- * Waiting lines are written when the process exits (not when it is killed), and before `fatal` returns.
+ * Makes a log. If its destination has `flushSync`, that is called before `fatal` returns.
  *
  * @param level - a pino level
  * @param format - JSON lines when absent
- * @param destination - standard output when absent
+ * @param destination - when absent, nothing is written
  */
 export function createLog({
   level,
@@ -48,16 +38,11 @@ export function createLog({
       serializers: { err: describeError },
       hooks: { streamWrite: format === 'json' ? scrub : (line) => logText(scrub(line)) },
     },
-    destination ?? (level === 'silent' ? NOWHERE : standardOutput()),
+    destination ?? NOWHERE,
   )
 }
 
-/** A silent log needs no stream, whose timer would run as long as the process. */
 const NOWHERE: DestinationStream = { write() {} }
-
-function standardOutput(): DestinationStream {
-  return pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER })
-}
 
 /** Name, message, code and stack of an error and of its causes; no other property is printed. */
 function describeError(error: unknown, depth = 0): Record<string, unknown> {

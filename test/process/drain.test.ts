@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { freePort } from '../support/registry/redis.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import {
+  NODE,
+  PREPARED,
   type ServiceProcess,
   startServiceProcess,
   WITHOUT_ENV_FILE,
@@ -25,6 +29,18 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await service.end()
+})
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+/** For a process of the test's own, with the config of the service. */
+const ownEnv = () => ({
+  ...WITHOUT_ENV_FILE,
+  ...env(),
+  HOST: '127.0.0.1',
+  METRICS_PORT: '0',
+  STORE_URL: 'memory:',
+  CONFIG_FILE: join(service.directory, 'config.yaml'),
 })
 
 let users = 0
@@ -104,16 +120,8 @@ describe('started through npm', () => {
 
   test('a SIGTERM to npm alone drains the service, which npm waits for', async () => {
     const npm = spawn('npm', ['start'], {
-      cwd: resolve(import.meta.dirname, '../..'),
-      env: {
-        ...WITHOUT_ENV_FILE,
-        ...env(),
-        HOST: '127.0.0.1',
-        PORT: '0',
-        METRICS_PORT: '0',
-        STORE_URL: 'memory:',
-        CONFIG_FILE: join(service.directory, 'config.yaml'),
-      },
+      cwd: ROOT,
+      env: { ...ownEnv(), PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     })
@@ -133,6 +141,26 @@ describe('started through npm', () => {
       endGroup(npm.pid)
     }
   })
+})
+
+test('a log that cannot be written, because the disk is full, stops neither the service nor its end', async () => {
+  const port = await freePort()
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(NODE, [...PREPARED, 'src/main.ts'], {
+    cwd: ROOT,
+    env: { ...ownEnv(), PORT: String(port) },
+    stdio: ['ignore', full, 'inherit'],
+  })
+  closeSync(full)
+  const exited = once(child, 'exit')
+  try {
+    const livez = () => fetch(`http://127.0.0.1:${port}/livez`).then((r) => r.status)
+    await expect.poll(() => livez().catch(() => 0), { timeout: 10_000 }).toBe(200)
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
+  } finally {
+    child.kill('SIGKILL')
+  }
 })
 
 /** Ends what is left of a process group. */

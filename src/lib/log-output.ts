@@ -1,0 +1,63 @@
+// Standard output for the log. Lines are written in batches, beside the event loop. A full disk or a reader that hangs
+// costs lines, never the service: it goes on, and ends when it should.
+
+import { write, writeSync } from 'node:fs'
+import { codeIn } from './errors.ts'
+
+/** A batch is written at so many characters, or after so many milliseconds. A failed write is tried again then. */
+const TOGETHER = 65_536
+const WITHIN_MS = 20
+/** Most characters that wait. Beyond it further lines are lost, but memory stays bounded. */
+const MOST_WAITING = 16 * 1024 * 1024
+/** How long the end of the process waits for a slow reader. */
+const LAST_MS = 1000
+const PAUSE_MS = 10
+
+/** @param stream - its file descriptor is written to; not the stream, which would block the process */
+export function createLogOutput({ fd }: { readonly fd: number } = process.stdout) {
+  let waiting = ''
+  let batch: Buffer = Buffer.alloc(0)
+  let writing = false
+
+  function nextBatch(): Buffer {
+    if (batch.length === 0) {
+      batch = Buffer.from(waiting)
+      waiting = ''
+    }
+    return batch
+  }
+
+  function push(): void {
+    if (writing || nextBatch().length === 0) return
+    writing = true
+    write(fd, batch, (error, written) => {
+      writing = false
+      // Nobody reads a broken pipe any more.
+      batch = error?.code === 'EPIPE' ? Buffer.alloc(0) : batch.subarray(error ? 0 : written)
+      if (!error && waiting.length >= TOGETHER) push()
+    })
+  }
+
+  setInterval(push, WITHIN_MS).unref()
+  return {
+    write(line: string): void {
+      if (waiting.length < MOST_WAITING) waiting += line
+      if (waiting.length >= TOGETHER) push()
+    },
+    /** Writes what waits, as far as that is possible within a second. Never throws. */
+    flushSync(): void {
+      // What is being written already is not written twice.
+      if (writing) batch = Buffer.alloc(0)
+      const end = performance.now() + LAST_MS
+      while (nextBatch().length > 0) {
+        try {
+          batch = batch.subarray(writeSync(fd, batch))
+        } catch (error) {
+          const full = error instanceof Error && codeIn(error) === 'EAGAIN'
+          if (!full || performance.now() >= end) return
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS)
+        }
+      }
+    },
+  }
+}
