@@ -2,16 +2,17 @@
 // records it. The client secret is returned only when the session is in the registry and nobody revoked
 // the user meanwhile.
 
-import type { CallOptions, ChatKit } from '../chatkit/port.ts'
-import { UnusableSessionError } from '../chatkit/port.ts'
-import type { CreateSessionParams, IssuedSession } from '../chatkit/wire/session.ts'
-import { DEFAULT_LIFE_SECONDS } from '../chatkit/wire/session.ts'
+import { type CallOptions, type ChatKit, UnusableSessionError } from '../chatkit/port.ts'
+import {
+  type CreateSessionParams,
+  DEFAULT_LIFE_SECONDS,
+  type IssuedSession,
+} from '../chatkit/wire/session.ts'
 import type { IssuerSettings, LimitSettings, WorkflowSettings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { WorkflowName } from '../lib/ids.ts'
-import type { Secret } from '../lib/secret.ts'
-import { hashSecret } from '../lib/secret.ts'
+import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
 import type { RateState, RecordOutcome, SessionRecord, UserStanding } from '../registry/records.ts'

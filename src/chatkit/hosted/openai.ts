@@ -4,8 +4,7 @@
 import type { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseSessionId, type SessionId, type ThreadId } from '../../lib/ids.ts'
-import type { CallOptions, ChatKit } from '../port.ts'
-import { UnusableSessionError } from '../port.ts'
+import { type CallOptions, type ChatKit, UnusableSessionError } from '../port.ts'
 import {
   type CreateSessionParams,
   type EndedSession,

@@ -1,7 +1,6 @@
 // Cuts a page out of a list, as the ChatKit API does.
 
-import type { ListQuery } from '../../chatkit/wire/wire.ts'
-import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
+import { DEFAULT_LIMIT, type ListQuery } from '../../chatkit/wire/wire.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
 import type { ListPage } from '../../http/backend/operations.ts'
 

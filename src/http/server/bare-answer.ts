@@ -1,6 +1,5 @@
 // Writes problem details without the app, for requests that the HTTP parser or the server refuses.
-import type { ServerResponse } from 'node:http'
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
