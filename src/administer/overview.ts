@@ -5,7 +5,7 @@ import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import { type AdminRequest, auditRead } from './audit.ts'
 
-/** Blocks that are counted; of more it is only said that there are more. */
+/** Most blocks that are counted; if there are more, `more` is true. */
 const MOST_BLOCKS = 100
 
 export function createReadOverview({

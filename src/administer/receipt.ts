@@ -47,7 +47,7 @@ export function createReceipts({
 
   return {
     /**
-     * A receipt as a compact JWS. Of a user who was never here it says that there is nothing.
+     * A receipt as a compact JWS. For a user who was never here it lists no session.
      *
      * @param since - Unix seconds: sessions that had ended before are left out
      */

@@ -32,7 +32,7 @@ export const revokeTerms = z.strictObject({
 /** A revoke of a user. */
 export interface RevokedUser extends RevokeResult {
   readonly user: UserId
-  /** Whether the user ever had a session; of a subject with several users, whether any of them had. */
+  /** Whether the user ever had a session; for a subject with several users, whether any of them had one. */
   readonly known: boolean
 }
 

@@ -31,8 +31,8 @@ interface RefusalLine {
 }
 
 /**
- * What the line of a request says besides the request itself. A reason, with those of the errors underneath, says
- * all of a failure that was foreseen; only what nobody foresaw needs its stack.
+ * The part of a request's log line that explains a failure. The reasons of the error and of its causes are enough for
+ * a failure that was foreseen; only an unforeseen one needs its stack.
  */
 export function refusalLine(error: unknown, status: number): RefusalLine {
   const level = status < 500 ? 'info' : 'error'

@@ -28,7 +28,7 @@ export function showAll(texts: readonly string[]): string {
 }
 
 /**
- * An error in full, for operators: its reason and those of its causes. What looks like a credential is
+ * An error in full, for operators: its reason and those of its causes. Anything that looks like a credential is
  * redacted.
  */
 export function reasonOf(error: unknown): string {

@@ -61,7 +61,7 @@ interface OwnedDelete {
 }
 
 /**
- * Deletes something at the server, then its ownership record. What the server no longer has counts as deleted.
+ * Deletes something at the server, then its ownership record. A thing that the server no longer has counts as deleted.
  * A 404 counts only from a server that can list threads, because without the record nobody finds the thing
  * again: a wrong path, or a proxy without the server behind it, answers 404 to everything.
  *

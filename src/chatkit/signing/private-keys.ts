@@ -24,7 +24,7 @@ export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
 export interface PrivateSigningKey {
   readonly alg: SigningAlgorithm
   readonly kid: string
-  /** What `crypto.sign` needs. */
+  /** The first argument of `crypto.sign`. */
   readonly hash: 'sha256' | null
   readonly key: SignKeyObjectInput
   readonly publicJwk: JWK

@@ -62,7 +62,7 @@ function consequences(
   return [sessions, blocked, ...earlier, ...(reason ? [html`Reason: ${reason}`] : [])]
 }
 
-/** What a revoke does to sessions and answers. */
+/** Tells how a revoke ends sessions and answers. */
 export function endsNow(liveSessions: number): string {
   if (liveSessions === 0) return 'No session is live. Answers that still run end now.'
   const sessions = `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'}`

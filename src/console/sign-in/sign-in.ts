@@ -164,7 +164,7 @@ function untrusted({ reason, cause }: ServiceError, addresses: Addresses): PageE
     cause,
     heading: 'Sign-in failed',
     advice:
-      'Nobody was signed in. What the identity provider answered cannot be trusted: it was used before, took too long, was changed on the way, or the clocks of the two machines differ. Sign in again. If that fails too, ask the operators of this service: the log has the reason under the request below.',
+      'Nobody was signed in. The answer of the identity provider cannot be trusted: it was used before, took too long, was changed on the way, or the clocks of the two machines differ. Sign in again. If that fails too, ask the operators of this service: the log has the reason under the request below.',
   })
 }
 

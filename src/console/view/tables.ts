@@ -28,7 +28,7 @@ export function titleOf({ title }: Pick<Thread, 'title'>): string {
   return title !== null && VISIBLE.test(title) ? title : 'Without a title'
 }
 
-/** A character that leaves ink. */
+/** A character that can be seen. */
 const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u
 
 /** Threads, each with a link to its items; `users` says whether each row names its user. */

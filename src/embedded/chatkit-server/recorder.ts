@@ -4,7 +4,7 @@ import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { Secret } from '../../lib/secret.ts'
 import { CREDENTIALS } from '../kit/recorder.ts'
 
-/** Longest body that is kept; of longer ones only the size, so that a thousand of them take no memory. */
+/** Longest body that is kept. Only the size of a longer one is kept, so that a thousand of them take no memory. */
 const KEPT_BODY_BYTES = 64 * 1024
 
 /**

@@ -127,7 +127,7 @@ function isJson(text: string): boolean {
 }
 
 /**
- * Refuses text that names an id as an object does, and is no JSON: Python reads `NaN`, .NET comments, single quotes and
+ * Refuses text that names an id like an object in JSON, but is not JSON: Python reads `NaN`, .NET comments, single quotes and
  * commas at the end.
  */
 function refuseNearJson(text: string): undefined {

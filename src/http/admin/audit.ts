@@ -108,7 +108,7 @@ export const AUDIT_ROUTES = {
     checks: ['admin'],
     summary: 'List the audit',
     description:
-      'Newest first. What admins read is in the audit. Filters can be combined; a page looks at 5,000 ' +
+      'Newest first. The audit records what admins read. Filters can be combined; a page looks at 5,000 ' +
       'entries at most, and may then hold fewer than `limit`, even none, with `has_more` and a `last_id` to ' +
       'go on from. Each instance chains its entries: `npx chatkit-mint audit verify` finds what was changed.',
     tag: 'admin',

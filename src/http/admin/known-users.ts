@@ -62,7 +62,7 @@ export const KNOWN_USER_ROUTES = {
     summary: 'Find users',
     description:
       'Users who have had a session, last seen first; with `q` in the order of their names. The cursors are ' +
-      'users. What admins read is in the audit.',
+      'users. The audit records what admins read.',
     tag: 'admin',
     query: userListQuery,
     answers: [pageAnswer(listOf(knownUser, 'UserList'), example, example.user)],

@@ -22,7 +22,7 @@ const any = threadRoutes({
   checks: ['admin'],
   tag: 'admin',
   query: anyThreadsQuery,
-  note: "Any user's. What admins read and delete is in the audit.",
+  note: "Any user's. The audit records what admins read and delete.",
   problems: UPSTREAM,
 })
 

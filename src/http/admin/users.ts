@@ -154,7 +154,7 @@ export const USER_ROUTES = {
     method: 'GET',
     path: '/v1/admin/blocks',
     summary: 'List the blocks in force',
-    description: 'Newest first; the cursors are users. What admins read is in the audit.',
+    description: 'Newest first; the cursors are users. The audit records what admins read.',
     query: blockListQuery,
     answers: [pageAnswer(listOf(block, 'BlockList'), blockExample, blockExample.user)],
   },

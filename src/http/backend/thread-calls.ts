@@ -94,7 +94,7 @@ export function createThreadCalls({
   }
 }
 
-/** Names the cursor that a list refuses, as the API does. Of two, the upstream may say which. */
+/** Names the cursor that a list refuses, as the API does. If there are two, the upstream may say which. */
 function cursorRefused({ after, before }: Pick<ListQuery, 'after' | 'before'>) {
   return (error: unknown): never => {
     if (!isCode(error, 'invalid_request') || (after ?? before) === undefined) throw error

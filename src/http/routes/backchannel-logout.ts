@@ -87,7 +87,7 @@ export function backchannelLogout({
       users.map((user) => audit.write({ ...event, user, byUser: user !== undefined })),
     )
     // Remembered last. If it were remembered first and the store then failed, the provider's next try would be
-    // refused as a replay. Of two equal logouts at once both do the same, and the second is refused.
+    // refused as a replay. Two equal logouts at once both do the same, and the second is refused.
     const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))
     if (!first) throw replayed()
     return c.body(null, 200)

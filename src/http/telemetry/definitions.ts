@@ -5,7 +5,7 @@
 export const LABELS = {
   method: 'HTTP method; `other` for those that the service does not serve.',
   route: 'Pattern of the route, as `/v1/threads/:id`; never the path itself.',
-  status: 'HTTP status; of upstream calls the last one, and `none` where no answer came.',
+  status: 'HTTP status; for upstream calls the last one, and `none` where no answer came.',
   code: 'Error code of the answer ([errors](errors.md)); `ok` when there was none.',
   operation: 'Call of the ChatKit API, as `create_session` or `list_threads`.',
   source: '`hosted` or `self_hosted`.',

@@ -19,14 +19,16 @@ export function loginCommand(io: Io): Command {
         'Prints an address to open in a browser, and opens none by itself.',
     )
     .addOption(
-      new Option('--issuer <url>', 'the identity provider; of the profile when absent').argParser(
-        issuer,
-      ),
+      new Option(
+        '--issuer <url>',
+        'the identity provider; when absent, that of the profile',
+      ).argParser(issuer),
     )
     .addOption(
-      new Option('--client-id <id>', 'a public client there; of the profile when absent').argParser(
-        someText,
-      ),
+      new Option(
+        '--client-id <id>',
+        'a public client there; when absent, that of the profile',
+      ).argParser(someText),
     )
     .addOption(urlOption('the service that the tokens are for, and no other; or CHATKIT_MINT_URL'))
     .addOption(

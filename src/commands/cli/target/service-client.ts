@@ -141,7 +141,7 @@ function unanswered(
   )
 }
 
-/** Problem details (RFC 9457) as this service writes them. Of other answers only the status is used. */
+/** Problem details (RFC 9457) as this service writes them. Only the status of other answers is used. */
 const problemDetails = z.object({ code: z.string(), detail: z.string(), request_id: z.string() })
 
 /** The error for a refusal: advice, code and request id. */
