@@ -6,7 +6,7 @@ import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Revoke } from '../revoke/revoke.ts'
 import type { Threads } from '../threads/threads.ts'
-import { createReadAudit, createReasonOfEnd } from './audit.ts'
+import { createAdministerAudit } from './audit.ts'
 import { createReadOverview } from './overview.ts'
 import type { Receipts } from './receipt.ts'
 import { createAdministerRevokes } from './revokes.ts'
@@ -47,6 +47,7 @@ export function createAdminister({
   readonly now: Clock
 }) {
   return {
+    ...createAdministerAudit({ registry, audit }),
     ...createAdministerSessions({ registry, revoke, audit }),
     ...createAdministerRevokes({ registry, revoke, audit, issuers, now }),
     ...createAdministerThreads({ threads, audit }),
@@ -54,7 +55,5 @@ export function createAdminister({
     ...createAdministerUsers({ registry, audit, threads, now }),
     ...receipts,
     readOverview: createReadOverview({ registry, audit, now }),
-    readAudit: createReadAudit({ registry, audit }),
-    reasonOfEnd: createReasonOfEnd({ registry }),
   }
 }

@@ -33,38 +33,37 @@ export async function auditRead(
   await audit.write({ actor, action: 'admin_read', user, outcome: 'ok', reason, requestId })
 }
 
-export function createReadAudit({
+/** Makes the functions that an admin has for the audit. */
+export function createAdministerAudit({
   registry,
   audit,
 }: {
   readonly registry: Pick<Registry, 'listAudit'>
   readonly audit: Audit
 }) {
-  /** Newest first; undefined when no entry has the cursor's id. */
-  return async (
-    request: AdminRequest,
-    query: AuditQuery,
-  ): Promise<Page<AuditEntry> | undefined> => {
-    await auditRead(audit, request, query.user)
-    // The page must also show entries that still wait to be written.
-    await audit.flush()
-    return registry.listAudit(query)
-  }
-}
+  return {
+    /** Newest first; undefined when no entry has the cursor's id. */
+    async readAudit(
+      request: AdminRequest,
+      query: AuditQuery,
+    ): Promise<Page<AuditEntry> | undefined> {
+      await auditRead(audit, request, query.user)
+      // The page must also show entries that still wait to be written.
+      await audit.flush()
+      return registry.listAudit(query)
+    },
 
-/** Makes the function that finds why an admin revoked the user of a session. */
-export function createReasonOfEnd({
-  registry,
-}: {
-  readonly registry: Pick<Registry, 'listAudit'>
-}) {
-  /** Undefined when no admin's revoke ended the session, or when its reason is not on record. */
-  return async (session: SessionRecord): Promise<string | undefined> => {
-    const { user, endReason, endedAt, endedBy: actor } = session
-    if (endReason !== 'revoked' || endedAt === undefined) return undefined
-    // The entry is written after the sessions have ended: the first one of this actor since then.
-    const within = { since: endedAt, until: endedAt + 60, limit: 20 }
-    const page = await registry.listAudit({ user, actor, action: 'revoke', ...within })
-    return page?.data.at(-1)?.reason
+    /**
+     * Finds why an admin revoked the user of a session. Undefined when no admin's revoke ended the session, or
+     * when its reason is not on record.
+     */
+    async reasonOfEnd(session: SessionRecord): Promise<string | undefined> {
+      const { user, endReason, endedAt, endedBy: actor } = session
+      if (endReason !== 'revoked' || endedAt === undefined) return undefined
+      // The entry is written after the sessions have ended: the first one of this actor since then.
+      const within = { since: endedAt, until: endedAt + 60, limit: 20 }
+      const page = await registry.listAudit({ user, actor, action: 'revoke', ...within })
+      return page?.data.at(-1)?.reason
+    },
   }
 }

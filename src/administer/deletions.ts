@@ -1,7 +1,7 @@
 // Deletes everything on a list that changes while it is read.
 
 import { eachBounded } from '../lib/concurrency.ts'
-import { type ErrorCode, ServiceError } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/errors.ts'
 import { codeOf } from './failures.ts'
 
 /** A list of things of one kind at one source. */
@@ -112,15 +112,4 @@ function createRemovals(things: Deletable, observer: Observer) {
       previous = new Set(ids)
     },
   }
-}
-
-/** @throws `upstream_invalid_response` when the answer to a delete does not say that `id` is gone */
-export function checkDeleted(
-  answer: { readonly id: string; readonly deleted: boolean },
-  id: string,
-): void {
-  if (answer.deleted && answer.id === id) return
-  throw new ServiceError('upstream_invalid_response', {
-    reason: 'the answer does not confirm the delete',
-  })
 }

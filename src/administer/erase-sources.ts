@@ -6,7 +6,8 @@ import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
 import { type Foreign, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
-import { checkDeleted, type Deletable, deleteAll, type IdPage } from './deletions.ts'
+import { deleteLocated } from '../threads/threads.ts'
+import { type Deletable, deleteAll, type IdPage } from './deletions.ts'
 import { codeOf, type Failures } from './failures.ts'
 import { unreachableThings } from './registry-pages.ts'
 
@@ -83,7 +84,7 @@ function threadsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Dele
     async remove(id) {
       const thread = parseThreadId(id)
       if (thread === undefined) throw unnameable()
-      checkDeleted(await source.chatkit.deleteThread(thread, { asUser: user }), thread)
+      await deleteLocated({ id: thread, user, source })
     },
   }
 }

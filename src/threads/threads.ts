@@ -18,7 +18,7 @@ import type { ThreadSource } from './sources.ts'
 interface AnyonesQuery extends Omit<SourceQuery, 'user'> {
   /** Threads of everyone when absent. */
   readonly user?: string | undefined
-  /** Threads of this workflow's source only; of all sources when absent. */
+  /** Only threads of this workflow's source; those of all sources when absent. */
   readonly workflow?: string | undefined
 }
 
@@ -113,7 +113,8 @@ function sourceOf(sources: readonly ThreadSource[], workflow: string): ThreadSou
   throw new ServiceError('workflow_not_allowed', { reason: 'no such workflow in the config' })
 }
 
-async function deleteLocated(
+/** @throws `upstream_invalid_response` when the answer does not say that this thread is gone */
+export async function deleteLocated(
   { id, user, source }: LocatedThread,
   call?: CallOptions,
 ): Promise<ThreadDeleted> {
@@ -122,6 +123,6 @@ async function deleteLocated(
     return { id, object: 'chatkit.thread.deleted', deleted: true }
   }
   throw new ServiceError('upstream_invalid_response', {
-    reason: 'a delete that was answered, and not done, or of another thread',
+    reason: 'the answer does not confirm the delete',
   })
 }
