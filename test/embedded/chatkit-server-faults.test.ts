@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { ServerFaults } from '../../src/embedded/chatkit-server/faults.ts'
+import type { ServerFaults } from '../../src/embedded/chatkit-server/middleware.ts'
 import {
   type RunningChatKitServer,
   startChatKitServer,

@@ -187,9 +187,3 @@ export const serverThreadPage = serverPageOf(serverThread)
 
 /** The same, with threads that need not be readable: one of them must not hide the others. */
 export const anyThreadPage = serverPageOf(z.unknown())
-
-/** Answer of `threads.sync_custom_action`. */
-export const syncActionAnswer = z.looseObject({ updated_item: serverItem.nullish() })
-
-/** Answer of `input.transcribe`. */
-export const transcription = z.looseObject({ text: z.string() })

@@ -1,9 +1,16 @@
 // Middleware for every call of the embedded ChatKit API: request id, recording, faults.
 
 import type { MiddlewareHandler } from 'hono'
+import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
-import { type FaultBox, faultyAnswer, holdBack, untilGone } from '../kit/faults.ts'
-import type { Faults } from './faults.ts'
+import {
+  commonFaults,
+  type FaultBox,
+  faultyAnswer,
+  holdBack,
+  milliseconds,
+  untilGone,
+} from '../kit/faults.ts'
 import { type OpenRequest, recordOf } from './recorder.ts'
 import type { MakeId } from './sessions.ts'
 
@@ -35,6 +42,20 @@ export function recording(add: (entry: OpenRequest) => OpenRequest, now: Clock):
     entry.status = context.res.status
   }
 }
+
+/**
+ * How the next calls misbehave. Everything is optional; an empty object is good behaviour again.
+ * Besides the common ones:
+ *
+ * - `latency_ms`: the answer is delayed, after the call has been carried out
+ * - `hang` with `status` or `body`: these are sent, and the answer never ends
+ * - `retry_after`: value of the header `Retry-After`: seconds or any text
+ */
+export const faults = commonFaults.extend({
+  latency_ms: milliseconds.optional(),
+  retry_after: z.union([z.int().min(0), z.string().regex(/^[\x20-\x7e]+$/)]).optional(),
+})
+export type Faults = z.infer<typeof faults>
 
 /**
  * Applies the faults that are set. It runs before the checks, because a real outage does not ask for a key

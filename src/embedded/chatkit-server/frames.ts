@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
 import type { ServerEvent } from '../../chatkit/protocol/event.ts'
-import type { ServerFaults } from './faults.ts'
+import type { ServerFaults } from './middleware.ts'
 import type { OpenEntry } from './recorder.ts'
 import type { Events } from './turn.ts'
 

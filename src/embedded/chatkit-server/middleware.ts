@@ -2,9 +2,16 @@
 
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
+import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
-import { type FaultBox, faultyAnswer, holdBack, untilGone } from '../kit/faults.ts'
-import type { ServerFaults } from './faults.ts'
+import {
+  commonFaults,
+  type FaultBox,
+  faultyAnswer,
+  holdBack,
+  milliseconds,
+  untilGone,
+} from '../kit/faults.ts'
 import { type OpenEntry, recordOf } from './recorder.ts'
 
 /** Bindings and variables that Hono carries along with a request. */
@@ -37,6 +44,29 @@ export function recording(add: (entry: OpenEntry) => OpenEntry, now: Clock): Mid
     if (!streams) entry.outcome = 'answered'
   }
 }
+
+/**
+ * How the next requests misbehave. Everything is optional; an empty object is good behaviour again.
+ * Besides the common ones:
+ *
+ * - `down`: the connection is cut without an answer
+ * - `first_byte_ms`: headers and body are delayed, after the request has been carried out
+ * - `frame_ms`: pause before each frame of a stream
+ * - `close_after_frames`: a stream is cut after this number of frames, in the middle of the answer
+ * - `preface`: text sent before the frames of a stream, unchanged
+ * - `huge_frame_bytes`: a frame of this size (a progress update) before the frames of a stream
+ * - `chunk_bytes`: a stream is sent in pieces of this size, which split characters and frames
+ */
+export const faults = commonFaults.extend({
+  down: z.boolean().optional(),
+  first_byte_ms: milliseconds.optional(),
+  frame_ms: milliseconds.optional(),
+  close_after_frames: z.int().min(0).optional(),
+  preface: z.string().optional(),
+  huge_frame_bytes: z.int().min(1).max(268_435_456).optional(),
+  chunk_bytes: z.int().min(1).optional(),
+})
+export type ServerFaults = z.infer<typeof faults>
 
 /** Applies the faults that are set. It runs before the checks, because a real outage does not check ids first. */
 export function misbehaving(faultBox: FaultBox<ServerFaults>): Middleware {
