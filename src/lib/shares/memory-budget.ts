@@ -35,17 +35,16 @@ export function createMemoryBudget({
   const turns = createTurns()
   let total = 0
 
-  function check(user: string, more: number): void {
+  /** @param more - below 0 to free bytes */
+  function add(user: string, more: number): void {
     const sum = (ofUsers.get(user) ?? 0) + more
     const why =
       total + more > memoryBytes
         ? 'gateway.memory_mb is used up'
         : sum > userMemoryBytes && 'this user holds a quarter of gateway.memory_mb'
-    if (why) throw new ServiceError('overloaded', { reason: why, retryAfterSeconds: RETRY_SECONDS })
-  }
-
-  function add(user: string, more: number): void {
-    const sum = (ofUsers.get(user) ?? 0) + more
+    if (more > 0 && why) {
+      throw new ServiceError('overloaded', { reason: why, retryAfterSeconds: RETRY_SECONDS })
+    }
     if (sum === 0) ofUsers.delete(user)
     else ofUsers.set(user, sum)
     total += more
@@ -59,9 +58,8 @@ export function createMemoryBudget({
       const holdMore = (more: number): void => {
         // A check that waits for the store may go on after the client has left: nothing would free its bytes.
         if (released) return
-        if (more > 0) check(user, more)
-        held += more
         add(user, more)
+        held += more
       }
       return {
         /**

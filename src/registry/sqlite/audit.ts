@@ -24,32 +24,30 @@ const ERASE =
 
 export function createAuditSteps(db: Database) {
   return {
-    appendAudit: (entries) =>
-      db.write((sql) => {
-        for (const entry of entries) insert(sql, entry)
-      }),
+    appendAudit: (entries) => db.write(append, entries),
     listAudit: (query) => db.plain(list, query),
   } satisfies Partial<Registry>
 }
 
-function insert(sql: Sql, entry: AuditEntry): void {
-  const row = fromAuditEntry(entry)
-  sql(INSERT).run(
-    row.id,
-    row.at,
-    row.actor ?? '',
-    row.action,
-    row.user ?? null,
-    row.outcome,
-    row.reason ?? null,
-    row.request_id ?? null,
-    row.instance ?? null,
-    row.chain_seq ?? null,
-    row.prev ?? null,
-    row.salt ?? null,
-    row.by_user ?? null,
-    row.erased ?? null,
-  )
+function append(sql: Sql, entries: readonly AuditEntry[]): void {
+  for (const row of entries.map(fromAuditEntry)) {
+    sql(INSERT).run(
+      row.id,
+      row.at,
+      row.actor ?? '',
+      row.action,
+      row.user ?? null,
+      row.outcome,
+      row.reason ?? null,
+      row.request_id ?? null,
+      row.instance ?? null,
+      row.chain_seq ?? null,
+      row.prev ?? null,
+      row.salt ?? null,
+      row.by_user ?? null,
+      row.erased ?? null,
+    )
+  }
 }
 
 /**

@@ -24,10 +24,8 @@ const RUNS_ON = `
 /** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
 export function createUses(db: Database) {
   return {
-    useSession: (use) => {
-      const work = (sql: Sql) => useSession(sql, use)
-      return use.counts === 'nothing' ? db.plain(work) : db.writeUnsynced(work)
-    },
+    useSession: (use) =>
+      use.counts === 'nothing' ? db.plain(useSession, use) : db.writeUnsynced(useSession, use),
     endedAmong: (sessions) =>
       db.plain((sql) => {
         const isEnded = ({ id, user }: SessionKey) => sql(RUNS_ON).get(id, user) === undefined
