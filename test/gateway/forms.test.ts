@@ -176,6 +176,27 @@ describe('a form that names a thing of another user reaches no server, however t
   })
 })
 
+/** A form with so many fields beside the file, all of one name but the first. */
+function formOf(fields: number, name: string): string {
+  const more = `--b4a2e7d\r\n${named(name)}\r\n\r\nx\r\n`.repeat(fields - 1)
+  return formWith(named('"a"'), 'x').replace('--b4a2e7d--', `${more}--b4a2e7d--`)
+}
+
+test('a form of more than a hundred fields is refused before it is parsed, which takes seconds', async () => {
+  const { toLink, direct, seen } = await startForms()
+  expect((await toLink(MULTIPART, formOf(99, '"b"'))).status).toBe(204)
+  const plain = 'application/x-www-form-urlencoded'
+  expect((await toLink(plain, 'a=1&'.repeat(100))).status).toBe(204)
+  expect(seen).toHaveLength(2)
+  for (const send of [toLink, direct]) {
+    // The last field alone would be 404.
+    const many = formOf(100, '"thread_id"')
+    expectProblem(await answerOf(await send(MULTIPART, many)), 400, 'invalid_request')
+  }
+  expect((await toLink(plain, `${'a=1&'.repeat(200)}thread_id=thr_bob`)).status).toBe(400)
+  expect(seen).toHaveLength(2)
+})
+
 describe('a form of the caller’s own', () => {
   test('is written anew: the server reads what was checked, and nothing else', async () => {
     const { toLink, seen } = await startForms()

@@ -1,6 +1,7 @@
 // Checks the forms of uploads: reads each field as the most lenient server would, and writes the form anew from
 // these fields, so that no server can find anything in it that was not checked.
 
+import { MIMEType } from 'node:util'
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
@@ -23,6 +24,8 @@ const MAY_BEGIN_JSON = /^[\s\0\ufeff\ufffd]*(?:["[{]|$)/
  */
 const NEAR_JSON_ID =
   /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s]{0,99}:|\\u00[4-7][\da-f]/i
+/** Most fields of a form, because the parser needs seconds for a hundred thousand. */
+const MOST_FIELDS = 100
 /** Deepest nesting of JSON in a field. */
 const MAX_DEPTH = 64
 
@@ -48,6 +51,9 @@ export async function judgeForm(
     if (!ANY_FORM.test(contentType)) return undefined
     throw new ServiceError('unsupported_media_type', { reason: 'a form of an unusual kind' })
   }
+  if (hasManyFields(bytes, isPlain ? '&' : separatorOf(contentType))) {
+    throw refusal(`a form of more than ${MOST_FIELDS} fields`)
+  }
   const form = await readForm(contentType, bytes)
   const ids = idsOf({
     known: false,
@@ -61,6 +67,28 @@ export async function judgeForm(
   }
 }
 
+/** What stands before each part: RFC 2046 §5.1.1. Undefined for a type that the parser refuses. */
+function separatorOf(contentType: string): string | undefined {
+  try {
+    const boundary = new MIMEType(contentType).params.get('boundary')
+    return boundary === null ? undefined : `--${boundary}`
+  } catch {
+    return undefined
+  }
+}
+
+function hasManyFields(bytes: Uint8Array, separator: string | undefined): boolean {
+  if (separator === undefined) return false
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const { length } = separator
+  // A form in parts has one separator more than parts.
+  let left = MOST_FIELDS + 1
+  for (let at = body.indexOf(separator, 0, 'latin1'); at !== -1 && left >= 0; left--) {
+    at = body.indexOf(separator, at + length, 'latin1')
+  }
+  return left < 0
+}
+
 async function readForm(contentType: string, bytes: Uint8Array): Promise<FormData> {
   const headers = { 'content-type': contentType }
   try {
@@ -70,7 +98,10 @@ async function readForm(contentType: string, bytes: Uint8Array): Promise<FormDat
   }
 }
 
-/** Pairs the value with each part of its name, because a server may read `input[thread_id]` as `thread_id`. */
+/**
+ * Pairs the value with each part of its name that names ids, because a server may read `input[thread_id]` as
+ * `thread_id`.
+ */
 async function judge(form: FormData): Promise<object[]> {
   const fields: object[] = []
   for (const [name, value] of form) {
@@ -78,7 +109,10 @@ async function judge(form: FormData): Promise<object[]> {
     const names = name.split(/[.[\] ]+/).filter((part) => part !== '')
     const text = await textOf(names, value)
     if (text === undefined) continue
-    for (const part of names) fields.push({ [part]: [text, jsonIn(text)] })
+    const json = jsonIn(text)
+    const ids = new Set(names.filter(isIdName))
+    for (const part of ids) fields.push({ [part]: [text, json] })
+    if (ids.size === 0) fields.push([json])
   }
   return fields
 }
