@@ -1,5 +1,6 @@
 // Serves the app over HTTP/1.1, with limits on clients, answers below the app, and an orderly stop.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -87,6 +88,9 @@ const UNREAD_MS = 30_000
  */
 const WAITING_CONNECTIONS = 4096
 
+/** Milliseconds in which the rest of a body is thrown away after its answer: as many as the adapter has where a connection stays. */
+const REST_MS = 500
+
 /** Milliseconds between two searches for idle connections while the server stops. */
 const SWEEP_MS = 50
 
@@ -127,6 +131,8 @@ function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptio
   })
   const serve = shedding?.around(answer) ?? answer
   const serveSoon = inNextCheck((request, response) => {
+    // Only what is left of a body is still taken from this connection: nothing new begins on it.
+    if (request.socket.writableEnded) return
     const problem = requestTargetProblem(request)
     if (problem === undefined) void serve(request, response)
     else writeToResponse(response, problem, log)
@@ -135,6 +141,7 @@ function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptio
     log.warn('a connection was closed: too many requests were sent without waiting for answers')
   })
   server.on('request', order.take)
+  server.on('connection', (socket: Socket) => closeAfterBody(socket, order.awaitsBody))
   // Node's own timer: it starts again with each byte that is read or written.
   server.setTimeout(bounds.unreadMs ?? UNREAD_MS, order.closeUnused)
   const refuseExpectation = (_request: IncomingMessage, response: ServerResponse) => {
@@ -156,6 +163,22 @@ function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptio
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else order.refuse(socket, () => writeToSocket(socket, parserError(error), log))
   })
+}
+
+/**
+ * Node closes a connection as soon as its last answer is sent. If a body is still arriving then, such as a photo with an
+ * expired secret, the system resets the connection, and a proxy tells the page 502 instead of our 401: nginx asks for
+ * `Connection: close` by itself. So we end our side, and read on for a moment.
+ */
+function closeAfterBody(socket: Socket, awaitsBody: (socket: Socket) => boolean): void {
+  const close = socket.destroySoon.bind(socket)
+  socket.destroySoon = () => {
+    socket.destroySoon = close
+    if (!awaitsBody(socket)) return close()
+    socket.end()
+    const cut = setTimeout(() => socket.destroy(), REST_MS)
+    socket.once('close', () => clearTimeout(cut))
+  }
 }
 
 /**

@@ -165,14 +165,14 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
       const known = connections.get(socket)
       const before = known?.latest.writableFinished === false ? known.latest : undefined
       if (known !== undefined && before !== undefined) {
-        known.before = before
-        known.latest = response
-        wait(known, request, response)
+        wait(Object.assign(known, { before, latest: response }), request, response)
         return
       }
       connections.set(socket, { latest: response, served: response, before, waiting: [] })
       serve(request, response)
     },
+    /** Whether the body of the latest request has not arrived whole. */
+    awaitsBody: (socket: Duplex) => connections.get(socket)?.latest.req.complete === false,
     /**
      * Closes a connection on which nothing has moved for some time, unless the app still works on its answer or little
      * of it is left: the end of a film that somebody pauses.

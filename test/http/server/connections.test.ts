@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
 import { expectProblem } from '../../support/problem-answer.ts'
@@ -157,4 +159,35 @@ test('a client that never sends the body of a refused request loses its connecti
   expectProblem(await connection.next(), 401, 'missing_token')
   await connection.closed
   expect(connection.rest()).toBe('')
+})
+
+test('a connection that closes takes the rest of a refused body, so that a proxy can read the answer', async () => {
+  const { hostname, port } = new URL(running.url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  const closed = once(socket, 'close')
+  const errors: string[] = []
+  socket.on('error', ({ message }) => errors.push(message))
+  let received = ''
+  socket.on('data', (chunk) => (received += chunk))
+  // nginx asks for the end of the connection, and goes on sending what it has of the body.
+  socket.write(
+    'POST /chatkit/helpdesk HTTP/1.1\r\nHost: mint\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n',
+  )
+  socket.write(Buffer.alloc(100_000))
+  await expect.poll(() => received).toMatch(/^HTTP\/1\.1 404 .*\r\n\r\n\{.*\}$/s)
+  for (let sent = 0; sent < 30; sent++) {
+    await new Promise((done) => socket.write(Buffer.alloc(100_000), done))
+  }
+  socket.end()
+  await closed
+  expect(errors).toEqual([])
+})
+
+test('a client that goes on sending after its answer is cut off', async () => {
+  const connection = await openRaw(running.url)
+  connection.send(
+    rawRequest('POST /nowhere', { headers: ['Connection: close', 'Content-Length: 9'] }),
+  )
+  expectProblem(await connection.next(), 404, 'not_found')
+  await connection.closed
 })
