@@ -12,12 +12,13 @@ export function createAddresses(publicUrl: string) {
 
   /**
    * The path of `to` if it is a page of the console, else the start page, so that no link can send an admin who
-   * signs in to another site.
+   * signs in to another site. For a download it is the page with its link: a browser would show the page before it.
    */
   function back(to: string | undefined): string {
     const url = to === undefined ? null : URL.parse(to, origin)
     if (url === null || url.origin !== origin) return root
-    const path = url.pathname + url.search
+    const isReceipt = url.pathname === `${root}/user/receipt`
+    const path = (isReceipt ? `${root}/user` : url.pathname) + url.search
     const own = url.pathname === root || url.pathname.startsWith(`${root}/`)
     const isStep = /\/(?:sign-in|sign-out|signed-out|callback)$/.test(url.pathname)
     return own && !isStep && path.length <= MAX_CHARACTERS ? path : root

@@ -91,6 +91,15 @@ describe('a sign-in', () => {
     }
   })
 
+  test('for a receipt leads to the page of its user, because a download shows no page', async () => {
+    const page = await signInWith(
+      createAdminBrowser(),
+      `${scene.console}/user/receipt?user=alice`,
+      'ada',
+    )
+    expect([page.status, page.url]).toEqual([200, `${scene.console}/user?user=alice`])
+  })
+
   test('begun again and again keeps few cookies, and the newest can be finished', async () => {
     const browser = createAdminBrowser()
     for (let times = 0; times < 7; times++) await browser.send(`${scene.console}/sign-in`)
