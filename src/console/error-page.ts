@@ -93,9 +93,9 @@ export function explain(frame: ErrorFrame, error: Error, c: AppContext): Respons
 function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: AppContext): Html {
   const own = error instanceof PageError ? error : undefined
   const title = own?.heading ?? CODES[error.code].title
-  // Only a page of a signed-in admin offers to try again. The sign-in does not: its code and state work only
-  // once.
-  const mayPass = signIn !== undefined && c.req.method === 'GET' && CODES[error.code].status >= 500
+  // Every page can be loaded again but the end of a sign-in: its code and state work only once.
+  const isPage = c.req.method === 'GET' && !c.req.path.endsWith('/callback')
+  const mayPass = isPage && CODES[error.code].status >= 500
   const start = { href: addresses.root, label: 'To the console' }
   const action = own?.action ?? (mayPass ? { href: '', label: 'Try again' } : start)
   return renderPage(

@@ -40,6 +40,7 @@ describe('while the store is down', () => {
     expect(page.status).toBe(503)
     expect(page.headers.get('retry-after')).toBe('2')
     expect(page.text).toContain('The session store does not answer')
+    expect(page.html).toContain('<a class="button" href="">Try again</a>')
     scene.registry.failing.clear()
     if (path !== '/sessions/cksess_x') {
       expect((await browser.go(scene.console + path)).status).toBe(200)
