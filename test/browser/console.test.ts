@@ -240,6 +240,20 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
+  test('a search without an answer shows no results of another search', async () => {
+    const page = await signedIn({ expectedFailures: ['ERR_INTERNET_DISCONNECTED /admin/users'] })
+    await page.goto(`${scene.console}/users`)
+    await page.getByRole('link', { name: 'bob' }).waitFor()
+    await page.context().setOffline(true)
+    await page.getByLabel('begins with').fill('ali')
+    await page.getByText('The service does not answer. Press “Find” to try again.').waitFor()
+    expect(await page.getByRole('link', { name: 'bob' }).count()).toBe(0)
+    await page.context().setOffline(false)
+    await page.getByLabel('begins with').fill('alic')
+    await page.getByRole('link', { name: 'alice' }).waitFor()
+    expectNoFault()
+  })
+
   test('every page, light and dark, wide and narrow, with texts without a blank: nothing amiss', async () => {
     const title = 'Title'.repeat(60)
     const thread = scene.running.upstream.seedThread({ user: 'bob', title })

@@ -24,7 +24,16 @@ function watchSearch(form) {
 async function search(form) {
   const url = new URL(form.action)
   url.search = String(new URLSearchParams(new FormData(form)))
-  if (await renew(url, { evenFailed: true })) history.replaceState(null, '', url)
+  const answer = await renew(url, { evenFailed: true })
+  if (answer === 'shown') history.replaceState(null, '', url)
+  if (answer === 'none') showNoAnswer()
+}
+
+/** The results of another search must not stand below this one. */
+function showNoAnswer() {
+  document.getElementById('found').textContent =
+    'The service does not answer. Press “Find” to try again.'
+  document.getElementById('results').replaceChildren()
 }
 
 async function keepRefreshing(times = 0) {
@@ -45,6 +54,9 @@ function isInUse() {
 /**
  * Replaces the parts of this page by those of the page at `url`. If that page lacks them, the browser goes
  * there.
+ *
+ * @returns `none` when there was no answer, `left` when the browser goes to the page or a newer request replaced this
+ * one
  */
 async function renew(url, { evenFailed, headers = {} }) {
   asked.abort()
@@ -61,13 +73,12 @@ async function renew(url, { evenFailed, headers = {} }) {
     ])
     if (pairs.some(([, fresh]) => fresh === null)) {
       if (response.status < 500 || evenFailed) location.assign(url)
-      return false
+      return 'left'
     }
     for (const [part, fresh] of pairs) put(part, fresh)
-    return true
-  } catch {
-    // A newer search replaced this request, or the service is not reachable.
-    return false
+    return 'shown'
+  } catch (error) {
+    return error.name === 'AbortError' ? 'left' : 'none'
   }
 }
 
