@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import {
+  auditEntry,
   entry,
   ids,
   NOW,
   order,
   type PlainRegistry,
+  query,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { eventually } from '../support/eventually.ts'
@@ -129,6 +131,49 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     await expect(registry.record(entry({ id: 's2' }))).rejects.toMatchObject(refused)
     expect(await redis.cli('exists', '{ckm}:session:s2', '{ckm}:outbox')).toBe('0')
+  })
+
+  it('goes on without the records that it has evicted', async () => {
+    const block = { until: NOW + 60, reason: undefined, by: 'a' }
+    const kept = { user: 'bob', subject: 'bob-sub' }
+    await registry.record(entry({ id: 'lost' }))
+    await registry.record(entry({ id: 'lost-cancel' }))
+    await registry.record(entry({ id: 'kept', ...kept }))
+    for (const id of ['lost-cancel', 'kept']) await registry.beginCancel(id, NOW)
+    await registry.revoke(order({ user: 'carol', block }))
+    await registry.appendAudit([auditEntry({ id: 'lost' }), auditEntry({ id: 'kept' })])
+    const session = ['{ckm}:session:lost', '{ckm}:session:lost-cancel']
+    await redis.cli(
+      'del',
+      ...session,
+      '{ckm}:user:carol',
+      '{ckm}:audit-entry:lost',
+      '{ckm}:known-user:alice',
+    )
+
+    expect((await registry.listSessions(query()))?.data.map(({ id }) => id)).toEqual(['kept'])
+    expect((await registry.listBlocks(query()))?.data).toEqual([])
+    for (const within of [{}, { since: NOW - 600 }, { until: NOW + 600 }]) {
+      const page = await registry.listAudit({ limit: 20, ...within })
+      expect(page?.data.map(({ id }) => id)).toEqual(['kept'])
+    }
+    const cap = { max: 1, whenFull: 'evict_oldest' } as const
+    expect(await registry.record(entry({ id: 'next' }, { cap }))).toMatchObject({
+      kind: 'recorded',
+    })
+    const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
+    expect(ids((await registry.revoke(order({ identity }))).cancelling)).toEqual(['next'])
+    expect(ids(await claim(registry, NOW * 1000 + FIRST_LEASE_MS))).toEqual(['kept', 'next'])
+    const before = NOW + 1_000_000
+    await registry.sweep({
+      sessionsEndedBefore: before,
+      auditBefore: before,
+      usersSeenBefore: before,
+      now: before,
+    })
+    for (const set of ['sessions', 'ends', 'outbox', 'audit', 'known-users', 'blocks']) {
+      expect(await redis.cli('exists', `{ckm}:${set}`), set).toBe('0')
+    }
   })
 
   it('refuses writes when it is full or read-only, and so does check', async () => {

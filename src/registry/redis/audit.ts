@@ -9,7 +9,11 @@ import { pageScript, readPage, seqIn } from './pages.ts'
 import { count, countOrNone } from './replies.ts'
 
 const ENTRY = `
-local function read_entry(id) return cjson.decode(redis.call('GET', key('audit-entry', id))) end
+-- Nil when the entry is gone, as when Redis evicts keys.
+local function read_entry(id)
+  local json = redis.call('GET', key('audit-entry', id))
+  return json and cjson.decode(json) or nil
+end
 local function forget_entry(entry)
   redis.call('ZREM', key('audit'), entry.id)
   redis.call('ZREM', key('audit-of-action', entry.action), entry.id)
@@ -25,6 +29,7 @@ local user, actor, action, not_action = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local since, till = tonumber(ARGV[12]), tonumber(ARGV[13])
 local function item(id)
   local json = redis.call('GET', key('audit-entry', id))
+  if not json then return end
   local entry = cjson.decode(json)
   if (user == '' or entry.user == user) and (actor == '' or entry.actor == actor)
     and (action == '' or entry.action == action) and entry.action ~= not_action
@@ -34,7 +39,7 @@ end`)
 /**
  * ARGV: a time or '', 'before' or 'from' → the seq of an entry before that time, or from it on, such that
  * nothing between it and the time matters; '' where there is none. Halves the order of writing: entries that
- * were written late make the result less narrow, not wrong.
+ * were written late, or are gone, make the result less narrow, not wrong.
  */
 const SEEK = script(
   ENTRY,
@@ -44,7 +49,10 @@ local low, high = -1, size
 while at and high - low > 1 do
   local middle = math.floor((low + high) / 2)
   local id = redis.call('ZRANGE', key('audit'), middle, middle)[1]
-  if read_entry(id).at < at then low = middle else high = middle end
+  local entry = read_entry(id)
+  local earlier = ARGV[2] ~= 'before'
+  if entry then earlier = entry.at < at end
+  if earlier then low = middle else high = middle end
 end
 local rank = ARGV[2] == 'before' and low or high
 if not at or rank < 0 or rank >= size then return '' end
@@ -85,8 +93,8 @@ export const SWEEP_AUDIT = script(
 local gone = 0
 for _, id in ipairs(redis.call('ZRANGE', key('audit'), 0, ARGV[2] - 1)) do
   local entry = read_entry(id)
-  if entry.at >= tonumber(ARGV[1]) then break end
-  forget_entry(entry)
+  if entry and entry.at >= tonumber(ARGV[1]) then break end
+  if entry then forget_entry(entry) else redis.call('ZREM', key('audit'), id) end
   gone = gone + 1
 end
 return gone`,
@@ -99,7 +107,8 @@ const ABOUT_USER = script(
 local found = {}
 for _, id in ipairs(redis.call('ZRANGE', key('audit-of-user', ARGV[1]), 0, -1)) do
   if #found == tonumber(ARGV[3]) then break end
-  if read_entry(id).action ~= ARGV[2] then found[#found + 1] = redis.call('GET', key('audit-entry', id)) end
+  local entry = read_entry(id)
+  if entry and entry.action ~= ARGV[2] then found[#found + 1] = redis.call('GET', key('audit-entry', id)) end
 end
 return found`,
 )

@@ -121,6 +121,11 @@ local function forget_session(session)
   end
   redis.call('DEL', key('session', id))
 end
+
+-- Of a session whose record is gone, as when Redis evicts keys: its place in the sets that all sessions share.
+local function forget_lost(id)
+  for _, kind in ipairs({ 'sessions', 'ends', 'ended', 'outbox' }) do redis.call('ZREM', key(kind), id) end
+end
 `
 
 /**

@@ -19,6 +19,7 @@ local now, status = tonumber(ARGV[8]), ARGV[13]
 local function matches(field, asked) return asked == '' or field == asked end
 local function item(id)
   local session = read_session(id)
+  if not session then return end
   local shown = session.status
   if shown == 'active' and not is_live(session, now) then shown = 'expired' end
   if matches(session.user, ARGV[9]) and matches(session.workflow, ARGV[10]) and matches(session.issuer, ARGV[11])
@@ -32,7 +33,7 @@ const BLOCKS = pageScript(
   `
 local function item(user)
   local flat = flat_block(user)
-  return tonumber(flat[4]) > tonumber(ARGV[8]) and flat or nil
+  return tonumber(flat[4] or 0) > tonumber(ARGV[8]) and flat or nil
 end`,
 )
 

@@ -32,7 +32,9 @@ end
 local upto = limit + ${DROPPED_PER_CLAIM}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('outbox'), '-inf', ARGV[1], 'LIMIT', 0, upto)) do
   local session = read_session(id)
-  if tonumber(session.expires_at) * 1000 <= now then
+  if not session then
+    forget_lost(id)
+  elseif tonumber(session.expires_at) * 1000 <= now then
     confirm_cancel(session, tonumber(session.expires_at))
   elseif #leased < limit then
     redis.call('ZADD', key('outbox'), ARGV[2], id)

@@ -39,12 +39,12 @@ local function oldest_live(count, except)
   local found = {}
   for _, other in ipairs(redis.call('ZRANGEBYSCORE', live, '(' .. ARGV[1], '+inf')) do
     if other ~= except then
-      found[#found + 1] = { id = other, seq = tonumber(redis.call('HGET', key('session', other), 'seq')) }
+      found[#found + 1] = { id = other, seq = tonumber(redis.call('HGET', key('session', other), 'seq') or 0) }
     end
   end
   table.sort(found, function(one, other) return one.seq < other.seq end)
   local oldest = {}
-  for at = 1, math.min(count, #found) do oldest[at] = read_session(found[at].id) end
+  for at = 1, math.min(count, #found) do oldest[#oldest + 1] = read_session(found[at].id) end
   return oldest
 end
 

@@ -16,7 +16,10 @@ const SWEEP_SESSIONS = script(
   SESSION,
   `
 local ids = redis.call('ZRANGEBYSCORE', key('ends'), '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, id in ipairs(ids) do forget_session(read_session(id)) end
+for _, id in ipairs(ids) do
+  local session = read_session(id)
+  if session then forget_session(session) else forget_lost(id) end
+end
 return #ids`,
 )
 
@@ -35,7 +38,7 @@ const SWEEP_USERS = script(
   `
 local gone = 0
 for _, user in ipairs(redis.call('ZRANGE', key('known-users'), 0, tonumber(ARGV[2]) - 1)) do
-  if tonumber(redis.call('HGET', key('known-user', user), 'last_seen')) >= tonumber(ARGV[1]) then break end
+  if tonumber(redis.call('HGET', key('known-user', user), 'last_seen') or 0) >= tonumber(ARGV[1]) then break end
   forget_known(user)
   gone = gone + 1
 end
@@ -52,7 +55,10 @@ redis.call('DEL', key('mints', user))
 for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
   if gone == limit then return gone end
   local session = read_session(id)
-  if session.status == 'cancelled' or session.status == 'replaced' or tonumber(session.expires_at) <= now then
+  if not session then
+    forget_lost(id)
+    redis.call('ZREM', key('of-user', user), id)
+  elseif session.status == 'cancelled' or session.status == 'replaced' or tonumber(session.expires_at) <= now then
     forget_session(session)
     gone = gone + 1
   end

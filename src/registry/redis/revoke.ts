@@ -46,7 +46,7 @@ if issuer ~= '' then
     or subject ~= '' and key('of-subject', subject) or key('of-user', user)
   for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
     local session = read_session(id)
-    if session.user == user and matches(session) then of_identity[#of_identity + 1] = session end
+    if session and session.user == user and matches(session) then of_identity[#of_identity + 1] = session end
   end
 end
 
