@@ -217,6 +217,7 @@ async function stop(server: Server, listeners: Listeners, graceMs: number): Prom
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: '; stop what uses it, or set PORT',
   EACCES: '; ports below 1024 need a privilege: set PORT',
+  EMFILE: '; raise the limit on open files (ulimit -n)',
   EADDRNOTAVAIL:
     '; HOST is not an address of this machine: correct it, or set 0.0.0.0 for all addresses',
   ENOTFOUND: '; HOST has no address: correct it, or set 0.0.0.0 for all addresses of this machine',
