@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { firstIssue, ServiceError } from '../lib/errors.ts'
 import { show } from '../lib/show.ts'
 import { judgeAudience } from './audience.ts'
-import { firstIssue, invalidToken } from './refusal.ts'
+import { invalidToken } from './refusal.ts'
 
 /** The caller, as a verified token describes them: the result of step 1. */
 export interface Principal {

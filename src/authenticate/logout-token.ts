@@ -1,11 +1,11 @@
 // Verifies the logout token by which an identity provider ends the sessions of its users.
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { firstIssue, ServiceError } from '../lib/errors.ts'
 import { checkAudience } from './audience.ts'
 import { checkTimes, identifierSchema, LOGOUT_EVENT } from './claims.ts'
 import { type Issuers, keysFor } from './issuers.ts'
-import { firstIssue, invalidToken } from './refusal.ts'
+import { invalidToken } from './refusal.ts'
 import { checkTokenType, readToken } from './token-shape.ts'
 import { chooseIssuer, verifySignature } from './verify-signature.ts'
 

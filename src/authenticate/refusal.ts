@@ -1,5 +1,4 @@
-// Builds the error that refuses a token, and the text that says why. That text never holds a secret.
-import type { z } from 'zod'
+// Builds the error that refuses a token. Its text never holds a secret.
 import { ServiceError } from '../lib/errors.ts'
 
 /**
@@ -9,11 +8,4 @@ import { ServiceError } from '../lib/errors.ts'
  */
 export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', { reason, cause })
-}
-
-/** The first member that does not fit, and why. Zod's messages name types and bounds, never the value. */
-export function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0]
-  if (issue === undefined) return 'unexpected shape'
-  return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`
 }

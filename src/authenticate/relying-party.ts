@@ -4,11 +4,11 @@
 import * as oidc from 'openid-client'
 import { type Dispatcher, request } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
+import { usableKeys } from '../lib/key-set.ts'
 import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { show } from '../lib/show.ts'
 import { USER_AGENT } from '../lib/version.ts'
-import { usableKeys } from './keys/acceptable-keys.ts'
 
 /**
  * The provider's endpoints, as one client sees them.

@@ -1,8 +1,9 @@
 // Checks the form of a token, so that no two programs can read it differently. No keys, no I/O, no clock.
 import { z } from 'zod'
+import { firstIssue } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
-import { firstIssue, invalidToken } from './refusal.ts'
+import { invalidToken } from './refusal.ts'
 
 /**
  * Longest token, in characters: enough for 200 groups of Entra ID. A well-formed token is ASCII, so this is

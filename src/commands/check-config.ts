@@ -2,7 +2,6 @@
 // besides.
 
 import { readFileSync } from 'node:fs'
-import { usableKeys } from '../authenticate/keys/acceptable-keys.ts'
 import {
   type Environment,
   EnvironmentError,
@@ -19,6 +18,7 @@ import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
 import { ServiceError, systemCode } from '../lib/errors.ts'
+import { usableKeys } from '../lib/key-set.ts'
 import { EXIT } from './cli/exit.ts'
 
 const USAGE = 'usage: npm run check-config -- FILE'

@@ -1,4 +1,5 @@
 // The closed set of public error codes, and the errors that are thrown on purpose.
+import type { z } from 'zod'
 
 /**
  * The public error codes of the service, a closed set. Clients match on them, so a code is never
@@ -93,6 +94,13 @@ export class ServiceError extends Error {
 /** Whether an error is a {@link ServiceError} with this code. */
 export function isCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof ServiceError && error.code === code
+}
+
+/** The first member that does not fit, and why. Zod's messages name types and bounds, never the value. */
+export function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0]
+  if (issue === undefined) return 'unexpected shape'
+  return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`
 }
 
 /**

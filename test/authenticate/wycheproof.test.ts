@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { usableKeys } from '../../src/authenticate/keys/acceptable-keys.ts'
 import type { IssuerKeys } from '../../src/authenticate/keys/issuer-keys.ts'
 import { createFindKeys, createFixedKeys } from '../../src/authenticate/keys/local-keys.ts'
 import { createHmacKeys } from '../../src/authenticate/keys/secret-keys.ts'
 import { openToken } from '../../src/authenticate/token-shape.ts'
 import { verifySignature } from '../../src/authenticate/verify-signature.ts'
+import { usableKeys } from '../../src/lib/key-set.ts'
 
 // Project Wycheproof's JWS vectors against the checks of form, keys and signature: everything but the
 // claims, which most vectors do not have (their payload is text).

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { newSigningKey, publicHalf } from '../../src/embedded/sign-in/keys.ts'
 import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import type { MadeToken } from '../../src/embedded/sign-in/token-maker.ts'
-import { hasPrivateMembers } from '../../src/lib/jwk.ts'
+import { hasPrivateMembers } from '../../src/lib/key-set.ts'
 import { issuerSettings } from '../support/issuer-settings.ts'
 import { forAllTests } from '../support/started.ts'
 

@@ -1,7 +1,7 @@
 // The part of the config schema for one entry of `issuers`.
 
 import { z } from 'zod'
-import { hasPrivateMembers } from '../../lib/jwk.ts'
+import { hasPrivateMembers } from '../../lib/key-set.ts'
 import {
   between,
   checkedText,

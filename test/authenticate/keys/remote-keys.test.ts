@@ -1,8 +1,8 @@
 import type { JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { usableKeys } from '../../../src/authenticate/keys/acceptable-keys.ts'
 import { createRemoteKeys } from '../../../src/authenticate/keys/remote-keys.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
+import { usableKeys } from '../../../src/lib/key-set.ts'
 import { recordingLog, stoppedClock } from '../../support/issuer-settings.ts'
 import { createSigner } from '../../support/tokens.ts'
 

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { usableKeys } from '../../../src/authenticate/keys/acceptable-keys.ts'
-import { createSigner } from '../../support/tokens.ts'
+import { usableKeys } from '../../src/lib/key-set.ts'
+import { createSigner } from '../support/tokens.ts'
 
 const es = createSigner('ES256', 'es')
 const rs = createSigner('RS256', 'rs')

@@ -1,10 +1,7 @@
-// Decides which keys of a published key set may verify tokens. No I/O, no clock.
+// Decides which keys of a published key set may verify tokens, and which must never be published. No I/O, no clock.
 import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
-import type { JWK } from 'jose'
 import { z } from 'zod'
-import { ServiceError } from '../../lib/errors.ts'
-import { hasPrivateMembers } from '../../lib/jwk.ts'
-import { firstIssue } from '../refusal.ts'
+import { firstIssue, ServiceError } from './errors.ts'
 
 const MAX_KEYS = 100
 const MIN_RSA_BITS = 2048
@@ -25,6 +22,17 @@ const keySetSchema = z.looseObject({ keys: z.array(z.unknown()).max(MAX_KEYS) })
 
 type PublishedKey = z.infer<typeof keySchema>
 
+/** A JSON Web Key, reduced to the members that verification needs. */
+export type UsableKey = Readonly<Record<string, unknown>>
+
+/** RFC 7518 §6.2.2, §6.3.2, §6.4.1, and `priv` of newer key types. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
+
+/** Whether a key has a member that only private and symmetric keys have. */
+export function hasPrivateMembers(key: object): boolean {
+  return PRIVATE_MEMBERS.some((member) => Object.hasOwn(key, member))
+}
+
 /**
  * The keys of a JWK set (RFC 7517 §5) that may verify signatures, reduced to what verification needs.
  * A key that cannot be used is left out, because other keys of its set can still be good. Equal keys count
@@ -38,13 +46,13 @@ type PublishedKey = z.infer<typeof keySchema>
 export function usableKeys(
   set: unknown,
   onLeftOut: (reasons: readonly string[]) => void,
-): readonly JWK[] {
+): readonly UsableKey[] {
   const result = keySetSchema.safeParse(set)
   if (!result.success) throw refused(`not a JWK set: ${firstIssue(result.error)}`)
   const keys = result.data.keys.map(withoutNulls)
   keys.forEach(refusePrivate)
   const leftOut: string[] = []
-  const usable = new Map<string, JWK>()
+  const usable = new Map<string, UsableKey>()
   for (const [index, entry] of keys.entries()) {
     const read = keySchema.safeParse(entry)
     if (read.success && !isForSignatures(read.data)) continue
@@ -107,7 +115,7 @@ function importKey(key: PublishedKey): KeyObject | undefined {
   }
 }
 
-function reduce(key: PublishedKey): JWK {
+function reduce(key: PublishedKey): UsableKey {
   const members = ['kty', 'crv', 'n', 'e', 'x', 'y', 'kid', 'alg']
   return Object.fromEntries(members.flatMap((name) => (name in key ? [[name, key[name]]] : [])))
 }
