@@ -17,8 +17,7 @@ import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
-import { ServiceError, systemCode } from '../lib/errors.ts'
-import { usableKeys } from '../lib/key-set.ts'
+import { systemCode } from '../lib/errors.ts'
 import { EXIT } from './cli/exit.ts'
 
 const USAGE = 'usage: npm run check-config -- FILE'
@@ -40,7 +39,7 @@ function run(args: readonly string[]): number {
   try {
     const { secret } = readConfigSources(variables)
     const secrets = lookUp(secret)
-    const loaded = loadConfig(text, { file, secrets, toRun: true, keySetProblem })
+    const loaded = loadConfig(text, { file, secrets, toRun: true })
     if (fromFile !== undefined) process.stdout.write(`.env: read; it gives ${names(fromFile)}\n`)
     process.stdout.write(summarise(file, loaded, placeNotes(file, text)))
     return problems.length > 0 ? EXIT.config : EXIT.ok
@@ -61,16 +60,6 @@ function lookUp(secret: Environment['secret']): SecretLookup {
       if (error instanceof SecretFileError) return 'unchecked'
       throw error
     }
-  }
-}
-
-function keySetProblem(set: unknown): string | undefined {
-  try {
-    usableKeys(set, () => {})
-    return undefined
-  } catch (error) {
-    if (error instanceof ServiceError) return error.reason
-    throw error
   }
 }
 

@@ -68,6 +68,38 @@ export function usableKeys(
   return [...usable.values()]
 }
 
+/**
+ * Why no token could ever be verified with a key set; undefined when one of its keys fits one of the algorithms.
+ *
+ * @param set - parsed JSON
+ * @param algorithms - signature algorithms with a public key, at least one
+ */
+export function keySetProblem(set: unknown, algorithms: readonly string[]): string | undefined {
+  try {
+    const keys = usableKeys(set, () => {})
+    const fits = keys.some((key) => algorithms.some((algorithm) => mayVerify(key, algorithm)))
+    return fits ? undefined : `has no key for ${algorithms.join(', ')}; add the key that signs`
+  } catch (error) {
+    if (error instanceof ServiceError) return error.reason
+    throw error
+  }
+}
+
+const CURVES: Readonly<Record<string, string>> = {
+  ES256: 'P-256',
+  ES384: 'P-384',
+  ES512: 'P-521',
+  EdDSA: 'Ed25519',
+  Ed25519: 'Ed25519',
+}
+
+/** As the keys are chosen for a token: by kind, and by the key's own `alg` if it has one. */
+function mayVerify(key: UsableKey, algorithm: string): boolean {
+  const { kty, crv, alg = algorithm } = key
+  if (alg !== algorithm) return false
+  return /^[RP]S/.test(algorithm) ? kty === 'RSA' : crv === CURVES[algorithm]
+}
+
 /** .NET writes all members that a key does not have: `"use": null, "d": null, "key_ops": []`. */
 function withoutNulls(key: unknown): unknown {
   if (typeof key !== 'object' || key === null) return key

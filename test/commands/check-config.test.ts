@@ -48,7 +48,8 @@ test('a key set in the file without a usable key is an error, as it is at the st
 test('a key set in the file may hold a key of an unknown kind beside one that can be used', () => {
   const usable = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
   const jwks = JSON.stringify({ keys: [{ kty: 'AKP', alg: 'ML-DSA-44', pub: 'AA' }, usable] })
-  const file = write('kinds.yaml', MINIMAL.replace('audience:', `jwks: ${jwks}\n    audience:`))
+  const config = MINIMAL.replace('RS256', 'EdDSA')
+  const file = write('kinds.yaml', config.replace('audience:', `jwks: ${jwks}\n    audience:`))
   expect(check(file)).toMatchObject({ code: 0, err: '' })
 })
 

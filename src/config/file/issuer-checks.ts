@@ -1,10 +1,14 @@
 // Checks issuers against each other, their keys against their algorithms, and admins against issuers.
 
+import { keySetProblem } from '../../lib/key-set.ts'
 import { concreteIssuers, reportIssuerName } from './issuer-names.ts'
 import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
-import { SECRET_ALGORITHMS } from './schema-issuer.ts'
+import { inlineKeySet, SECRET_ALGORITHMS } from './schema-issuer.ts'
 
 const SECRET: ReadonlySet<unknown> = new Set(SECRET_ALGORITHMS)
+
+const isPublic = (algorithm: unknown): algorithm is string =>
+  typeof algorithm === 'string' && !SECRET.has(algorithm)
 
 /** Issuers that sign the tokens of many customers: only the audience tells these customers apart. */
 const SHARED_ISSUERS =
@@ -36,28 +40,21 @@ export function reportIssuerProblems(data: RawMapping, report: Report): void {
   reportAdmins(data, names, report)
 }
 
-/** Returns undefined for a key set with a usable key. */
-export type KeySetProblem = (set: unknown) => string | undefined
-
-/**
- * Checks the key sets that are written in the file.
- *
- * @param issuers - whose form has been checked
- */
-export function reportKeySets(
-  issuers: readonly { readonly jwks?: unknown }[],
-  problemOf: KeySetProblem,
-  report: Report,
-): void {
-  for (const [at, { jwks }] of issuers.entries()) {
-    const problem = jwks === undefined ? undefined : problemOf(jwks)
-    if (problem !== undefined) report(['issuers', at, 'jwks'], problem)
-  }
-}
-
 function reportKeySource(issuer: RawMapping, path: Path, report: Report): void {
-  if (issuer['jwks_uri'] === undefined || issuer['jwks'] === undefined) return
-  report([...path, 'jwks'], 'stands beside jwks_uri; the key set comes from one place, so keep one')
+  const { jwks, jwks_uri: address, algorithms, logout } = issuer
+  if (jwks === undefined) return
+  const jwksPath = [...path, 'jwks']
+  if (address !== undefined) {
+    report(jwksPath, 'stands beside jwks_uri; the key set comes from one place, so keep one')
+  }
+  // The schema reports the form.
+  if (!inlineKeySet.safeParse(jwks).success) return
+  const lists = [algorithms, asMapping(logout)['algorithms']]
+  const problems = lists.flatMap((list) => {
+    const ofKeys = asList(list).filter(isPublic)
+    return (ofKeys.length > 0 ? keySetProblem(jwks, ofKeys) : undefined) ?? []
+  })
+  if (problems[0] !== undefined) report(jwksPath, problems[0])
 }
 
 function reportAudience(issuer: RawMapping, path: Path, report: Report): void {
@@ -96,7 +93,7 @@ function reportAlgorithms(issuer: RawMapping, path: Path, report: Report): void 
   ]
   for (const [list, listPath] of lists) {
     for (const [at, algorithm] of asList(list).entries()) {
-      if (!published && typeof algorithm === 'string' && !SECRET.has(algorithm)) {
+      if (!published && isPublic(algorithm)) {
         report(
           [...listPath, at],
           'needs a public key; with secret_env alone use HS256, HS384 or HS512, or add jwks_uri',

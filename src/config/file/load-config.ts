@@ -8,7 +8,7 @@ import type { Settings } from '../settings.ts'
 import { reportBackendProblems } from './backend-checks.ts'
 import { buildSettings } from './build-settings.ts'
 import { reportConsoleProblems } from './console-checks.ts'
-import { type KeySetProblem, reportIssuerProblems, reportKeySets } from './issuer-checks.ts'
+import { reportIssuerProblems } from './issuer-checks.ts'
 import {
   neededSecrets,
   PSEUDONYM_KEY,
@@ -37,8 +37,6 @@ export interface LoadOptions {
   readonly secrets?: SecretLookup
   /** Whether the service will run with this file; then placeholders of the shipped files are errors. */
   readonly toRun?: boolean
-  /** Why no token could ever be verified with a key set in the file; absent where a start finds out by itself. */
-  readonly keySetProblem?: KeySetProblem
 }
 
 /** A config file without problems. */
@@ -85,7 +83,7 @@ function needsOf(data: RawMapping): ConfigNeeds {
 function check(
   yaml: YamlFile,
   compile: Compile,
-  { file, secrets, toRun, keySetProblem }: LoadOptions,
+  { file, secrets, toRun }: LoadOptions,
 ): { problems: ConfigProblem[]; environment: string[]; parsed: ConfigFile | undefined } {
   const problems: ConfigProblem[] = []
   const report = (path: Path, message: string): void => {
@@ -93,7 +91,6 @@ function check(
   }
   const data = asMapping(yaml.data)
   const parsed = reportSchemaProblems(yaml.data, report)
-  if (parsed && keySetProblem) reportKeySets(parsed.issuers, keySetProblem, report)
   reportIssuerProblems(data, report)
   reportConsoleProblems(data, report)
   reportWorkflowProblems(data, report)

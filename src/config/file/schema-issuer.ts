@@ -38,6 +38,11 @@ const publicKey = z
     error: 'has members of a private key; put only the public key here, and replace the leaked one',
   })
 
+/** The form of a key set that is written in the file; which of its keys can be used is judged elsewhere. */
+export const inlineKeySet = z.strictObject({
+  keys: z.array(publicKey).min(1).max(100).describe('The public keys (RFC 7517).'),
+})
+
 const tokenType = checkedText((value) => {
   if (!/^[\w!#$&^.+-]+(?:\/[\w!#$&^.+-]+)?$/.test(value))
     return 'must be a media type, as in at+jwt'
@@ -105,12 +110,7 @@ export const issuerSchema = z
         'Key set to fetch, over https, or http on loopback; OIDC discovery finds it when this is absent.',
       )
       .meta({ examples: ['https://login.acme.example/jwks.json'] }),
-    jwks: z
-      .strictObject({
-        keys: z.array(publicKey).min(1).max(100).describe('The public keys (RFC 7517).'),
-      })
-      .optional()
-      .describe('Public keys, written here instead of fetched.'),
+    jwks: inlineKeySet.optional().describe('Public keys, written here instead of fetched.'),
     secret_env: environmentName
       .optional()
       .describe(

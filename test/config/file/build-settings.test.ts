@@ -2,6 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/file/load-config.ts'
 import { MINIMAL, settingsOf } from '../fixtures.ts'
 
+/** The public key of RFC 7517, appendix A.1. */
+const KEY = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+  y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+}
+
 describe('a minimal file', () => {
   test('gets the defaults of the contract', () => {
     const settings = settingsOf(MINIMAL)
@@ -87,7 +95,7 @@ const FULL = `issuers:
   - issuer: http://localhost:4000
     audience: [chat]
     algorithms: [ES256]
-    jwks: { keys: [{ kty: EC, crv: P-256, x: a, y: b }] }
+    jwks: { keys: [{ kty: EC, crv: P-256, x: ${KEY.x}, y: ${KEY.y} }] }
 user: 'issuer + "|" + claims.sub'
 workflows:
   zeta: { id: wf_z, version: '3', api_key_env: OTHER_KEY, base_url: 'https://eu.api.openai.com/v1/', when: 'claims.ok' }
@@ -144,7 +152,7 @@ describe('a file with every key', () => {
         user: { source: 'issuer + "|" + claims.sub' },
         logout: { clientIds: ['x'], algorithms: ['HS512'] },
       },
-      { keys: { kind: 'jwks', jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'a', y: 'b' }] } } },
+      { keys: { kind: 'jwks', jwks: { keys: [KEY] } } },
     ])
   })
 

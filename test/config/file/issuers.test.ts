@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { problemsOf, settingsOf } from '../fixtures.ts'
 
@@ -196,4 +197,61 @@ test.each([['jwks_uri', 'jwks']])('keys come from %s or %s, not both', (one, oth
   expect(problems).toContainEqual(
     expect.stringMatching(new RegExp(`^2 issuers\\[0\\]\\.${other} stands beside ${one}`)),
   )
+})
+
+describe('a key set in the file', () => {
+  const p256 = '{ kty: EC, crv: P-256, x: %s, y: %s }'
+    .replace('%s', 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU')
+    .replace('%s', 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0')
+  const ed25519 = '{ kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo }'
+  const rsa = (alg: string): string => {
+    const { n } = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({
+      format: 'jwk',
+    })
+    return `{ kty: RSA, n: ${n}, e: AQAB${alg} }`
+  }
+  const problemsWith = (algorithms: string, keys: string, more = ''): string[] =>
+    problemsOf(
+      `issuers:\n  - issuer: https://a.example\n    audience: [x]\n    algorithms: [${algorithms}]\n` +
+        `    jwks: { keys: [${keys}] }\n${more}user: claims.sub\n${TAIL}`,
+    )
+
+  test.each([
+    ['ES256', p256],
+    ['RS256, ES256', p256],
+    ['EdDSA', ed25519],
+    ['Ed25519', ed25519],
+    ['RS512', rsa('')],
+    ['PS256', rsa(', alg: PS256')],
+    ['ES256', `${rsa('')}, ${p256}`],
+  ])('may serve %s with one key that fits', (algorithms, keys) => {
+    expect(problemsWith(algorithms, keys)).toEqual([])
+  })
+
+  test.each([
+    ['RS256', p256],
+    ['ES384', p256],
+    ['ES256, RS256', ed25519],
+    ['ES256', ed25519],
+    ['EdDSA', p256],
+    ['RS256', rsa(', alg: PS256')],
+  ])('is refused when no key of it can verify %s', (algorithms, keys) => {
+    expect(problemsWith(algorithms, keys)).toEqual([
+      `5 issuers[0].jwks has no key for ${algorithms}; add the key that signs`,
+    ])
+  })
+
+  test('is refused when no key of it can verify logout tokens', () => {
+    const logout = '    logout: { client_ids: [web], algorithms: [RS256] }\n'
+    expect(problemsWith('ES256', p256, logout)).toEqual([
+      '5 issuers[0].jwks has no key for RS256; add the key that signs',
+    ])
+  })
+
+  test('is reported together with the other problems of the file', () => {
+    expect(problemsWith('ES256', '{ kty: EC }', 'extra: 1\n')).toEqual([
+      '5 issuers[0].jwks key set refused: no key for signatures; key 0: of a kind that this service does not know',
+      expect.stringMatching(/^6 extra /),
+    ])
+  })
 })
