@@ -37,6 +37,15 @@ export const issuerName = patternText(
   'must be a text of 1 to 512 characters, exactly as in the iss of its tokens',
 )
 
+/**
+ * A text that is compared or sent exactly as it is written. A block of YAML (`|`) ends with a newline, which no token
+ * and no workflow has.
+ */
+export const exactText = patternText(
+  /^(?!\s)[^\p{Cc}]+(?<!\s)$/u,
+  'must be a text on one line, without white space around it',
+)
+
 /** A CEL expression. It is compiled elsewhere, with the types that its key of the file requires. */
 export const expression = z.string().min(1)
 

@@ -6,6 +6,7 @@ import {
   between,
   checkedText,
   environmentName,
+  exactText,
   expression,
   issuerName,
   patternText,
@@ -26,7 +27,6 @@ export const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const
 const OTHER_TOKENS = new Set(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])
 
 const algorithms = z.array(z.enum([...ASYMMETRIC_ALGORITHMS, ...SECRET_ALGORITHMS])).min(1)
-const filledText = patternText(/\S/, 'must not be blank')
 
 const publicKey = z
   .looseObject({
@@ -53,7 +53,7 @@ const tokenType = checkedText((value) => {
 const logoutSchema = z
   .strictObject({
     client_ids: z
-      .array(filledText)
+      .array(exactText)
       .min(1)
       .describe('Client ids; the logout token must carry one of them in `aud`.')
       .meta({ examples: [['web-app']] }),
@@ -82,7 +82,7 @@ export const issuerSchema = z
       .describe('Entra ID: the tenants whose tokens count, when `issuer` has `{tenantid}` in it.')
       .meta({ examples: [['11111111-2222-3333-4444-555555555555']] }),
     audience: z
-      .array(filledText)
+      .array(exactText)
       .min(1)
       .optional()
       .describe(
@@ -129,7 +129,7 @@ export const issuerSchema = z
       .default(['at+jwt', 'JWT', 'none'])
       .describe('Accepted `typ` headers; `none` stands for a token without one.'),
     required_claims: z
-      .array(z.string().min(1))
+      .array(exactText)
       .default([])
       .describe('Claims that must be present, besides `exp` and `sub`.')
       .meta({ examples: [['email']] }),

@@ -7,6 +7,7 @@ import {
   between,
   checkedText,
   environmentName,
+  exactText,
   expression,
   patternText,
   serverProblem,
@@ -19,8 +20,9 @@ export const DEFAULT_MAX_LENGTH = 1000
 
 const version = checkedText((value) => {
   if (value.trim() === '') return 'must not be blank; leave it out for the deployed version'
-  if (value.trim().toLowerCase() !== 'latest') return undefined
-  return 'must not be "latest", which fails once the chat starts; leave it out instead'
+  if (value.trim().toLowerCase() === 'latest')
+    return 'must not be "latest", which fails once the chat starts; leave it out instead'
+  return exactText.safeParse(value).error?.issues[0]?.message
 })
 
 const variableName = patternText(
