@@ -167,10 +167,16 @@ function pump({
     }, reject)
   }
 
-  /** Runs `next` after a check under way, because the source may end while its last frames are checked. */
-  function afterCheck(next: () => void): void {
-    if (checking === undefined) next()
-    else checking.then(next, reject)
+  /** The source may end while its last frames are checked. */
+  async function end(): Promise<void> {
+    try {
+      await checking
+      take(undefined)
+      await checking
+      resolve()
+    } catch (error) {
+      reject(error)
+    }
   }
 
   connection.on('drain', goOn)
@@ -178,13 +184,9 @@ function pump({
     onChunk()
     take(chunk)
   })
-  source.on('error', (error) => afterCheck(() => reject(error)))
-  source.on('end', () => {
-    afterCheck(() => {
-      take(undefined)
-      afterCheck(resolve)
-    })
-  })
+  // If a check under way fails, its error comes first.
+  source.on('error', (error) => Promise.allSettled([checking]).then(() => reject(error)))
+  source.on('end', end)
   return promise
 }
 

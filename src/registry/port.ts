@@ -215,8 +215,8 @@ export interface Registry {
   readFigures(query: IntervalQuery): Promise<readonly IntervalFigures[]>
   /** Throws `store_unavailable` if a write would fail now. */
   check(): Promise<void>
-  /** How long the oldest call under way has waited, in milliseconds; 0 if the store is part of this process. */
-  waitedMs(): number
+  /** How long the oldest call under way has waited, in milliseconds; absent if the store is part of this process. */
+  waitedMs?(): number
   close(): Promise<void>
 }
 

@@ -74,7 +74,6 @@ export function createSqliteRegistry({
     async check() {
       await db.writeUnsynced((sql) => sql(HEALTH_WRITE).run())
     },
-    waitedMs: () => 0,
     async close() {
       if (connection.isOpen) connection.close()
     },

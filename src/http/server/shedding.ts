@@ -19,8 +19,8 @@ export type Shedding = ReturnType<typeof startShedding>
 /** Measurements that decide about refusals, and parts that answer and report them. */
 interface SheddingOptions {
   readonly mintLimiter: MintLimiter
-  /** Milliseconds that the oldest call of the store has waited for its answer. */
-  readonly storeWaitedMs: () => number
+  /** Milliseconds that the oldest call of the store has waited for its answer; absent if its calls never wait. */
+  readonly storeWaitedMs?: (() => number) | undefined
   readonly origins: Origins
   readonly log: Log
   /** Aborted when the service stops: answers then close their connections. */
@@ -49,7 +49,8 @@ export function startShedding(options: SheddingOptions) {
   const turns = createMintTurns()
   const refusals = createReport(options)
   const stopMeter = startLagMeter((lagMs, nowMs) => {
-    const waitMs = Math.max(lagMs, turns.waitedMs(), STORE_SHARE * storeWaitedMs())
+    const storeMs = STORE_SHARE * (storeWaitedMs?.() ?? 0)
+    const waitMs = Math.max(lagMs, turns.waitedMs(), storeMs)
     mintLimiter.sample(waitMs, nowMs)
     refusals.passOn(lagMs, nowMs)
   })
