@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from 'node:http'
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createAnswerJson } from '../../src/gateway/json-answer.ts'
@@ -47,6 +48,31 @@ test('bodies of one user that never end take a quarter of the memory, and other 
   expect(new Set(statuses)).toEqual(new Set([503]))
   const bob = asAt(scene.url, await scene.session('bob'))
   expect((await bob(CREATE)).status).toBe(200)
+})
+
+test('requests of one user that mention hundreds of ids are looked up one after the other', async () => {
+  const { scene, session } = await start()
+  const { ownersOf } = scene.registry
+  let underWay = 0
+  const most = { many: 0, few: 0 }
+  vi.spyOn(scene.registry, 'ownersOf').mockImplementation(async (things) => {
+    underWay += 1
+    const kind = things.length > 256 ? 'many' : 'few'
+    most[kind] = Math.max(most[kind], underWay)
+    await sleep(20)
+    underWay -= 1
+    return ownersOf(things)
+  })
+  const alice = asAt(scene.url, session)
+  const mention = (count: number) => {
+    const threads = Array.from({ length: count }, (_, at) => `mail_${at}`)
+    return alice([
+      'threads.create',
+      { input: { ...input('hi'), content: [{ type: 'input_tag', data: { threads } }] } },
+    ])
+  }
+  for (const count of [257, 256]) await Promise.all([1, 2, 3].map(() => mention(count)))
+  expect(most).toEqual({ many: 1, few: 3 })
 })
 
 test('bodies of many users that never end take all of the bounded memory, and no more', async () => {

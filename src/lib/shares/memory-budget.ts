@@ -17,7 +17,7 @@ const RETRY_SECONDS = 2
  */
 const REST_PER_WORK = 9
 /** Up to this size, work neither waits nor counts. */
-const FREE_BYTES = 64 * 1024
+const FREE_BYTES = 16 * 1024
 /** Milliseconds of rest that a user's checks may still owe, so that a few large events pass at once. */
 const OWED_MS = 500
 /** Users whose rests are kept before those that are over are removed. */
@@ -72,8 +72,11 @@ export function createMemoryBudget({
         /**
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
          * nine times as long as the one before took.
+         *
+         * @param isLong - whether it can take long; absent, the number of bytes tells
          */
-        work: <T>(run: () => T | Promise<T>): Promise<T> => turns(user, held, run),
+        work: <T>(run: () => T | Promise<T>, isLong = held > FREE_BYTES): Promise<T> =>
+          turns(user, isLong, run),
         /** Frees all bytes. A later `hold` does nothing. */
         release(): void {
           holdMore(-held)
@@ -89,8 +92,8 @@ function createTurns() {
   /** By user: settles when the rest after the last queued run is over. */
   const queues = new Map<string, Promise<void>>()
 
-  return async <T>(user: string, bytes: number, run: () => T | Promise<T>): Promise<T> => {
-    if (bytes <= FREE_BYTES) return run()
+  return async <T>(user: string, isLong: boolean, run: () => T | Promise<T>): Promise<T> => {
+    if (!isLong) return run()
     const before = queues.get(user)
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)

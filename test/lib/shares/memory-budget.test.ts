@@ -57,7 +57,7 @@ describe('work on what is large', () => {
     const from = budget(1e9, 1e9)
     const times: number[] = []
     const works = [1, 2, 3].map(() =>
-      holding('a', 65 * KIB, from).work(() => {
+      holding('a', 17 * KIB, from).work(() => {
         times.push(performance.now())
         spin(10)
       }),
@@ -76,11 +76,11 @@ describe('work on what is large', () => {
         order.push(name)
         spin(20)
       })
-    await work('first', 'a', 65 * KIB)
+    await work('first', 'a', 17 * KIB)
     await Promise.all([
-      work('second', 'a', 65 * KIB),
-      work('another', 'b', 65 * KIB),
-      work('small', 'a', 64 * KIB),
+      work('second', 'a', 17 * KIB),
+      work('another', 'b', 17 * KIB),
+      work('small', 'a', 16 * KIB),
     ])
     expect(order.slice(0, 3).sort()).toEqual(['another', 'first', 'small'])
     expect(order.at(-1)).toBe('second')
@@ -88,13 +88,13 @@ describe('work on what is large', () => {
 
   test('that fails, or is asynchronous, counts like any other', async () => {
     const from = budget(1e9, 1e9)
-    const failing = holding('a', 65 * KIB, from).work(async () => {
+    const failing = holding('a', 17 * KIB, from).work(async () => {
       await sleep(20)
       throw new Error('planted')
     })
     await expect(failing).rejects.toThrow('planted')
     const began = performance.now()
-    expect(await holding('a', 65 * KIB, from).work(() => 'done')).toBe('done')
+    expect(await holding('a', 17 * KIB, from).work(() => 'done')).toBe('done')
     expect(performance.now() - began).toBeGreaterThanOrEqual(150)
   })
 })
