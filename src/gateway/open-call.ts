@@ -93,7 +93,7 @@ export function createVerifyToken({
     } catch (error) {
       // Not counted as a failed attempt, because its signature was valid and every page left open sends one.
       if (error instanceof errors.JWTExpired) throw invalidToken('expired', error)
-      throw await failedAuth.counted(c, invalidToken('not one of ours', error))
+      throw await failedAuth.counted(c, invalidToken(whyNotTaken(error, expected), error))
     }
   }
 
@@ -175,6 +175,19 @@ export function createOpenCall({
     }
     return { workflow, session, generation, count }
   }
+}
+
+/** For the log. Claims are shown only where the signature is ours, because jose verifies it first. */
+function whyNotTaken(error: unknown, { audience, issuer }: ExpectedToken): string {
+  if (!(error instanceof errors.JWTClaimValidationFailed)) return 'not one of ours'
+  const { claim, payload } = error
+  if (claim === 'aud') {
+    return `made for ${show(String(payload.aud))}, expected ${show(audience)}: the path names another workflow`
+  }
+  if (claim === 'iss') {
+    return `its issuer is ${show(String(payload.iss))}, expected PUBLIC_URL ${show(issuer)}`
+  }
+  return `not one of ours, by its ${claim}`
 }
 
 /** Reads `Authorization: Bearer`. Cookies are ignored. */

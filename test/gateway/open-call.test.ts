@@ -117,8 +117,37 @@ test('a client secret that was accepted is refused at another workflow', async (
       CLIENT_SECRET_TYPE,
     )
   expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
-  await expect(at('other')).rejects.toMatchObject({ code: 'invalid_token' })
+  const [made, expected] = [WORKFLOW, 'other'].map((name) => `"chatkit:${name}"`)
+  await expect(at('other')).rejects.toMatchObject({
+    code: 'invalid_token',
+    reason: `client secret: made for ${made}, expected ${expected}: the path names another workflow`,
+  })
   expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
+})
+
+test('the log says which issuer a client secret of ours has, once PUBLIC_URL is another', async () => {
+  const { secret } = await scene.session('alice')
+  const verify = createVerifyToken({
+    workflows: new Map([[WORKFLOW, { name: WORKFLOW } as SelfHostedWorkflow]]),
+    publicUrl: 'https://chat.example.com',
+    keys: scene.keys,
+    hashUser: () => undefined,
+    failedAuth: { counted: async (_c, failure) => failure },
+    now: Date.now,
+  })
+  const c = { req: { param: () => WORKFLOW }, var: { trace: {} } } as unknown as AppContext
+  const refused = async (token: string) => {
+    const error: unknown = await verify(c, token, CLIENT_SECRET_TYPE).catch((one) => one)
+    return error instanceof ServiceError ? error.reason : error
+  }
+  expect(await refused(secret)).toBe(
+    `client secret: its issuer is "${ISSUER}", expected PUBLIC_URL "https://chat.example.com"`,
+  )
+  const [head, , signature] = secret.split('.')
+  const unsigned = Buffer.from(JSON.stringify(claims({ iss: 'https://evil.example' })))
+  expect(await refused(`${head}.${unsigned.toString('base64url')}.${signature}`)).toBe(
+    'client secret: not one of ours',
+  )
 })
 
 test('a client secret of a cancelled session is refused with 401 invalid_token', async () => {
