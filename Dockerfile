@@ -46,8 +46,9 @@ EXPOSE 8787 9091
 # Liveness, not readiness: a store or identity provider that is down is no reason to restart.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8787}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Not through npm: signals must reach the service itself.
-CMD ["node", "--import", "./src/check-node.js", "dist/service/main.js"]
+# Not through npm: signals must reach the service itself. With a young generation of 4 MB from the start, V8 needs no
+# full collection while it starts.
+CMD ["node", "--min-semi-space-size=4", "--import", "./src/check-node.js", "dist/service/main.js"]
 # Last: a new revision rebuilds no other layer.
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="chatkit-mint" \

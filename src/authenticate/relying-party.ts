@@ -2,7 +2,7 @@
 // users' tokens.
 
 import * as oidc from 'openid-client'
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import { usableKeys } from '../lib/key-set.ts'
 import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
@@ -124,8 +124,9 @@ function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFe
       if (!isSecureUrl(url) || (isLoopback(url.hostname) && !local)) {
         throw new Error('not an address for an identity provider')
       }
-      const answer = await request(url, {
-        dispatcher,
+      const answer = await dispatcher.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
         method,
         // Without the second, any coding may come (RFC 9110 §12.5.3), and none is decoded here.
         headers: { ...headers, 'user-agent': USER_AGENT, 'accept-encoding': 'identity' },

@@ -3,9 +3,19 @@
 
 import { connect as connectSocket, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import type { buildConnector as Connector } from 'undici'
+import connect from 'undici/lib/api/api-connect.js'
+import request from 'undici/lib/api/api-request.js'
+import buildConnector from 'undici/lib/core/connect.js'
+import Agent from 'undici/lib/dispatcher/agent.js'
+import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
+import Pool from 'undici/lib/dispatcher/pool.js'
+import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js'
 import type { Secret } from './secret.ts'
 import { USER_AGENT } from './version.ts'
+
+// As undici's index does, which would load twice as many files. A proxy's tunnel is opened with `connect`.
+Object.assign(Dispatcher.prototype, { request, connect })
 
 /** A proxy that the environment names. */
 export interface OutboundProxy {
@@ -27,18 +37,18 @@ const CONNECT_MS = 10_000
  * @param connections - most connections; no bound when absent
  */
 export function connectTo(origin: string, proxyFor: ProxyFor, connections?: number): Dispatcher {
-  return connect(origin, proxyFor, { allowH2: false, ...(connections && { connections }) })
+  return openPool(origin, proxyFor, { allowH2: false, ...(connections && { connections }) })
 }
 
 /** Connections to any origin. */
 export function connectToAny(proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
   return new Agent({
     ...bounds,
-    factory: (origin, made) => connect(new URL(origin).origin, proxyFor, made),
+    factory: (origin, made) => openPool(new URL(origin).origin, proxyFor, made),
   })
 }
 
-function connect(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
+function openPool(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
   const proxy = proxyFor(new URL(origin))
   if (proxy !== undefined) return throughProxy(proxy, bounds)
   const { allowH2 = true } = bounds
@@ -49,7 +59,7 @@ function connect(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Disp
  * An answer that ends with its connection is incomplete if that was reset (RFC 9112 §6.3). undici takes an error
  * with the code `ECONNRESET` as the end of such an answer; this listener runs before undici's.
  */
-function noticingResets(open: buildConnector.connector): buildConnector.connector {
+function noticingResets(open: Connector.connector): Connector.connector {
   return (target, done) =>
     open(target, (...[error, socket]) => {
       if (error !== null) return done(error, null)
@@ -77,7 +87,7 @@ function throughProxy(
       const isProxy = new URL(origin).origin === proxy
       if (isProxy) return new Pool(origin, { ...made, ...toProxy })
       // Opens the tunnel.
-      const { connect } = made as { readonly connect: buildConnector.connector }
+      const { connect } = made as { readonly connect: Connector.connector }
       return new Pool(origin, { ...made, connect: noticingResets(connect) })
     },
     clientFactory: () => new Pool(proxy, { ...toProxy, headersTimeout: CONNECT_MS }),
@@ -89,7 +99,7 @@ const openSocket = noticingResets(buildConnector({ allowH2: false }))
 /**
  * undici passes even an IP address as TLS server name, which Node refuses. A certificate may be for an address.
  */
-const openToProxy: buildConnector.connector = (target, done) => {
+const openToProxy: Connector.connector = (target, done) => {
   const { servername, ...unnamed } = target
   return openSocket(isIP(servername ?? '') ? unnamed : target, done)
 }

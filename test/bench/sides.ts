@@ -1,13 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import manifest from '../../package.json' with { type: 'json' }
+import { commandOf } from '../deploy/dockerfile.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Node's arguments in `npm start`, from any folder. */
-const NPM_START = manifest.scripts.start
-  .split(' ')
-  .slice(1)
-  .map((word) => word.replace(/^(?:\.\/)?(?=src\/)/, `${ROOT}/`))
+const NPM_START = argumentsIn(ROOT, manifest.scripts.start.split(' '))
 /** Entry points of the sides that are not ours. */
 const LIMIT = new URL('./sides/limit.ts', import.meta.url).pathname
 const PLAIN_HONO = new URL('./sides/plain-hono.ts', import.meta.url).pathname
@@ -97,7 +95,7 @@ function node(name: string, title: string, file: string): Side {
 /** The least server of our libraries; only its start is measured. */
 export const LEAST_START: Side = {
   ...node('hono-undici', 'plain Hono, jose, undici; compiled code kept as ours', HONO_UNDICI),
-  command: withCache(HONO_UNDICI, ROOT),
+  command: [process.execPath, '--import', join(ROOT, 'src/check-node.js'), HONO_UNDICI],
 }
 
 /**
@@ -110,13 +108,13 @@ export function inImage(app: string): Side {
     ...ours('sqlite'),
     name: 'image',
     title: '**chatkit-mint**, SQLite, from the image',
-    command: withCache(join(app, 'dist/service/main.js'), app),
+    command: [process.execPath, ...argumentsIn(app, commandOf('CMD'))],
   }
 }
 
-/** As the image starts ours: compiled code is kept from start to start. */
-function withCache(entry: string, root: string): readonly string[] {
-  return [process.execPath, '--import', join(root, 'src/check-node.js'), entry]
+/** Node's arguments in a command, with the paths of its files. */
+function argumentsIn(root: string, [, ...words]: readonly string[]): readonly string[] {
+  return words.map((word) => word.replace(/^(?:\.\/)?(?=(?:src|dist)\/)/, `${root}/`))
 }
 
 function ours(store: StoreKind): Side {

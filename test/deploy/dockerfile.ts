@@ -30,6 +30,12 @@ export function isInContext(file: string): boolean {
   }, true)
 }
 
+/** The words of a `CMD`; the health check's is indented. */
+export function commandOf(line: 'CMD' | '  CMD'): string[] {
+  const words = new RegExp(`^${line} (\\[.*\\])$`, 'm').exec(DOCKERFILE)?.[1]
+  return JSON.parse(words ?? '[]')
+}
+
 /**
  * Carries out every COPY and RUN, each stage in a folder of its own. `npm ci` asks no registry here: it links what the
  * lock file names.

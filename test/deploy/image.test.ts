@@ -10,16 +10,10 @@ import { ISSUER, SHARED_SECRET, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
-import { carryOut, DOCKERFILE, isInContext } from './dockerfile.ts'
+import { carryOut, commandOf, DOCKERFILE, isInContext } from './dockerfile.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const START = ['--import', './src/check-node.js', 'dist/service/main.js']
-
-/** The words of a `CMD`; the health check's is indented. */
-function commandOf(line: 'CMD' | '  CMD'): string[] {
-  const words = new RegExp(`^${line} (\\[.*\\])$`, 'm').exec(DOCKERFILE)?.[1]
-  return JSON.parse(words ?? '[]')
-}
+const START = ['--min-semi-space-size=4', '--import', './src/check-node.js', 'dist/service/main.js']
 
 function packageVersion(): string {
   return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version

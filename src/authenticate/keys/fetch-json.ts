@@ -1,5 +1,5 @@
 // Fetches JSON documents of identity providers, within bounds of time and size.
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
@@ -72,7 +72,8 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     'accept-encoding': 'identity',
     'user-agent': USER_AGENT,
   }
-  const answer = request(url, { dispatcher, signal, headers })
+  const target = { origin: url.origin, path: url.pathname + url.search, method: 'GET' } as const
+  const answer = dispatcher.request({ ...target, signal, headers })
   const { statusCode, body } = await Promise.race([answer, aborted(signal)])
   if (statusCode !== 200) {
     // Closes the connection instead of reading a useless body. The listener ignores the error of that

@@ -1,7 +1,7 @@
 // Fetches the keys that an issuer publishes, refreshes them, and uses known keys during an outage.
 
 import type { JWK } from 'jose'
-import { errors } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'

@@ -1,7 +1,8 @@
 // One HTTP exchange with the ChatKit API: sends a request and collects the whole answer, within a
 // deadline and a bound of bytes. It neither repeats a request nor judges a status.
 
-import { type Dispatcher, errors } from 'undici'
+import type { Dispatcher } from 'undici'
+import errors from 'undici/lib/core/errors.js'
 import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { TooLargeError } from '../../lib/read-bounded.ts'

@@ -1,5 +1,10 @@
-// Makes undici's Request, Response and fetch the global ones; Node's own would load a second copy of undici. Import
-// it before Hono, which keeps the ones that it finds when it is loaded.
-import { install } from 'undici'
+// Makes the classes of undici's Fetch API the global ones; Node's own would load a second copy of undici. Import it
+// before Hono, which keeps the ones that it finds when it is loaded.
+import { FormData } from 'undici/lib/web/fetch/formdata.js'
+import { Headers } from 'undici/lib/web/fetch/headers.js'
+import { Request } from 'undici/lib/web/fetch/request.js'
+import { Response } from 'undici/lib/web/fetch/response.js'
+import { CloseEvent, ErrorEvent } from 'undici/lib/web/websocket/events.js'
 
-install()
+// Hono's adapter reads the two events.
+Object.assign(globalThis, { FormData, Headers, Request, Response, CloseEvent, ErrorEvent })
