@@ -94,3 +94,11 @@ test('without a key file, client secrets hold after a restart with the key in SQ
   expect(await isActive(secret, after)).toBe(true)
   await after.close()
 })
+
+test('the log says that all instances need one key, when another key signed the secret', async () => {
+  const claims = decodeJwt(await helpdeskSecret(running))
+  expect(await gatewayStatus(await signWith(await makeSigningKeys(), claims))).toBe(401)
+  expect(running.log.find(({ status }) => status === 401)).toMatchObject({
+    reason: expect.stringContaining('all instances need the same SIGNING_KEY_FILE'),
+  })
+})
