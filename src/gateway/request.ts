@@ -33,7 +33,7 @@ import type { Shares } from './shares.ts'
 
 /** Deepest nesting of JSON in a request. Widgets and their actions are nested. */
 const MAX_DEPTH = 64
-/** Ids in the application's own data from which on the requests of one user wait for each other. */
+/** From so many ids in the application's own data on, the requests of one user wait for each other. */
 const MANY_IDS = 256
 /** Most addresses of files in a message, because each has to be parsed. The protocol has none there. */
 const MAX_FILES = 100
@@ -129,8 +129,12 @@ export function createTakeMessage({
     { bytes, parsed, ids, work }: AskedMessage & Pick<HeldMemory, 'work'>,
   ): Promise<Response> {
     await call.count(runsModel(parsed) ? 'run' : 'read')
-    const judge = () => requireOwn(ownership, call, { ...ids, shows: shownBy(parsed) })
-    const adopts = await (mentionsMany(ids) ? work(judge, true) : judge())
+    const named = { ...ids, shows: shownBy(parsed) }
+    const { threads, attachments } = ids.mentioned
+    const adopts =
+      threads.length + attachments.length > MANY_IDS
+        ? await work(() => requireOwn(ownership, call, named), true)
+        : await requireOwn(ownership, call, named)
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined
@@ -168,8 +172,7 @@ export function createTakeMessage({
   return async function takeMessage(c: AppContext, call: OpenedCall): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
-      const asked = await read(c, call, memory)
-      return await answer(c, call, { ...asked, work: memory.work })
+      return await answer(c, call, { ...(await read(c, call, memory)), work: memory.work })
     } finally {
       memory.release()
     }
@@ -190,11 +193,6 @@ interface Message {
   /** Frees the user's slot for an open stream; does nothing if the answer cannot be a stream. */
   readonly leave: () => void
   readonly adopts: Thing | undefined
-}
-
-/** Whether the store needs long to find the owners, as for ten thousand rows of a tool's result. */
-function mentionsMany({ mentioned }: RequestIds): boolean {
-  return mentioned.threads.length + mentioned.attachments.length > MANY_IDS
 }
 
 /** The thread that a request only reads; undefined for other requests. */
