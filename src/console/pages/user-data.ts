@@ -118,15 +118,23 @@ interface GrowingPage {
   readonly onError: (error: unknown) => void
 }
 
-/** Throws an error that comes before the first line; shows a later one on the page, which has begun then. */
+/**
+ * Throws an error that comes before the first line; shows a later one on the page, which has begun then. Screen readers
+ * read each line, so one that says nothing new is left out; a line end in its place keeps proxies waiting.
+ */
 async function* pageOf(
   lines: AsyncGenerator<EraseLine, void, undefined>,
   { start, end, textOf: text, onError }: GrowingPage,
 ): AsyncGenerator<string, void, undefined> {
   const first = await lines.next()
-  yield first.done === true ? start : start + text(first.value)
+  let shown = first.done === true ? '' : text(first.value)
+  yield start + shown
   try {
-    for await (const line of lines) yield text(line)
+    for await (const line of lines) {
+      const next = text(line)
+      yield next === shown ? '\n' : next
+      shown = next
+    }
   } catch (error) {
     onError(error)
     yield String(eraseBreak())
@@ -134,18 +142,18 @@ async function* pageOf(
   yield end
 }
 
-const FIGURES: readonly (readonly [keyof EraseCounts, string])[] = [
-  ['sessions_cancelled', 'sessions cancelled'],
-  ['threads_deleted', 'threads deleted'],
-  ['threads_failed', 'threads failed'],
-  ['attachments_deleted', 'attachments deleted'],
-  ['records_erased', 'records erased'],
+const FIGURES: readonly (readonly [keyof EraseCounts, string, string])[] = [
+  ['sessions_cancelled', 'session', 'cancelled'],
+  ['threads_deleted', 'thread', 'deleted'],
+  ['threads_failed', 'thread', 'failed'],
+  ['attachments_deleted', 'attachment', 'deleted'],
+  ['records_erased', 'record', 'erased'],
 ]
 
 /** The progress so far, as an entry of the page's list. */
 function eraseProgress(figures: EraseProgress): Html {
-  const done = FIGURES.flatMap(([name, label]) =>
-    figures[name] ? [`${figures[name]} ${label}`] : [],
+  const done = FIGURES.flatMap(([name, what, became]) =>
+    figures[name] ? [`${count(figures[name], what)} ${became}`] : [],
   )
   return html`<li>${done.length === 0 ? 'Begun' : done.join(' · ')}</li>
 `
