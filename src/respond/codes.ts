@@ -77,6 +77,7 @@ export const CODES = {
     status: 403,
     title: 'User blocked',
     detail: 'Access was revoked. Do not try again; ask an administrator.',
+    console: 'Another admin has blocked you. Nothing was done. Ask an admin to lift the block.',
     direct: "the user's access was revoked; an administrator of the service can lift the block.",
   },
   admin_required: {
@@ -163,8 +164,7 @@ export const CODES = {
     status: 502,
     title: 'Workflow unavailable',
     detail: 'OpenAI does not know this workflow. Tell the operator the request id.',
-    direct:
-      'the ChatKit API has no such workflow for this key; use a key of the project it lives in.',
+    direct: 'the ChatKit API has no such workflow for this key; use a key of its project.',
   },
   upstream_invalid_response: {
     status: 502,

@@ -78,7 +78,9 @@ describe('a block of the admin', () => {
     await browser.go(`${scene.console}/user?user=alice`)
     scene.running.upstream.clearRequests()
     await block('ada')
-    expect((await browser.submit('/user/revoke', { block_seconds: '60' })).status).toBe(403)
+    const refused = await browser.submit('/user/revoke', { block_seconds: '60' })
+    expect(refused.status).toBe(403)
+    expect(refused.text).toContain('Another admin has blocked you. Nothing was done.')
     for (const path of ['', '/blocks', '/figures.json', '/user?user=alice', '/threads']) {
       const page = await browser.go(`${scene.console}${path}`)
       expect([path, page.status]).toEqual([path, 403])
