@@ -1,6 +1,6 @@
-// Checks the names of headers in the config: `token_header` in which a proxy puts the token, `forward_headers`
-// to a self-hosted server, and `expose_headers` from it to the page. None of them may already have another
-// meaning.
+// Checks the names of headers in the config: `token_header` in which a proxy puts the token, `client_ip_header` in which
+// it puts the client's address, `forward_headers` to a self-hosted server, and `expose_headers` from it to the page.
+// None of them may already have another meaning.
 
 import { z } from 'zod'
 import { checkedText } from './checked-text.ts'
@@ -36,6 +36,13 @@ const NEVER_A_TOKEN = new RegExp(
 )
 
 /**
+ * Headers that never hold an address alone. With one of them, all clients behind the proxy would count as one.
+ */
+const NEVER_AN_ADDRESS = new RegExp(
+  `^(?:${HOP_BY_HOP}|forwarded|via|authorization|cookie|host|origin|referer|user-agent|content-.*|sec-.*|accept.*)$`,
+)
+
+/**
  * Response headers that change how a browser treats the answer or the service's origin, and those that this
  * service sets.
  */
@@ -68,6 +75,10 @@ function headerNames(never: RegExp, refusal: string) {
 export const tokenHeader = headerName(
   NEVER_A_TOKEN,
   'must not be one that HTTP, browsers or proxies set for something else; name the one in which your proxy puts the token',
+)
+export const clientIpHeader = headerName(
+  NEVER_AN_ADDRESS,
+  'must be one that holds an address alone, as X-Forwarded-For or fly-client-ip',
 )
 export const forwardHeaders = headerNames(
   NEVER_FORWARDED,

@@ -13,6 +13,7 @@ import {
   patternText,
   workflowName,
 } from './checked-text.ts'
+import { clientIpHeader } from './header-names.ts'
 import { gatewaySchema, limitsSchema, retentionSchema } from './schema-bounds.ts'
 import { issuerSchema } from './schema-issuer.ts'
 import { workflowSchema } from './schema-workflow.ts'
@@ -137,7 +138,7 @@ export const configSchema = z
       .default([])
       .describe('Address ranges (CIDR) of the proxies whose forwarding headers are believed.')
       .meta({ examples: [['172.16.0.0/12']] }),
-    client_ip_header: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a header name')
+    client_ip_header: clientIpHeader
       .optional()
       .describe(
         'Header in which a trusted proxy puts the address of the client; `X-Forwarded-For`, from the right, when absent.',

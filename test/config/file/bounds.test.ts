@@ -169,6 +169,8 @@ describe('refused', () => {
     ],
     ['retention 0', 'retention: { audit_days: 0 }', 'retention.audit_days'],
     ['retention of users 0', 'retention: { users_days: 0 }', 'retention.users_days'],
+    ['client in Forwarded', 'client_ip_header: Forwarded', 'client_ip_header'],
+    ['client in Authorization', 'client_ip_header: authorization', 'client_ip_header'],
     ['header name with a colon', "client_ip_header: 'a:'", 'client_ip_header'],
   ])('%s', (_name, lines, key) => expectProblemAt(top(lines), key))
 })
