@@ -57,15 +57,8 @@ export function createGateway({
   }
   readonly registry: Pick<
     Registry,
-    | 'consume'
-    | 'useSession'
-    | 'endedAmong'
-    | 'getSession'
-    | 'readStanding'
-    | 'claimOwnership'
-    | 'ownersOf'
-    | 'listOwned'
-    | 'releaseOwnership'
+    | ('consume' | 'useSession' | 'endedAmong' | 'getSession' | 'readStanding')
+    | ('claimOwnership' | 'ownersOf' | 'listOwned' | 'releaseOwnership')
   >
   readonly hashUser: (user: string) => string | undefined
   readonly failedAuth: Pick<FailedAuth, 'counted'>

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { KnownRequest } from '../chatkit/protocol/request.ts'
 import { MAX_ANSWER_BYTES, readJsonAnswer } from '../chatkit/protocol/server-call.ts'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
+import { anyPage } from '../chatkit/protocol/thread.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 import type { AppContext } from '../http/context.ts'
 import { eachBounded } from '../lib/concurrency.ts'
@@ -38,7 +39,6 @@ export interface ListRequest {
 type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
-const anyPage = z.looseObject({ data: z.array(z.unknown()).nullable() })
 const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 
 /** @param parts - `forward`: requests further pages */

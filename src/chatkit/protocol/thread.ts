@@ -182,8 +182,11 @@ export const serverThread = z.looseObject({
 })
 export type ServerThread = z.infer<typeof serverThread>
 
+/** Any page: only a server that can list gives one. */
+export const anyPage = z.looseObject({ data: z.array(z.unknown()).nullable() })
+
 /** Answer of `threads.list`. */
 export const serverThreadPage = serverPageOf(serverThread)
 
-/** The same, with threads that need not be readable: one of them must not hide the others. */
+/** The same, with threads that need not be readable: an unreadable one must not hide the others. */
 export const anyThreadPage = serverPageOf(z.unknown())

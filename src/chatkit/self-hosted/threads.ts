@@ -1,14 +1,13 @@
 // Threads, items and attachments of a self-hosted server. The ownership records say which exist and who owns
 // each; their content is requested from the server in the owner's name.
 
-import { z } from 'zod'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { ThreadId, UserId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { removeAddresses } from '../protocol/file-address.ts'
 import { fileFieldsOfAnswer } from '../protocol/file-fields.ts'
 import { serverFault } from '../protocol/server-fault.ts'
-import { type ServerItem, serverItemPage } from '../protocol/thread.ts'
+import { anyPage, type ServerItem, serverItemPage } from '../protocol/thread.ts'
 import { toWireItem } from '../protocol/to-wire.ts'
 import { collect, listOf, MAX_LIMIT } from '../wire/pages.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage } from '../wire/thread.ts'
@@ -84,8 +83,6 @@ function deleteOwned(
     await registry.releaseOwnership({ ...thing, user })
   })
 }
-
-const anyPage = z.looseObject({ data: z.array(z.unknown()).nullable() })
 
 async function requireServer(ask: Ask, user: string): Promise<void> {
   try {

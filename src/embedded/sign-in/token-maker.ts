@@ -16,15 +16,8 @@ export interface MadeIssuer {
 /** The settings of an issuer that shape its tokens. */
 export type TokenShape = Pick<
   IssuerSettings,
-  | 'issuer'
-  | 'tenant'
-  | 'audience'
-  | 'audienceClaim'
-  | 'tokenTypes'
-  | 'requiredClaims'
-  | 'cookie'
-  | 'tokenHeader'
-  | 'maxTokenAgeSeconds'
+  | ('issuer' | 'tenant' | 'audience' | 'audienceClaim' | 'tokenTypes')
+  | ('requiredClaims' | 'cookie' | 'tokenHeader' | 'maxTokenAgeSeconds')
 >
 
 /** Longest life of a token, in seconds. Its key ends with the process anyway. */

@@ -57,7 +57,7 @@ export function createTakeDownload({
         throw error
       }
       const status = reply.status === 206 ? 206 : 200
-      if (method === 'GET') return c.body(toWeb(body), status, headersOf(reply))
+      if (method === 'GET') return c.body(Readable.toWeb(body), status, headersOf(reply))
       body.destroy()
       return c.body(null, status, headersOf(reply))
     } catch (error) {
@@ -113,8 +113,4 @@ function headersOf({ headers, mediaType }: ServerReply): Record<string, string> 
     'Cross-Origin-Resource-Policy': 'cross-origin',
     ...(SCRIPTABLE.test(mediaType) && { 'Content-Disposition': 'attachment' }),
   }
-}
-
-function toWeb(body: Readable): ReadableStream<Uint8Array> {
-  return Readable.toWeb(body)
 }
