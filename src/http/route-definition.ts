@@ -19,7 +19,6 @@ export type SecurityScheme =
   | 'fileLink'
   | 'introspector'
   | 'apiKey'
-  | 'apiKey'
 
 /** The groups of routes. */
 export const TAGS = {

@@ -121,7 +121,7 @@ export function createAuditQueue({
 
 /** Entries that have no place in the chain yet, at most {@link MOST_WAITING}. */
 function createBacklog(now: Clock) {
-  let waiting: { readonly entry: NewAuditEntry; settle: Settle | undefined }[] = []
+  const waiting: { readonly entry: NewAuditEntry; settle: Settle | undefined }[] = []
   let dropped = 0
   return {
     push(entry: NewAuditEntry, settle?: Settle): void {
@@ -144,8 +144,11 @@ function createBacklog(now: Clock) {
     },
     /** Removes and returns the callbacks of all waiting entries, because each caller gets one answer only. */
     writers(): readonly Settle[] {
-      const all = waiting.flatMap(({ settle }) => settle ?? [])
-      waiting = waiting.map(({ entry }) => ({ entry, settle: undefined }))
+      const all: Settle[] = []
+      for (const one of waiting) {
+        if (one.settle !== undefined) all.push(one.settle)
+        one.settle = undefined
+      }
       return all
     },
   }
