@@ -43,6 +43,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     'GET /orders/{id}',
     'allow_origins',
     'atc_1',
+    'client_max_body_size',
     'proxy_buffering',
   ],
   'src/docs/nextjs.md': ['build'],
