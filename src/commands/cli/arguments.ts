@@ -114,12 +114,18 @@ const ISO_TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d
  * A time as Unix seconds: a number of them, or ISO 8601 with its zone; a day alone is its beginning in UTC.
  */
 export function moment(text: string): number {
-  const ms = ISO_TIME.test(text) ? Date.parse(text) : Number.NaN
+  const ms = ISO_TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Math.floor(ms / 1000)
   if (seconds >= 0) return seconds
   throw new InvalidArgumentError(
     'It must be Unix seconds, or a time such as 2026-11-26T03:00:00Z or 2026-11-26T03:00+01:00.',
   )
+}
+
+/** Whether the calendar has a day. `Date` takes 30 February for 2 March. */
+function isDay(day: string): boolean {
+  const ms = Date.parse(day)
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day)
 }
 
 /** `--config FILE`, for the commands that read the service's own config. */
