@@ -43,17 +43,6 @@ export function createAuthenticator({
     return { settings, keys, keysVersion, characters: token.length, principal, times }
   }
 
-  /**
-   * A signature stays valid while the key set stays the same. Source and times are checked again,
-   * because they can change between two requests with the same token.
-   */
-  async function stillHolds(known: VerifiedToken, source: TokenSource): Promise<boolean> {
-    const { settings, keys, keysVersion, times } = known
-    checkSource(source, settings, known.principal.claims)
-    if ((await keys.version()) !== keysVersion) return false
-    return isInTime(times, settings, now)
-  }
-
   async function warm(): Promise<void> {
     await Promise.all(Array.from(issuers.values(), ({ keys }) => keys.warm()))
   }
@@ -70,7 +59,12 @@ export function createAuthenticator({
       const digest = digestOf(token)
       const known = verified.find(digest)
       if (known !== undefined) {
-        if (await stillHolds(known, source)) return known.principal
+        // A signature stays valid while the key set stays the same. Source and times are checked again, because
+        // they can change between two requests with the same token.
+        const { settings, keys, keysVersion, principal, times } = known
+        checkSource(source, settings, principal.claims)
+        const isCurrent = (await keys.version()) === keysVersion
+        if (isCurrent && isInTime(times, settings, now)) return principal
         verified.forget(digest)
       }
       const found = await verify(token, source)

@@ -37,7 +37,12 @@ export async function readJson<S extends z.ZodType<object>>(
   schema: S,
 ): Promise<z.output<S>> {
   const text = await readJsonText(c)
-  const body = text === '' ? {} : withoutNulls(parseJson(text), schema)
+  let body: unknown = {}
+  try {
+    if (text !== '') body = withoutNulls(parseStrictJson(text, MAX_DEPTH), schema)
+  } catch (error) {
+    throw error instanceof StrictJsonError ? unreadable(error.message) : error
+  }
   const { success, data, error } = schema.safeParse(body)
   if (success) return data
   throw bodyProblem(error, body, knownFields(schema))
@@ -172,14 +177,6 @@ async function hasNoBody(c: AppContext, length: number | undefined): Promise<boo
 async function isEmpty(c: AppContext): Promise<boolean> {
   for await (const chunk of c.req.raw.body ?? []) if (chunk.length > 0) return false
   return true
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseStrictJson(text, MAX_DEPTH)
-  } catch (error) {
-    throw error instanceof StrictJsonError ? unreadable(error.message) : error
-  }
 }
 
 function unreadable(why: string): ServiceError {

@@ -10,7 +10,7 @@ import type { AppEnv } from '../context.ts'
 import { rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
 import { capConnections, mostConnections } from './connection-cap.ts'
 import { type Listeners, openListeners } from './listeners.ts'
-import type { Shedding } from './shedding.ts'
+import type { Serve, Shedding } from './shedding.ts'
 import {
   createRequestOrder,
   MAX_HEADER_BYTES,
@@ -129,15 +129,8 @@ function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptio
       return new Response(body, init)
     },
   })
-  const serve = shedding?.around(answer) ?? answer
-  const serveSoon = inNextCheck((request, response) => {
-    // Only what is left of a body is still taken from this connection: nothing new begins on it.
-    if (request.socket.writableEnded) return
-    const problem = requestTargetProblem(request)
-    if (problem === undefined) void serve(request, response)
-    else writeToResponse(response, problem, log)
-  })
-  const order = createRequestOrder(serveSoon, () => {
+  const serve = serveTogether(shedding?.around(answer) ?? answer, log)
+  const order = createRequestOrder(serve, () => {
     log.warn('a connection was closed: too many requests were sent without waiting for answers')
   })
   server.on('request', order.take)
@@ -187,15 +180,23 @@ function closeAfterBody(socket: Socket, awaitsBody: (socket: Socket) => boolean)
  * again while there is much to read, that turn could last for seconds, in which timers, other connections and
  * mints under way stand still.
  */
-function inNextCheck(take: Take): Take {
+function serveTogether(serve: Serve, log: Log): Take {
   let arrived: [IncomingMessage, ServerResponse][] = []
+
+  function serveArrived(): void {
+    const all = arrived
+    arrived = []
+    for (const [request, response] of all) {
+      // Only what is left of a body is still taken from this connection: nothing new begins on it.
+      if (request.socket.writableEnded) continue
+      const problem = requestTargetProblem(request)
+      if (problem === undefined) void serve(request, response)
+      else writeToResponse(response, problem, log)
+    }
+  }
+
   return (request, response) => {
-    if (arrived.push([request, response]) > 1) return
-    setImmediate(() => {
-      const all = arrived
-      arrived = []
-      for (const one of all) take(...one)
-    })
+    if (arrived.push([request, response]) === 1) setImmediate(serveArrived)
   }
 }
 

@@ -10,8 +10,9 @@ const START_WAITS_MS = 1_000
 const AGAIN_MS = 50
 
 /**
- * Hashes a user for the log; undefined while the store has not answered since the start. A temporary key would
- * give hashes that match no other line.
+ * Hashes a user for the log: 16 hex digits, the same in all lines of one installation. Nobody without the key can find
+ * out who it is. Undefined while the store has not answered since the start, because a temporary key would give hashes
+ * that match no other line.
  */
 export type HashUser = (user: string) => string | undefined
 
@@ -30,10 +31,10 @@ export async function startUserHash({
   readonly log: Log
   readonly ended: AbortSignal
 }): Promise<HashUser> {
-  let hash: HashUser | undefined
+  let key: Uint8Array | undefined
   async function ask(): Promise<boolean> {
     try {
-      hash = createUserHash(await registry.keptKey('log-users', () => randomBytes(32)))
+      key = await registry.keptKey('log-users', () => randomBytes(32))
       return true
     } catch {
       return false
@@ -51,15 +52,5 @@ export async function startUserHash({
     }
     await setTimeout(AGAIN_MS)
   }
-  return (user) => hash?.(user)
-}
-
-/**
- * Makes the function that hashes a user for the log: 16 hex digits. A user has the same hash in all
- * lines of one installation, and nobody without the key can find out who it is.
- *
- * @param key - random bytes, kept in the registry
- */
-function createUserHash(key: Uint8Array): (user: string) => string {
-  return (user) => createHmac('sha256', key).update(user).digest('hex').slice(0, 16)
+  return (user) => key && createHmac('sha256', key).update(user).digest('hex').slice(0, 16)
 }
