@@ -34,7 +34,7 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
       writing = false
       // Nobody reads a broken pipe any more.
       batch = error?.code === 'EPIPE' ? Buffer.alloc(0) : batch.subarray(error ? 0 : written)
-      if (!error && waiting.length >= TOGETHER) push()
+      if (!error && (batch.length > 0 || waiting.length >= TOGETHER)) push()
     })
   }
 
