@@ -63,9 +63,12 @@ function readEach<S extends z.ZodType, K extends string | number>(
   return read
 }
 
-/** A user's message: parts of text and tags, ids of attachments, a quotation, the model's options. */
+/**
+ * A user's message: parts of text and tags, ids of attachments, a quotation, the model's options. A server may show it
+ * as it came, so a `text` that is none would make the thread unreadable, also for an admin.
+ */
 const userMessageInput = z.looseObject({
-  content: listOf(z.looseObject({ type: z.string() })).default([]),
+  content: listOf(z.looseObject({ type: z.string(), text: z.string().nullish() })).default([]),
   attachments: listOf(id).default([]),
   quoted_text: z.string().nullish(),
   inference_options: z

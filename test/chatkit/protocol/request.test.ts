@@ -132,6 +132,11 @@ describe('the 16 requests', () => {
     expect(issuesOf({ type: 'threads.list', params: {}, ...spellings })).toHaveLength(1)
   })
 
+  it.each([5, {}, ['a'], true])('a part whose text is none is refused: %j', (text) => {
+    const input = { ...INPUT, content: [{ type: 'input_text', text }] }
+    expect(() => parseRequest({ type: 'threads.create', params: { input } })).toThrow(ZodError)
+  })
+
   it.each([
     [null],
     [[]],
