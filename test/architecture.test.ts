@@ -31,7 +31,7 @@ const PORTS = [
 const LEAVES = [...PORTS, 'lib']
 
 /**
- * Which way imports go: files and folders that each folder of src (or file at its top) may import;
+ * The directions of imports: files and folders that each folder of src (or file at its top) may import;
  * `http/*` means the files directly in `http`.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -44,7 +44,7 @@ const run = (rules: Rules, within: string) => `axe.run(${JSON.stringify(within)}
   }).then(({ passes, violations }) => ({ passed: passes.length, violations }))`
 
 /**
- * What axe finds wrong with the page as it is now, of its two worst kinds, with the elements.
+ * The faults of the two worst kinds that axe finds on the page as it is now, with the elements.
  * Evaluated by the debugger, so that the page's content security policy stays as it is.
  *
  * @param within - a selector: the part of a long page that a test has changed

@@ -1,4 +1,4 @@
-// What the samples use and this repository does not have: the names that a reader's own app supplies,
+// Names that the samples use and this repository does not have: those that a reader's own app supplies,
 // and those parts of other packages that the samples use, as their references document them. Those of Next.js, Vue
 // and Svelte are real where `npm run test:guides` builds the apps.
 

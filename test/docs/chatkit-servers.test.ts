@@ -156,7 +156,7 @@ def undefined(text):
 print(json.dumps([undefined(text) for text in json.load(sys.stdin)]))
 `
 
-/** What a reader's own server has. */
+/** Names that a reader's own server has. */
 const OWN = ['app', 'orders']
 
 test.runIf(process.env['CI'] === 'true' || existsSync(PYTHON))(

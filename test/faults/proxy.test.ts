@@ -119,7 +119,7 @@ test('a proxy that never answers costs the keys of an issuer their deadline, and
   await dispatcher.destroy()
 })
 
-test('what NO_PROXY names is asked directly: the proxy sees nothing', async () => {
+test('hosts that NO_PROXY names are asked directly: the proxy sees nothing', async () => {
   const { proxies } = readEnvironment({
     HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
     NO_PROXY: 'issuer.test',

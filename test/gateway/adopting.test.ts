@@ -84,7 +84,7 @@ test.each<readonly [string, { id?: string; created_at?: number; error?: string }
   expect(await ownerOf(id)).toBeUndefined()
 })
 
-test('of two users who ask at the same time for a thread that nobody owns, one gets it', async () => {
+test('when two users ask at the same time for a thread that nobody owns, one gets it', async () => {
   const id = await oldThread()
   const answers = await Promise.all([show(alice, id), show(bob, id)])
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 404])

@@ -77,7 +77,7 @@ export async function performSteps({
   return app
 }
 
-/** What the linter that came with the app says of the guide's files: nothing, or a failure with its words. */
+/** Runs the linter that came with the app over the guide's files; fails with the linter's words. */
 export async function lint(app: string): Promise<void> {
   const { scripts } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'))
   if (!('lint' in scripts)) return

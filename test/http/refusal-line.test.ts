@@ -25,7 +25,7 @@ test.each([
   expect([level, help]).toEqual(['info', 'npx chatkit-mint jwt explain'])
 })
 
-test('what a client sent is never quoted from the cause of a refusal', () => {
+test('the log line of a refusal never quotes the client’s words from the cause', () => {
   const cause = new SyntaxError('Unexpected token in "planted"')
   const error = new ServiceError('invalid_request', { reason: 'not JSON', cause })
   expect(JSON.stringify(refusalLine(error, 400))).not.toContain('planted')

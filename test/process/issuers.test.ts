@@ -117,7 +117,7 @@ function callerOf(algorithm: (typeof WHO)[number]): Promise<Caller> | Caller {
 }
 
 describe.each(WHO)('a token of an issuer that signs %s', (algorithm) => {
-  test('what reaches the API is what config and claims say, field by field', async () => {
+  test('the API gets each field as config and claims say', async () => {
     const caller = await callerOf(algorithm)
     const input = { page: '/invoices?"é😀', seats: 2.5, beta: true }
     expect((await mint(caller, { workflow: 'support', input })).status).toBe(200)

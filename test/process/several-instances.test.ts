@@ -68,7 +68,7 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
     expect((await first.mint('mallory')).status).toBe(200)
   })
 
-  test('what one left in the outbox, the other ends within 10 s of its death', async () => {
+  test('the sessions that one left in the outbox are ended by the other within 10 s of its death', async () => {
     for (let at = 0; at < 4; at++) await first.mint('oscar')
     upstream.instead = (request) =>
       request.url.endsWith('/cancel') ? new Response(null, { status: 503 }) : undefined

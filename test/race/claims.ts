@@ -132,7 +132,7 @@ function wrongWithRefusal(world: World, { order, error, ended = 0 }: Deed<'mint'
 }
 
 /**
- * What must hold whenever the outbox is empty.
+ * Checks the claims that hold whenever the outbox is empty.
  *
  * @param world - between two events
  */
@@ -163,7 +163,7 @@ function endedBy(world: World, { mint, session }: Held): readonly string[] {
 }
 
 /**
- * What must hold at any moment.
+ * Checks the claims that hold at any moment.
  *
  * @param world - between two events
  */
@@ -178,7 +178,7 @@ export async function wrongWithCap({ observer, users, cap, clock }: World): Prom
 }
 
 /**
- * What must hold when nothing is under way and the outbox has had its time.
+ * Checks the claims that hold when nothing is under way and the outbox has had its time.
  *
  * @param world - at its end
  */

@@ -19,7 +19,7 @@ import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { claimsOf } from '../support/tokens.ts'
 
-// Which sessions a logout ends, and which tokens no longer mint (OpenID Connect Back-Channel Logout
+// The sessions that a logout ends, and the tokens that no longer mint (OpenID Connect Back-Channel Logout
 // 1.0 §2.7). Times are given outright: a token of the same second as the logout counts as older.
 
 const logouts = z.object({

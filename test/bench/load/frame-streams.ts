@@ -8,7 +8,7 @@ const TICK_MS = 4
 const TURNS = 1000 / FRAMES_PER_SECOND / TICK_MS
 
 /**
- * What a stream holds: pieces of a model's text; a widget that is sent anew as it grows, always with the same
+ * The contents of a stream: pieces of a model's text; a widget that is sent anew as it grows, always with the same
  * picture; text with a new picture in each 25th frame.
  */
 export const FRAME_KINDS = ['text', 'widget', 'pictures'] as const

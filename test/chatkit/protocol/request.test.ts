@@ -121,7 +121,7 @@ describe('the 16 requests', () => {
     ['answers', 'threads.add_structured_input', answeredWith(manyFields(1))],
     ['values', 'threads.add_structured_input', answeredWith({ a: { values: many } })],
   ])(
-    'of a thousand bad %s one is named, because each would cost as much as to read ten',
+    'one of a thousand bad %s is named, because each would cost as much as to read ten',
     (_name, type, params) => {
       expect(issuesOf({ type, params })).toHaveLength(1)
     },

@@ -188,7 +188,7 @@ async function wire(call: { asResponse(): Promise<Response> }): Promise<unknown>
 
 type Answer = Record<string, unknown>
 
-describe('what OpenAI leaves out, has as null or adds does not reach the backend as a hole', () => {
+describe('a field that OpenAI leaves out, sends as null or adds does not reach the backend as a hole', () => {
   /** An answer with one field changed; a field given as undefined is left out. */
   const tampered = (field: string, value: unknown): void => {
     scene.tamper = async (_request, answer) => {
@@ -238,7 +238,7 @@ describe('what OpenAI leaves out, has as null or adds does not reach the backend
     }
   })
 
-  test('what OpenAI does say of a session counts, beside a field that it leaves out', async () => {
+  test('the fields of a session that OpenAI sends count, beside one that it leaves out', async () => {
     scene.tamper = async (_request, answer) => {
       const { chatkit_configuration: _, ...told } = (await (await answer()).json()) as Answer
       const workflow = { ...(told['workflow'] as Answer), version: '7' }

@@ -46,7 +46,7 @@ async function flood(call: (at: number) => Promise<number>): Promise<Record<numb
   return counts
 }
 
-test('what one key floods the service with leaves thirty end users’ mints at 200', async () => {
+test('a flood of requests with one key leaves thirty end users’ mints at 200', async () => {
   const { promise: slow, resolve: release } = Promise.withResolvers<void>()
   let reads = 0
   scene.tamper = async (request, answer) => {

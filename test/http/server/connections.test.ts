@@ -37,7 +37,7 @@ test('pipelined requests are answered in their order', async () => {
   connection.destroy()
 })
 
-test('of requests sent at once, one is served at a time', async () => {
+test('requests that are sent at once are served one at a time', async () => {
   running.upstream.setFaults({ latency_ms: 300, times: 1 })
   const connection = await openRaw(running.url)
   const mint = rawRequest('POST /v1/sessions', { headers: [authorization('alice')] })

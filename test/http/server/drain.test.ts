@@ -45,7 +45,7 @@ test('requests are still answered, and every answer closes its connection, error
   }
 })
 
-test('what is in flight is answered, idle connections are closed, new ones are refused', async () => {
+test('requests in flight are answered, idle connections are closed, new ones are refused', async () => {
   running.upstream.setFaults({ latency_ms: 500 })
   const idle = await openRaw(running.url)
   idle.send(rawRequest('GET /livez'))

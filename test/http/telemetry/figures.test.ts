@@ -198,7 +198,7 @@ test('a timer that is early writes nothing twice, and a clock that jumps loses n
 
 const UNTRACED = { requestId: 'req_1', traceparent: undefined }
 
-test('what was counted is read from the metrics, without live sessions while the store is down', async () => {
+test('the counts are read from the metrics, without live sessions while the store is down', async () => {
   let down = false
   const metrics = createMetrics({
     figures: async () => {
