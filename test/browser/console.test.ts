@@ -240,6 +240,18 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
+  test('a page that the browser kept for its Back button is not shown after a sign-out', async () => {
+    const page = await signedIn()
+    await page.goto(`${scene.console}/user?user=alice#content`)
+    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    await open?.context.clearCookies()
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    await page.getByRole('button', { name: /^ada/ }).click()
+    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    expect(page.url()).toBe(`${scene.console}/user?user=alice`)
+    expectNoFault()
+  })
+
   test('a search without an answer shows no results of another search', async () => {
     const page = await signedIn({ expectedFailures: ['ERR_INTERNET_DISCONNECTED /admin/users'] })
     await page.goto(`${scene.console}/users`)

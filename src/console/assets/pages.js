@@ -1,5 +1,5 @@
-// Searches while the admin types, refreshes parts that are not final yet, and copies long ids. Without this
-// script, each page has a button, a link or a title for the same.
+// Searches while the admin types, refreshes parts that are not final yet, copies long ids, and loads kept pages anew.
+// Without this script, each page has a button, a link or a title for the same.
 
 const TYPED_MS = 250
 const FIRST_MS = 1500
@@ -12,6 +12,7 @@ watchSearch(document.querySelector('form[data-live]'))
 void keepRefreshing()
 offerCopies()
 closeMenus()
+loadKeptPages()
 
 function watchSearch(form) {
   let waiting
@@ -106,6 +107,16 @@ function offerCopies() {
       () => 'Copied',
       () => 'Not copied: select the text',
     )
+  })
+}
+
+/**
+ * Browsers may keep a page for their Back button, also after a sign-out, although it is `no-store`. This loads it anew
+ * by its address: a reload could send a form again.
+ */
+function loadKeptPages() {
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) location.replace(location.pathname + location.search)
   })
 }
 
