@@ -8,14 +8,15 @@ import { createLog } from '../../../lib/log.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Registry } from '../../../registry/port.ts'
+import { keysOfOlderFile } from '../../../registry/sqlite/older-file.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
 /** A store under examination, with its findings. */
 export interface OpenStore {
   readonly findings: readonly Finding[]
   /**
-   * The open registry, which the caller closes. It is in memory when there is no file yet, and undefined when
-   * it cannot be opened.
+   * The open registry, which the caller closes. It is in memory when there is no file yet, only the keys of an
+   * older file, and undefined when it cannot be opened.
    */
   readonly registry: Pick<Registry, 'keptKey' | 'close'> | undefined
 }
@@ -25,11 +26,24 @@ const STORE_PAUSE_MS = 100
 
 /**
  * Opens the store and writes the same as a health check, which is no user's data. A missing file is not
- * created: it would belong to the user who runs the doctor, and the service could not write to it.
+ * created: it would belong to the user who runs the doctor, and the service could not write to it. The file of an
+ * older version stays as it is: that version may still run.
  */
 export async function checkStore(location: StoreLocation): Promise<OpenStore> {
-  if (location.kind === 'sqlite' && !existsSync(location.path)) return withoutFile(location.path)
-  return openStore(location)
+  if (location.kind !== 'sqlite') return openStore(location)
+  const { path } = location
+  if (!existsSync(path)) return withoutFile(path)
+  const keys = keysOfOlderFile(path)
+  return keys === undefined ? openStore(location) : olderStore(path, keys)
+}
+
+function olderStore(path: string, keys: ReadonlyMap<string, Uint8Array>): OpenStore {
+  const message = `sqlite:${path} is of an older version: the next start moves it to this one`
+  const advice = 'back it up first: the older version refuses it from then on'
+  return {
+    findings: [note('store', message, advice)],
+    registry: { keptKey: async (name, make) => keys.get(name) ?? make(), close: async () => {} },
+  }
 }
 
 async function withoutFile(path: string): Promise<OpenStore> {

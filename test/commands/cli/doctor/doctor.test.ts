@@ -12,6 +12,8 @@ import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../../../src/embedded/chatkit-server/server.ts'
+import { MIGRATIONS } from '../../../../src/registry/sqlite/migrations.ts'
+import { APPLICATION_ID } from '../../../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../../../src/registry/sqlite.ts'
 import { startScriptedUpstream } from '../../../support/chatkit/scripted-upstream.ts'
 import { startKeyServer } from '../../../support/key-server.ts'
@@ -428,6 +430,22 @@ describe('issuers, PUBLIC_URL and store', () => {
     }
     db.close()
     expect(readFileSync(path).includes('chatkit-mint-doctor')).toBe(false)
+  })
+
+  test('SQLite file of an older version stays as it is', async () => {
+    const path = join(folder, 'older.db')
+    const db = new DatabaseSync(path)
+    db.exec(MIGRATIONS[0] ?? '')
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
+    variables = { ...variables, STORE_URL: `sqlite:${path}` }
+    const { ok, of } = await doctor()
+    expect(ok).toBe(true)
+    expect(of('store')).toMatchObject({
+      status: 'note',
+      message: expect.stringContaining('is of an older version: the next start moves it'),
+    })
+    expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
+    db.close()
   })
 
   test('SQLite file of another program; the other checks still run', async () => {
