@@ -104,13 +104,32 @@ function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: Ap
     html`<div class="panel message">
 <p>${adviceOf(error)}</p>
 <p><a class="button" href="${action.href}">${action.label}</a></p>
-<p class="fine">Request ${code(c.var.requestId)} · ${error.code}</p>
+<p class="fine">${requestOf(error, c)}</p>
 </div>`,
   )
 }
 
+/** Stands in a page for threads that an error keeps away. */
+export function noThreads(error: ServiceError, c: AppContext, more = ''): Html {
+  return html`<p class="empty" role="alert">Threads cannot be shown now: ${adviceOf(error)}${more}
+<small>${requestOf(error, c)}</small></p>`
+}
+
+/** Advice may ask for the request's id. */
+function requestOf({ code: name }: ServiceError, c: AppContext): Html {
+  return html`Request ${code(c.var.requestId)} · ${name}`
+}
+
+/** Gives a page that shows an error its status and its headers; the access log gets its reason. */
+export function showAs(error: ServiceError, c: AppContext): void {
+  c.error = error
+  c.status(CODES[error.code].status)
+  const wait = problemAnswer(error, c.var.requestId).headers['Retry-After']
+  if (wait !== undefined) c.header('Retry-After', wait)
+}
+
 /** Tells somebody at a page what happened and what to do now. */
-export function adviceOf(error: ServiceError): string {
+function adviceOf(error: ServiceError): string {
   if (error instanceof PageError) return error.advice
   const text = error.upstream === 'self-hosted' ? undefined : textOfCode(error.code)?.console
   return text ?? detailOf(error)

@@ -6,10 +6,11 @@ import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
+import { ServiceError } from '../../lib/errors.ts'
 import { parseThreadId } from '../../lib/ids.ts'
 import type { Action, View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
-import { orGone } from '../error-page.ts'
+import { noThreads, orGone, showAs } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
@@ -41,18 +42,39 @@ export function threadsPage({ answers, administer, addresses, workflows, now }: 
     const { after, trail, user, workflow } = queryOf(c, threadQuery)
     if (user !== undefined) knownUser(user)
     const walk = { user, workflow, after, limit: PAGE_ROWS, order: 'desc' } as const
-    const page = await administer.listThreads(adminRequest(c, readOptions(c)), walk)
+    const asked = administer.listThreads(adminRequest(c, readOptions(c)), walk)
+    const page = await asked.catch(refusedByWorkflow)
     const { root } = addresses
     const base = addressWith(`${root}/threads`, { user, workflow })
-    const older = page.has_more ? (page.last_id ?? undefined) : undefined
     const fields = html`${textField('user', 'User', user)}${workflowField(workflows, workflow)}`
     const whose = user && html`<p class="lead">${userLink(addresses, user)}</p>`
-    const content = html`${filterForm({ action: `${root}/threads`, label: 'Filter threads', fields })}${whose ?? ''}
+    const form = html`${filterForm({ action: `${root}/threads`, label: 'Filter threads', fields })}${whose ?? ''}`
+    const frame = { title: 'Threads', signIn, section: 'threads' } as const
+    if (page instanceof ServiceError) {
+      showAs(page, c)
+      return answers.page(
+        c,
+        frame,
+        html`${form}${noThreads(page, c, workflow ? '' : ONE_MAY_ANSWER)}`,
+      )
+    }
+    const older = page.has_more ? (page.last_id ?? undefined) : undefined
+    const content = html`${form}
 ${threadTable(page.data, { addresses, now: unixSeconds(now), users: true })}
 ${forwardPager({ base, after, trail, older })}`
-    return answers.page(c, { title: 'Threads', signIn, section: 'threads' }, content)
+    return answers.page(c, frame, content)
   }
 }
+
+/** Errors that another choice of a workflow can avoid, so the page keeps its form. */
+function refusedByWorkflow(error: unknown): ServiceError {
+  if (!(error instanceof ServiceError)) throw error
+  const isUpstream = error.upstream !== undefined || error.code.startsWith('upstream_')
+  if (!isUpstream && error.code !== 'workflow_not_allowed') throw error
+  return error
+}
+
+const ONE_MAY_ANSWER = ' The threads of one workflow may still be there: choose it above.'
 
 /** `GET /admin/threads/{id}`: the messages, from the beginning. */
 export function threadPage({ answers, administer, addresses, now }: PageParts): View {

@@ -12,7 +12,7 @@ import type { AuditEntry } from '../../registry/audit-entry.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
-import { adviceOf, PageError } from '../error-page.ts'
+import { noThreads, PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { actorName, badge, count, facts, longId, moment, panel } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
@@ -55,7 +55,7 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
 ${identitiesOf(sessions)}
 ${actionPanels(parts)}
 ${panel({ id: 'sessions', title: 'Sessions', content: sessionPart(sessions, { table: sessionRows, path: addresses.userPage(user) }), aside: all('/sessions?status=all&', 'sessions') })}
-${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { addresses, user, seconds }) })}
+${panel({ id: 'threads', title: 'Threads', content: threads instanceof ServiceError ? noThreads(threads, c) : threadSection(threads, { addresses, user, seconds }) })}
 ${panel({
   id: 'trail',
   title: 'Audit',
@@ -111,16 +111,13 @@ function sessionPart(
 }
 
 function threadSection(
-  threads: ThreadPage | ServiceError,
+  threads: ThreadPage,
   {
     addresses,
     user,
     seconds,
   }: { readonly addresses: Addresses; readonly user: UserId; readonly seconds: number },
 ): Html {
-  if (threads instanceof ServiceError) {
-    return html`<p class="empty">Threads cannot be shown now: ${adviceOf(threads)}</p>`
-  }
   const rows = threadTable(threads.data, { addresses, now: seconds, users: false })
   if (!threads.has_more) return rows
   const query = new URLSearchParams({ user })

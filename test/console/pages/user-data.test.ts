@@ -60,9 +60,21 @@ describe('threads', () => {
     const page = await browser.go(userPage())
     expect(page.status).toBe(200)
     expect(page.text).toContain('Threads cannot be shown now: OpenAI cannot be reached')
+    expect(page.text).toMatch(/Request *req_\w+ *· upstream_unavailable/)
     expect(page.text).toContain('Take access back')
     const thread = await browser.go(`${scene.console}/threads/cthr_0`)
     expect([thread.status, thread.headers.get('retry-after')]).toEqual([503, '2'])
+  })
+
+  test('of all workflows, while one of them is down, leave the form that chooses another', async () => {
+    scene.userData.failure = new ServiceError('upstream_unavailable', { reason: 'planted' })
+    const page = await browser.go(`${scene.console}/threads`)
+    expect([page.status, page.headers.get('retry-after')]).toEqual([503, '2'])
+    expect(page.text).toContain('Threads cannot be shown now: OpenAI cannot be reached')
+    expect(page.text).toContain('The threads of one workflow may still be there: choose it above.')
+    scene.userData.failure = undefined
+    const other = await browser.submit('/threads', { workflow: 'general' })
+    expect(other.status).toBe(200)
   })
 
   test('show all kinds of items as text, and follow no link', async () => {
