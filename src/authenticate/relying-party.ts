@@ -5,7 +5,7 @@ import * as oidc from 'openid-client'
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import { usableKeys } from '../lib/key-set.ts'
-import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
+import { isSecureUrl, mayBeLoopback } from '../lib/loopback.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { show } from '../lib/show.ts'
 import { USER_AGENT } from '../lib/version.ts'
@@ -117,11 +117,11 @@ const DEADLINE_MS = 5_000
  * @returns a function that throws `idp_unavailable`
  */
 function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFetch {
-  const local = isLoopback(issuer.hostname)
+  const local = mayBeLoopback(issuer.hostname)
   return async (address, { headers, method, body }) => {
     const url = new URL(address)
     try {
-      if (!isSecureUrl(url) || (isLoopback(url.hostname) && !local)) {
+      if (!isSecureUrl(url) || (mayBeLoopback(url.hostname) && !local)) {
         throw new Error('not an address for an identity provider')
       }
       const answer = await dispatcher.request({

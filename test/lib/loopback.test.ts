@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { unixSeconds } from '../../src/lib/clock.ts'
-import { isLoopback, isSecureUrl } from '../../src/lib/loopback.ts'
+import { isLoopback, isSecureUrl, mayBeLoopback } from '../../src/lib/loopback.ts'
 
 const hostOf = (host: string) => new URL(`http://${host}/`).hostname
 
@@ -28,6 +28,34 @@ describe('isLoopback', () => {
     '[fe80::1]',
     'login.acme.example',
   ])('%s may be another machine', (host) => expect(isLoopback(hostOf(host))).toBe(false))
+})
+
+describe('mayBeLoopback', () => {
+  test.each([
+    'localhost',
+    'localhost.',
+    'keys.localhost',
+    '127.0.0.1',
+    '[::1]',
+    '0.0.0.0',
+    '0',
+    '[::]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:127.1.2.3]',
+    '[::ffff:0.0.0.0]',
+    '[::ffff:0:127.0.0.1]',
+    '[::127.0.0.1]',
+  ])('%s can lead to this machine', (host) => expect(mayBeLoopback(hostOf(host))).toBe(true))
+
+  test.each([
+    'localhost.evil.example',
+    'evil-localhost',
+    '10.0.0.1',
+    '[::2]',
+    '[::ffff:10.0.0.1]',
+    '[fe80::1]',
+    '[64:ff9b::a00:1]',
+  ])('%s leads to another machine', (host) => expect(mayBeLoopback(hostOf(host))).toBe(false))
 })
 
 describe('isSecureUrl', () => {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
+import { isSecureUrl, mayBeLoopback } from '../../lib/loopback.ts'
 import { show } from '../../lib/show.ts'
 import { type FetchJson, isAbsent } from './fetch-json.ts'
 
@@ -73,7 +73,7 @@ function readAddress(text: string, issuer: URL, insecureHttp: boolean): URL {
   }
   if (url.username !== '' || url.password !== '') throw refused('jwks_uri holds credentials')
   // A provider on the network must not make us call a service of this machine.
-  if (isLoopback(url.hostname) && !isLoopback(issuer.hostname)) {
+  if (mayBeLoopback(url.hostname) && !mayBeLoopback(issuer.hostname)) {
     throw refused('jwks_uri is a loopback address')
   }
   return url

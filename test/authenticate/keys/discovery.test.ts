@@ -65,6 +65,7 @@ test.each<[string, string, unknown]>([
   ['jwks_uri on loopback', 'https://id.example', { jwks_uri: 'https://127.0.0.1/k' }],
   ['jwks_uri on localhost, http', 'https://id.example', { jwks_uri: 'http://localhost:1/k' }],
   ['jwks_uri on [::1]', 'https://id.example', { jwks_uri: 'https://[::1]/k' }],
+  ['jwks_uri on the address of no host', 'https://id.example', { jwks_uri: 'https://0.0.0.0/k' }],
   ['jwks_uri as a decimal address', 'https://id.example', { jwks_uri: 'http://2130706433/k' }],
   ['jwks_uri of a file', 'https://id.example', { jwks_uri: 'file:///etc/passwd' }],
   ['jwks_uri with credentials', 'https://id.example', { jwks_uri: 'https://a:b@id.example/k' }],
@@ -92,6 +93,15 @@ describe('insecure_http', () => {
     const { now } = stoppedClock()
     return createDiscovery({ issuer, fetchJson, insecureHttp: true, now }).keySetUrl()
   }
+
+  test.each(['127.0.0.1', '0.0.0.0', '[::]', '[::ffff:127.0.0.1]', 'keys.localhost', 'localhost.'])(
+    'a plain http issuer on the network must not name a key set on this machine: %s',
+    async (host) => {
+      const refused = { code: 'idp_unavailable' }
+      const asked = keySet('http://keycloak:8080/realms/app', `http://${host}:9200/k`)
+      await expect(asked).rejects.toMatchObject(refused)
+    },
+  )
 
   test('a plain http issuer may name a plain http key set', async () => {
     const url = await keySet('http://keycloak:8080/realms/app', 'http://keycloak:8080/k')
