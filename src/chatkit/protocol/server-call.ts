@@ -103,11 +103,11 @@ async function open(
     // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
     response.body.on('error', () => undefined)
     const encoding = (single(response.headers['content-encoding']) || 'identity').toLowerCase()
-    const type = single(response.headers['content-type']) ?? ''
+    const [type = ''] = (single(response.headers['content-type']) ?? '').split(';', 1)
     return {
       call,
       status: response.statusCode,
-      mediaType: encoding === 'identity' ? mediaTypeOf(type) : `encoded/${encoding}`,
+      mediaType: encoding === 'identity' ? type.trim().toLowerCase() : `encoded/${encoding}`,
       requestId: single(response.headers['x-request-id']),
       headers: response.headers,
       body: response.body,
@@ -226,10 +226,6 @@ function codeOf(status: number): ServerFaultCode {
   if (status === 429) return 'upstream_rate_limited'
   if (status >= 500) return 'upstream_unavailable'
   return status >= 400 ? 'upstream_rejected' : 'upstream_invalid_response'
-}
-
-function mediaTypeOf(header: string): string {
-  return (header.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
 
 function single(header: string | string[] | undefined): string | undefined {

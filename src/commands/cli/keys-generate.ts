@@ -1,6 +1,6 @@
 // `keys generate`: makes signing keys, random keys, and API keys for backends.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../chatkit/signing/private-keys.ts'
@@ -73,7 +73,7 @@ async function generate(io: Io, { use, alg, output, json = false }: Options): Pr
   }
   const shown = {
     ...(output === undefined && { key }),
-    ...(use === 'api' && { sha256: digestOf(key) }),
+    ...(use === 'api' && { sha256: `sha256:${hash('sha256', key)}` }),
   }
   // A JWK set is JSON already.
   await (json && use !== 'signing' ? printJson(io, shown) : printKey(io, shown))
@@ -86,10 +86,6 @@ async function printKey(io: Io, { key, sha256 }: { key?: string; sha256?: string
   await print(io, `  - { id: my-backend, sha256: '${sha256}' }`)
   const once = key === undefined ? '' : ' The key is shown only now.'
   remark(io, `The entry goes under api_keys in the config, with an id of your choice.${once}`)
-}
-
-function digestOf(key: string): string {
-  return `sha256:${createHash('sha256').update(key).digest('hex')}`
 }
 
 function newSecret(use: Options['use']): string {

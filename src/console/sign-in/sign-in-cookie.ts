@@ -1,7 +1,7 @@
 // Keeps an admin's sign-in to the console in an encrypted cookie. It ends with the next sign-in, after some
 // time without use, and with a sign-out, logout or block.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { AdminSettings, ConsoleSettings, Settings } from '../../config/settings.ts'
 import { selfOf } from '../../http/authentication.ts'
@@ -84,8 +84,8 @@ export function createSignInCookie({
   const idleSeconds = settings.idleMinutes * 60
   // An admin who signed in under another rule must sign in again, because the rule may have become stricter.
   const userRule = issuers.find(({ issuer }) => issuer === settings.issuer)?.user.source
-  const { issuer: at, clientId } = settings
-  const rule = digestOf([admins.when.source, admins.issuers, at, clientId, userRule])
+  const rules = [admins.when.source, admins.issuers, settings.issuer, settings.clientId, userRule]
+  const rule = hash('sha256', JSON.stringify(rules), 'base64url')
   const identityOfKept = ({ actor, sid }: Kept) => {
     const { issuer } = settings
     return identityOf({ issuer, subject: actor.slice(issuer.length + 1), sid })
@@ -182,8 +182,4 @@ function createEnds({
       return loggedOutAt ?? 0
     },
   }
-}
-
-function digestOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('base64url')
 }

@@ -68,7 +68,10 @@ export function createProvider({
     extraTokenClaims: (_context: unknown, token: AccessToken) =>
       accessTokenClaims(provider, accounts, token),
     loadExistingGrant: (context: KoaContext) => grantEverything(context, resourceOf(audience)),
-    interactions: { policy: withoutConsent(), url: interactionUrl },
+    interactions: {
+      policy: withoutConsent(),
+      url: (_context: unknown, { uid }: { readonly uid: string }) => SIGN_IN_PATH + uid,
+    },
     clientBasedCORS: (_context: unknown, origin: string) =>
       URL.canParse(origin) && isLoopback(new URL(origin).hostname),
     // oidc-provider's own dispatcher refuses loopback addresses, which are the only ones here.
@@ -144,10 +147,6 @@ function withoutConsent() {
   const policy = interactionPolicy()
   policy.remove('consent')
   return policy
-}
-
-function interactionUrl(_context: unknown, { uid }: { readonly uid: string }): string {
-  return SIGN_IN_PATH + uid
 }
 
 async function grantEverything({ oidc }: KoaContext, resource: string): Promise<Grant> {

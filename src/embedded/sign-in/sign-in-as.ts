@@ -1,6 +1,6 @@
 // Signs a person in and out at the embedded sign-in, as a browser would.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type Browser, createBrowser } from './browser.ts'
 import type { SignInServer } from './sign-in.ts'
@@ -55,7 +55,7 @@ async function authorize(
     redirect_uri: redirectUri,
     scope: 'openid profile chat',
     state,
-    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge: hash('sha256', verifier, 'base64url'),
     code_challenge_method: 'S256',
   })
   const page = await browser.visit(`${signIn.issuer}/auth?${query}`, {

@@ -1,6 +1,6 @@
 // Serves the browser helper: the script without its comments, its types, and both as an npm package.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Handler } from 'hono'
 import { z } from 'zod'
@@ -97,10 +97,13 @@ interface ServedFile {
 }
 
 function answerFile({ type, make, saveAs, mayBeKept = false }: ServedFile): Handler<AppEnv> {
-  let made: { readonly body: string | Buffer<ArrayBuffer>; readonly tag: string } | undefined
+  let body: string | Buffer<ArrayBuffer> | undefined
+  let tag = ''
   return (c) => {
-    made ??= tagged(make())
-    const { body, tag } = made
+    if (body === undefined) {
+      body = make()
+      tag = `"${hash('sha256', body, 'base64url')}"`
+    }
     if (mayBeKept) c.header('Cache-Control', 'public, max-age=300')
     c.header('Vary', 'Origin')
     c.header('ETag', tag)
@@ -111,10 +114,6 @@ function answerFile({ type, make, saveAs, mayBeKept = false }: ServedFile): Hand
     if (saveAs !== undefined) c.header('Content-Disposition', `attachment; filename="${saveAs}"`)
     return c.body(body)
   }
-}
-
-function tagged(body: string | Buffer<ArrayBuffer>) {
-  return { body, tag: `"${createHash('sha256').update(body).digest('base64url')}"` }
 }
 
 /** @param source - a script whose comments all stand on lines of their own */

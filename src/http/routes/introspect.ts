@@ -1,7 +1,7 @@
 // Lets self-hosted servers verify tokens that we sign: with our public keys (RFC 7517), or by asking whether a
 // client secret is live and who its user is (RFC 7662).
 
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
 import { z } from 'zod'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
@@ -231,7 +231,7 @@ function clientWith(
   clients: Settings['introspectionClients'],
 ): IntrospectionClient | undefined {
   const client = clients.find(({ id }) => id === name)
-  const given = createHash('sha256').update(secret).digest()
+  const given = hash('sha256', secret, 'buffer')
   // Compares even when there is no such client, so that the time does not reveal which ids exist.
   const wanted = Buffer.from(client?.secretSha256 ?? '0'.repeat(64), 'hex')
   return timingSafeEqual(given, wanted) ? client : undefined

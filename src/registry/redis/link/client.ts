@@ -1,5 +1,5 @@
 // Connects to the one Redis server that holds our keys, and computes the SHA-1 by which Redis knows a script.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { RedisClient } from '@redis/client'
 import { z } from 'zod'
 import type { Secret } from '../../../lib/secret.ts'
@@ -136,5 +136,5 @@ export interface Script {
  * @param text - Lua; its keys are made from `KEYS[1]`, which is {@link HASH_TAG}
  */
 export function script(text: string): Script {
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
+  return { text, sha: hash('sha1', text) }
 }
