@@ -252,6 +252,29 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
+  test('charts that get no more data say why', async () => {
+    const path = '/admin/figures.json'
+    const expectedFailures = [`ERR_INTERNET_DISCONNECTED ${path}`, `401 ${path}`]
+    const page = await signedIn({ expectedFailures })
+    await page.clock.install()
+    await page.goto(`${scene.console}/figures`)
+    const says = (text: string) =>
+      expect
+        .poll(async () => {
+          await page.clock.runFor(10_000)
+          return page.locator('#stale').innerText()
+        })
+        .toBe(text)
+    await says('')
+    await page.context().setOffline(true)
+    await says('The service does not answer. The charts stand still until it does.')
+    await page.context().setOffline(false)
+    await says('')
+    await open?.context.clearCookies()
+    await says('Your sign-in has ended, so the charts stand still. Load this page again.')
+    await expectAccessible(page)
+  })
+
   test('a search without an answer shows no results of another search', async () => {
     const page = await signedIn({ expectedFailures: ['ERR_INTERNET_DISCONNECTED /admin/users'] })
     await page.goto(`${scene.console}/users`)

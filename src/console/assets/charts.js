@@ -29,20 +29,32 @@ if (charts !== null) {
   addEventListener('resize', () => latest && draw(charts, latest))
 }
 
+/** Charts that stand still must not look like the present. */
+function sayStale(text) {
+  const note = document.getElementById('stale')
+  note.textContent = text
+  note.hidden = text === ''
+}
+
 async function keepDrawing(element) {
+  let stale = 'The service does not answer. The charts stand still until it does.'
   try {
     const response = await fetch(element.dataset.source, {
       headers: { accept: 'application/json' },
     })
-    // The sign-in has ended: the charts stay as drawn, and no more data is requested.
-    if (response.status === 401) return
+    if (response.status === 401) {
+      sayStale('Your sign-in has ended, so the charts stand still. Load this page again.')
+      return
+    }
     if (response.ok) {
       latest = await response.json()
       draw(element, latest)
+      stale = ''
     }
   } catch {
     // The service is not reachable; the next round tries again.
   }
+  sayStale(stale)
   setTimeout(() => void keepDrawing(element), AGAIN_MS)
 }
 

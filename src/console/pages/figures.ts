@@ -35,6 +35,7 @@ export function figuresPage({ answers, figures, addresses }: PageParts): View {
     const { root } = addresses
     const content = html`<nav class="ranges" aria-label="Range"><ul>${rangeLinks(root, range)}</ul></nav>
 <p class="fine">Each figure counts all instances, in intervals of ${PER[range]} that have ended. Each instance writes its own figures once a minute. If one instance could not write, its share is missing; if none could, there is a gap. p50 and p95 are estimates, because calls are counted in 12 classes from 5 ms to 8 s. Prometheus has the figures of each instance.</p>
+<p id="stale" class="notice bad" role="status" hidden></p>
 <div class="charts" id="charts" data-source="${root}/figures.json?range=${range}" hidden>${CHARTS.map(chart)}</div>
 ${panel({ id: 'rows', title: ROWS[range].title, content: figuresTable(samples, range) })}
 ${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(countsOf(samples).codes) })}`
