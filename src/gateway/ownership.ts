@@ -96,7 +96,7 @@ export function createOwnership({
 export async function requireOwn(
   ownership: Pick<GatewayOwnership, 'ownersOf'>,
   call: Call,
-  ids: Omit<RequestIds, 'items'> & { readonly shows?: string | undefined },
+  ids: Omit<RequestIds, 'items' | 'otherSpelling'> & { readonly shows?: string | undefined },
 ): Promise<Thing | undefined> {
   const { workflow, session } = call
   const named = thingsOf(ids)

@@ -18,6 +18,7 @@ import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
 import type { HeldMemory } from '../lib/shares/memory-budget.ts'
+import { show } from '../lib/show.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AnswerEvents } from './event-answer.ts'
 import type { createTakeDownload } from './files/downloads.ts'
@@ -35,6 +36,8 @@ import type { Shares } from './shares.ts'
 const MAX_DEPTH = 64
 /** From so many ids in the application's own data on, the requests of one user wait for each other. */
 const MANY_IDS = 256
+/** Types of requests with a user's message, which servers show as it came. */
+const MESSAGES: readonly string[] = ['threads.create', 'threads.add_user_message']
 /** Most addresses of files in a message, because each has to be parsed. The protocol has none there. */
 const MAX_FILES = 100
 
@@ -220,9 +223,19 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
       detail: 'A message must not name files at the ChatKit server by their address.',
     })
   }
-  if (parsed.known || allowUnknownTypes) return { bytes, parsed, ids: idsOf(parsed) }
-  throw new ServiceError('invalid_request', {
-    reason: 'a request of an unknown type',
-    detail: 'The type of this request is not one of the ChatKit protocol.',
-  })
+  if (!parsed.known && !allowUnknownTypes) {
+    throw new ServiceError('invalid_request', {
+      reason: 'a request of an unknown type',
+      detail: 'The type of this request is not one of the ChatKit protocol.',
+    })
+  }
+  const ids = idsOf(parsed)
+  // Servers in Go read names without regard to case, so such a field would name a file that was not seen above.
+  if (MESSAGES.includes(parsed.request.type) && ids.otherSpelling !== undefined) {
+    throw new ServiceError('invalid_request', {
+      reason: `a message with the field ${show(ids.otherSpelling)}, which differs from one of the protocol only in its spelling`,
+      detail: 'A field of this message differs from one of the protocol only in its spelling.',
+    })
+  }
+  return { bytes, parsed, ids }
 }

@@ -434,6 +434,9 @@ test('a thread’s items at /v1/threads show no address of the server, and other
   expect(own).toContain('A generated picture.')
 })
 
+/** Params with a message of this one part. */
+const part = (content: Json): Json => ({ input: { ...input('hi'), content: [content] } })
+
 describe('a message that names an address itself, which a server may show as it came', () => {
   const send = (content: Json, type: string) => {
     const params = { thread_id: 'thr_1', input: { ...input('hi'), content: [content] } }
@@ -458,6 +461,28 @@ describe('a message that names an address itself, which a server may show as it 
     },
   )
 
+  test.each<[string, Json]>([
+    ['Input', { Input: { content: [{ type: 'image', url: '/secret.png' }] } }],
+    ['Content', { input: { ...input('hi'), Content: [{ type: 'image', url: '/secret.png' }] } }],
+    ['URL', part({ type: 'image', URL: '/secret.png' })],
+    ['Type', part({ type: 'input_text', text: 'x', Type: 'image', url: '/secret.png' })],
+    ['Image', part({ type: 'input_text', text: 'x', Image: { url: '/secret.png' } })],
+    ['imageUrl', part({ type: 'input_image', imageUrl: '/secret.png' })],
+    ['\u017frc', part({ type: 'image', '\u017frc': '/secret.png' })],
+    ['Data', part({ type: 'input_tag', Data: { URL: '/secret.png' } })],
+  ])(
+    'is refused with %s, which a server in Go reads as the field of the protocol',
+    async (_name, more) => {
+      const { alice, seen } = await startFiles()
+      const asked = await alice(['threads.create', { input: input('hi'), ...more }])
+      expectProblem(await answerOf(asked), 400, 'invalid_request')
+      const added = { thread_id: 'thr_1', input: input('hi'), ...more }
+      const answer = await answerOf(await alice(['threads.add_user_message', added]))
+      expectProblem(answer, 400, 'invalid_request')
+      expect(seen).toEqual([])
+    },
+  )
+
   test('is refused with more addresses than can be parsed in a moment', async () => {
     const { alice, seen } = await startFiles()
     const pictures = (count: number) => {
@@ -477,6 +502,7 @@ describe('a message that names an address itself, which a server may show as it 
     const parts = [
       { type: 'input_text', text: `${origin}/files/1.png` },
       { type: 'input_tag', id: 'a', text: 'x', data: { url: `${origin}/files/1.png` } },
+      { type: 'input_tag', id: 'a', text: 'x', data: { URL: `${origin}/files/1.png`, Type: 1 } },
       { type: 'input_image', image_url: 'https://elsewhere.example/1.png' },
       { type: 'input_image', image_url: 'data:image/png;base64,AAAA' },
     ]

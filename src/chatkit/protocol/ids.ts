@@ -23,6 +23,11 @@ export interface RequestIds {
     readonly threads: readonly string[]
     readonly attachments: readonly string[]
   }
+  /**
+   * A name outside the application's own data that a lenient server takes for one of the fields in which a message
+   * can name a file: `URL`, `imageUrl`.
+   */
+  readonly otherSpelling: string | undefined
 }
 
 /** Stands for an id that cannot be told. No store holds it, so nobody owns it. */
@@ -45,6 +50,15 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['itemids', 'items'],
 ])
 
+/** The exact names of the fields in which a message can name a file, by their plain names. */
+const FILE_NAMES: ReadonlyMap<string, string> = new Map(
+  [
+    ...['input', 'content', 'type', 'image', 'url', 'image_url', 'preview_url', 'src', 'favicon'],
+    ...['annotation', 'annotations', 'source', 'sources', 'widget', 'component', 'task', 'tasks'],
+    ...['workflow', 'items', 'upload_url', 'upload_descriptor', 'attachments'],
+  ].map((name) => [plainName(name), name]),
+)
+
 /** @param name - of a field, however it is spelt */
 export function isIdName(name: string): boolean {
   return KINDS.has(plainName(name))
@@ -64,11 +78,14 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
   const named = emptyFinds()
   const mentioned = emptyFinds()
   const free = freeFormOf(parsed)
+  let otherSpelling: string | undefined
   const walk = (node: unknown, into: Found): void => {
     if (!isObject(node)) return
     const found = free.has(node) ? mentioned : into
     for (const [key, value] of Object.entries(node)) {
-      const kind = KINDS.get(nameOf(key))
+      const name = nameOf(key)
+      if (found === named && (FILE_NAMES.get(name) ?? key) !== key) otherSpelling ??= key
+      const kind = KINDS.get(name)
       if (kind !== undefined) take(value, found[kind], named.threads)
       walk(value, found)
     }
@@ -81,6 +98,7 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
     attachments: [...named.attachments],
     items: [...named.items],
     mentioned: { threads: [...mentioned.threads], attachments: [...mentioned.attachments] },
+    otherSpelling,
   }
 }
 
