@@ -142,7 +142,7 @@ export function refuseOwn(
   if (!users.includes(ownUser) && !users.includes(actor)) return
   throw new ServiceError('invalid_request', {
     reason: 'an admin who blocks themselves',
-    detail: 'You cannot block yourself. Ask another admin.',
+    detail: 'You cannot block yourself, and an erase blocks. Ask another admin.',
   })
 }
 

@@ -252,6 +252,13 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
+  test('a button that may not copy says so, also to a screen reader', async () => {
+    const page = await signedIn()
+    await page.goto(`${scene.console}/user?user=alice`)
+    await page.getByRole('button', { name: /^Copy http/ }).click()
+    await page.getByRole('button', { name: 'Not copied: select the text' }).waitFor()
+  })
+
   test('charts that get no more data say why', async () => {
     const path = '/admin/figures.json'
     const expectedFailures = [`ERR_INTERNET_DISCONNECTED ${path}`, `401 ${path}`]

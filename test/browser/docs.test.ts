@@ -177,6 +177,13 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     expect(copied).toBe(await block.locator('code').textContent())
   })
 
+  test('a browser that does not let a page copy is said to', async () => {
+    const page = await open('/docs/html')
+    const block = page.locator('.code').first()
+    await block.getByRole('button', { name: 'Copy' }).click()
+    await block.getByRole('button', { name: 'Not copied: select the text' }).waitFor()
+  })
+
   test('without script: reads, searches, and follows what was found', async () => {
     const page = await open('/docs', { javaScriptEnabled: false })
     await page.getByRole('searchbox', { name: 'Search the docs' }).fill('token expired')

@@ -99,8 +99,11 @@ function addCopyButton(block) {
   const button = make('button', { className: 'copy quiet small', textContent: 'Copy' })
   button.ariaLive = 'polite'
   button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(block.querySelector('code').textContent)
-    button.textContent = 'Copied'
+    const done = navigator.clipboard.writeText(block.querySelector('code').textContent)
+    button.textContent = await done.then(
+      () => 'Copied',
+      () => 'Not copied: select the text',
+    )
     setTimeout(() => {
       button.textContent = 'Copy'
     }, COPIED_MS)
