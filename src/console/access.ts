@@ -5,7 +5,7 @@ import type { Handler } from 'hono'
 import { html } from 'hono/html'
 import { readText } from '../http/body.ts'
 import type { AppContext, AppEnv } from '../http/context.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE } from '../lib/header-patterns.ts'
 import type { Addresses } from './addresses.ts'
 import { explain, PageError, setConsoleHeaders } from './error-page.ts'
@@ -97,19 +97,22 @@ export function createConsoleAccess({
         if (signIn === undefined) throw signedOut(addresses, c)
         return view(c, signIn)
       }),
-    /** For admins who send a form. A form sent after the end of the sign-in leads to `whenEnded`, if there is one. */
+    /** For admins who send a form. The sign-out has `whenEnded`: sent after the end of the sign-in, it leads there. */
     action: (action: Action, whenEnded?: `/${string}`): Handler<AppEnv> =>
-      withErrorPage(async (c) => {
-        checkOrigin(c, addresses)
-        const signIn = await signedIn(c)
-        if (signIn === undefined && whenEnded !== undefined) {
-          return c.redirect(addresses.root + whenEnded, 303)
-        }
-        if (signIn === undefined) throw signedOut(addresses, c)
-        const form = await readForm(c)
-        checkToken(form, signIn)
-        return action(c, { signIn, form })
-      }),
+      withErrorPage(
+        async (c) => {
+          checkOrigin(c, addresses)
+          const signIn = await signedIn(c)
+          if (signIn === undefined && whenEnded !== undefined) {
+            return c.redirect(addresses.root + whenEnded, 303)
+          }
+          if (signIn === undefined) throw signedOut(addresses, c)
+          const form = await readForm(c)
+          checkToken(form, signIn)
+          return action(c, { signIn, form })
+        },
+        (error, c) => explainTo(whenEnded === undefined ? error : ofSignOut(error), c),
+      ),
   }
 }
 
@@ -154,6 +157,18 @@ function signedOut(addresses: Addresses, c: AppContext): PageError {
     advice:
       'Nothing was done: the form came after the end of your sign-in. Sign in again, and send it once more.',
     action: { href: signInAddress(addresses, to), label: 'Sign in again and go back' },
+  })
+}
+
+/** A sign-out that could not be recorded must not look done. */
+function ofSignOut(cause: Error): Error {
+  if (!isCode(cause, 'store_unavailable')) return cause
+  return new PageError('store_unavailable', {
+    reason: 'the store went away in a sign-out',
+    cause,
+    heading: 'You may still be signed in',
+    advice:
+      'The session store does not answer, so the sign-out could not be recorded. Go back to the console in a moment and sign out again, before you leave this browser to somebody else.',
   })
 }
 

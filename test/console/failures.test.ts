@@ -66,6 +66,18 @@ describe('while the store is down', () => {
     expect((await browser.submit('/revoke')).text).toContain('1 session cancelled; no block')
   })
 
+  test('a sign-out says that it was not recorded, and can be repeated', async () => {
+    const browser = await (await start()).signedIn()
+    scene.registry.failing.add('*')
+    const page = await browser.submit('/sign-out')
+    expect([page.status, page.headers.get('retry-after')]).toEqual([503, '2'])
+    expect(page.text).toContain('You may still be signed in')
+    scene.registry.failing.clear()
+    await browser.go(scene.console)
+    expect((await browser.submit('/sign-out')).text).toContain('You are signed out')
+    expect((await browser.send(scene.console)).status).toBe(303)
+  })
+
   test('nothing is shown that cannot be audited', async () => {
     const browser = await (await start()).signedIn()
     await scene.mint('alice')
