@@ -156,6 +156,11 @@ async function createUpstream(
 function endedByRecord(outcome: RecordOutcome, max: number): readonly SessionRecord[] {
   if (outcome.kind === 'recorded') return outcome.ended
   if (outcome.kind === 'full') throw full(max)
+  if (outcome.kind === 'taken') {
+    throw new ServiceError('upstream_invalid_response', {
+      reason: 'an id that another session has',
+    })
+  }
   throw new ServiceError('user_blocked', { reason: 'revoked while the session was being created' })
 }
 

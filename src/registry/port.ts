@@ -67,8 +67,8 @@ export interface Registry {
    * towards the cap. A hosted one becomes `cancelling`. A self-hosted one becomes `replaced` without an
    * outbox entry: it accepts no new request, and its running answers go on.
    *
-   * Repeated with the same session, it changes nothing and answers `recorded`, or `blocked` if the
-   * session is no longer `active`. Throws `internal_error` if another session has this id.
+   * Repeated with the same session, it changes nothing and answers `recorded`, or `blocked` if the session is no
+   * longer `active`. If an ended session of another time, or another session, has this id, it answers `taken`.
    */
   record(entry: NewEntry): Promise<RecordOutcome>
   /**

@@ -93,6 +93,8 @@ export type RecordOutcome =
   | { readonly kind: 'recorded'; readonly ended: readonly SessionRecord[] }
   | { readonly kind: 'blocked' }
   | { readonly kind: 'full' }
+  /** Another session has this id, or the upstream gave out the id of one that has ended. */
+  | { readonly kind: 'taken' }
 
 export interface UserRevoke {
   readonly user: UserId

@@ -99,11 +99,19 @@ export function mintSuite({ registry }: Suite): void {
       await registry.record(entry({ id: 's1' }))
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'recorded', ended: [] })
       expect((await registry.listSessions(query()))?.data).toHaveLength(1)
-      await expect(registry.record(entry({ id: 's1', user: 'bob' }))).rejects.toMatchObject({
-        code: 'internal_error',
-      })
       await registry.beginCancel('s1', NOW)
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'blocked' })
+    })
+
+    it('writes nothing when its id is that of another session, or of an ended one', async () => {
+      await registry.record(entry({ id: 's1' }))
+      expect(await registry.record(entry({ id: 's1', user: 'bob' }))).toEqual({ kind: 'taken' })
+      const secretHash = hashOf('another secret')
+      expect(await registry.record(entry({ id: 's1', secretHash }))).toEqual({ kind: 'taken' })
+      await registry.beginCancel('s1', NOW)
+      const again = entry({ id: 's1', createdAt: NOW + 1 })
+      expect(await registry.record(again)).toEqual({ kind: 'taken' })
+      expect(await registry.getSession('s1')).toMatchObject({ user: 'alice', createdAt: NOW })
     })
   })
 

@@ -106,6 +106,19 @@ describe('an answer that is no session for this user', () => {
     },
   )
 
+  test.each(['alice', 'bob'])('the id of a session that alice had, for %s: 502', async (user) => {
+    const made = { id: 'cksess_made' }
+    upstream.creates = [
+      { kind: 'ok', changes: made },
+      { kind: 'ok', changes: made },
+    ]
+    expect((await mint()).status).toBe(200)
+    expect(await refused(service, service.mint(tokenFor(user)))).toMatchObject({
+      status: 502,
+      code: 'upstream_invalid_response',
+    })
+  })
+
   test('the cancel of such a session is tried again when it fails', async () => {
     upstream.creates = [{ kind: 'ok', changes: { id: 'cksess_made', user: 'mallory' } }]
     upstream.cancels = [answer(500), { kind: 'ok' }]

@@ -1,6 +1,5 @@
 // Records a new session in Redis, and ends the sessions that it replaces or evicts.
 import { z } from 'zod'
-import { ServiceError } from '../../lib/errors.ts'
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
@@ -25,8 +24,9 @@ local id, user = new.id, new.user
 local live = key('live', user)
 
 local function repeated(known)
-  if known.user ~= user or known.secret_hash ~= new.secret_hash then return { 'taken' } end
-  return known.status == 'active' and { 'recorded', {} } or { 'blocked' }
+  local same = known.user == user and known.secret_hash == new.secret_hash
+  if same and known.status == 'active' then return { 'recorded', {} } end
+  return { same and known.created_at == new.created_at and 'blocked' or 'taken' }
 end
 
 local function session_to_replace()
@@ -91,9 +91,6 @@ export async function record(link: Link, entry: NewEntry): Promise<RecordOutcome
   const step = [now, generation, cap.max, cap.whenFull, replaces ?? '', due, minterOf(session)]
   const args = [...step, ...seenArgs(session), ...fieldsOf(session)]
   const [kind, ended] = await link.run(RECORD, args, (answer) => reply.parse(answer))
-  if (kind === 'taken') {
-    throw new ServiceError('internal_error', { reason: 'session id is taken by another session' })
-  }
   return kind === 'recorded' ? { kind, ended } : { kind }
 }
 

@@ -1,5 +1,4 @@
 // Records, finds and ends sessions in SQLite; revokes and blocks users.
-import { ServiceError } from '../../lib/errors.ts'
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {
@@ -140,10 +139,9 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
 }
 
 function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
-  if (known.user !== session.user || known.secretHash !== session.secretHash) {
-    throw new ServiceError('internal_error', { reason: 'session id is taken by another session' })
-  }
-  return known.status === 'active' ? { kind: 'recorded', ended: [] } : { kind: 'blocked' }
+  const same = known.user === session.user && known.secretHash === session.secretHash
+  if (same && known.status === 'active') return { kind: 'recorded', ended: [] }
+  return { kind: same && known.createdAt === session.createdAt ? 'blocked' : 'taken' }
 }
 
 function insert(sql: Sql, of: SessionRecord): void {
