@@ -89,7 +89,7 @@ async function readSetupOrExit(): Promise<Setup> {
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     const { signingKeyProblems } = await import('./chatkit/signing/signing-keys.ts')
-    const more = await signingKeyProblems(error.signingKeys?.())
+    const more = signingKeyProblems(error.signingKeys?.())
     return exit(EX_CONFIG, [...error.problems, ...more].join('\n'))
   }
 }

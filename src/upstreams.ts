@@ -86,7 +86,7 @@ async function signingKeysOf({
   const made = used && publicUrl !== undefined && store.kind !== 'redis'
   if (signingKeys === undefined && !made) return undefined
   const { openSigningKeys } = await import('./chatkit/signing/signing-keys.ts')
-  const keep = (bytes: Uint8Array) => registry.keptKey('signing-keys', () => bytes)
+  const keep = (make: () => Uint8Array) => registry.keptKey('signing-keys', make)
   return openSigningKeys(signingKeys?.(), keep)
 }
 

@@ -15,8 +15,8 @@ const PAYLOAD = {
   truncated: false,
 }
 
-const keys = await readSigningKeys(await makeSigningKeys(), 'test')
-const others = await readSigningKeys(await makeSigningKeys('EdDSA'), 'test')
+const keys = readSigningKeys(makeSigningKeys(), 'test')
+const others = readSigningKeys(makeSigningKeys('EdDSA'), 'test')
 const receipt = keys.sign(PAYLOAD, RECEIPT_TYPE)
 
 const refused = (jws: string, issuer = ISSUER) =>

@@ -32,12 +32,12 @@ let keys: SigningKeys
 let foreign: SigningKeys
 const others = new Map<SigningAlgorithm, SigningKeys>()
 beforeAll(async () => {
-  keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  keys = readSigningKeys(makeSigningKeys(), 'test')
   for (const alg of SIGNING_ALGORITHMS) {
-    others.set(alg, await readSigningKeys(await makeSigningKeys(alg), 'test'))
+    others.set(alg, readSigningKeys(makeSigningKeys(alg), 'test'))
   }
   const published = [keys, ...others.values()].flatMap((set) => set.publicKeys.keys)
-  foreign = await readSigningKeys(await makeSigningKeys(), 'test')
+  foreign = readSigningKeys(makeSigningKeys(), 'test')
   keyServer = createServer((request, response) => {
     const found = request.url === '/.well-known/jwks.json'
     response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })

@@ -42,7 +42,7 @@ const bad: Record<string, (good: string, id: string) => string | Promise<string>
   'with another issuer': async (_good, sid) =>
     scene.keys.sign(claims({ sid, iss: 'https://evil.example' }), CLIENT_SECRET_TYPE),
   'signed with another key': async (_good, sid) =>
-    (await readSigningKeys(await makeSigningKeys(), 't')).sign(claims({ sid }), CLIENT_SECRET_TYPE),
+    readSigningKeys(makeSigningKeys(), 't').sign(claims({ sid }), CLIENT_SECRET_TYPE),
   'of another user’s session': (_good, sid) =>
     scene.keys.sign(claims({ sid, sub: 'bob' }), CLIENT_SECRET_TYPE),
   'of a session of another workflow': async () => {

@@ -89,7 +89,7 @@ export interface SessionParts {
 /** The gateway over real HTTP in front of a sample server, and sessions in a registry in memory. */
 export async function startScene(options: SceneOptions = {}) {
   const sample = await startChatKitServer({ port: 0, wordMs: options.wordMs ?? 0 })
-  const keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  const keys = readSigningKeys(makeSigningKeys(), 'test')
   const registry = options.registry ?? createSqliteRegistry({ path: ':memory:' })
   const dispatcher = connectToAny(() => undefined, { allowH2: false })
   const lines: Record<string, unknown>[] = []

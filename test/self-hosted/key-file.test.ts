@@ -19,7 +19,7 @@ let path: string
 const running = forEachTest(async () => {
   folder = scratchFolder()
   path = join(folder, 'keys.json')
-  writeFileSync(path, await makeSigningKeys())
+  writeFileSync(path, makeSigningKeys())
   return startService({ config, env: { PUBLIC_URL, SIGNING_KEY_FILE: path } })
 })
 
@@ -43,7 +43,7 @@ async function gatewayStatus(secret: string) {
 }
 
 const signWith = async (text: string, claims: JWTPayload, type = CLIENT_SECRET_TYPE) =>
-  (await readSigningKeys(text, 'test')).sign(claims, type)
+  readSigningKeys(text, 'test').sign(claims, type)
 
 test('only a client secret that was handed out is accepted, whatever else is signed with the same key', async () => {
   const minted = await helpdeskSecret(running)
@@ -75,7 +75,7 @@ test('after a rotation of the key file old client secrets hold, and new ones com
   const old = await helpdeskSecret(before)
   await before.close()
   const { keys: oldKeys } = JSON.parse(readFileSync(path, 'utf8'))
-  const { keys: newKeys } = JSON.parse(await makeSigningKeys())
+  const { keys: newKeys } = JSON.parse(makeSigningKeys())
   const next = join(folder, 'next.json')
   writeFileSync(next, JSON.stringify({ keys: [...newKeys, ...oldKeys] }))
   const after = await startService({ config, env: { ...env, SIGNING_KEY_FILE: next } })

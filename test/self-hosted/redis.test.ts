@@ -22,7 +22,7 @@ describe.runIf(wantsRedis())('two instances that share Redis and a key file', ()
   const folder = scratchFolder()
   beforeAll(async () => {
     const SIGNING_KEY_FILE = join(folder, 'keys.json')
-    writeFileSync(SIGNING_KEY_FILE, await makeSigningKeys())
+    writeFileSync(SIGNING_KEY_FILE, makeSigningKeys())
     sample = await startChatKitServer({ port: 0, wordMs: 5 })
     const env = { STORE_URL: redis.url, SIGNING_KEY_FILE }
     ;[here, there] = await Promise.all([

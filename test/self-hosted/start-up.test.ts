@@ -42,7 +42,7 @@ test('a self-hosted workflow needs PUBLIC_URL', () => {
 test('a self-hosted workflow needs SIGNING_KEY_FILE with Redis, and with Redis only', async () => {
   const redis = { STORE_URL: 'redis://127.0.0.1:9', PUBLIC_URL }
   expect(problems(redis)).toEqual([expect.stringMatching(/^SIGNING_KEY_FILE: needed with Redis/)])
-  const file = fileWith('good.json', await makeSigningKeys())
+  const file = fileWith('good.json', makeSigningKeys())
   expect(problems({ ...redis, SIGNING_KEY_FILE: file })).toEqual([])
   expect(problems({ STORE_URL: 'sqlite:x.db', PUBLIC_URL })).toEqual([])
 })

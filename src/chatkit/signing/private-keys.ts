@@ -5,6 +5,7 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  hash as digest,
   hkdfSync,
   type KeyObject,
   type SignKeyObjectInput,
@@ -12,8 +13,6 @@ import {
   verify,
 } from 'node:crypto'
 import type { JWK } from 'jose'
-import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
-import { importJWK } from 'jose/key/import'
 import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
 
@@ -88,8 +87,8 @@ const HOW = 'as npx chatkit-mint keys generate makes one'
  * @param source - names the origin of the text in messages
  * @throws `UnusableSettingError`, which never holds a part of a key
  */
-export function readPrivateKeys(text: string, source: string): Promise<PrivateSigningKey[]> {
-  return Promise.all(parse(text, source).map((jwk) => importKey(jwk, source)))
+export function readPrivateKeys(text: string, source: string): PrivateSigningKey[] {
+  return parse(text, source).map((jwk) => importKey(jwk, source))
 }
 
 function parse(text: string, source: string): PrivateKey[] {
@@ -107,14 +106,13 @@ function parse(text: string, source: string): PrivateKey[] {
   )
 }
 
-async function importKey(jwk: PrivateKey, source: string): Promise<PrivateSigningKey> {
+function importKey(jwk: PrivateKey, source: string): PrivateSigningKey {
   const { alg, d } = jwk
   const { shared, secretParts } = membersOf(jwk)
-  const id = jwk.kid ?? (await calculateJwkThumbprint(shared))
+  const id = jwk.kid ?? thumbprint(shared)
   const publicJwk: JWK = { ...shared, alg, kid: id, use: 'sig' }
   try {
     const key = createPrivateKey({ key: { ...shared, d, ...secretParts }, format: 'jwk' })
-    await importJWK(publicJwk, alg)
     const bytes = hkdfSync('sha256', Buffer.from(d, 'base64url'), '', SECRET_INFO, SECRET_BYTES)
     const signer = signerOf(alg, key)
     requireUsable(key, signer, shared)
@@ -122,6 +120,15 @@ async function importKey(jwk: PrivateKey, source: string): Promise<PrivateSignin
   } catch {
     throw new UnusableSettingError(`${source}: the key ${id} cannot be used; make a new one`)
   }
+}
+
+/**
+ * RFC 7638.
+ *
+ * @param required - the members that its kind of key must have, and no others
+ */
+function thumbprint(required: JWK): string {
+  return digest('sha256', JSON.stringify(required, Object.keys(required).sort()), 'base64url')
 }
 
 /** `shared`: the members of the public key; `secretParts`: those of the private one besides `d`. */

@@ -1,13 +1,11 @@
 // The keys that sign client secrets of self-hosted workflows and tokens for their servers: reads, makes
 // and uses them.
 
-import { createHmac, type KeyObject, sign as signBytes } from 'node:crypto'
+import { createHmac, generateKeyPairSync, type KeyObject, sign as signBytes } from 'node:crypto'
 import type { JWK, JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose'
 import * as errors from 'jose/errors'
 import { createLocalJWKSet } from 'jose/jwks/local'
 import { jwtVerify } from 'jose/jwt/verify'
-import { exportJWK } from 'jose/key/export'
-import { generateKeyPair } from 'jose/key/generate/keypair'
 import { UnusableSettingError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { readPrivateKeys, SIGNING_ALGORITHMS, type SigningAlgorithm } from './private-keys.ts'
@@ -51,25 +49,37 @@ export interface ExpectedToken {
 const SELF_ALGORITHM = 'HS256'
 
 /** A new private key set with one key, as the text that {@link readSigningKeys} takes. */
-export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
-  const { privateKey: key } = await generateKeyPair(alg, { extractable: true })
-  return JSON.stringify({ keys: [{ ...(await exportJWK(key)), alg }] })
+export function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): string {
+  const key = makePrivateKey(alg)
+  return JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), alg }] })
+}
+
+function makePrivateKey(alg: SigningAlgorithm): KeyObject {
+  switch (alg) {
+    case 'ES256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    case 'RS256':
+    case 'PS256':
+      return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+    default:
+      return generateKeyPairSync('ed25519').privateKey
+  }
 }
 
 /**
  * The keys of the file; without a file, keys that are made once and kept in the store.
  *
  * @param file - the text of `SIGNING_KEY_FILE`
- * @param keep - keeps the new keys, unless there are keys already; returns those that are kept
+ * @param keep - returns the keys that are kept; makes and keeps some if there are none
  * @throws `UnusableSettingError`
  */
 export async function openSigningKeys(
   file: Secret | undefined,
-  keep: (made: Uint8Array) => Promise<Uint8Array>,
+  keep: (make: () => Uint8Array) => Promise<Uint8Array>,
 ): Promise<SigningKeys> {
   if (file !== undefined) return readSigningKeys(file.reveal(), 'SIGNING_KEY_FILE')
-  const made = new TextEncoder().encode(await makeSigningKeys())
-  return readSigningKeys(new TextDecoder().decode(await keep(made)), 'the signing key in the store')
+  const kept = await keep(() => Buffer.from(makeSigningKeys()))
+  return readSigningKeys(new TextDecoder().decode(kept), 'the signing key in the store')
 }
 
 /**
@@ -80,8 +90,8 @@ export async function openSigningKeys(
  * @param source - names the origin of the text in messages
  * @throws `UnusableSettingError`, which never holds a part of a key
  */
-export async function readSigningKeys(text: string, source: string): Promise<SigningKeys> {
-  const keys = await readPrivateKeys(text, source)
+export function readSigningKeys(text: string, source: string): SigningKeys {
+  const keys = readPrivateKeys(text, source)
   const [first] = keys
   const kids = new Set(keys.map(({ kid }) => kid))
   if (first === undefined || kids.size < keys.length) {
@@ -136,10 +146,10 @@ function verifierWith(find: JWTVerifyGetKey, algorithms: readonly string[]): Sig
  *
  * @param file - its text; empty when it could not be read, which is reported elsewhere
  */
-export async function signingKeyProblems(file: Secret | undefined): Promise<string[]> {
+export function signingKeyProblems(file: Secret | undefined): string[] {
   if (!file?.reveal()) return []
   try {
-    await readSigningKeys(file.reveal(), 'SIGNING_KEY_FILE')
+    readSigningKeys(file.reveal(), 'SIGNING_KEY_FILE')
     return []
   } catch (error) {
     if (error instanceof UnusableSettingError) return [error.message]

@@ -66,7 +66,7 @@ async function generate(io: Io, { use, alg, output, json = false }: Options): Pr
   if (alg !== undefined && use !== 'signing') {
     throw new CommandError(EXIT.usage, `--alg is for signing keys; a ${use} key is random bytes`)
   }
-  const key = use === 'signing' ? await makeSigningKeys(alg) : newSecret(use)
+  const key = use === 'signing' ? makeSigningKeys(alg) : newSecret(use)
   if (output !== undefined) {
     await writeNew(output, `${key}\n`)
     remark(io, `${output}: written; ${USES[use]}`)

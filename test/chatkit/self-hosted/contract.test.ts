@@ -8,7 +8,7 @@ import { plain, userId, workflowName } from '../../support/ids.ts'
 
 async function makeContract() {
   const server = await startSeedableServer()
-  const keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  const keys = readSigningKeys(makeSigningKeys(), 'test')
   const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
   const source = 'helpdesk'

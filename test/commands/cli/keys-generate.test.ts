@@ -32,7 +32,7 @@ describe('signing keys', () => {
     async (alg) => {
       const { code, out, err } = await generate(...(alg === undefined ? [] : ['--alg', alg]))
       expect({ code, err }).toEqual({ code: 0, err: '' })
-      const keys = await readSigningKeys(out, 'standard output')
+      const keys = readSigningKeys(out, 'standard output')
       expect(keys.publicKeys.keys.map((key) => key.alg)).toEqual([alg ?? 'ES256'])
       const claims = { ...CLAIMS, iat: 1000, exp: 1600 }
       expect(await keys.verify(keys.sign(claims, 'x+jwt'), EXPECTED)).toEqual(claims)

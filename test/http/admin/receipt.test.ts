@@ -144,7 +144,7 @@ describe('a receipt', () => {
 
 test('without PUBLIC_URL there are no receipts, but the key set of a key file is still published', async () => {
   const file = join(scratchFolder(), 'keys.json')
-  writeFileSync(file, await makeSigningKeys('EdDSA'), { mode: 0o600 })
+  writeFileSync(file, makeSigningKeys('EdDSA'), { mode: 0o600 })
   const none = await startService({ config: ADMIN_CONFIG })
   const withFile = await startService({ config: ADMIN_CONFIG, env: { SIGNING_KEY_FILE: file } })
   for (const one of [none, withFile]) {

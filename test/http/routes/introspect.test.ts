@@ -156,7 +156,7 @@ describe('{"active": false} and no more', () => {
 
   test('the claims of a secret under another key, or under a user’s', async () => {
     const claims = decodeJwt(await secretFor())
-    const foreign = await readSigningKeys(await makeSigningKeys(), 'test')
+    const foreign = readSigningKeys(makeSigningKeys(), 'test')
     await inactive(foreign.sign(claims, CLIENT_SECRET_TYPE))
     await inactive(signer.token(claims, { typ: CLIENT_SECRET_TYPE }))
     const none = Buffer.from('{"alg":"none"}').toString('base64url')

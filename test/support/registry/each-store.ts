@@ -54,7 +54,7 @@ export function describeSqliteAndRedis(
   describe.runIf(wantsRedis())(name.replace('%s', 'Redis'), () => {
     const redis = forAllTests(() => startRedis())
     const SIGNING_KEY_FILE = join(scratchFolder(), 'keys.json')
-    beforeAll(async () => writeFileSync(SIGNING_KEY_FILE, await makeSigningKeys()))
+    beforeAll(async () => writeFileSync(SIGNING_KEY_FILE, makeSigningKeys()))
     tests(() => ({ STORE_URL: redis.url, SIGNING_KEY_FILE }))
   })
 }

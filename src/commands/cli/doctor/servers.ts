@@ -37,9 +37,9 @@ export async function checkServers(checks: ServerChecks): Promise<Finding[]> {
 async function openKeys({ environment, registry }: ServerChecks): Promise<SigningKeys | Finding> {
   const check = 'signing keys'
   try {
-    return await openSigningKeys(environment.signingKeys?.(), async (made) => {
+    return await openSigningKeys(environment.signingKeys?.(), async (make) => {
       if (registry === undefined) throw new UnusableSettingError('they are kept in the store')
-      return registry.keptKey('signing-keys', () => made)
+      return registry.keptKey('signing-keys', make)
     })
   } catch (error) {
     return wrong(

@@ -39,7 +39,7 @@ beforeEach(async () => {
   api.api.clearRequests()
   own.server.clearRequests()
   writeFileSync(file, configOf())
-  writeFileSync(join(folder, 'keys.json'), await makeSigningKeys())
+  writeFileSync(join(folder, 'keys.json'), makeSigningKeys())
   variables = {
     CONFIG_FILE: file,
     OPENAI_API_KEY: API_KEY,
