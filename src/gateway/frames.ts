@@ -165,8 +165,8 @@ function needNoCheck(chunk: Buffer, start: number, end: number): boolean {
 export function linesOf(bytes: Buffer): FrameLines {
   const decoded = bytes.toString('utf8')
   // A client ignores one byte order mark where a stream begins. If one were left, a client could read a `data:`
-  // line that was not read here.
-  const text = decoded.replace(/^\ufeff+/, '')
+  // line that was not read here. Empty lines before it are not passed on, so it could come first.
+  const text = decoded.replace(/^[\ufeff\r\n]+/, '')
   const line = ONE_LINE.exec(text)?.[1]
   return line === undefined ? splitLines(text) : { text, data: line }
 }

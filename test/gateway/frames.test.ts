@@ -191,3 +191,12 @@ test('a frame that comes byte by byte takes little more memory than its length',
   expect(used() - before).toBeLessThan(10 * bytes.length)
   expect(cutter.rest().bytes.equals(bytes)).toBe(true)
 })
+
+test.each(['\ufeff', '\r\n\ufeff', '\n\ufeff\ufeff', '\r\r\ufeff\n\ufeff'])(
+  'a frame is read behind empty lines and byte order marks, which a client ignores where a stream begins: %j',
+  (before) => {
+    const { text, data } = linesOf(Buffer.from(`${before}${done}\n\n`))
+    expect(data).toBe(done.slice('data: '.length))
+    expect(text).toBe(`${done}\n\n`)
+  },
+)
