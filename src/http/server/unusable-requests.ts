@@ -24,7 +24,7 @@ export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
  * The problem of a request that is refused before routing: headers too long, another version of HTTP, no `Host` or
- * several, a malformed host, a target that is neither a path nor an absolute URL, a fragment, dot segments,
+ * several, a malformed host, a transfer coding beside chunked, a target that is neither a path nor an absolute URL, a fragment, dot segments,
  * backslashes. An absolute URL is replaced by its path.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
@@ -39,6 +39,9 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
   if (hosts !== 1 && !withoutHost) return invalid(`${hosts} Host headers`)
   if (!withoutHost && !HOST.test(request.headers.host ?? ''))
     return invalid('a Host that is no host')
+  // Node takes `gzip, chunked` for chunked. Whoever reads the message as written would see another body.
+  const coding = request.headers['transfer-encoding']?.toLowerCase() ?? 'chunked'
+  if (coding !== 'chunked') return invalid('a transfer coding other than chunked')
   if (!request.url?.startsWith('/') && !takeAbsoluteTarget(request)) {
     return invalid('a request target that is not a path')
   }
