@@ -166,9 +166,12 @@ export function createOpenCall({
     const perMinute = claims[PER_MINUTE_CLAIM]
     const maxPerMinute = typeof perMinute === 'number' ? perMinute : usual
     const use = { id, user, maxPerMinute }
-    // A form never runs the model and is counted here. The body of a message tells whether it does; it is counted later.
-    const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
-    const { session, generation } = await useSession(use, isMessage ? 'nothing' : 'read')
+    // A form never runs the model and is counted here, as is a body that will not be read. The body of a message tells
+    // whether it does; it is counted later.
+    const encoding = c.req.header('Content-Encoding') ?? 'identity'
+    const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+    const isRead = isJson && encoding.toLowerCase() === 'identity'
+    const { session, generation } = await useSession(use, isRead ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
     const count = async (as: SessionUse['counts']) => {
       await useSession(use, as)

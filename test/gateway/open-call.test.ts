@@ -237,6 +237,25 @@ test('a message that cannot be read counts as a read, and not as a run of the mo
   expectProblem(await answerOf(await alice(bad)), 429, 'rate_limited')
 })
 
+test.each([
+  [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }, 415],
+  [{ 'content-type': 'text/plain' }, 415],
+  [{ 'content-type': 'multipart/form-data; boundary=b' }, 400],
+])(
+  'a request with %j, which is refused with %i unread, counts as a read',
+  async (headers, status) => {
+    const { scene: limited } = await start({ workflow: { maxRequestsPerMinute: 1 } })
+    const { secret } = await limited.session('carol')
+    const authorization = `Bearer ${secret}`
+    const send = async () => {
+      const sent = { method: 'POST', headers: { ...headers, authorization }, body: 'x' }
+      return (await fetch(limited.url, sent)).status
+    }
+    for (let at = 0; at < 10; at++) expect(await send()).toBe(status)
+    expect(await send()).toBe(429)
+  },
+)
+
 const RUNS = new Set<string>([
   'threads.create',
   'threads.add_user_message',
