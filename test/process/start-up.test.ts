@@ -144,6 +144,19 @@ test.each(['checkout', 'bundle'] as const)(
   },
 )
 
+// The process has undici's own classes, which nothing else tests.
+test.each(['checkout', 'bundle'] as const)(
+  'the service started from the %s reads a body whose length nobody declared',
+  async (from) => {
+    const service = await start({ from, config: DEFAULT_CONFIG, env: ENV })
+    const body = new Blob(['logout_token=none']).stream()
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const request: RequestInit = { method: 'POST', headers, body, duplex: 'half' }
+    const answer = await fetch(`${service.url}/v1/backchannel-logout`, request)
+    expect(await answer.json()).toMatchObject({ status: 400, code: 'invalid_request' })
+  },
+)
+
 describe('a bad config ends with 78 before a port opens', () => {
   const BAD = `
 issuers:
