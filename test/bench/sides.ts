@@ -113,8 +113,9 @@ export function inImage(app: string): Side {
 }
 
 /** Node's arguments in a command, with the paths of its files. */
-function argumentsIn(root: string, [, ...words]: readonly string[]): readonly string[] {
-  return words.map((word) => word.replace(/^(?:\.\/)?(?=(?:src|dist)\/)/, `${root}/`))
+function argumentsIn(root: string, words: readonly string[]): readonly string[] {
+  const args = words.slice(words.indexOf('node') + 1)
+  return args.map((word) => word.replace(/^(?:\.\/)?(?=(?:src|dist)\/)/, `${root}/`))
 }
 
 function ours(store: StoreKind): Side {

@@ -52,7 +52,17 @@ function isOnPath(program: string): boolean {
  * @param options - further arguments of redis-server
  */
 export async function startRedis(options: readonly string[] = []): Promise<TestRedis> {
-  const port = await freePort()
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOn(await freePort(), options)
+    } catch (error) {
+      // Another process may have taken the port meanwhile.
+      if (tries === 3) throw error
+    }
+  }
+}
+
+async function startOn(port: number, options: readonly string[]): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
   const cli = async (...command: string[]) =>
@@ -61,8 +71,12 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
   let flusher: ReturnType<typeof connectTo> | undefined
 
   async function start(): Promise<void> {
-    child = spawn('redis-server', [...args, ...options], { stdio: 'ignore' })
-    for (let tries = 0; tries < 200; tries++) {
+    child = spawn('redis-server', [...args, ...options], { stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      said = `${said}${text}`.slice(-2000)
+    })
+    for (let tries = 0; tries < 200 && child.exitCode === null; tries++) {
       try {
         if ((await cli('ping')) === 'PONG') return
       } catch {
@@ -70,7 +84,8 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
       }
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
-    throw new Error('redis-server does not start')
+    await kill()
+    throw new Error(`redis-server does not start: ${said}`)
   }
 
   async function kill(): Promise<void> {
