@@ -142,6 +142,15 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     for (const id of ['lost-cancel', 'kept']) await registry.beginCancel(id, NOW)
     await registry.revoke(order({ user: 'carol', block }))
     await registry.appendAudit([auditEntry({ id: 'lost' }), auditEntry({ id: 'kept' })])
+    const thing = { source: 'helpdesk', kind: 'thread' } as const
+    for (const id of ['lost', 'kept']) {
+      await registry.claimOwnership({
+        ...thing,
+        id,
+        user: entry({ id }).session.user,
+        createdAt: NOW,
+      })
+    }
     const session = ['{ckm}:session:lost', '{ckm}:session:lost-cancel']
     await redis.cli(
       'del',
@@ -149,10 +158,13 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
       '{ckm}:user:carol',
       '{ckm}:audit-entry:lost',
       '{ckm}:known-user:alice',
+      '{ckm}:owner:thread\nhelpdesk\nlost',
     )
 
     expect((await registry.listSessions(query()))?.data.map(({ id }) => id)).toEqual(['kept'])
     expect((await registry.listBlocks(query()))?.data).toEqual([])
+    const owned = await registry.listOwned({ ...thing, limit: 20, order: 'asc' })
+    expect(owned?.data.map(({ id }) => id)).toEqual(['kept'])
     for (const within of [{}, { since: NOW - 600 }, { until: NOW + 600 }]) {
       const page = await registry.listAudit({ limit: 20, ...within })
       expect(page?.data.map(({ id }) => id)).toEqual(['kept'])

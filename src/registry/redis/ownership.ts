@@ -71,8 +71,12 @@ for _, one in ipairs(source ~= '' and { source } or redis.call('SMEMBERS', key('
 end
 return found`)
 
+/** Leaves out a thing whose record is gone, as when Redis evicts keys. */
 const PAGE = pageScript(`
-local function item(thing) return redis.call('HGETALL', key('owner', thing)) end`)
+local function item(thing)
+  local flat = redis.call('HGETALL', key('owner', thing))
+  return #flat > 0 and flat or nil
+end`)
 
 export function createOwnership(link: Link) {
   return {
