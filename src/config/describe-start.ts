@@ -1,4 +1,4 @@
-// What the log says of the settings at a start.
+// Describes the settings of a start for the log.
 
 import type { LogFields } from '../lib/log-fields.ts'
 import type { Setup } from './setup.ts'

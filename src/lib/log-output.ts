@@ -4,7 +4,7 @@
 import { write, writeSync } from 'node:fs'
 import { codeIn } from './errors.ts'
 
-/** A batch is written at so many characters, or after so many milliseconds. A failed write is tried again then. */
+/** A batch is written at so many characters, or after so many milliseconds. A failed write is repeated after that time. */
 const TOGETHER = 65_536
 const WITHIN_MS = 20
 /** Most characters that wait. Beyond it further lines are lost, but memory stays bounded. */

@@ -74,7 +74,7 @@ export function isIdName(name: string): boolean {
  * @throws `invalid_request` for too many different names that are not ASCII
  */
 export function idsOf(parsed: ParsedRequest): RequestIds {
-  const nameOf = createNames()
+  const nameOf = createNameReader()
   const named = emptyFinds()
   const mentioned = emptyFinds()
   const free = freeFormOf(parsed)
@@ -103,7 +103,7 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
 }
 
 /** Reads names as {@link plainName} does, each that is not ASCII once. */
-function createNames() {
+function createNameReader() {
   const read = new Map<string, string>()
   let characters = 0
   return (key: string): string => {

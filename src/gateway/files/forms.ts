@@ -16,7 +16,7 @@ const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
 const FILE_NAME = /^(?:file|attachment)s?$/i
 /** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
-/** The same, or nothing yet but what may stand before it. */
+/** The same for the first bytes of a file, which may all stand before the JSON. */
 const MAY_BEGIN_JSON = /^[\s\0\ufeff\ufffd]*(?:["[{]|$)/
 /**
  * The name of an id before a colon, as JSON, its dialects and the objects of JavaScript and Python write it, or an
@@ -67,7 +67,7 @@ export async function judgeForm(
   }
 }
 
-/** What stands before each part: RFC 2046 §5.1.1. Undefined for a type that the parser refuses. */
+/** The text before each part (RFC 2046 §5.1.1); undefined for a type that the parser refuses. */
 function separatorOf(contentType: string): string | undefined {
   try {
     const boundary = new MIMEType(contentType).params.get('boundary')
@@ -161,8 +161,8 @@ function isJson(text: string): boolean {
 }
 
 /**
- * Refuses text that names an id like an object in JSON, but is not JSON: Python reads `NaN`, .NET comments, single quotes and
- * commas at the end.
+ * Refuses text that is not JSON, but names an id as an object in JSON does, because some servers read it: Python takes
+ * `NaN`, .NET takes comments, single quotes and commas at the end.
  */
 function refuseNearJson(text: string): undefined {
   if (!text.includes('{') || !NEAR_JSON_ID.test(text)) return

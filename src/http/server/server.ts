@@ -88,7 +88,10 @@ const UNREAD_MS = 30_000
  */
 const WAITING_CONNECTIONS = 4096
 
-/** Milliseconds in which the rest of a body is thrown away after its answer: as many as the adapter has where a connection stays. */
+/**
+ * Milliseconds in which the rest of a body is thrown away after its answer. The adapter takes as long where the
+ * connection stays open.
+ */
 const REST_MS = 500
 
 /** Milliseconds between two searches for idle connections while the server stops. */

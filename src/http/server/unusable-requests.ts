@@ -24,8 +24,8 @@ export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
  * The problem of a request that is refused before routing: headers too long, another version of HTTP, no `Host` or
- * several, a malformed host, a transfer coding beside chunked, a target that is neither a path nor an absolute URL, a fragment, dot segments,
- * backslashes. An absolute URL is replaced by its path.
+ * several, a malformed host, a transfer coding other than chunked, a target that is neither a path nor an absolute
+ * URL, a fragment, dot segments, backslashes. An absolute URL is replaced by its path.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
   if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {

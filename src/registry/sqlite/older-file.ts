@@ -16,7 +16,7 @@ export function keysOfOlderFile(path: string): ReadonlyMap<string, Uint8Array> |
     const rows = db.prepare('SELECT name, bytes FROM kept_keys').all()
     return new Map(rows.map(({ name, bytes }) => [String(name), bytes as Uint8Array]))
   } catch {
-    // Whoever opens the file says what is wrong with it.
+    // The caller opens the file then, and reports the fault.
     return undefined
   } finally {
     db?.close()

@@ -45,7 +45,7 @@ export function readPage<T>(
 
 /**
  * Makes a function that reads one page like {@link readPage}, for filters that most rows may fail: in steps of
- * {@link LOOKS} rows. Between the steps of all such pages together the event loop has a turn.
+ * {@link LOOKS} rows. All such pages share their turns: in one turn of the event loop, one of them makes a further step.
  */
 export function createReadInSteps(db: Database) {
   let turns: Promise<void> = Promise.resolve()
