@@ -87,7 +87,8 @@ const written = fc
     const compact = text.replaceAll(/([{[]) | ([}\]])/g, '$1$2')
     const escaped = isEscaped ? compact.replaceAll('/', '\\/') : compact
     const from = at % (escaped.length + 1)
-    return escaped.slice(0, from) + inserted + escaped.slice(from)
+    // Half a surrogate pair has no bytes in UTF-8.
+    return (escaped.slice(0, from) + inserted + escaped.slice(from)).toWellFormed()
   })
 
 function link(fields: readonly FileField[]): void {
