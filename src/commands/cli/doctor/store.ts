@@ -33,8 +33,13 @@ export async function checkStore(location: StoreLocation): Promise<OpenStore> {
   if (location.kind !== 'sqlite') return openStore(location)
   const { path } = location
   if (!existsSync(path)) return withoutFile(path)
-  const keys = keysOfOlderFile(path)
-  return keys === undefined ? openStore(location) : olderStore(path, keys)
+  try {
+    const keys = keysOfOlderFile(path)
+    return keys === undefined ? openStore(location) : olderStore(path, keys)
+  } catch (error) {
+    const message = `sqlite:${path}: ${reasonOf(error)}`
+    return { findings: [wrong('store', message, STORE_ADVICE.sqlite)], registry: undefined }
+  }
 }
 
 function olderStore(path: string, keys: ReadonlyMap<string, Uint8Array>): OpenStore {
@@ -103,7 +108,7 @@ interface Said {
 const STORE_ADVICE: Readonly<Record<StoreLocation['kind'], string>> = {
   memory: 'check STORE_URL',
   sqlite:
-    'check the path in STORE_URL, that this user may write there, and that the disk is not full',
+    'check the path in STORE_URL, that this user may write there, that no other program holds the file, and that the disk is not full',
   redis:
     'check address, password and TLS in STORE_URL, and that Redis runs; until it answers, nobody gets a session',
 }

@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../../../src/chatkit/signing/signing-keys.ts'
 import type { Finding } from '../../../../src/commands/cli/doctor/finding.ts'
+import { checkStore } from '../../../../src/commands/cli/doctor/store.ts'
 import {
   type RunningChatKitApi,
   startChatKitApi,
@@ -26,6 +29,12 @@ import { createSigner } from '../../../support/tokens.ts'
 import { type Ran, runInProcess } from '../run-in-process.ts'
 
 const OTHER_KEY = 'sk-test-other-key-0123456789wxyz'
+/** Locks the file that its argument names, says so, and lets go soon after. */
+const HOLDS_LOCK = `
+  const db = new (require('node:sqlite').DatabaseSync)(process.argv[1])
+  db.exec('BEGIN EXCLUSIVE')
+  console.log('locked')
+  setTimeout(() => db.exec('COMMIT'), 700)`
 const BEFORE_THE_END = Date.parse('2026-11-01')
 const folder = scratchFolder()
 const file = join(folder, 'config.yaml')
@@ -444,6 +453,21 @@ describe('issuers, PUBLIC_URL and store', () => {
       status: 'note',
       message: expect.stringContaining('is of an older version: the next start moves it'),
     })
+    expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
+    db.close()
+  })
+
+  test('SQLite file of an older version that another process locks meanwhile stays as it is', async () => {
+    const path = join(folder, 'locked.db')
+    const db = new DatabaseSync(path)
+    db.exec(MIGRATIONS[0] ?? '')
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
+    const holder = spawn(process.execPath, ['-e', HOLDS_LOCK, path], { stdio: 'pipe' })
+    await once(holder.stdout, 'data')
+    const { findings } = await checkStore({ kind: 'sqlite', path })
+    expect(findings).toMatchObject([
+      { message: expect.stringContaining('is of an older version: the next start moves it') },
+    ])
     expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
     db.close()
   })
