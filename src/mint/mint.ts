@@ -39,10 +39,10 @@ export interface SessionToMint {
 
 /** The parts and the settings of {@link createMint}. */
 interface MintParts {
-  readonly registry: Pick<Registry, 'beginMint' | 'readStanding' | 'record' | 'beginCancel'>
+  readonly registry: Pick<Registry, 'beginMint' | 'readStanding' | 'record'>
   /** The adapter that holds the key of this workflow. */
   readonly chatkit: (workflow: WorkflowName) => ChatKit
-  readonly canceller: Pick<Canceller, 'cancelSoon' | 'cancelUnrecorded'>
+  readonly canceller: Pick<Canceller, 'cancelSoon' | 'cancelUngiven' | 'cancelUnrecorded'>
   readonly limits: Pick<LimitSettings, 'mintsPerUser' | 'liveSessionsPerUser'>
   /** An issuer with `logout` may send a logout token while a session is being created. */
   readonly issuers: readonly Pick<IssuerSettings, 'issuer' | 'logout'>[]
@@ -99,11 +99,7 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
         if (call?.signal?.aborted) throw call.signal.reason
         canceller.cancelSoon(endedByRecord(await registry.record(entry), cap.max))
       } catch (error) {
-        // The secret reached nobody, so cancelling its session is enough.
-        canceller.cancelUnrecorded(session)
-        // The store may have recorded the session although its answer was lost. It must not count
-        // against the cap.
-        void registry.beginCancel(issued.id, unixSeconds(now)).catch(() => undefined)
+        canceller.cancelUngiven(session)
         throw error
       }
       if (logoutIssuers.has(caller.identity.issuer)) {
@@ -164,33 +160,17 @@ function endedByRecord(outcome: RecordOutcome, max: number): readonly SessionRec
   throw new ServiceError('user_blocked', { reason: 'revoked while the session was being created' })
 }
 
-type LatePart = Pick<MintParts, 'registry' | 'canceller' | 'now'>
-
 /** Reads the logout mark again: a logout that looked for sessions before this one was recorded missed it. */
 async function refuseLateLogout(
   session: SessionRecord,
   caller: Caller,
-  parts: LatePart,
+  { registry, canceller, now }: Pick<MintParts, 'registry' | 'canceller' | 'now'>,
 ): Promise<void> {
-  const { registry, now } = parts
   try {
     refuseLoggedOut(await registry.readStanding(standingQuery(caller, now)), caller.tokenIssuedAt)
   } catch (error) {
-    await cancelRecorded(session, parts)
+    canceller.cancelUngiven(session)
     throw error
-  }
-}
-
-/** Cancels through the outbox, or without it when the store has just failed: the secret reached nobody. */
-async function cancelRecorded(
-  session: SessionRecord,
-  { registry, canceller, now }: LatePart,
-): Promise<void> {
-  try {
-    const ending = await registry.beginCancel(session.id, unixSeconds(now))
-    if (ending) canceller.cancelSoon([ending])
-  } catch {
-    canceller.cancelUnrecorded(session)
   }
 }
 

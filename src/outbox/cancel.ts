@@ -8,6 +8,7 @@ import type { SessionId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
+import { type CancelTarget, createUngiven } from './ungiven.ts'
 
 /** The ids of sessions that the upstream confirmed as cancelled, and of those still in the outbox. */
 export interface CancelOutcome {
@@ -19,9 +20,12 @@ export interface CancelOutcome {
 export type Canceller = ReturnType<typeof createCanceller>
 
 interface CancellerParts {
-  readonly registry: Pick<Registry, 'claimCancels' | 'confirmCancel' | 'postponeCancel'>
+  readonly registry: Pick<
+    Registry,
+    'beginCancel' | 'claimCancels' | 'confirmCancel' | 'postponeCancel'
+  >
   /** The upstream of a session, also when its workflow has left the config since. */
-  readonly chatkit: (session: Target) => Pick<ChatKit, 'cancelSession'>
+  readonly chatkit: (session: CancelTarget) => Pick<ChatKit, 'cancelSession'>
   readonly now: Clock
   readonly log: Log
   /** 0..1, to spread retries. */
@@ -47,7 +51,6 @@ const LEASE_MS = 4500
 const AGAIN_MS = { first: 1000, jitter: 400 }
 /** Most cancels postponed at once, each with a durable write. The rest is due when its lease ends. */
 const MOST_POSTPONED = 256
-const UNRECORDED_TRIES = 3
 const MOST_FAILURES = 10_000
 
 export function createCanceller({
@@ -58,7 +61,7 @@ export function createCanceller({
   random = Math.random,
   pause = setTimeout,
 }: CancellerParts) {
-  const background = new Set<Promise<unknown>>()
+  const background = createBackground()
   const attempt = createAttempt({ chatkit, log })
   const backoff = createBackoff({ registry, now, random })
   const inLane = createLanes(CANCELS_AT_A_TIME)
@@ -103,26 +106,27 @@ export function createCanceller({
     }
   }
 
-  function inBackground(work: Promise<unknown>): void {
-    const settled = work.finally(() => background.delete(settled))
-    background.add(settled)
-  }
+  const ungiven = createUngiven({ registry, now, log, pause, attempt, cancelAll })
 
   return {
     cancelAll,
     /** {@link cancelAll} without waiting. */
     cancelSoon(sessions: readonly SessionRecord[]): void {
-      if (sessions.length > 0) inBackground(cancelAll(sessions))
+      if (sessions.length > 0) background.run(cancelAll(sessions))
     },
+    /**
+     * Cancels a session whose secret reached nobody: through the outbox, or without it when the registry does not
+     * have it or does not answer.
+     */
+    cancelUngiven: (session: SessionRecord) => background.run(ungiven.cancel(session)),
     /**
      * Cancels a session that is not in the registry. Its secret reached nobody, so three tries are
      * enough.
      */
-    cancelUnrecorded(session: Target): void {
-      inBackground(cancelUnrecorded(session, attempt, { log, pause }))
-    },
+    cancelUnrecorded: (session: CancelTarget) => background.run(ungiven.cancelUnrecorded(session)),
     /** Takes due cancels from the outbox and tries them. Returns their number. */
     async workOutbox(): Promise<number> {
+      for (const session of await ungiven.recordedLate()) background.run(cancelAll([session]))
       const leaseMs = LEASE_MS - Math.round(random() * AGAIN_MS.jitter)
       const due = await registry.claimCancels({ nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs })
       const free = due.filter(({ id }) => !held.has(id))
@@ -136,8 +140,20 @@ export function createCanceller({
       return due.length
     },
     /** Resolves when nothing runs in the background any more. */
+    settled: background.settled,
+  }
+}
+
+/** Keeps the work that nobody waits for, until it has settled. */
+function createBackground() {
+  const running = new Set<Promise<unknown>>()
+  return {
+    run(work: Promise<unknown>): void {
+      const settled = work.finally(() => running.delete(settled))
+      running.add(settled)
+    },
     async settled(): Promise<void> {
-      while (background.size > 0) await Promise.allSettled(background)
+      while (running.size > 0) await Promise.allSettled(running)
     },
   }
 }
@@ -162,8 +178,7 @@ function createLanes(limit: number) {
   }
 }
 
-type Target = Pick<SessionRecord, 'id' | 'workflow' | 'state'>
-type Attempt = (session: Target) => Promise<boolean>
+type Attempt = (session: CancelTarget) => Promise<boolean>
 
 /**
  * Makes one attempt, or joins the one that is under way for the session in this process. True when the upstream
@@ -172,7 +187,7 @@ type Attempt = (session: Target) => Promise<boolean>
 function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>): Attempt {
   const underWay = new Map<string, Promise<boolean>>()
 
-  async function attempt(session: Target): Promise<boolean> {
+  async function attempt(session: CancelTarget): Promise<boolean> {
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS)
       await chatkit(session).cancelSession(session.id, { signal })
@@ -218,19 +233,4 @@ function createBackoff({
       for (const id of ids) failed.delete(id)
     },
   }
-}
-
-async function cancelUnrecorded(
-  session: Target,
-  attempt: Attempt,
-  { log, pause }: Required<Pick<CancellerParts, 'log' | 'pause'>>,
-): Promise<void> {
-  for (let tries = 1; tries <= UNRECORDED_TRIES; tries++) {
-    if (await attempt(session)) return
-    if (tries < UNRECORDED_TRIES) await pause(AGAIN_MS.first * tries)
-  }
-  log.error(
-    { session: session.id },
-    'a session whose secret nobody has could not be cancelled; it expires',
-  )
 }

@@ -59,6 +59,33 @@ describe('a mint whose recording fails', () => {
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
   })
 
+  test('cancels what the store recorded all the same, as soon as it answers', async () => {
+    let isDown = true
+    const scene = createScene({
+      registry: (real) => ({
+        async record(entry) {
+          await real.record(entry)
+          throw unavailable('store')
+        },
+        async beginCancel(...args) {
+          if (isDown) throw unavailable('store')
+          return real.beginCancel(...args)
+        },
+      }),
+    })
+    const status = async () => (await scene.real.getSession('cksess_1'))?.status
+    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'store_unavailable' })
+    await scene.canceller.settled()
+    await scene.canceller.workOutbox()
+    expect(await status()).toBe('active')
+    isDown = false
+    await scene.canceller.workOutbox()
+    await scene.canceller.settled()
+    expect(await status()).toBe('cancelled')
+    await scene.canceller.workOutbox()
+    expect(scene.upstream.cancels).toEqual(['cksess_1', 'cksess_1'])
+  })
+
   test('does not wait for the cancel', async () => {
     const scene = createScene({
       registry: () => ({ record: () => Promise.reject(unavailable('store')) }),

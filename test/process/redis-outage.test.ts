@@ -147,6 +147,21 @@ describe.runIf(wantsRedis())('Redis', () => {
     }
   }
 
+  test('that hangs while a session is created has it as cancelled once it answers again', async () => {
+    await startServing()
+    upstream.instead = ({ url }) => {
+      if (url.endsWith('/sessions')) redis.freeze()
+      return undefined
+    }
+    expect((await member.mint('alice')).code).toBe('store_unavailable')
+    upstream.instead = undefined
+    redis.thaw()
+    const listed = async () => (await member.admin('GET /sessions?user=alice')).body
+    await expect
+      .poll(listed, { timeout: 10_000 })
+      .toMatchObject({ data: [{ status: 'cancelled' }] })
+  })
+
   test('down at the start: alive, not ready, mints 503; served within 2 s of its coming', async () => {
     await redis.kill()
     member = await startMember(redis.url, upstream)
