@@ -55,6 +55,7 @@ export type Mint = ReturnType<typeof createMint>
 export function createMint({ registry, chatkit, canceller, limits, issuers, now }: MintParts) {
   const { mintsPerUser, liveSessionsPerUser: cap } = limits
   const parts = { registry, chatkit, canceller, now }
+  const exactFrom = cap.whenFull === 'deny' ? cap.max : undefined
   const senders = issuers.filter(({ logout }) => logout !== undefined)
   const logoutIssuers = new Set(senders.map(({ issuer }) => issuer))
   return {
@@ -65,7 +66,8 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
     async begin(caller: Caller): Promise<BegunMint> {
       const { max, seconds } = mintsPerUser
       const window = { max, seconds, nowMs: now() }
-      const { rate, standing } = await registry.beginMint(standingQuery(caller, now), window)
+      const question = { ...standingQuery(caller, now), exactFrom }
+      const { rate, standing } = await registry.beginMint(question, window)
       return { caller, rate, standing }
     },
 
@@ -83,8 +85,8 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
       // `record()` refuses. A current secret comes with the body, after that reading, so its session has
       // to be read now.
       const known = asked.currentSecret === undefined ? begun.standing : undefined
-      const standing =
-        known ?? (await registry.readStanding(standingQuery(caller, now, asked.currentSecret)))
+      const question = { ...standingQuery(caller, now, asked.currentSecret), exactFrom }
+      const standing = known ?? (await registry.readStanding(question))
       const replaces = refuseBeforehand(standing, caller, { cap, now: unixSeconds(now) })
       const issued = await createUpstream(asked, parts, call)
       const session = sessionRecord(issued, { caller, asked, now: unixSeconds(now) })

@@ -62,6 +62,8 @@ export interface StandingQuery {
   readonly identity: TokenIdentity
   /** Hash of the secret that the client says it holds. */
   readonly currentSecretHash?: string | undefined
+  /** From so many live sessions on, sessions that Redis has evicted are left out of their number. */
+  readonly exactFrom?: number | undefined
   readonly now: number
 }
 

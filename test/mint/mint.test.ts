@@ -156,3 +156,15 @@ test('a client that leaves between create and record has its session cancelled a
   expect(record).not.toHaveBeenCalled()
   expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
 })
+
+test('only a cap that refuses asks for the exact number of live sessions', async () => {
+  for (const [whenFull, exactFrom] of [
+    ['deny', 3],
+    ['evict_oldest', undefined],
+  ] as const) {
+    const scene = createScene({ cap: { max: 3, whenFull } })
+    const begin = vi.spyOn(scene.registry, 'beginMint')
+    await scene.mint(order())
+    expect(begin.mock.calls[0]?.[0]).toMatchObject({ exactFrom })
+  }
+})

@@ -188,6 +188,26 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     }
   })
 
+  it('does not count sessions that it has evicted toward the cap', async () => {
+    const cap = { max: 2, whenFull: 'deny' } as const
+    for (const id of ['s1', 's2']) await registry.record(entry({ id }, { cap }))
+    const live = async () =>
+      (await registry.readStanding({ ...standingQuery(), exactFrom: 2 })).liveSessions
+    expect(await live()).toBe(2)
+    await redis.cli('del', '{ckm}:session:s1')
+    expect(await live()).toBe(1)
+    expect(await registry.record(entry({ id: 's3' }, { cap }))).toEqual({
+      kind: 'recorded',
+      ended: [],
+    })
+    expect(await redis.cli('zcard', '{ckm}:live:alice')).toBe('2')
+    expect(await registry.record(entry({ id: 's4' }, { cap }))).toEqual({ kind: 'full' })
+    const evicting = { max: 2, whenFull: 'evict_oldest' } as const
+    expect(await registry.record(entry({ id: 's4' }, { cap: evicting }))).toMatchObject({
+      ended: [{ id: 's2' }],
+    })
+  })
+
   it('refuses writes when it is full or read-only, and so does check', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1')
     await expect(registry.check()).rejects.toMatchObject(refused)

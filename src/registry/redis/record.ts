@@ -35,17 +35,16 @@ local function session_to_replace()
   return session and is_live(session, now) and session or nil
 end
 
-local function oldest_live(count, except)
+-- The user's live sessions but one, oldest first. Those whose record is gone, as when Redis evicts keys, are forgotten.
+local function others_live(except)
   local found = {}
   for _, other in ipairs(redis.call('ZRANGEBYSCORE', live, '(' .. ARGV[1], '+inf')) do
-    if other ~= except then
-      found[#found + 1] = { id = other, seq = tonumber(redis.call('HGET', key('session', other), 'seq') or 0) }
-    end
+    local seq = tonumber(redis.call('HGET', key('session', other), 'seq') or nil)
+    if not seq then redis.call('ZREM', live, other)
+    elseif other ~= except then found[#found + 1] = { id = other, seq = seq } end
   end
   table.sort(found, function(one, other) return one.seq < other.seq end)
-  local oldest = {}
-  for at = 1, math.min(count, #found) do oldest[#oldest + 1] = read_session(found[at].id) end
-  return oldest
+  return found
 end
 
 local generation, blocked_until = state_of(user, now)
@@ -55,11 +54,12 @@ if known then return repeated(known) end
 
 local replaced = session_to_replace()
 local kept = redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf') - (replaced and 1 or 0)
-local over = kept + 1 - max
+local others = kept + 1 > max and others_live(replaced and replaced.id) or {}
+local over = #others + 1 - max
 if over > 0 and ARGV[4] == 'deny' then return { 'full' } end
 
-local evicted = over > 0 and oldest_live(over, replaced and replaced.id) or {}
-local gone = {}
+local evicted, gone = {}, {}
+for at = 1, math.min(over, #others) do evicted[at] = read_session(others[at].id) end
 if replaced and replaced.state then replace_session(replaced, now, by)
 elseif replaced then gone[1] = begin_cancel(replaced, 'replaced', due, now, by) end
 for _, session in ipairs(evicted) do gone[#gone + 1] = begin_cancel(session, 'evicted', due, now, by) end

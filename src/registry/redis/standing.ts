@@ -8,8 +8,8 @@ import type { Link } from './link/link.ts'
 import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
 
 /**
- * ARGV: now, user, secret hash or '', issuer, subject or '', `sid` or ''; to count a mint also now and
- * the length of the window, in ms.
+ * ARGV: now, user, secret hash or '', issuer, subject or '', `sid` or '', the number of live sessions from which each
+ * is looked up or ''; to count a mint also now and the length of the window, in ms.
  * → generation, end of the block or '', live sessions, current session, latest logout or -1, uses or ''.
  */
 const READ_STANDING = script(
@@ -37,7 +37,13 @@ if ARGV[5] ~= '' then look_at(of_subject) end
 if ARGV[6] ~= '' then look_at(of_sid) end
 local generation, blocked_until = state_of(user, now)
 local live = redis.call('ZCOUNT', key('live', user), '(' .. ARGV[1], '+inf')
-local counted = ARGV[7] and count(mints, uses, tonumber(ARGV[7]), tonumber(ARGV[8])) or ''
+if live >= (tonumber(ARGV[7]) or math.huge) then
+  live = 0
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf')) do
+    live = live + redis.call('EXISTS', key('session', id))
+  end
+end
+local counted = ARGV[8] and count(mints, uses, tonumber(ARGV[8]), tonumber(ARGV[9])) or ''
 return { generation, tostring(blocked_until or ''), live, current_session(), latest, counted }`,
 )
 
@@ -94,9 +100,9 @@ export function createStanding(link: Link) {
   } satisfies Partial<Registry>
 }
 
-function standingArgs({ user, identity, currentSecretHash, now }: StandingQuery) {
+function standingArgs({ user, identity, currentSecretHash, exactFrom, now }: StandingQuery) {
   const { issuer, subject, sid } = identity
-  return [now, user, currentSecretHash ?? '', issuer, subject ?? '', sid ?? '']
+  return [now, user, currentSecretHash ?? '', issuer, subject ?? '', sid ?? '', exactFrom ?? '']
 }
 
 function toRate(counted: unknown, limit: RateWindow): RateState {
