@@ -1,7 +1,7 @@
 // Step 1 of a request: finds out who sent a token, and refuses a token that cannot be trusted.
 import type { IssuerSettings } from '../config/settings.ts'
 import { namesNoAudience } from './audience.ts'
-import { isInTime, judgeClaims, type Principal } from './claims.ts'
+import { judgeClaims, type Principal, timesProblem } from './claims.ts'
 import { createIssuers, type IssuersOptions, keysFor } from './issuers.ts'
 import { type LogoutCommand, verifyLogoutToken } from './logout-token.ts'
 import { invalidToken } from './refusal.ts'
@@ -64,7 +64,7 @@ export function createAuthenticator({
         const { settings, keys, keysVersion, principal, times } = known
         checkSource(source, settings, principal.claims)
         const isCurrent = (await keys.version()) === keysVersion
-        if (isCurrent && isInTime(times, settings, now)) return principal
+        if (isCurrent && timesProblem(times, settings, now) === undefined) return principal
         verified.forget(digest)
       }
       const found = await verify(token, source)

@@ -93,7 +93,8 @@ export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock):
   if (issuer.tenant !== undefined && claims['tid'] !== issuer.tenant) {
     throw invalidToken('claims: tid is not the tenant that iss names')
   }
-  judgeTimes(read.times, issuer, now)
+  const problem = timesProblem(read.times, issuer, now)
+  if (problem !== undefined) throw problem
   return read
 }
 
@@ -115,29 +116,25 @@ export function readClaims(claims: Claims, issuer: string): ReadClaims {
   }
 }
 
-/** Whether the times of a token that was accepted before are still valid. */
-export function isInTime(times: Times, issuer: IssuerSettings, now: Clock): boolean {
-  try {
-    judgeTimes(times, issuer, now)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function judgeTimes(times: Times, issuer: IssuerSettings, now: Clock): void {
+/** Why a token cannot be accepted now; undefined when its times allow it. */
+export function timesProblem(
+  times: Times,
+  issuer: IssuerSettings,
+  now: Clock,
+): ServiceError | undefined {
   const seconds = now() / 1000
   const { maxTokenAgeSeconds: maxAge, clockToleranceSeconds } = issuer
   if (maxAge !== undefined) {
-    if (times.iat === undefined) throw invalidToken('claims: iat is missing, so the age is unknown')
+    if (times.iat === undefined)
+      return invalidToken('claims: iat is missing, so the age is unknown')
     const age = seconds - times.iat
     if (age > maxAge) {
-      throw invalidToken(
+      return invalidToken(
         `claims: issued ${Math.ceil(age)} seconds ago, expected at most max_token_age_seconds: ${maxAge}`,
       )
     }
   }
-  checkTimes(times, clockToleranceSeconds, seconds)
+  return clockProblem(times, clockToleranceSeconds, seconds)
 }
 
 /** One kind of token must not serve as another (RFC 8725 §3.12). */
@@ -162,19 +159,22 @@ function checkPresence(claims: Claims, names: readonly string[]): void {
  *
  * @param tolerance - seconds by which the issuer's clock may differ from ours
  * @param seconds - the time now, in Unix seconds
- * @throws ServiceError `invalid_token`; `token_expired` when only `exp` is wrong
+ * @returns `invalid_token`; `token_expired` when only `exp` is wrong; undefined when no time is
  */
-export function checkTimes(times: Times, tolerance: number, seconds: number): void {
+export function clockProblem(
+  times: Times,
+  tolerance: number,
+  seconds: number,
+): ServiceError | undefined {
   const { iat, nbf, exp } = times
-  if (iat !== undefined && iat > seconds + tolerance) throw ahead('iat', iat - seconds)
-  if (nbf !== undefined && nbf > seconds + tolerance) throw ahead('nbf', nbf - seconds)
-  if (exp === undefined) return
+  if (iat !== undefined && iat > seconds + tolerance) return ahead('iat', iat - seconds)
+  if (nbf !== undefined && nbf > seconds + tolerance) return ahead('nbf', nbf - seconds)
+  if (exp === undefined) return undefined
   // An `exp` written in milliseconds instead of seconds would make a token that never expires.
-  if (exp > seconds + TEN_YEARS) throw invalidToken('claims: exp is more than ten years ahead')
-  if (exp <= seconds - tolerance) {
-    const reason = `exp passed ${Math.ceil(seconds - exp)} seconds ago`
-    throw new ServiceError('token_expired', { reason })
-  }
+  if (exp > seconds + TEN_YEARS) return invalidToken('claims: exp is more than ten years ahead')
+  if (exp > seconds - tolerance) return undefined
+  const reason = `exp passed ${Math.ceil(seconds - exp)} seconds ago`
+  return new ServiceError('token_expired', { reason })
 }
 
 /** A clock that is wrong, here or at the issuer, is the usual cause: the number tells by how much. */

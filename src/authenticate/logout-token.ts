@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { firstIssue, ServiceError } from '../lib/errors.ts'
 import { checkAudience } from './audience.ts'
-import { checkTimes, identifierSchema, LOGOUT_EVENT } from './claims.ts'
+import { clockProblem, identifierSchema, LOGOUT_EVENT } from './claims.ts'
 import { type Issuers, keysFor } from './issuers.ts'
 import { invalidToken } from './refusal.ts'
 import { checkTokenType, readToken } from './token-shape.ts'
@@ -77,7 +77,8 @@ async function verify(token: string, issuers: Issuers, now: Clock): Promise<Logo
     throw new ServiceError('token_expired', { reason: 'claims: issued too long ago' })
   }
   const { iat, exp, nbf } = claims
-  checkTimes({ iat, exp, nbf }, settings.clockToleranceSeconds, seconds)
+  const problem = clockProblem({ iat, exp, nbf }, settings.clockToleranceSeconds, seconds)
+  if (problem !== undefined) throw problem
   const { sub: subject, sid, jti } = claims
   return { issuer: settings.issuer, subject, sid, jti, issuedAt: Math.floor(iat) }
 }
