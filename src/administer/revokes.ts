@@ -50,10 +50,17 @@ export function createAdministerRevokes({
   readonly issuers: Settings['issuers']
   readonly now: Clock
 }) {
+  /**
+   * Ends all sessions of a user. Resolves when that is durable, in the audit, and tried upstream.
+   *
+   * @throws `invalid_request` for a block of the admin's own user
+   */
   async function revokeUser(
-    { actor, requestId }: AdminRequest,
+    request: AdminRequest,
     { user, blockSeconds, reason }: Omit<RevokeCommand, 'by'>,
   ): Promise<RevokedUser> {
+    if (blockSeconds > 0) refuseOwn(request, [user])
+    const { actor, requestId } = request
     const command = { user, blockSeconds, reason, by: actor }
     const event = { actor, action: 'revoke', user, outcome: 'ok', reason, requestId } as const
     const known = await registry.isKnown(user)
@@ -71,18 +78,7 @@ export function createAdministerRevokes({
   }
 
   return {
-    /**
-     * Ends all sessions of a user. Resolves when that is durable, in the audit, and tried upstream.
-     *
-     * @throws `invalid_request` for a block of the admin's own user
-     */
-    async revokeUser(
-      request: AdminRequest,
-      command: Omit<RevokeCommand, 'by'>,
-    ): Promise<RevokedUser> {
-      if (command.blockSeconds > 0) refuseOwn(request, [command.user])
-      return revokeUser(request, command)
-    },
+    revokeUser,
 
     /**
      * Revokes every user that tokens of a subject have been mapped to.
@@ -96,6 +92,7 @@ export function createAdministerRevokes({
       { issuer, subject, ...terms }: Omit<RevokeCommand, 'by' | 'user'> & Subject,
     ): Promise<RevokedUser> {
       const users = await usersOf({ issuer, subject })
+      // Before any of them is revoked.
       if (terms.blockSeconds > 0) refuseOwn(request, users)
       const revoked: RevokedUser[] = []
       for (const user of users) {
