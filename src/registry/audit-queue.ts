@@ -13,8 +13,8 @@ export interface NewAuditEntry extends Omit<AuditEntry, 'chain'> {
   readonly byUser: boolean
 }
 
-/** Called without an error when the entry is durable, with the store's error when it is not. */
-type Settle = (error?: unknown) => void
+/** Resolves the promise of a caller when the entry is durable, or rejects it with the store's error. */
+type Writer = Pick<PromiseWithResolvers<void>, 'resolve' | 'reject'>
 
 /** Most entries that may wait while the store is down. */
 const MOST_WAITING = 10_000
@@ -48,7 +48,7 @@ export function createAuditQueue({
   const backlog = createBacklog(now)
   /** Sent, but not confirmed by the store yet. */
   let sent: readonly ChainedEntry[] = []
-  let writers: readonly Settle[] = []
+  let writers: readonly Writer[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()
   let failing = false
@@ -70,7 +70,7 @@ export function createAuditQueue({
       }
       failing = false
       sent = []
-      for (const settle of writers) settle()
+      for (const writer of writers) writer.resolve()
       writers = []
     }
   }
@@ -83,7 +83,7 @@ export function createAuditQueue({
     // Logged once per outage: the log line of each refused request shows the state of the store too.
     if (!failing) log.error({ err: error }, 'audit entries wait for the store')
     failing = true
-    for (const settle of [...writers, ...backlog.writers()]) settle(error)
+    for (const writer of [...writers, ...backlog.takeWriters()]) writer.reject(error)
     writers = []
     schedule(AGAIN_AFTER_MS)
   }
@@ -110,10 +110,10 @@ export function createAuditQueue({
      * @throws the store's error; the entry stays in the queue and is written when the store is back
      */
     write(entry: NewAuditEntry): Promise<void> {
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      backlog.push(entry, (error) => (error === undefined ? resolve() : reject(error)))
+      const writer = Promise.withResolvers<void>()
+      backlog.push(entry, writer)
       void flush()
-      return promise
+      return writer.promise
     },
     flush,
   }
@@ -121,33 +121,33 @@ export function createAuditQueue({
 
 /** Entries that have no place in the chain yet, at most {@link MOST_WAITING}. */
 function createBacklog(now: Clock) {
-  const waiting: { readonly entry: NewAuditEntry; settle: Settle | undefined }[] = []
+  const waiting: { readonly entry: NewAuditEntry; writer: Writer | undefined }[] = []
   let dropped = 0
   return {
-    push(entry: NewAuditEntry, settle?: Settle): void {
-      waiting.push({ entry, settle })
+    push(entry: NewAuditEntry, writer?: Writer): void {
+      waiting.push({ entry, writer })
       if (waiting.length <= MOST_WAITING) return
       const reason = 'too many audit entries wait'
-      waiting.shift()?.settle?.(new ServiceError('store_unavailable', { reason }))
+      waiting.shift()?.writer?.reject(new ServiceError('store_unavailable', { reason }))
       dropped += 1
     },
-    /** The next entries to send, the callbacks of their callers, and whether there are more. */
+    /** The next entries to send, their writers, and whether there are more. */
     take() {
       const entries = dropped > 0 ? [gap(dropped, now)] : []
-      const writers: Settle[] = []
+      const writers: Writer[] = []
       dropped = 0
-      for (const { entry, settle } of waiting.splice(0, MOST_TOGETHER)) {
+      for (const { entry, writer } of waiting.splice(0, MOST_TOGETHER)) {
         entries.push(entry)
-        if (settle !== undefined) writers.push(settle)
+        if (writer !== undefined) writers.push(writer)
       }
       return { entries, writers, more: waiting.length > 0 }
     },
-    /** Removes and returns the callbacks of all waiting entries, because each caller gets one answer only. */
-    writers(): readonly Settle[] {
-      const all: Settle[] = []
+    /** Removes and returns the writers of all waiting entries, because each of them gets one answer only. */
+    takeWriters(): readonly Writer[] {
+      const all: Writer[] = []
       for (const one of waiting) {
-        if (one.settle !== undefined) all.push(one.settle)
-        one.settle = undefined
+        if (one.writer !== undefined) all.push(one.writer)
+        one.writer = undefined
       }
       return all
     },
