@@ -7,8 +7,7 @@ import { comeBackSeconds } from '../../lib/retry-spread.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import { everyAnswer } from '../answer.ts'
 import { corsHeaders, isAppOrigin, type Origins } from '../origins.ts'
-import { type MintLimiter, startLagMeter } from './mint-limiter.ts'
-import { createMintTurns } from './mint-turns.ts'
+import { createMintTurns, type MintLimiter, startLagMeter } from './mint-pacing.ts'
 
 /** Answers a request; resolves when it has. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { createMintLimiter, startLagMeter } from '../../../src/http/server/mint-limiter.ts'
+import { createMintLimiter, startLagMeter } from '../../../src/http/server/mint-pacing.ts'
 import { handTiming } from '../../support/hand-timing.ts'
 
 const FULL = 60

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { createMintTurns } from '../../../src/http/server/mint-turns.ts'
+import { createMintTurns } from '../../../src/http/server/mint-pacing.ts'
 
 function scene() {
   const turns = createMintTurns()

@@ -2,7 +2,7 @@ import { createServer, IncomingMessage, type Server, ServerResponse } from 'node
 import { type AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Origins } from '../../../src/http/origins.ts'
-import { createMintLimiter } from '../../../src/http/server/mint-limiter.ts'
+import { createMintLimiter } from '../../../src/http/server/mint-pacing.ts'
 import { type Shedding, startShedding } from '../../../src/http/server/shedding.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { type HandTiming, handTiming } from '../../support/hand-timing.ts'
