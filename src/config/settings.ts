@@ -9,8 +9,8 @@ export interface Scope {
   readonly claims: Readonly<Record<string, unknown>>
   /** The verified token's `iss`. */
   readonly issuer: string
-  /** Values that the client sent and the workflow declares; `{}` outside workflows. */
-  readonly input: Readonly<Record<string, InputValue>>
+  /** Values that the client sent and the workflow declares; none outside workflows. */
+  readonly input?: Readonly<Record<string, InputValue>>
 }
 
 /** A value that a client may send in `input`. */

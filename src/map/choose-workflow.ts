@@ -3,7 +3,7 @@ import type { InputDeclaration, InputValue, Scope, WorkflowSettings } from '../c
 import { ServiceError } from '../lib/errors.ts'
 import { scrub } from '../lib/secret.ts'
 import { show, showAll } from '../lib/show.ts'
-import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
+import { type VerifiedClaims, whyRefused } from './evaluate.ts'
 
 /** The part of a request for a session that the client chooses. */
 export interface AskedSession {
@@ -43,7 +43,7 @@ export function chooseWorkflow(
     if (named !== undefined && named !== workflow.name) continue
     const problem = inputProblem(workflow.input, input)
     // Rules never see input that does not fit its declaration.
-    const scope = scopeOf(caller, problem === undefined ? presentInput(input) : {})
+    const scope = { ...caller, input: problem === undefined ? presentInput(input) : {} }
     if (whyRefused(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
     const declared = showAll([...workflow.input.keys()])
@@ -65,7 +65,7 @@ export function requireWorkflow(
   name: string,
 ): void {
   const workflow = workflows.find((one) => one.name === name)
-  if (workflow !== undefined && whyRefused(workflow.when, scopeOf(caller)) === undefined) return
+  if (workflow !== undefined && whyRefused(workflow.when, caller) === undefined) return
   throw notAllowed(workflows, caller, { workflow: name })
 }
 
@@ -77,7 +77,7 @@ function notAllowed(
 ): ServiceError {
   const judged = workflows.map((one) => {
     const fits = inputProblem(one.input, input) === undefined
-    const scope = scopeOf(caller, fits ? presentInput(input) : {})
+    const scope = { ...caller, input: fits ? presentInput(input) : {} }
     return { name: one.name, why: whyRefused(one.when, scope) }
   })
   const refusals = judged
@@ -119,7 +119,7 @@ function inputProblem(
 }
 
 /** The client's input without the values that are `null`, which count as absent. */
-export function presentInput(asked: Input): Scope['input'] {
+export function presentInput(asked: Input): NonNullable<Scope['input']> {
   const given: Record<string, InputValue> = {}
   for (const [field, value] of Object.entries(asked)) if (value !== null) given[field] = value
   return given

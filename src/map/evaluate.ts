@@ -1,20 +1,11 @@
 // Evaluates expressions of the config file for a caller. If an expression fails, the caller is refused.
 
-import type { Expression, Scope } from '../config/settings.ts'
+import type { AdminSettings, Expression, Scope } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { reasonOf } from '../lib/show.ts'
 
 /** The claims of a verified token and its issuer: all that rules may know of the caller. */
 export type VerifiedClaims = Pick<Scope, 'issuer' | 'claims'>
-
-/**
- * The variables of an expression.
- *
- * @param input - sent by the client and declared by the workflow; empty outside workflows
- */
-export function scopeOf({ issuer, claims }: VerifiedClaims, input: Scope['input'] = {}): Scope {
-  return { issuer, claims, input }
-}
 
 /**
  * The value of an expression. It may be of any type, so the caller checks it.
@@ -46,4 +37,15 @@ export function whyRefused(when: Expression | undefined, scope: Scope): string |
   } catch (error) {
     return `\`when\` fails: ${reasonOf(error)}`
   }
+}
+
+/**
+ * Why a caller is no admin. A token of an issuer that is not on the list makes nobody an admin, whatever it
+ * claims. Neither does a rule that fails, or yields anything but true.
+ *
+ * @returns text for operators, which may quote names of claims; undefined for an admin
+ */
+export function whyNoAdmin(caller: VerifiedClaims, admins: AdminSettings): string | undefined {
+  if (!admins.issuers.includes(caller.issuer)) return 'the issuer is not in `admins.issuers`'
+  return whyRefused(admins.when, caller)
 }

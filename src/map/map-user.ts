@@ -3,7 +3,7 @@
 import type { Expression, IssuerSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { parseUserId, type UserId, userProblem } from '../lib/ids.ts'
-import { evaluate, scopeOf, type VerifiedClaims } from './evaluate.ts'
+import { evaluate, type VerifiedClaims } from './evaluate.ts'
 
 /** Gives the ChatKit user of a principal. */
 export type UserOf = ReturnType<typeof createUserOf>
@@ -47,7 +47,7 @@ export function createUserOf({
  * @throws ServiceError `claims_not_mapped`
  */
 export function mapUser(expression: Expression, principal: VerifiedClaims): UserId {
-  const value = evaluate(expression, scopeOf(principal), 'the user expression')
+  const value = evaluate(expression, principal, 'the user expression')
   const user = parseUserId(value)
   if (user !== undefined) return user
   const reason = `the user expression yields ${userProblem(value)}`

@@ -1,9 +1,8 @@
-// Compiles CEL expressions of the config file and checks their types.
+// Makes expressions of the config file from their CEL text.
 
 import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
 import type { Expression } from '../settings.ts'
-import { celValue } from './cel-values.ts'
 import { type UserPart, userBranches } from './equal-users.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
@@ -106,11 +105,45 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     issuerPlaces: issuerPlaces(parsed.ast, isIssuer),
     userBranches: userBranches(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
-    evaluate: ({ issuer, claims, input }) => {
+    evaluate: ({ issuer, claims, input = NO_INPUT }) => {
       const value: unknown = parsed({ issuer, claims: celValue(claims), input: celValue(input) })
       return value instanceof UnsignedInt ? value.valueOf() : value
     },
   }
+}
+
+const NO_INPUT = {}
+
+/** Values known to need no change. A token that is seen again has the same claims object. */
+const plain = new WeakSet<object>()
+
+/**
+ * Prepares claims or input for CEL, where the library or JSON would give them another meaning. An object with a member
+ * "constructor" becomes a `Map`: the library takes an object's type from that member, and so would take it from the
+ * token or the client. A whole number beyond 2^53, which has lost digits, becomes null: as part of a user it would
+ * make two subjects one user.
+ */
+function celValue(value: object): unknown {
+  if (plain.has(value)) return value
+  if (needsChange(value)) return converted(value)
+  plain.add(value)
+  return value
+}
+
+/** @returns for a number, whether it has lost digits */
+function needsChange(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value)
+  if (typeof value !== 'object' || value === null) return false
+  if (!Array.isArray(value) && Object.hasOwn(value, 'constructor')) return true
+  for (const key in value) if (needsChange(Reflect.get(value, key))) return true
+  return false
+}
+
+function converted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return needsChange(value) ? null : value
+  if (Array.isArray(value)) return value.map(converted)
+  const entries = Object.entries(value).map(([key, member]) => [key, converted(member)] as const)
+  return Object.hasOwn(value, 'constructor') ? new Map(entries) : Object.fromEntries(entries)
 }
 
 function parseExpression(

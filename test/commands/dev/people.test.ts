@@ -5,7 +5,7 @@ import { readDevSetup } from '../../../src/commands/dev/environment.ts'
 import { neededClaims, peopleFor, whyNoSession } from '../../../src/commands/dev/people.ts'
 import { withOwnKeys } from '../../../src/commands/dev/stand-ins.ts'
 import { createTokenMaker } from '../../../src/embedded/sign-in/token-maker.ts'
-import { whyNoAdmin } from '../../../src/map/is-admin.ts'
+import { whyNoAdmin } from '../../../src/map/evaluate.ts'
 import { configFile } from './scene.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../../config/examples')

@@ -9,8 +9,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
 import { reasonOf, show } from '../../../lib/show.ts'
 import { type AskedSession, chooseWorkflow, presentInput } from '../../../map/choose-workflow.ts'
-import { scopeOf, whyRefused } from '../../../map/evaluate.ts'
-import { whyNoAdmin } from '../../../map/is-admin.ts'
+import { whyNoAdmin, whyRefused } from '../../../map/evaluate.ts'
 import { mapSession, type StateVariables } from '../../../map/map.ts'
 import { mapUser } from '../../../map/map-user.ts'
 import { createParams, sessionSeconds } from '../../../map/session-params.ts'
@@ -185,7 +184,7 @@ function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict
       if (!(error instanceof ServiceError)) throw error
       if (error.code !== 'workflow_not_allowed')
         return { name, allowed: true, reason: error.reason, rule: null }
-      const why = whyRefused(workflow.when, scopeOf(principal, presentInput(input)))
+      const why = whyRefused(workflow.when, { ...principal, input: presentInput(input) })
       return {
         name,
         allowed: false,
