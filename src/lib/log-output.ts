@@ -2,7 +2,10 @@
 // costs lines, never the service: it goes on, and ends when it should.
 
 import { write, writeSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { codeIn } from './errors.ts'
+
+const writeTo = promisify(write)
 
 /** A batch is written at so many characters, or after so many milliseconds. A failed write is repeated after that time. */
 const TOGETHER = 65_536
@@ -27,22 +30,27 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
     return batch
   }
 
-  function push(): void {
-    if (writing || nextBatch().length === 0) return
+  async function push(): Promise<void> {
+    if (writing) return
     writing = true
-    write(fd, batch, (error, written) => {
-      writing = false
+    try {
+      while (nextBatch().length > 0) {
+        const { bytesWritten } = await writeTo(fd, batch)
+        batch = batch.subarray(bytesWritten)
+        if (batch.length === 0 && waiting.length < TOGETHER) break
+      }
+    } catch (error) {
       // Nobody reads a broken pipe any more.
-      batch = error?.code === 'EPIPE' ? Buffer.alloc(0) : batch.subarray(error ? 0 : written)
-      if (!error && (batch.length > 0 || waiting.length >= TOGETHER)) push()
-    })
+      if (error instanceof Error && codeIn(error) === 'EPIPE') batch = Buffer.alloc(0)
+    }
+    writing = false
   }
 
   setInterval(push, WITHIN_MS).unref()
   return {
     write(line: string): void {
       if (waiting.length < MOST_WAITING) waiting += line
-      if (waiting.length >= TOGETHER) push()
+      if (waiting.length >= TOGETHER) void push()
     },
     /** Writes what waits, as far as that is possible within a second. Never throws. */
     flushSync(): void {
