@@ -65,7 +65,7 @@ export function isBackendPath(path: string): boolean {
 }
 
 /** The request's `Origin`, if it is allowed for the path. */
-function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
+export function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   const origin = c.req.header('Origin')
   if (origin === undefined) return undefined
   const { path } = c.req
@@ -88,15 +88,6 @@ export function isAppOrigin(
   if (app.has(origin)) return true
   for (const pattern of appPatterns.values()) if (pattern.test(origin)) return true
   return false
-}
-
-/**
- * Puts the CORS headers on the answer before it exists, so that errors have them too: a 500 without
- * them looks like a CORS failure to the page.
- */
-export function setCorsHeaders(c: AppContext, origins: Origins): void {
-  const origin = allowedOrigin(c, origins)
-  if (origin !== undefined) Object.assign(c.get('headers'), corsHeaders(origin, origins))
 }
 
 /** The CORS headers of every answer to an allowed origin (Fetch Standard, CORS protocol). */

@@ -15,7 +15,7 @@ import {
   type TextAnswer,
 } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
-import { type Origins, setCorsHeaders } from './origins.ts'
+import { allowedOrigin, corsHeaders, type Origins } from './origins.ts'
 import { refusalLine } from './refusal-line.ts'
 
 const CHALLENGE = 'WWW-Authenticate'
@@ -56,11 +56,14 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     c.set('requestId', requestId)
     c.set('trace', {})
     c.set('memory', options.memory)
-    c.set('headers', everyAnswer(requestId))
-    const { draining } = options
+    const { draining, origins } = options
+    const origin = allowedOrigin(c, origins)
+    // Set before the answer exists, so that errors have them too: a 500 without CORS headers looks like a CORS failure
+    // to the page.
+    const cors = origin === undefined ? undefined : corsHeaders(origin, origins)
+    c.set('headers', { ...everyAnswer(requestId), ...cors })
     // Gathered too, for streams: they send their head before their handler returns.
     if (draining.aborted) setHeader(c, 'Connection', 'close')
-    setCorsHeaders(c, options.origins)
     await next()
     completeHeaders(c)
     // Again after the answer, so that requests under way when the draining began close their connection too. Where
