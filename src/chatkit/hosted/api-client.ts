@@ -18,6 +18,7 @@ import { createRetryBudget, type RepeatableCall, type RetryPolicy, withRetry } f
 /** One call of the API, before headers and deadline. */
 export interface ApiCall {
   readonly operation: ChatKitOperation
+  readonly lane: Lane
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
   readonly body?: string
@@ -72,7 +73,7 @@ export function createApiClient({
      * @throws `ServiceError` when no whole answer came
      */
     async send(call: ApiCall, { signal, observe, withinMs, hold }: CallOptions = {}) {
-      const lane = lanes[laneOf(call.operation)]
+      const lane = lanes[call.lane]
       const started = performance.now()
       const headers = requestHeaders(credential, call.body !== undefined)
       const deadline = startDeadline(withinMs ?? deadlineMs, signal)
@@ -121,11 +122,6 @@ export function createApiClient({
       cancel: lanes.cancel.state(),
     }),
   }
-}
-
-function laneOf(operation: ChatKitOperation): Lane {
-  if (operation === 'create_session') return 'mint'
-  return operation === 'cancel_session' ? 'cancel' : 'threads'
 }
 
 /**

@@ -68,6 +68,7 @@ async function createSession(
   const answer = await client.send(
     {
       operation: 'create_session',
+      lane: 'mint',
       method: 'POST',
       path: '/chatkit/sessions',
       body,
@@ -105,6 +106,7 @@ async function cancelSession(
   const answer = await client.send(
     {
       operation: 'cancel_session',
+      lane: 'cancel',
       method: 'POST',
       path: `/chatkit/sessions/${id}/cancel`,
       maxBytes: MAX_CANCEL_BYTES,
@@ -121,10 +123,15 @@ async function cancelSession(
 }
 
 async function deleteThread(client: ApiClient, id: ThreadId, call: CallOptions | undefined) {
-  const path = `/chatkit/threads/${id}`
-  const maxBytes = MAX_SESSION_BYTES
   const answer = await client.send(
-    { operation: 'delete_thread', method: 'DELETE', path, maxBytes, retry: 'never' },
+    {
+      operation: 'delete_thread',
+      lane: 'threads',
+      method: 'DELETE',
+      path: `/chatkit/threads/${id}`,
+      maxBytes: MAX_SESSION_BYTES,
+      retry: 'never',
+    },
     call,
   )
   if (answer.status === 404) throw refused(answer, 'not_found', 'thread')
@@ -148,8 +155,11 @@ async function read<S extends z.ZodType>(
   { operation, path, schema, gone = 'not_found' }: ReadRequest<S>,
   call: CallOptions | undefined,
 ): Promise<z.infer<S>> {
-  const request = { operation, path, method: 'GET', maxBytes: MAX_PAGE_BYTES } as const
-  const answer = await client.send({ ...request, retry: 'when_failed' }, call)
+  const maxBytes = MAX_PAGE_BYTES
+  const answer = await client.send(
+    { operation, lane: 'threads', method: 'GET', path, maxBytes, retry: 'when_failed' },
+    call,
+  )
   if (answer.status === 404) throw refused(answer, gone, operation)
   if (answer.status === 400) throw refused(answer, 'invalid_request', operation)
   return parsed(schema, okJson(client, answer))
