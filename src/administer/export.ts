@@ -12,12 +12,7 @@ import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
-import {
-  type Foreign,
-  refusingCursors,
-  type SourceCall,
-  sourcePage,
-} from '../threads/source-reader.ts'
+import { blameCursor, type Foreign, type SourceCall, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 import { registryPages, unreachableThings } from './registry-pages.ts'
@@ -200,9 +195,8 @@ async function* threadPages(source: ThreadSource, user: string, context: SourceC
     const query = { user, limit: PAGE, order: 'asc', after } as const
     const missing: string[] = []
     const call = { ...context.call, onMissing: (id: string) => missing.push(id) }
-    const { values, hasMore } = await refusingCursors(after !== undefined, () =>
-      sourcePage(source, query, { ...context, call }),
-    )
+    const page = sourcePage(source, query, { ...context, call })
+    const { values, hasMore } = await page.catch((error) => blameCursor(error, after !== undefined))
     yield { threads: values.map((thread) => ({ thread, source })), missing }
     if (!hasMore) return
     after = nextCursor(values.at(-1)?.id, { after, pages })

@@ -20,8 +20,8 @@ export interface CursorScope {
   readonly kind: 'own' | 'any'
   readonly user: string | undefined
   readonly order: 'asc' | 'desc'
-  /** Names of the sources, in order. */
-  readonly sources: readonly string[]
+  /** In order; a source is known by its name. */
+  readonly sources: readonly { readonly name: string }[]
 }
 
 const MAC_BYTES = 32
@@ -57,6 +57,7 @@ function macOf(key: Uint8Array, scope: CursorScope, payload: Buffer): Buffer {
   const { kind, user = null, order, sources } = scope
   // JSON of an array is injective: no two scopes have the same text. "place" distinguishes these cursors from those
   // of earlier versions, whose payload had another shape.
-  const context = JSON.stringify(['place', kind, user, order, sources])
+  const names = sources.map(({ name }) => name)
+  const context = JSON.stringify(['place', kind, user, order, names])
   return createHmac('sha256', key).update(`${context}\n`).update(payload).digest()
 }

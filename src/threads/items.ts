@@ -5,7 +5,7 @@ import { collect, type Fetched, listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadItemPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import type { FoundThread } from './find-thread.ts'
-import { refusingCursors, type SourceCall } from './source-reader.ts'
+import { blameCursor, type SourceCall } from './source-reader.ts'
 
 /**
  * Drops items that name another thread, and reports them to `onForeign`.
@@ -21,22 +21,17 @@ export async function listItemsOf(
 ): Promise<ThreadItemPage> {
   const { user: asUser } = thread
   const hasCursor = query.after !== undefined || query.before !== undefined
-  const page = await refusingCursors(hasCursor, () =>
-    collect(query, async (part): Promise<Fetched<ThreadItem>> => {
-      const { data, has_more: hasMore } = await source.chatkit.listThreadItems(id, part, {
-        ...call,
-        asUser,
-      })
-      const entries = data.map((item) => ({
-        id: item.id,
-        value: isOf(item, id) ? item : undefined,
-      }))
-      const count = entries.filter(({ value }) => value === undefined).length
-      if (count > 0) onForeign({ source, what: 'item', count })
-      return { entries, hasMore }
-    }),
-  )
-  return listOf(page)
+  const page = collect(query, async (part): Promise<Fetched<ThreadItem>> => {
+    const { data, has_more: hasMore } = await source.chatkit.listThreadItems(id, part, {
+      ...call,
+      asUser,
+    })
+    const entries = data.map((item) => ({ id: item.id, value: isOf(item, id) ? item : undefined }))
+    const count = entries.filter(({ value }) => value === undefined).length
+    if (count > 0) onForeign({ source, what: 'item', count })
+    return { entries, hasMore }
+  })
+  return listOf(await page.catch((error) => blameCursor(error, hasCursor)))
 }
 
 /** Items of kinds that the reference does not list may come without the id of their thread. */

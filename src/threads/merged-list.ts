@@ -5,8 +5,8 @@ import type { Thread, ThreadPage } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { type CursorScope, type ListPosition, openCursor, sealCursor } from './cursors.ts'
 import {
+  blameCursor,
   createSourceReader,
-  refusingCursors,
   type SourceCall,
   type SourceQuery,
   type SourceReader,
@@ -50,13 +50,14 @@ export async function mergedList(
 ): Promise<ThreadPage> {
   const { user, order, limit, after, before } = query
   if (before !== undefined) throw new ForwardOnlyError()
-  const scope = { kind, user, order, sources: sources.map(({ name }) => name) }
+  const scope = { kind, user, order, sources }
   const start = after === undefined ? [] : openCursor(key, scope, after)
   const readers = sources.map((source, number) => {
     const from = { user, order, limit: Math.max(1, limit), place: start[number] ?? null }
     return createSourceReader(source, from, context)
   })
-  const entries = await refusingCursors(after !== undefined, () => merge(readers, limit, order))
+  const merged = merge(readers, limit, order)
+  const entries = await merged.catch((error) => blameCursor(error, after !== undefined))
   const [first, last] = [entries.at(0), entries.at(-1)]
   const hasMore = readers.some(({ waiting, more }) => waiting.length > 0 || more)
   const position = last?.position ?? (hasMore && limit > 0 ? readers.map(lastOf) : undefined)

@@ -6,7 +6,7 @@ import { isCode } from '../lib/errors.ts'
 import { parseThreadId } from '../lib/ids.ts'
 import { badCursor } from './cursors.ts'
 import { findThread } from './find-thread.ts'
-import { refusingCursors, type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
+import { blameCursor, type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
 /**
@@ -33,6 +33,6 @@ export async function singleList(
       throw isCode(proof.reason, 'not_found') ? badCursor(proof.reason) : proof.reason
     }
   }
-  const page = () => sourcePage(source, query, context)
-  return listOf(await refusingCursors(cursors.length > 0, page))
+  const page = sourcePage(source, query, context)
+  return listOf(await page.catch((error) => blameCursor(error, cursors.length > 0)))
 }

@@ -142,16 +142,12 @@ function endless(): ServiceError {
 }
 
 /**
- * Runs an upstream call. If the upstream answers 400, the client's cursor is wrong; without a cursor, the fault is
- * in this service.
+ * Rethrows the error of a read. If the upstream answered 400, the client's cursor is wrong; without a cursor, the fault
+ * is in this service.
  */
-export async function refusingCursors<T>(hasCursor: boolean, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
-    if (hasCursor) throw badCursor(error)
-    const { reason, refused } = error
-    throw new ServiceError('upstream_rejected', { reason, refused, cause: error })
-  }
+export function blameCursor(error: unknown, hasCursor: boolean): never {
+  if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
+  if (hasCursor) throw badCursor(error)
+  const { reason, refused } = error
+  throw new ServiceError('upstream_rejected', { reason, refused, cause: error })
 }

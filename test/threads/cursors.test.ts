@@ -8,7 +8,8 @@ import {
 } from '../../src/threads/cursors.ts'
 
 const KEY = randomBytes(32)
-const SCOPE: CursorScope = { kind: 'own', user: 'alice', order: 'desc', sources: ['a', 'b'] }
+const named = (...names: string[]) => names.map((name) => ({ name }))
+const SCOPE: CursorScope = { kind: 'own', user: 'alice', order: 'desc', sources: named('a', 'b') }
 const POSITION: ListPosition = [null, ['cthr_1', 4], ['cthr_lost', null]]
 const REFUSED = expect.objectContaining({ code: 'invalid_request' })
 
@@ -24,8 +25,8 @@ describe('a cursor', () => {
     ['everyone', { user: undefined }],
     ['side', { kind: 'any' }],
     ['order', { order: 'asc' }],
-    ['sources', { sources: ['b', 'a'] }],
-    ['sources that read alike', { sources: ['a","b'] }],
+    ['sources', { sources: named('b', 'a') }],
+    ['sources that read alike', { sources: named('a","b') }],
   ])('is of nothing for another %s', (_name, change) => {
     const cursor = sealCursor(KEY, SCOPE, POSITION)
     expect(() => openCursor(KEY, { ...SCOPE, ...change }, cursor)).toThrow(REFUSED)
