@@ -83,7 +83,7 @@ export async function* exportUser(
   const giveWay = createGiveWay()
   const counts = { session: 0, thread: 0, item: 0, audit: 0, failure: 0 }
   for await (const { lines, failure } of allOf(parts, user, call)) {
-    call.signal?.throwIfAborted()
+    if (call.signal?.aborted) throw call.signal.reason
     if (failure !== undefined) failures.add(failure)
     for (const { type } of lines) counts[type] += 1
     if (lines.length > 0) yield lines

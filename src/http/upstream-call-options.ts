@@ -84,10 +84,6 @@ class ClientSignal implements CallerSignal {
     return this.aborted ? clientGone() : undefined
   }
 
-  throwIfAborted(): void {
-    if (this.aborted) throw clientGone()
-  }
-
   /** Upstream calls end before the answer does, so for them every close is an early one. */
   addEventListener(_type: 'abort', listener: () => void): void {
     this.#outgoing.on('close', listener)

@@ -10,7 +10,6 @@ export interface CallerSignal {
   readonly aborted: boolean
   /** Undefined until it has aborted. */
   readonly reason: unknown
-  throwIfAborted(): void
   addEventListener(type: 'abort', listener: () => void, options?: { once: boolean }): void
   removeEventListener(type: 'abort', listener: () => void): void
 }

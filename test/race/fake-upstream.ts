@@ -75,13 +75,13 @@ export function createFakeUpstream({
     const fault = faults[of].shift()
     const { turn, signal } = act
     await turn(`${of} arrives`)
-    signal?.throwIfAborted()
+    if (signal?.aborted) throw signal.reason
     if (fault === 'refuse') throw down()
     if (fault === 'late') void ownTurn(`${of} has its late effect`).then(effect)
     if (fault === 'late') throw new ServiceError('upstream_timeout', { reason: 'fault' })
     const result = effect()
     await turn(`${of} is answered`)
-    signal?.throwIfAborted()
+    if (signal?.aborted) throw signal.reason
     if (fault === 'lose') throw down()
     if (fault === 'unusable' && result) throw unusable(result)
     return result

@@ -89,7 +89,7 @@ export function createApiClient({
       }
       const attempt = async () => {
         seen.last = undefined
-        signal?.throwIfAborted()
+        if (signal?.aborted) throw signal.reason
         seen.attempts++
         seen.last = await exchange(lane.dispatcher, origin, request)
         return seen.last

@@ -51,7 +51,7 @@ export function createSelfHosted({
   return {
     // Neither session call reaches an upstream, so there is nothing to observe.
     async createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession> {
-      call?.signal?.throwIfAborted()
+      if (call?.signal?.aborted) throw call.signal.reason
       const { user } = params
       const id = newSessionId()
       const iat = unixSeconds(now)
@@ -66,7 +66,7 @@ export function createSelfHosted({
       return { id, client_secret, expires_at: exp, status: 'active', user }
     },
     async cancelSession(_id, call) {
-      call?.signal?.throwIfAborted()
+      if (call?.signal?.aborted) throw call.signal.reason
       // This adapter keeps no sessions; the registry alone knows them.
       return null
     },

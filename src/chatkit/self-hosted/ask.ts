@@ -99,7 +99,7 @@ export function createAskServer({
     const seen: Seen = { status: undefined, requestId: undefined, attempts: 0 }
     const deadline = startDeadline(CALL_DEADLINE_MS, call?.signal)
     try {
-      call?.signal?.throwIfAborted()
+      if (call?.signal?.aborted) throw call.signal.reason
       const ask: Ask = async (user: string, question: Question, schema?: z.ZodType) => {
         const parse = await inTurn(user, question, { deadline, seen, hold: call?.hold })
         const value = () => (schema === undefined ? parse() : read(schema, parse()))
