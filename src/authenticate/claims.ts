@@ -79,6 +79,8 @@ const claimsSchema = z.looseObject({
   sid: identifierSchema.optional(),
 })
 
+const ALWAYS_REQUIRED = ['sub', 'exp']
+
 /**
  * Reads and judges the claims of a token. Expiry is checked last: `token_expired` tells the client that
  * nothing else is wrong, so it only needs a fresh token.
@@ -105,6 +107,7 @@ export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock):
  * @throws ServiceError `invalid_token` when a claim that is always needed is missing or malformed
  */
 export function readClaims(claims: Claims, issuer: string): ReadClaims {
+  checkPresence(claims, ALWAYS_REQUIRED)
   const result = claimsSchema.safeParse(claims)
   if (!result.success) throw invalidToken(`claims: ${firstIssue(result.error)}`)
   const { sub: subject, exp, iat, nbf, sid } = result.data

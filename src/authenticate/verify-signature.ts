@@ -57,7 +57,13 @@ export async function verifySignature(
     const newer = await keys.find(token.header)
     if (await isSignedByAny(token, newer.keys)) return newer.version
   }
-  throw known.keys.length === 0 ? noKey(token.header, keys) : invalidToken('the signature is wrong')
+  throw known.keys.length === 0 ? noKey(token.header, keys) : wrongSignature(token.header)
+}
+
+/** A secret is its UTF-8 bytes; many backends sign with what the text decodes to. */
+function wrongSignature({ alg }: TokenHeader): ServiceError {
+  const advice = ': `secret_env` counts as it stands, neither base64 nor quotes are undone'
+  return invalidToken(`the signature is wrong${alg.startsWith('HS') ? advice : ''}`)
 }
 
 function noKey({ alg, kid }: TokenHeader, keys: IssuerKeys): ServiceError {

@@ -96,6 +96,8 @@ describe('exp, nbf, iat', () => {
     [{ iat: seconds + 300 }, /iat is ahead of this machine's clock by 300 seconds/],
     [{ nbf: seconds + 300 }, /nbf is ahead of this machine's clock by 300 seconds/],
     [{ exp: seconds - 300 }, /exp passed 300 seconds ago/],
+    [{ exp: undefined }, /claims: no "exp"$/],
+    [{ sub: undefined }, /claims: no "sub"$/],
   ])('the reason says by how much the times of %j differ from the clock', (changes, reason) => {
     expect(() => judge(changes)).toThrow(reason)
   })

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
+import { show } from '../../lib/show.ts'
 import { parseStrictJson } from '../../lib/strict-json.ts'
 import { USER_AGENT } from '../../lib/version.ts'
 
@@ -17,8 +18,10 @@ export class AnswerError extends Error {
   override readonly name = 'AnswerError'
   readonly status: number
 
-  constructor(status: number) {
-    super(`answered ${status}`)
+  constructor(status: number, redirect: URL | null = null) {
+    const leads = `which leads to ${show(`${redirect?.origin}${redirect?.pathname}`)}`
+    const advice = 'no redirect is followed: correct `issuer`, or name `jwks_uri` in the config'
+    super(`answered ${status}${redirect === null ? '' : `, ${leads}; ${advice}`}`)
     this.status = status
   }
 }
@@ -74,12 +77,16 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
   }
   const target = { origin: url.origin, path: url.pathname + url.search, method: 'GET' } as const
   const answer = dispatcher.request({ ...target, signal, headers })
-  const { statusCode, body } = await Promise.race([answer, aborted(signal)])
+  const { statusCode, headers: answered, body } = await Promise.race([answer, aborted(signal)])
   if (statusCode !== 200) {
     // Closes the connection instead of reading a useless body. The listener ignores the error of that
     // abort.
     body.on('error', () => {}).destroy()
-    throw new AnswerError(statusCode)
+    const { location } = answered
+    throw new AnswerError(
+      statusCode,
+      typeof location === 'string' ? URL.parse(location, url) : null,
+    )
   }
   return parseStrictJson(utf8.decode(await readBounded(body, MAX_BYTES)), MAX_DEPTH)
 }

@@ -53,7 +53,7 @@ export async function warnOfSilentServers(
       if (error === undefined) continue
       log.warn(
         { workflow: name, reason: reasonOf(error) },
-        `TLS fails at ${at}; chats are 503 until then`,
+        `TLS fails at ${at}: replace its certificate, or name its authority in NODE_EXTRA_CA_CERTS; chats are 503 until then`,
       )
     }
   }

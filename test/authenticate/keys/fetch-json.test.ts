@@ -50,7 +50,12 @@ test.each<[string, () => KeyServerBehaviour, RegExp]>([
   ['204', () => answer('', 204), /answered 204/],
   ['404', () => answer('{"keys":[]}', 404), /answered 404/],
   ['500 with a long body', () => answer('x'.repeat(1e6), 500), /answered 500/],
-  ['a redirect', () => ({ kind: 'redirect', location: `${server.issuer}/bait` }), /answered 302/],
+  [
+    'a redirect',
+    () => ({ kind: 'redirect', location: `${server.issuer}/bait?code=1` }),
+    /answered 302, which leads to "http:.*\/bait"; no redirect is followed: correct `issuer`, or name `jwks_uri`/,
+  ],
+  ['a redirect to the same host', () => ({ kind: 'redirect', location: '/keys' }), /:\d+\/keys"/],
   ['a cut connection', () => ({ kind: 'reset' }), /GET /],
 ])('an answer of %s is a failure', async (_name, behaviour, reason) => {
   server.jwksBehaviour = behaviour()

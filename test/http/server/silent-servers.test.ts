@@ -76,7 +76,12 @@ test('a server whose certificate is refused is logged with the cause, unless a p
   const reason = expect.stringContaining('certificate')
   expect(lines).toMatchObject([
     { level: 40, workflow: 'six', reason, msg: expect.stringContaining('TLS fails at https://') },
-    { level: 40, workflow: 'four', reason, msg: expect.stringContaining('workflows.four.server') },
+    {
+      level: 40,
+      workflow: 'four',
+      reason,
+      msg: expect.stringContaining('workflows.four.server): replace its certificate'),
+    },
   ])
 })
 

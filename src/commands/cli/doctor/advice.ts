@@ -38,7 +38,7 @@ export function adviceOnApi(error: unknown, context: CallContext): string {
     case 'workflow_unavailable':
       return adviceOnWorkflow(context)
     case 'upstream_rejected':
-      return 'the API does not take what the config asks for: look at version, rate_limits and chatkit_configuration of this workflow'
+      return `the API does not take what the config asks for: look at version, rate_limits and chatkit_configuration of this workflow${ifEnded(context)}`
     case 'upstream_rate_limited':
       return `the key ${keyHint} in ${keyName} is over its limit or out of credit: look at limits and billing of its project, then try again`
     case 'upstream_timeout':
@@ -92,7 +92,11 @@ function adviceOnKey({ keyName, keyHint, project, status }: CallContext): string
   return `${key} is not accepted${named}: make a new one, and see that no ${keyName} of a shell wins over the one you mean`
 }
 
-function adviceOnWorkflow({ keyName, keyHint, workflowId, nowMs }: CallContext): string {
-  const ended = nowMs >= Date.parse(HOSTED_UNTIL) ? `; or it has ended: ${MOVE_ON}` : ''
-  return `the project of the key ${keyHint} in ${keyName} has no workflow ${workflowId}: the usual cause is a key of another project than the workflow's, or the id of one that was deleted${ended}`
+function adviceOnWorkflow(context: CallContext): string {
+  const { keyName, keyHint, workflowId } = context
+  return `the project of the key ${keyHint} in ${keyName} has no workflow ${workflowId}: the usual cause is a key of another project than the workflow's, or the id of one that was deleted${ifEnded(context)}`
+}
+
+function ifEnded({ nowMs }: CallContext): string {
+  return nowMs >= Date.parse(HOSTED_UNTIL) ? `; or it has ended: ${MOVE_ON}` : ''
 }

@@ -40,6 +40,11 @@ export function adviceOnConnection(error: unknown, target: Target): string {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `the name is not known: check ${setting} (${url}) and the DNS of this machine; where calls leave through a proxy alone, set HTTPS_PROXY`
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return `compare the dates of the certificate at ${url} with the clock of this machine, and renew it or set the clock`
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `the certificate there is for other names: check the host in ${setting} (${url}), or have the certificate made for it`
     default:
       return `check ${setting} (${url}), and firewalls, proxies and certificates on the way${code === undefined ? '' : ` (${code})`}`
   }

@@ -79,7 +79,7 @@ function adviceOnIssuer(
     return adviceOnConnection(error, { url: issuer, setting: 'issuer', proxyFor })
   }
   const document = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  return `compare issuer (${issuer}) with ${document}, letter by letter; then look at proxies on the way`
+  return `compare issuer (${issuer}) with ${document}, letter by letter; see that its jwks_uri answers with keys; then look at proxies on the way`
 }
 
 /**

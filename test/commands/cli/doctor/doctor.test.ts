@@ -259,12 +259,15 @@ describe('the ChatKit API', () => {
     expect((await support())?.advice).toMatch(/^check workflows\.support\.base_url \(\S+\/europe\)/)
   })
 
-  test('after the end of hosted workflows a 404 also points to the guide', async () => {
+  test('after the end of hosted workflows a 404 or 400 also points to the guide', async () => {
     api.api.setFaults({ status: 404 })
     expect((await support())?.advice).not.toContain('2026-11-30')
     const world = { variables, nowMs: Date.parse('2026-12-01') }
     const { out } = await runInProcess(['doctor', '--workflow', 'support'], world)
     expect(out).toMatch(/another project.*or it has ended: .*move-to-self-hosted\.md/)
+    api.api.setFaults({ status: 400 })
+    const rejected = await runInProcess(['doctor', '--workflow', 'support'], world)
+    expect(rejected.out).toMatch(/look at version.*or it has ended: .*move-to-self-hosted\.md/)
   })
 
   test('nothing listens there', async () => {
@@ -398,7 +401,9 @@ describe('issuers, PUBLIC_URL and store', () => {
     expect(message).toContain(
       `names the issuer "${issuer.issuer}/", expected "${issuer.issuer}"; write issuer: "${issuer.issuer}/" in the config`,
     )
-    expect(advice).toContain('/.well-known/openid-configuration, letter by letter')
+    expect(advice).toContain(
+      '/.well-known/openid-configuration, letter by letter; see that its jwks_uri answers with keys',
+    )
   })
 
   test('PUBLIC_URL where nothing answers is a note: the service may not run yet', async () => {

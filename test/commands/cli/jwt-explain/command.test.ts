@@ -248,7 +248,7 @@ describe('keys that cannot be had', () => {
     expect(await offline(tokenOf({ aud: 'other' }))).toMatch(/aud/)
     const forged = createSecretSigner('HS256', `${SECRET}, another`)
     expect(await offline(forged.token(claims({ iss: SECRET_ISSUER })))).toBe(
-      'the signature is wrong',
+      'the signature is wrong: `secret_env` counts as it stands, neither base64 nor quotes are undone',
     )
   })
 })

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest'
+import { adviceOnConnection } from '../../../../src/commands/cli/doctor/connection-advice.ts'
+
+test.each([
+  ['CERT_HAS_EXPIRED', /dates of the certificate at https:\/\/login\.test with the clock/],
+  ['CERT_NOT_YET_VALID', /renew it or set the clock/],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', /for other names: check the host in issuer/],
+  ['ECONNRESET', /firewalls, proxies and certificates on the way \(ECONNRESET\)/],
+])('advice on a connection that fails with %s names what to mend', (code, advice) => {
+  const error = Object.assign(new Error('failed'), { code })
+  const target = { url: 'https://login.test', setting: 'issuer', proxyFor: () => undefined }
+  expect(adviceOnConnection(error, target)).toMatch(advice)
+})
