@@ -206,7 +206,7 @@ function shownBy({ known, request }: ParsedRequest): string | undefined {
 function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean): AskedMessage {
   let parsed: ParsedRequest
   try {
-    parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH))
+    parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH, 'digits'))
   } catch (error) {
     throw new ServiceError('invalid_request', {
       reason: 'not a request of the ChatKit protocol',

@@ -510,5 +510,9 @@ describe('a message that names an address itself, which a server may show as it 
       expect((await alice(send(part, 'threads.create'))).status).toBe(200)
     }
     expect(seen).toHaveLength(parts.length)
+    // The application's own fields beside the message are no part of it.
+    const page = { imageUrl: 'https://elsewhere.example/1.png', page: { Url: '/x', Type: 1 } }
+    const asked = await alice(['threads.create', { input: input('hi'), ...page }])
+    expect(asked.status).toBe(200)
   })
 })

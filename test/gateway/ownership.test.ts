@@ -2,9 +2,10 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
 import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
+import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
-import { asAt, createThread, startScene } from './scene.ts'
+import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
 
 // Two users of a server that does not know about users.
 
@@ -79,14 +80,42 @@ test('an id in the application’s own data is refused when it is another user�
   expect(textOf(await eventsOf(passed))).toContain('Action x')
 })
 
-test('a number that JavaScript rounds is refused as an id, because the server may read another user’s', async () => {
+test('a number that JavaScript rounds is judged by all its digits, as a server reads it', async () => {
   const { id: thread_id } = await createThread(alice)
-  const act = (thread: number) =>
-    alice(['threads.custom_action', { thread_id, action: { type: 'x', payload: { thread } } }])
-  expect((await act(2 ** 53 - 1)).status).toBe(200)
+  for (const id of ['9007199254740993', '9007199254741000', '-9007199254740993']) {
+    const thing = { source: WORKFLOW, kind: 'thread', id, createdAt: 1 } as const
+    await scene.registry.claimOwnership({ ...thing, user: userId('bob') })
+  }
+  const { secret } = await scene.session('alice')
+  const act = (payload: string) => {
+    const action = `{"type":"x","payload":${payload}}`
+    const body = `{"type":"threads.custom_action","params":{"thread_id":"${thread_id}","action":${action}}}`
+    const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }
+    return fetch(scene.url, { method: 'POST', headers, body })
+  }
   scene.sample.server.clearRequests()
-  for (const number of [2 ** 53, -(2 ** 53), 1e300]) expect((await act(number)).status).toBe(404)
+  for (const [number, why] of [
+    ['9007199254740993', 'of another user'],
+    ['-9007199254740993', 'of another user'],
+    ['9007199254741001', 'of another user, once a server has rounded it'],
+    ['9007199254740993.0', 'whose digits cannot be told'],
+    ['9007199254740993e0', 'whose digits cannot be told'],
+    ['1e300', 'whose digits cannot be told'],
+    ['1'.repeat(41), 'longer than any that is converted'],
+  ]) {
+    for (const payload of [`{"thread":${number}}`, `[{"Thread_Id":[${number}]}]`]) {
+      expect((await act(payload)).status, why).toBe(404)
+    }
+  }
   expect(scene.sample.server.requests()).toEqual([])
+  for (const payload of [
+    '{"thread":9007199254740995}',
+    '{"threads":[12345678901234567890],"attachment_id":12345678901234567890}',
+    '{"item_id":12345678901234567890,"itemIds":[1e300,12345678901234567890]}',
+    '{"order_id":12345678901234567890}',
+  ]) {
+    expect((await act(payload)).status, payload).toBe(200)
+  }
 })
 
 test('a tool’s result of 300 rows, each with a `thread_id` of another system, passes', async () => {

@@ -1,6 +1,7 @@
 // Finds the ids that a request to a ChatKit server names, so that the gateway can check their owners.
 
 import { ServiceError } from '../../lib/errors.ts'
+import { LongInteger } from '../../lib/strict-json.ts'
 import { isAscii, type KnownRequest, type ParsedRequest, plainName } from './request.ts'
 
 /** Most characters of all different names that are normalised for one request: megabytes would block the process. */
@@ -24,8 +25,8 @@ export interface RequestIds {
     readonly attachments: readonly string[]
   }
   /**
-   * A name outside the application's own data that a lenient server takes for one of the fields in which a message
-   * can name a file: `URL`, `imageUrl`.
+   * A name in a message, outside the application's own data, that a lenient server takes for one of the fields in
+   * which a message can name a file: `URL`, `imageUrl`.
    */
   readonly otherSpelling: string | undefined
 }
@@ -50,10 +51,13 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['itemids', 'items'],
 ])
 
-/** The exact names of the fields in which a message can name a file, by their plain names. */
+/** The param that holds a user's message. */
+const MESSAGE = 'input'
+
+/** The exact names of the fields of a message in which it can name a file, by their plain names. */
 const FILE_NAMES: ReadonlyMap<string, string> = new Map(
   [
-    ...['input', 'content', 'type', 'image', 'url', 'image_url', 'preview_url', 'src', 'favicon'],
+    ...['content', 'type', 'image', 'url', 'image_url', 'preview_url', 'src', 'favicon'],
     ...['annotation', 'annotations', 'source', 'sources', 'widget', 'component', 'task', 'tasks'],
     ...['workflow', 'items', 'upload_url', 'upload_descriptor', 'attachments'],
   ].map((name) => [plainName(name), name]),
@@ -79,18 +83,21 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
   const mentioned = emptyFinds()
   const free = freeFormOf(parsed)
   let otherSpelling: string | undefined
-  const walk = (node: unknown, into: Found): void => {
+  const walk = (node: unknown, into: Found, inMessage: boolean): void => {
     if (!isObject(node)) return
     const found = free.has(node) ? mentioned : into
     for (const [key, value] of Object.entries(node)) {
       const name = nameOf(key)
-      if (found === named && (FILE_NAMES.get(name) ?? key) !== key) otherSpelling ??= key
+      const exact = name === MESSAGE ? MESSAGE : inMessage ? FILE_NAMES.get(name) : undefined
+      if (found === named && (exact ?? key) !== key) otherSpelling ??= key
       const kind = KINDS.get(name)
-      if (kind !== undefined) take(value, found[kind], named.threads)
-      walk(value, found)
+      // No owner is looked up for items, so theirs may be any.
+      if (kind !== undefined)
+        take(value, found[kind], kind === 'items' ? found.items : named.threads)
+      walk(value, found, inMessage || name === MESSAGE)
     }
   }
-  walk(parsed.request, named)
+  walk(parsed.request, named, false)
   const cursor = threadCursorOf(parsed)
   if (cursor !== undefined) mentioned.threads.add(cursor)
   return {
@@ -162,15 +169,19 @@ function threadCursorOf({ known, request }: ParsedRequest): string | undefined {
 }
 
 /**
- * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. A number beyond 2^53 was rounded when it
- * was parsed, so another id than the server's would be judged.
+ * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. An integer beyond 2^53 counts with all
+ * its digits, and as a server reads it that rounds, too. Another number beyond 2^53 was rounded when it was parsed, so
+ * another id than the server's would be judged.
  *
  * @param refused - ids that no request may name
  */
 function take(value: unknown, found: Set<string>, refused: Set<string>): void {
   if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) refused.add(ROUNDED)
   else if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
-  else if (Array.isArray(value)) for (const entry of value) take(entry, found, refused)
+  else if (value instanceof LongInteger) {
+    found.add(value.digits)
+    found.add(String(BigInt(Number(value.digits))))
+  } else if (Array.isArray(value)) for (const entry of value) take(entry, found, refused)
   else if (isObject(value)) {
     for (const [key, entry] of Object.entries(value))
       if (plainName(key) === 'id') take(entry, found, refused)
