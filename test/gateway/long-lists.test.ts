@@ -120,6 +120,15 @@ test.each(['refuses', 'ignores'] as const)(
   },
 )
 
+test('a cursor as long as a database makes it comes back to the server', async () => {
+  const { server, alice } = await start()
+  const after = Buffer.from('x'.repeat(3000)).toString('base64')
+  await alice(['threads.list', { after }])
+  expect(server.requests).toMatchObject([{ params: { after } }])
+  expect((await alice(['threads.list', { after: 'x'.repeat(8193) }])).status).toBe(400)
+  expect(server.requests).toHaveLength(1)
+})
+
 test('a list of a server that lists by user pages by the server’s own cursors', async () => {
   const { server, claim, list } = await start()
   server.opaque = true

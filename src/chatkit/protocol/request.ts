@@ -12,6 +12,9 @@ export function isStorableId(id: string): boolean {
   return id !== '' && id.length <= MAX_ID_CHARACTERS && id.isWellFormed() && !/\p{Cc}/u.test(id)
 }
 
+/** Longest cursor: a server's own may hold where its database stopped, encrypted or in base64. */
+const MAX_CURSOR_CHARACTERS = 8192
+
 const id = z.string().min(1).max(MAX_ID_CHARACTERS)
 const inThread = { thread_id: id }
 const metadata = z.record(z.string(), z.unknown()).nullish()
@@ -20,7 +23,7 @@ const listParams = {
   limit: z.int().min(0).nullish(),
   order: z.enum(['asc', 'desc']).nullish(),
   /** Cursor: in most servers the id of the last entry of the page before. */
-  after: z.string().max(MAX_ID_CHARACTERS).nullish(),
+  after: z.string().max(MAX_CURSOR_CHARACTERS).nullish(),
 }
 
 /** Like `z.array`, but see {@link readEach}. */
