@@ -68,6 +68,11 @@ describe('a form that names a thing of another user reaches no server, however t
     named('"thread_id\0"'),
     named('"thread_id;x"'),
     named('"ｔhread_id"'),
+    named('"form:thread_id"'),
+    named('"$thread_id"'),
+    named('"thread👍_id"'),
+    named('"th\u200bread_id"'),
+    named('"größe/thread_id"'),
     named(' "thread_id"'),
     `Content-Disposition: form-data;\r\n name="thread_id"`,
     `${named('"thread_id"')}\r\nContent-Transfer-Encoding: base64`,
@@ -124,6 +129,11 @@ describe('a form that names a thing of another user reaches no server, however t
       '{"thre\\u0061d_id":"thr_bob",}',
       '{"attachment-ids" : ["thr_bob"],}',
       '\0{"thread_id":"thr_bob"}',
+      '// x\n{"thread_id":"thr_bob"}',
+      '#x\n{"thread_id":"thr_bob"}',
+      '{thread_id=thr_bob}',
+      ")]}'\n{thread_id:'thr_bob'}",
+      "'{thread_id:1}'",
     ].map((text) => [`${text}, which only some servers read`, formWith(named('"params"'), text)]),
     [
       'JSON as a file of text',
@@ -144,6 +154,13 @@ describe('a form that names a thing of another user reaches no server, however t
       formWith(
         `${named('"params"', '; filename="blob"')}\r\nContent-Type: application/json`,
         [...'{"thread_id":"thr_bob"}'].map((character) => `${character}\0`).join(''),
+      ),
+    ],
+    [
+      'JSON in a file whose field only ends like a usual one',
+      formWith(
+        `${named('"profile"', '; filename="blob"')}\r\nContent-Type: application/json`,
+        '{"thread_id":"thr_bob"}',
       ),
     ],
     [
@@ -223,7 +240,7 @@ describe('a form of the caller’s own', () => {
     expect([...form.keys()]).toEqual(['file', 'thread_id', 'note'])
   })
 
-  test.each([
+  test.each<readonly [string, string, string]>([
     ['a file in a field named attachment', named('"attachment"', '; filename="a.png"'), 'picture'],
     [
       'a file of JSON, which is the user’s own',
@@ -239,12 +256,38 @@ describe('a form of the caller’s own', () => {
       'see {thread_id: thr_bob}',
     ],
     ['JSON that names nothing', named('"meta"'), '{"a":[1,"b"]}'],
+    ['JSON with a long number', named('"meta"'), '{"item_id":12345678901234567890}'],
+    ['a text that names a thread and goes on in braces', named('"title"'), 'Thread: {weekly sync}'],
+    ['a text with code in it', named('"title"'), 'see f() { thread: 1 }, \\u0041'],
+    ...['größe', 'ファイル', 'form:note', '$key', 'a/b', '@x', "it's", 'a&b', 'x*'].map(
+      (name) => [`a field named ${name}`, named(`"${name}"`), 'x'] as const,
+    ),
+    ...['file0', 'files[]', 'attachments[]', 'attachment[0]', 'myFile', 'uploaded_image'].map(
+      (name) =>
+        [
+          `a file of JSON in a field named ${name}`,
+          `${named(`"${name}"`, '; filename="log.json"')}\r\nContent-Type: application/json`,
+          '{"thread_id":"thr_bob","thread_id":1}',
+        ] as const,
+    ),
+    [
+      'a saved page, which browsers call `multipart/related`',
+      `${named('"file"', '; filename="a.mht"')}\r\nContent-Type: multipart/related`,
+      'MIME-Version: 1.0',
+    ],
   ])('passes with %s', async (_name, head, body) => {
     const { toLink, seen } = await startForms()
     expect((await toLink(MULTIPART, formWith(head, body))).status).toBe(204)
     expect(seen).toHaveLength(1)
     expect(seen[0]?.body).toContain(body)
     expect(seen[0]?.body).toContain('filename="a.txt"')
+  })
+
+  test('a saved page passes to a link under the type that browsers give it', async () => {
+    const { toLink, seen } = await startForms()
+    expect((await toLink('multipart/related', 'MIME-Version: 1.0')).status).toBe(204)
+    expect(seen).toMatchObject([{ body: 'MIME-Version: 1.0' }])
+    expect(seen[0]?.headers['content-type']).toBe('multipart/related')
   })
 
   test('passes as application/x-www-form-urlencoded to a link', async () => {

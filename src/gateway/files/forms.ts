@@ -9,21 +9,26 @@ import { parseStrictJson } from '../../lib/strict-json.ts'
 
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
-const ANY_FORM = /multipart|urlencoded/i
-/** Allowed names of fields, including nested ones (`input[thread_id]`, `input.thread_id`). */
-const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
-/** Usual names of the field that holds the file. */
-const FILE_NAME = /^(?:file|attachment)s?$/i
+/** Without a boundary nothing can be read as a form: browsers call a saved page `multipart/related`. */
+const ANY_FORM = /multipart\/form-data|multipart.*boundary|urlencoded/i
+/** Names of fields that no server reads otherwise. Without `"`, `\\`, `;` and `%`, which some read as an end or an escape. */
+const FIELD_NAME = /^[^\p{Cc}"\\;%]{1,128}$/u
+/** What may stand between the parts of a nested name: `input[thread_id]`, `input.thread_id`, `form:thread_id`. */
+const BETWEEN_PARTS = /[^\p{L}\p{M}\p{N}_-]+/u
+/** Usual names of the field that holds the file: `file`, `files`, `file0`, `myFile`, `uploaded_image`, but not `profile`. */
+const FILE_NAME = /(?:(?<!pro)file|attachment|upload|image|photo|picture)s?[_-]?\d*$/i
 /** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
 /** The same for the first bytes of a file, which may all stand before the JSON. */
 const MAY_BEGIN_JSON = /^[\s\0\ufeff\ufffd]*(?:["[{]|$)/
+/** A dialect of JSON begins like this: with JSON, a comment, or the line that keeps a page from running it. */
+const NEAR_JSON_BEGINS = /^[\s\0\ufeff\ufffd]*(?:["'[{#)]|\/[/*])/
 /**
- * The name of an id before a colon, as JSON, its dialects and the objects of JavaScript and Python write it, or an
- * escaped letter, with which it can be written otherwise.
+ * The name of an id before a colon or an equals sign, as JSON, its dialects (`=` is Gson's) and the objects of
+ * JavaScript and Python write it, or an escaped letter, with which it can be written otherwise.
  */
 const NEAR_JSON_ID =
-  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s]{0,99}:|\\u00[4-7][\da-f]/i
+  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s]{0,99}[:=]|\\u00[4-7][\da-f]/i
 /** Most fields of a form, because the parser needs seconds for a hundred thousand. */
 const MOST_FIELDS = 100
 /** Deepest nesting of JSON in a field. */
@@ -106,7 +111,9 @@ async function judge(form: FormData): Promise<object[]> {
   const fields: object[] = []
   for (const [name, value] of form) {
     if (!FIELD_NAME.test(name)) throw refusal('a field whose name can be read in several ways')
-    const names = name.split(/[.[\] ]+/).filter((part) => part !== '')
+    const parts = name.split(BETWEEN_PARTS).filter((part) => part !== '')
+    // A server that leaves out what stands between them would read them as one name.
+    const names = [...parts, parts.join('')]
     const text = await textOf(names, value)
     if (text === undefined) continue
     const json = jsonIn(text)
@@ -165,7 +172,7 @@ function isJson(text: string): boolean {
  * `NaN`, .NET takes comments, single quotes and commas at the end.
  */
 function refuseNearJson(text: string): undefined {
-  if (!text.includes('{') || !NEAR_JSON_ID.test(text)) return
+  if (!NEAR_JSON_BEGINS.test(text) || !text.includes('{') || !NEAR_JSON_ID.test(text)) return
   throw refusal('an id in a field that only some servers read as JSON')
 }
 
