@@ -61,12 +61,13 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     const id = fieldOf(event.thread, 'id')
     const unknown: string[] = []
     for (const name of threadsOf(event)) {
-      if (name === undefined || name === null) continue
+      // Servers in Go write '' for what they have not set.
+      if (name === undefined || name === null || name === '') continue
       if (typeof name !== 'string') throw new StreamFault('bad_frame')
       if (!own.has(name)) unknown.push(name)
     }
     if (type === 'thread.created' || type === 'thread.updated') {
-      if (typeof id !== 'string') throw new StreamFault('bad_frame')
+      if (typeof id !== 'string' || id === '') throw new StreamFault('bad_frame')
       if (type === 'thread.created') return keep(id, unknown)
     }
     return unknown.length === 0 ? undefined : requireOwn(unknown)
@@ -91,7 +92,7 @@ export function threadsOfItems(of: unknown): readonly unknown[] {
   if (!Array.isArray(data)) return []
   return data
     .map((item) => fieldOf(item, 'thread_id'))
-    .filter((id) => id !== undefined && id !== null)
+    .filter((id) => id !== undefined && id !== null && id !== '')
 }
 
 /** An own field of an object; undefined when there is none. */

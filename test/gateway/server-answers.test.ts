@@ -160,6 +160,11 @@ test.each([
   ['a byte order mark', JSON_TYPE, `\ufeff${THREAD}`],
   ['`Content-Encoding: Identity`', { ...JSON_TYPE, 'content-encoding': 'Identity' }, THREAD],
   ['an empty Content-Encoding', { ...JSON_TYPE, 'content-encoding': '' }, THREAD],
+  ['`Content-Encoding: none`', { ...JSON_TYPE, 'content-encoding': 'none' }, THREAD],
+  ['`Content-Encoding: UTF-8`', { ...JSON_TYPE, 'content-encoding': 'UTF-8' }, THREAD],
+  ['the type that Go gives it', { 'content-type': 'text/plain; charset=utf-8' }, THREAD],
+  ['the type that PHP gives it', { 'content-type': 'text/html; charset=UTF-8' }, THREAD],
+  ['no type', {}, THREAD],
 ])('an answer with %s is read', async (_name, headers, body) => {
   const { alice, raw, chatkit } = await startRaw()
   raw(headers, body)
@@ -220,11 +225,35 @@ test('a list that is null, as servers in Go write an empty one, is empty', async
   ])
 })
 
-test('a compressed answer is 502, and the log says that it is compressed', async () => {
+test.each(['gzip', 'identity, GZIP', 'br', 'none,zstd', 'x-gzip'])(
+  'an answer with `Content-Encoding: %s` is 502, and the log says that it is compressed',
+  async (encoding) => {
+    const { alice, raw, scene: at } = await startRaw()
+    raw({ ...JSON_TYPE, 'content-encoding': encoding }, '{}')
+    expectProblem(await answerOf(await alice(LIST)), 502, 'upstream_invalid_response')
+    expect(JSON.stringify(at.lines)).toContain('is compressed')
+  },
+)
+
+test('an answer that is no JSON is 502, and the log names its type', async () => {
   const { alice, raw, scene: at } = await startRaw()
-  raw({ ...JSON_TYPE, 'content-encoding': 'gzip' }, '{}')
+  raw({ 'content-type': 'text/html' }, '<h1>hi</h1>')
   expectProblem(await answerOf(await alice(LIST)), 502, 'upstream_invalid_response')
-  expect(JSON.stringify(at.lines)).toContain('is compressed')
+  expect(JSON.stringify(at.lines)).toContain('text/html')
+})
+
+test('items that name no thread are those of the thread that was asked for', async () => {
+  const { alice, raw, chatkit } = await startRaw()
+  const task = { id: 'i1', created_at: 1, type: 'task', task: {} }
+  for (const item of [task, { ...task, thread_id: '' }, { ...task, thread_id: null }]) {
+    const body = JSON.stringify({ data: [item], has_more: false })
+    raw(JSON_TYPE, body)
+    const answer = await alice(['items.list', { thread_id: 'thr_1' }])
+    expect([answer.status, await answer.text()]).toEqual([200, body])
+    expect(await chatkit.listThreadItems('thr_1', {})).toMatchObject({
+      data: [{ id: 'i1', thread_id: 'thr_1' }],
+    })
+  }
 })
 
 test('when a server answers a JSON request with a stream, or the other way round, the client gets 502', async () => {

@@ -254,6 +254,19 @@ test.each<readonly [string, (id: string) => object]>([
   },
 )
 
+test.each(['', null, undefined])(
+  'an item that names no thread passes, also as servers in Go write it: %j',
+  async (thread_id) => {
+    const { server, reader } = await startWritten()
+    const frames = ['thread.item.added', 'thread.item.done']
+      .map((type) => event({ type, item: { ...item(''), thread_id } }))
+      .join('')
+    server.write(frames)
+    server.end()
+    expect(await rest(reader)).toContain(frames)
+  },
+)
+
 test('an event whose thread id is no text ends the stream', async () => {
   for (const thread_id of [7, { id: 'thr_1' }, ['thr_1'], true]) {
     const { server, reader } = await startWritten()

@@ -81,6 +81,13 @@ function slashRedirect(asked: string, { status, headers }: ServerReply): string 
   return isSame && differsInSlash ? to.href : undefined
 }
 
+/**
+ * Encodings that change the bytes. Browsers ignore any other, such as `none`, with which servers keep a proxy from
+ * compressing a stream, or `utf-8`, which some write by mistake.
+ */
+const CHANGES_BYTES =
+  /(?:^|[\s,])(?:(?:x-)?(?:gzip|compress)|deflate|br|zstd|dcb|dcz|exi|pack200-gzip|aes128gcm)(?:$|[\s,;])/i
+
 async function open(
   dispatcher: Dispatcher,
   call: ServerCall,
@@ -102,12 +109,12 @@ async function open(
     })
     // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
     response.body.on('error', () => undefined)
-    const encoding = (single(response.headers['content-encoding']) || 'identity').toLowerCase()
+    const encoding = [response.headers['content-encoding'] ?? []].flat().join(', ').toLowerCase()
     const [type = ''] = (single(response.headers['content-type']) ?? '').split(';', 1)
     return {
       call,
       status: response.statusCode,
-      mediaType: encoding === 'identity' ? type.trim().toLowerCase() : `encoded/${encoding}`,
+      mediaType: CHANGES_BYTES.test(encoding) ? `encoded/${encoding}` : type.trim().toLowerCase(),
       requestId: single(response.headers['x-request-id']),
       headers: response.headers,
       body: response.body,
@@ -152,10 +159,11 @@ const utf8 = new TextDecoder()
 const EMPTY: JsonAnswer = { bytes: Buffer.from('{}'), parse: () => ({}) }
 
 /**
- * Reads the whole body of a JSON answer. 204 counts as `{}`, the protocol's answer to a delete.
+ * Reads the whole body of a JSON answer. 204 counts as `{}`, the protocol's answer to a delete. The media type may be
+ * any but a stream's: servers in Go call JSON `text/plain` unless told otherwise, and those in PHP `text/html`.
  *
  * @param reply - a success
- * @throws `upstream_invalid_response` when it is of another type, too long, or breaks off; `upstream_timeout`;
+ * @throws `upstream_invalid_response` when it is a stream or compressed, too long, or breaks off; `upstream_timeout`;
  * `request_timeout`
  */
 export async function readJsonAnswer(
@@ -167,8 +175,7 @@ export async function readJsonAnswer(
     reply.body.resume()
     return EMPTY
   }
-  const isUntyped = bounds.mayBeEmpty && reply.mediaType === ''
-  if (reply.mediaType !== 'application/json' && !isUntyped) throw wrongType(reply)
+  if (/^encoded\/|^text\/event-stream$/.test(reply.mediaType)) throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
   // Sent in chunks, a body does not say before its end that it is empty.
   if (bounds.mayBeEmpty && bytes.length === 0) return EMPTY
@@ -180,11 +187,12 @@ function isEmpty({ status, headers }: ServerReply): boolean {
   return status === 205 || single(headers['content-length']) === '0'
 }
 
-function parseJson(bytes: Buffer, { call }: ServerReply): unknown {
+function parseJson(bytes: Buffer, reply: ServerReply): unknown {
   try {
     return JSON.parse(utf8.decode(bytes))
   } catch {
-    throw badAnswer(call, 'is not JSON')
+    if (reply.mediaType !== 'application/json') throw wrongType(reply)
+    throw badAnswer(reply.call, 'is not JSON')
   }
 }
 

@@ -61,7 +61,15 @@ export const serverAttachment = z.looseObject({
 })
 export type ServerAttachment = z.infer<typeof serverAttachment>
 
-const envelope = { id: z.string().min(1), thread_id: z.string(), created_at: serverTime }
+const envelope = {
+  id: z.string().min(1),
+  /** Empty where the server names no thread: the item is of the thread that was asked for. */
+  thread_id: z
+    .string()
+    .nullish()
+    .transform((id) => id ?? ''),
+  created_at: serverTime,
+}
 
 /** A part of a message: `input_text`, or a tag (`input_tag`) that also has a text. */
 const userContent = z.looseObject({ type: z.string(), text: z.string().nullish() })

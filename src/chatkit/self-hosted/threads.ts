@@ -116,11 +116,11 @@ export function listItems(
       const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }
       const hasCursor = after !== undefined
       const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
-      if (answer.data.some((item) => item.thread_id !== id)) {
+      if (answer.data.some(({ thread_id }) => thread_id !== '' && thread_id !== id)) {
         throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
       }
       removeAddresses(fileFieldsOfAnswer(answer), urls)
-      return itemsOf(answer, { ...part, backwards })
+      return itemsOf(answer, { ...part, backwards, id })
     })
     return listOf(page)
   })
@@ -128,11 +128,14 @@ export function listItems(
 
 function itemsOf(
   { data, has_more }: { readonly data: readonly ServerItem[]; readonly has_more: boolean },
-  part: ListQuery & { readonly backwards: boolean },
+  part: ListQuery & { readonly backwards: boolean; readonly id: ThreadId },
 ) {
   const end = part.backwards ? -1 : data.findIndex(({ id }) => id === part.before)
   const cut = end < 0 ? data : data.slice(0, end)
-  const entries = cut.map((item) => ({ id: item.id, value: toWireItem(item) }))
+  const entries = cut.map((item) => ({
+    id: item.id,
+    value: toWireItem({ ...item, thread_id: part.id }),
+  }))
   return { entries: part.backwards ? entries.reverse() : entries, hasMore: end < 0 && has_more }
 }
 
