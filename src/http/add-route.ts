@@ -66,16 +66,30 @@ export function addRoute(
   })
 }
 
+/** What the config needs for the routes below a path. */
+const CONFIGURED: readonly (readonly [string, string])[] = [
+  ['/chatkit/', 'a workflow with `server`'],
+  ['/v1/chatkit/', '`api_keys`'],
+  ['/v1/admin/', '`admins`'],
+  ['/admin', '`console`'],
+]
+
 /**
- * The error for a path that no route has. Its reason names the paths that begin most alike.
+ * The error for a path that no route has. Its reason says what the config lacks for it, or names the paths that
+ * begin most alike.
  *
  * @param paths - of all routes
  */
 export function noSuchRoute(path: string, paths: readonly string[]): ServiceError {
+  const below = ([start]: (typeof CONFIGURED)[number], one: string) => one.startsWith(start)
+  const absent = CONFIGURED.find(
+    (rule) => below(rule, path) && !paths.some((one) => below(rule, one)),
+  )
   const near = paths.toSorted((one, other) => alike(path, other) - alike(path, one)).slice(0, 3)
-  return new ServiceError('not_found', {
-    reason: `no route ${show(path)}, expected one like ${showAll(near)}`,
-  })
+  const expected = absent
+    ? `which needs ${absent[1]} in the config`
+    : `expected one like ${showAll(near)}`
+  return new ServiceError('not_found', { reason: `no route ${show(path)}, ${expected}` })
 }
 
 /** Number of first characters that two texts share. */

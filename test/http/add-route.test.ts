@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { withHandlers } from '../../src/http/add-route.ts'
+import { noSuchRoute, withHandlers } from '../../src/http/add-route.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 
 const checks = {
@@ -19,4 +19,14 @@ test('a route without a handler is not served', () => {
   const served = withHandlers(ROUTES, { readOwnThread: () => new Response() }, checks)
   expect(Object.keys(served)).toEqual(['/v1/threads/:id'])
   expect(Object.keys(served['/v1/threads/:id'] ?? {})).toEqual(['GET'])
+})
+
+test.each([
+  ['/chatkit/helpdesk', ['/client.js'], 'which needs a workflow with `server` in the config'],
+  ['/v1/admin/sessions', ['/v1/sessions'], 'which needs `admins` in the config'],
+  ['/admin', ['/v1/admin/audit'], 'which needs `console` in the config'],
+  ['/chatkit/a/b', ['/chatkit/:workflow'], 'expected one like "/chatkit/:workflow"'],
+])('the reason for no route %s beside %j says what is missing', (path, paths, expected) => {
+  const { reason } = noSuchRoute(path, paths)
+  expect(reason).toBe(`no route "${path}", ${expected}`)
 })

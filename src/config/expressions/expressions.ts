@@ -97,7 +97,7 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     throw new ExpressionError(`is longer than ${MAX_LENGTH} characters`)
   const parsed = parseExpression(environment, source)
   refuseCostly(parsed.ast)
-  checkType(parsed.check(), use)
+  checkType(source, parsed.check(), use)
   return {
     source,
     claims: claimsUsed(parsed.ast),
@@ -153,28 +153,50 @@ function parseExpression(
   try {
     return environment.parse(source)
   } catch (error) {
-    throw new ExpressionError(`is not a CEL expression: ${summary(error)}${equalsHint(source)}`)
+    throw notValid('a CEL expression', summary(error), hintFor(source))
   }
 }
 
-/** A hint for `=` and `===`, which CEL does not have. Quoted text is left out of the search. */
-function equalsHint(source: string): string {
+function notValid(what: string, why: string, hint: string | undefined): ExpressionError {
+  return new ExpressionError(`is not ${what}: ${why}${hint === undefined ? '' : `; ${hint}`}`)
+}
+
+/** What people write who know another language, and its form in CEL. Quoted text counts as "". */
+const OTHERWISE_IN_CEL: readonly (readonly [RegExp, string])[] = [
+  [/!==/, 'use != to compare'],
+  [/===|(?<![=!<>])=(?![=>])/, 'use == to compare'],
+  [/[“”‘’]/, 'use straight quotes'],
+  [/\?\./, 'ask has(claims.plan) before'],
+  [/\b(?:and|or|not)\b/, 'use && || !'],
+  [
+    /claims(?:\.\w+)*(?::|\.\w+-\w)/,
+    'a name with other characters than letters, digits and _ goes into brackets: claims["a:b"]',
+  ],
+  [/\bin\s*\(/, 'a list is in brackets: claims.plan in ["a", "b"]'],
+  [/\bhas\([^)]*\[/, 'has() takes claims.plan; for a name in brackets write "a:b" in claims'],
+  [
+    /\.(?:includes|some|endswith|startswith)\(/i,
+    'a list is asked with "a" in claims.groups, a text with contains(), startsWith() or endsWith()',
+  ],
+]
+
+function hintFor(source: string): string | undefined {
   const bare = source.replaceAll(/"[^"]*"|'[^']*'/g, '""')
-  if (/!==/.test(bare)) return '; use != to compare'
-  return /===|(?<![=!<>])=(?!=)/.test(bare) ? '; use == to compare' : ''
+  return OTHERWISE_IN_CEL.find(([written]) => written.test(bare))?.[1]
 }
 
 function checkType(
+  source: string,
   checked: { valid: boolean; type?: string; error?: unknown },
   use: ExpressionUse,
 ): void {
   if (!checked.valid) {
     const why = summary(checked.error)
     const names = use.input ? 'claims, issuer and input' : 'claims and issuer'
-    const hint = why.startsWith('Unknown variable')
-      ? `; there are ${names} here, and text needs its own quotes, as in '"admin" in claims.roles'`
-      : ''
-    throw new ExpressionError(`is not a valid CEL expression: ${why}${hint}`)
+    const known = why.startsWith('Unknown variable')
+      ? `there are ${names} here, and text needs its own quotes, as in '"admin" in claims.roles'`
+      : undefined
+    throw notValid('a valid CEL expression', why, hintFor(source) ?? known)
   }
   if (!EXPECTED[use.result].includes(checked.type ?? '')) {
     throw new ExpressionError(`must yield ${WANTED[use.result]}, but yields ${checked.type}`)
