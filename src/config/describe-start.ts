@@ -2,6 +2,7 @@
 
 import type { LogFields } from '../lib/log-fields.ts'
 import type { Setup } from './setup.ts'
+import { nameOfStore } from './store-url.ts'
 
 /** The settings in use, so that nobody has to guess which key or file won. */
 export function describeStart({ environment, settings }: Setup): LogFields {
@@ -11,7 +12,7 @@ export function describeStart({ environment, settings }: Setup): LogFields {
   return {
     node: process.versions.node,
     config: configFile,
-    store: store.kind === 'sqlite' ? `sqlite:${store.path}` : store.kind,
+    store: nameOfStore(store),
     chatkit_api: openaiBaseUrl,
     base_urls: Object.fromEntries(
       hosted.flatMap(({ name, baseUrl: url }) => (url ? [[name, url]] : [])),

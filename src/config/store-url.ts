@@ -10,6 +10,11 @@ export type StoreLocation =
   | { readonly kind: 'sqlite'; readonly path: string }
   | RedisStore
 
+/** The store as a text for operators: its file, but no address, which may have a password. */
+export function nameOfStore(store: StoreLocation): string {
+  return store.kind === 'sqlite' ? `sqlite:${store.path}` : store.kind
+}
+
 interface RedisStore {
   readonly kind: 'redis'
   /** Without a query. User and password are valid percent-encoding. */

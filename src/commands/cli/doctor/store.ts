@@ -3,7 +3,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { StoreLocation } from '../../../config/store-url.ts'
+import { nameOfStore, type StoreLocation } from '../../../config/store-url.ts'
 import { createLog } from '../../../lib/log.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
@@ -75,7 +75,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
     level: 'info',
     destination: { write: (line) => said.push(JSON.parse(line)) },
   })
-  const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
+  const name = nameOfStore(location)
   let registry: Awaited<ReturnType<typeof openRegistry>> | undefined
   try {
     registry = await openRegistry(location, log)

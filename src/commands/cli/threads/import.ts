@@ -3,6 +3,7 @@
 import { open } from 'node:fs/promises'
 import { isStorableId } from '../../../chatkit/protocol/request.ts'
 import { readEnvironment, withConfigFile } from '../../../config/env.ts'
+import { nameOfStore } from '../../../config/store-url.ts'
 import { unixSeconds } from '../../../lib/clock.ts'
 import { parseUserId, userProblem } from '../../../lib/ids.ts'
 import { createLog } from '../../../lib/log.ts'
@@ -75,7 +76,8 @@ export async function importThreads(io: Io, file: string, flags: ImportFlags): P
     await registry.close()
   }
   if (flags.json) return printJson(io, counts)
-  await print(io, `${counts.imported} imported, ${counts.kept} had an owner already`)
+  const where = `into ${nameOfStore(store)}, for ${own.threadsAt}`
+  await print(io, `${counts.imported} imported, ${counts.kept} had an owner already; ${where}`)
 }
 
 /** @throws {@link CommandError} with the number of a line that cannot be read, or of a file that cannot */
