@@ -62,9 +62,9 @@ export function createVerifiedTokens(capacity = 4 * 1024 * 1024) {
       freeze(verified.principal)
       add(digest, verified)
     },
+    /** Forgets a token that `find` has just found, which moved it to the young generation. */
     forget(digest: string): void {
       young.delete(digest)
-      old.delete(digest)
     },
   }
 }

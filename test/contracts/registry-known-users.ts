@@ -245,12 +245,13 @@ export function knownUsersSuite(suite: Suite): void {
     it('lists a user whom both names match only once, at the first name', async () => {
       await mint('user-c', { subject: 'u' })
       await mint('u-b', { subject: 'user-a' })
+      await mint('u-c', { subject: 'x' })
       await mint('user-b', { subject: 'user-b' })
       await mint('USER-D', { subject: 'User-d' })
       await mint('z', { subject: 'user-bb' })
       const walks = (q: string) => Promise.all([1, 2, 20].map((limit) => walk({ q }, limit)))
       for (const found of await walks('u')) {
-        expect(found).toEqual(['user-c', 'u-b', 'user-b', 'z', 'USER-D'])
+        expect(found).toEqual(['user-c', 'u-b', 'u-c', 'user-b', 'z', 'USER-D'])
       }
       for (const found of await walks('us')) {
         expect(found).toEqual(['u-b', 'user-b', 'z', 'user-c', 'USER-D'])

@@ -151,7 +151,10 @@ export function revokeSuite({ registry }: Suite): void {
       ])
       expect((await list(NOW + 10))?.map((one) => one.user)).toEqual(['{bob}'])
       await registry.revoke(order({ user: 'alice', block: block(NOW + 30) }))
-      expect((await list())?.map((one) => one.user)).toEqual(['alice', '{bob}'])
+      expect(await list()).toEqual([
+        { user: 'alice', until: NOW + 30, reason: undefined, by: 'idp|ada', createdAt: NOW },
+        { user: '{bob}', until: NOW + 20, reason: undefined, by: 'idp|ada', createdAt: NOW },
+      ])
       await registry.liftBlock('{bob}', NOW)
       expect((await list())?.map((one) => one.user)).toEqual(['alice'])
     })

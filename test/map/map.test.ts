@@ -109,6 +109,7 @@ describe('input', () => {
       mapSession(workflows, { principal: principalWith({}), user: USER, asked: { input: { k } } })
     expect(ask('x').workflow.name).toBe('a')
     expect(refusal(() => ask('y'))).toEqual(NOT_ALLOWED)
+    expect(() => ask('y')).toThrow('(a: `when` is false)')
   })
 
   test.each<[Record<string, InputValue> | undefined, string]>([

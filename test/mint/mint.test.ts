@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { hashSecret } from '../../src/lib/secret.ts'
-import { userId } from '../support/ids.ts'
+import { sessionId, userId } from '../support/ids.ts'
 import { forEachTest } from '../support/started.ts'
 import { createScene, ISSUER, NOW, NOW_SECONDS, order, unavailable } from './scene.ts'
 
@@ -144,6 +144,16 @@ describe('blocks and revokes', () => {
       expect(await scene.real.getSession('cksess_1')).toBeUndefined()
     },
   )
+})
+
+test('a session with the id of another is an invalid answer of the upstream', async () => {
+  await scene.mint(order())
+  scene.upstream.onCreate = (session) => {
+    session.id = sessionId('cksess_1')
+  }
+  await expect(scene.mint(order({ user: 'bob' }))).rejects.toMatchObject({
+    code: 'upstream_invalid_response',
+  })
 })
 
 test('a client that leaves between create and record has its session cancelled and not recorded', async () => {

@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib'
 export type KeyServerBehaviour =
   /** The key set, or the discovery document, as it should be. */
   | { readonly kind: 'ok' }
-  /** The same, compressed unless the request refuses that (RFC 9110 §12.5.3). */
-  | { readonly kind: 'compressed' }
+  /** The same, compressed unless the request refuses that, and 406 unless it takes JSON (RFC 9110 §12.5). */
+  | { readonly kind: 'negotiates' }
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
   | { readonly kind: 'redirect'; readonly location: string }
   /** A body of so many bytes, as fast as it is read. */
@@ -86,7 +86,9 @@ function behave(
     case 'ok':
       response.end(JSON.stringify(document()))
       return
-    case 'compressed': {
+    case 'negotiates': {
+      const { accept } = response.req.headers
+      if (!accept?.includes('application/json')) response.statusCode = 406
       const plain = response.req.headers['accept-encoding'] === 'identity'
       if (!plain) response.setHeader('content-encoding', 'gzip')
       response.end(plain ? JSON.stringify(document()) : gzipSync(JSON.stringify(document())))

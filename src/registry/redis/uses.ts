@@ -73,8 +73,7 @@ export function createUses(link: Link) {
         return use.kind === 'limited' ? { kind: use.kind, resetMs: use.endsMs - nowMs } : use
       })
     },
-    async endedAmong(sessions) {
-      if (sessions.length === 0) return []
+    endedAmong(sessions) {
       const keys = sessions.flatMap(({ id, user }) => [id, user])
       return link.run(
         ENDED_AMONG,

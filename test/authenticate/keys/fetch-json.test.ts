@@ -36,8 +36,8 @@ test('a byte order mark before the document is dropped', async () => {
   expect(await fetchJson(url)).toEqual({ keys: [] })
 })
 
-test('a server that compresses unless it is told not to is told so', async () => {
-  server.jwksBehaviour = { kind: 'compressed' }
+test('the request asks for JSON, not compressed', async () => {
+  server.jwksBehaviour = { kind: 'negotiates' }
   expect(await fetchJson(url)).toEqual({ keys: [] })
 })
 
