@@ -115,8 +115,20 @@ function nobody(addresses: Addresses, q: string): Html {
   const broken = q.includes('\uFFFD')
     ? html`<p>The search holds <code>\uFFFD</code>, which stands for half a character that was lost on the way.</p>`
     : ''
-  return html`${broken}<p class="empty">Upper and lower case count as the same. Blanks, <code>%</code> and <code>_</code> stand for themselves.
+  return html`${broken}${insteadOf(addresses, q)}<p class="empty">Upper and lower case count as the same. Blanks, <code>%</code> and <code>_</code> stand for themselves.
 To block somebody before their first session, open <a href="${addresses.userPage(q)}">the page of the user with exactly this id</a>.</p>`
+}
+
+/** A link for what people paste from a log or the audit: a session's id, an actor (`issuer|subject`), blanks around a name. */
+function insteadOf({ root }: Addresses, q: string): Html | string {
+  const text = q.trim()
+  if (/^cksess_\w+$/.test(text)) {
+    return html`<p>That is the id of a session: <a href="${root}/sessions/${text}">open the session</a>.</p>`
+  }
+  const name = text.slice(text.lastIndexOf('|') + 1).trim()
+  if (name === '' || name === q) return ''
+  const address = `${root}/users?${new URLSearchParams({ q: name })}`
+  return html`<p>Find <a href="${address}"><bdi class="user">${shortened(name)}</bdi></a> instead.</p>`
 }
 
 function userTable(

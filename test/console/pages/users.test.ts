@@ -119,6 +119,27 @@ describe('the page of users', () => {
     expect(page.text).toContain('aaaa-end')
   })
 
+  test.each([
+    ['cksess_0a1B', 'href="/admin/sessions/cksess_0a1B">open the session</a>'],
+    [' cksess_0a1B ', 'href="/admin/sessions/cksess_0a1B">open the session</a>'],
+    [
+      'https://idp.example|alice',
+      'href="/admin/users?q=alice"><bdi class="user">alice</bdi></a> instead',
+    ],
+    [' alice', 'href="/admin/users?q=alice"><bdi class="user">alice</bdi></a> instead'],
+  ])('links what was meant, when nobody’s name begins with %j', async (q, link) => {
+    const page = await find(q)
+    expect(usersOn(page)).toEqual([])
+    expect(page.html).toContain(link)
+  })
+
+  test.each(['mallory', 'cksess_<b>', '|', 'idp|'])(
+    'links nothing else for %j, which nobody’s name begins with',
+    async (q) => {
+      expect((await find(q)).html).not.toMatch(/instead|open the session/)
+    },
+  )
+
   test('offers the page of a name that was never seen, to block it', async () => {
     const page = await find('mallory')
     expect(usersOn(page)).toEqual([])
