@@ -25,6 +25,9 @@ import { StreamFault } from './stream-fault.ts'
 /** The parser is as fast for an event longer than this, and needs only one text of it in memory. */
 const LONG_BYTES = 64 * 1024
 
+/** The `data:` lines of a frame, each with its LF. A line may contain other line ends of Unicode, which are none here. */
+const DATA_LINES = /(?<=^|\n)data(?::[^\n]*)?\n/g
+
 interface EventChecks {
   /** Checks an event, and returns whether it changed the event: a promise only if it asks the store. */
   readonly atEvent: (event: SeenEvent) => boolean | Promise<boolean>
@@ -198,8 +201,11 @@ function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<Frames> {
   if (data === undefined) return Buffer.from(text)
   const event = eventOf(data)
   if (event === undefined) return ''
-  const shown = (isChanged: boolean) =>
-    Buffer.from(isChanged ? `data: ${JSON.stringify(event)}\n\n` : text)
+  const shown = (isChanged: boolean) => {
+    if (!isChanged) return Buffer.from(text)
+    const otherLines = text.replace(DATA_LINES, '').slice(0, -1)
+    return Buffer.from(`${otherLines}data: ${JSON.stringify(event)}\n\n`)
+  }
   const changed = checks.atEvent(event)
   return changed instanceof Promise ? changed.then(shown) : shown(changed)
 }

@@ -294,6 +294,16 @@ describe('a widget that a stream updates', () => {
     expect(await passed(escaped)).toEqual({ frame: linked(frameOf(PICTURE)), isParsed: true })
   })
 
+  test('keeps the name, id and comments of its frame, and its data once', async () => {
+    const { type, ...more } = JSON.parse(frameOf({ ...PICTURE, alt: '\u2028data: x' }).slice(6))
+    const last = JSON.stringify(more).slice(1)
+    const frame = `event: message\r\n: a\u2028data: b\rid: 7\ndata: {"type":"${type}",\ndata\ndata: ${last}\ndatas: 1\nretry: 9\n\n`
+    const data = JSON.stringify({ type, ...more })
+    expect((await passed(frame)).frame).toBe(
+      linked(`event: message\n: a\u2028data: b\nid: 7\ndatas: 1\nretry: 9\ndata: ${data}\n\n`),
+    )
+  })
+
   test('is changed like any event when one of its addresses is removed', async () => {
     const frame = frameOf({
       type: 'Card',
