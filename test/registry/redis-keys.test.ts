@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { signInOf } from '../../src/registry/identity.ts'
 import {
   auditEntry,
   entry,
@@ -49,6 +50,20 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     expect(kinds.size).toBeGreaterThan(20)
     const page = guideText('store')
     expect([...kinds].filter((kind) => !page.includes(`\`${kind}\``))).toEqual([])
+  })
+
+  it('are one fewer for a sign-in without a sid; a list that an earlier version kept for it goes with its session', async () => {
+    const sid = signInOf('alice-sub', undefined)
+    await registry.record(entry({ id: 's1', sid }))
+    expect(await redis.keys('{ckm}:of-sign-in:*')).toEqual([])
+    const { issuer } = entry({ id: 's1' }).session
+    // NUL cannot be an argument of redis-cli.
+    const add = `redis.call('ZADD', KEYS[1] .. '\\0alice-sub', 1, 's1')`
+    await redis.cli('eval', add, '1', `{ckm}:of-sign-in:${issuer}\n`)
+    expect(await redis.keys('{ckm}:of-sign-in:*')).toHaveLength(1)
+    const command = { user: 'alice', keptAction: 'erase', limit: 10, now: NOW + 1000 } as const
+    expect(await registry.eraseUser(command)).toMatchObject({ erased: 1 })
+    expect(await redis.keys('{ckm}:of-sign-in:*')).toEqual([])
   })
 
   it('all expire or are swept in the end, except keys of the service, sources and the order of creation', async () => {

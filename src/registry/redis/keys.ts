@@ -104,15 +104,17 @@ local function end_answers(session, now, reason)
   end
 end
 
-local function sign_in_of(session)
-  return session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid)
+-- A substitute for a sid (identity.ts) has no list of its own: the list of its subject has all its sessions.
+local function is_substitute(sid) return string.byte(sid) == 0 end
+local function sign_in_list(issuer, sid)
+  return is_substitute(sid) and key('of-subject', string.sub(sid, 2)) or key('of-sign-in', issuer .. '\\n' .. sid)
 end
 
 local function forget_session(session)
   local id, user = session.id, session.user
   for _, set in ipairs({ key('sessions'), key('ends'), key('ended'), key('outbox'), key('live', user),
     key('of-user', user), key('of-workflow', session.workflow), key('of-subject', session.subject),
-    sign_in_of(session) }) do
+    session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid) }) do
     redis.call('ZREM', set, id)
   end
   redis.call('SREM', key('cancelling', user), id)

@@ -31,17 +31,9 @@ local function each_name(known, work)
   if known[3] then work(string.format('%04d', known[4] + 1) .. known[3] .. '\\n' .. known[1]) end
 end
 
-local function names_in_store(user)
-  local name, other, shared = unpack(redis.call('HMGET', key('known-user', user), 'name', 'other_name', 'shared'))
-  return { user, name, other, shared }
-end
-
-local function forget_names(user)
-  each_name(names_in_store(user), function(member) redis.call('ZREM', key('user-names'), member) end)
-end
-
 local function forget_known(user)
-  forget_names(user)
+  local names = redis.call('HMGET', key('known-user', user), 'name', 'other_name', 'shared')
+  each_name({ user, unpack(names) }, function(member) redis.call('ZREM', key('user-names'), member) end)
   redis.call('ZREM', key('known-users'), user)
   redis.call('DEL', key('known-user', user))
 end
@@ -59,14 +51,10 @@ local function see(session, names, seq, now)
   if last_seen and now < tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then return end
   local by_key = string.sub(session.issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}'
   if not last_seen or not by_key and (issuer ~= session.issuer or subject ~= session.subject) then
-    if last_seen then
-      forget_names(user)
-      redis.call('HDEL', hash, 'other_name', 'shared')
-    end
+    if last_seen then forget_known(user) end
     local known = { user, names[1], names[2] ~= '' and names[2] or nil, names[3] }
-    redis.call('HSET', hash, 'user', user, 'issuer', session.issuer, 'subject', session.subject,
-      'name', known[2], 'last_seen', now)
-    if known[3] then redis.call('HSET', hash, 'other_name', known[3], 'shared', known[4]) end
+    redis.call('HSET', hash, 'user', user, 'issuer', session.issuer, 'subject', session.subject, 'last_seen', now,
+      'name', known[2], unpack(known[3] and { 'other_name', known[3], 'shared', known[4] } or {}))
     each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
   else
     redis.call('HSET', hash, 'last_seen', now)

@@ -74,7 +74,7 @@ redis.call('ZADD', key('sessions'), seq, id)
 redis.call('ZADD', key('of-user', user), seq, id)
 redis.call('ZADD', key('of-workflow', new.workflow), seq, id)
 redis.call('ZADD', key('of-subject', new.subject), seq, id)
-if new.sid then redis.call('ZADD', sign_in_of(new), seq, id) end
+if new.sid and not is_substitute(new.sid) then redis.call('ZADD', sign_in_list(new.issuer, new.sid), seq, id) end
 see(new, { ARGV[8], ARGV[9], ARGV[10] }, seq, now)
 return { 'recorded', gone }`,
 )

@@ -42,7 +42,7 @@ local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV
 local _, holds = state_of(user, now)
 local of_identity = {}
 if issuer ~= '' then
-  local set = sid ~= '' and sign_in_of({ issuer = issuer, sid = sid })
+  local set = sid ~= '' and sign_in_list(issuer, sid)
     or subject ~= '' and key('of-subject', subject) or key('of-user', user)
   for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
     local session = read_session(id)
@@ -123,17 +123,17 @@ const USERS_OF = script(
   `
 local issuer, subject, sid = ARGV[1], ARGV[2], ARGV[3]
 local users, known = {}, {}
-local function add(set)
+local function add(set, sid)
   for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    local of = redis.call('HMGET', key('session', id), 'user', 'issuer')
-    if of[2] == issuer and not known[of[1]] then
+    local of = redis.call('HMGET', key('session', id), 'user', 'issuer', 'sid')
+    if of[2] == issuer and (not sid or of[3] == sid) and not known[of[1]] then
       known[of[1]] = true
       users[#users + 1] = of[1]
     end
   end
 end
 if subject ~= '' then add(key('of-subject', subject)) end
-if sid ~= '' then add(sign_in_of({ issuer = issuer, sid = sid })) end
+if sid ~= '' then add(sign_in_list(issuer, sid), sid) end
 return users`,
 )
 

@@ -3,6 +3,7 @@ import { createClient } from '@redis/client'
 import { eachBounded } from '../../../src/lib/concurrency.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { Secret } from '../../../src/lib/secret.ts'
+import { identityOf } from '../../../src/registry/identity.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createRedisRegistry } from '../../../src/registry/redis.ts'
 import { auditEntry, entry } from '../../contracts/registry-fixtures.ts'
@@ -77,12 +78,12 @@ export async function redisPart({ options, redisUrl, progress }: Scene): Promise
 async function mintOnce(registry: Registry, at: number): Promise<void> {
   const now = Math.floor(Date.now() / 1000)
   const subject = `user-${Math.floor(at / MINTS_PER_USER)}`
+  const identity = identityOf({ issuer: ISSUER, subject, sid: undefined })
   const { session } = entry({
     ...{ id: `cksess_${String(at).padStart(40, '0')}`, user: `${ISSUER}|${subject}` },
-    ...{ issuer: ISSUER, subject, createdAt: now, expiresAt: now + 600 },
+    ...{ ...identity, createdAt: now, expiresAt: now + 600 },
     secretHash: createHash('sha256').update(String(at)).digest('hex'),
   })
-  const identity = { issuer: ISSUER, subject }
   const limit = { max: 1_000_000, seconds: 60, nowMs: now * 1000 }
   const begun = await registry.beginMint({ user: session.user, identity, now }, limit)
   const generation = begun.standing?.generation ?? Number.NaN
