@@ -1,5 +1,4 @@
 // Makes the answers of frequent calls cheaply, and knows which requests were answered below the app.
-import type { ServerResponse } from 'node:http'
 import type { AnswerHeaders, AppContext } from './context.ts'
 
 // Hono collects headers in a `Headers` object, which costs more CPU than the rest of an answer. The
@@ -48,23 +47,8 @@ export function completeHeaders(c: AppContext): void {
   }
 }
 
-const answeredBelow = new WeakSet<ServerResponse>()
-
 /**
- * Notes that a request which the app already has is answered, and logged, below it: its body turned
- * out not to be HTTP, or did not come.
- *
- * @param response - the one that the app will try to use
+ * Answers that the app will still try to use, although their request is answered, and logged, below it: its body
+ * turned out not to be HTTP, or did not come.
  */
-export function markAnsweredBelow(response: ServerResponse): void {
-  answeredBelow.add(response)
-}
-
-/**
- * Whether {@link markAnsweredBelow} was called, so that the request has its line in the log.
- *
- * @param response - undefined without a server
- */
-export function isAnsweredBelow(response: object | undefined): boolean {
-  return response !== undefined && answeredBelow.has(response as ServerResponse)
-}
+export const answeredBelow = new WeakSet<object>()

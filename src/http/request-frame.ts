@@ -7,10 +7,10 @@ import type { LogFields } from '../lib/log-fields.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import {
+  answeredBelow,
   answerText,
   completeHeaders,
   everyAnswer,
-  isAnsweredBelow,
   setHeader,
   type TextAnswer,
 } from './answer.ts'
@@ -68,8 +68,9 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     completeHeaders(c)
     // Again after the answer, so that requests under way when the draining began close their connection too. Where
     // the head is sent, the adapter would take the changed answer for one of its own, and write a second head.
-    if (draining.aborted && c.env.outgoing?.headersSent !== true) c.header('Connection', 'close')
-    if (isAnsweredBelow(c.env.outgoing)) return
+    const { outgoing } = c.env
+    if (draining.aborted && outgoing?.headersSent !== true) c.header('Connection', 'close')
+    if (outgoing !== undefined && answeredBelow.has(outgoing)) return
     logAnswer(c, options, performance.now() - started)
   }
 }

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../lib/errors.ts'
-import { markAnsweredBelow } from '../answer.ts'
+import { answeredBelow } from '../answer.ts'
 
 /** A refusal made before the app sees the request. */
 export interface RawProblem {
@@ -200,7 +200,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
         // In the middle of an answer, a refusal would become part of its body.
         if (!socket.writable || (inBody && latest.headersSent)) socket.destroy()
         else {
-          if (inBody) markAnsweredBelow(latest)
+          if (inBody) answeredBelow.add(latest)
           write()
         }
       }
