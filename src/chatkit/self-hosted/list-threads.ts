@@ -88,8 +88,9 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
   }
 
   return async function show(owned: readonly Owned[]) {
+    if (owned.length === 0) return { shown, unasked: new Set<string>() }
     const isUnknown = ({ id }: Owned) => !shown.has(id)
-    if (user !== undefined && owned.length > 0) {
+    if (user !== undefined) {
       list ??= await firstList(ask, user, query)
       for (const thread of list.threads) shown.set(thread.id, thread)
     }
