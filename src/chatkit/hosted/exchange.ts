@@ -102,8 +102,9 @@ function createCollector(
     onResponseStart(_controller, status, headers) {
       // A 1xx is interim: the answer itself is still to come (RFC 9110 §15.2).
       if (status < 200) return
-      const [requestId, retryAfter] = [headers['x-request-id'], headers['retry-after']]
-      head = { status, requestId: single(requestId), retryAfter: single(retryAfter) }
+      const [requestId] = [headers['x-request-id']].flat()
+      const [retryAfter] = [headers['retry-after']].flat()
+      head = { status, requestId, retryAfter }
     },
     onResponseData(_controller, chunk) {
       bytes += chunk.length
@@ -134,8 +135,4 @@ function faultKind(error: unknown, answered: boolean): FaultKind {
   const unreadable =
     error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError
   return answered || unreadable ? 'broken' : 'unanswered'
-}
-
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header
 }
