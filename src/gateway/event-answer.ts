@@ -166,7 +166,9 @@ function createFrameFilter(
     return undefined
   }
   return (chunk, write) => {
-    if (chunk === undefined) return passOn([cutter.rest()].values(), [], write)
+    if (chunk === undefined) {
+      return cutter.isBetweenFrames() ? undefined : passOn([cutter.rest()].values(), [], write)
+    }
     if (cutter.passes(chunk)) {
       write(chunk)
       return undefined

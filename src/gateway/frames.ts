@@ -121,9 +121,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
       }
       if (passing < start) yield { bytes: chunk.subarray(passing, start), needsCheck: false }
     },
-    /**
-     * @returns the last frame, if the stream ended without an empty line after it; otherwise a frame without bytes
-     */
+    /** @returns the last frame of a stream that ended without an empty line after it */
     rest: (): Piece => ({ bytes: taken(), needsCheck: true }),
   }
 }
