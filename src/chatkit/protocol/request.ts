@@ -29,8 +29,7 @@ const listParams = {
 /** Like `z.array`, but see {@link readEach}. */
 function listOf<S extends z.ZodType>(entry: S) {
   return z.array(z.unknown()).transform((values, context): z.output<S>[] => {
-    const read = readEach(entry, values.entries(), context)
-    return read?.map(([, value]) => value) ?? z.NEVER
+    return readEach(entry, values.entries(), context) ?? z.NEVER
   })
 }
 
@@ -40,7 +39,9 @@ function recordOf<S extends z.ZodType>(entry: S) {
     .record(z.string(), z.unknown())
     .transform((fields, context): Record<string, z.output<S>> => {
       const read = readEach(entry, Object.entries(fields), context)
-      return read === undefined ? z.NEVER : Object.fromEntries(read)
+      if (read === undefined) return z.NEVER
+      const names = Object.keys(fields)
+      return Object.fromEntries(read.map((value, at) => [names[at], value]))
     })
 }
 
@@ -48,12 +49,12 @@ function recordOf<S extends z.ZodType>(entry: S) {
  * Stops at the first entry that does not fit: zod makes an issue of each, which takes ten times as long as to read
  * them.
  */
-function readEach<S extends z.ZodType, K extends string | number>(
+function readEach<S extends z.ZodType>(
   entry: S,
-  entries: Iterable<[K, unknown]>,
+  entries: Iterable<[string | number, unknown]>,
   { issues }: Pick<z.RefinementCtx, 'issues'>,
-): [K, z.output<S>][] | undefined {
-  const read: [K, z.output<S>][] = []
+): z.output<S>[] | undefined {
+  const read: z.output<S>[] = []
   for (const [key, input] of entries) {
     const { success, data, error } = entry.safeParse(input)
     if (!success) {
@@ -61,7 +62,7 @@ function readEach<S extends z.ZodType, K extends string | number>(
       issues.push({ code: 'custom', message, path: [key], input })
       return undefined
     }
-    read.push([key, data])
+    read.push(data)
   }
   return read
 }
