@@ -2,7 +2,7 @@
 
 import { ServiceError } from '../../lib/errors.ts'
 import { LongInteger } from '../../lib/strict-json.ts'
-import { isAscii, type KnownRequest, type ParsedRequest, plainName } from './request.ts'
+import { isAscii, type ParsedRequest, plainName } from './request.ts'
 
 /** Most characters of all different names that are normalised for one request: megabytes would block the process. */
 const MOST_NORMALISED = 200_000
@@ -81,7 +81,8 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
   const nameOf = createNameReader()
   const named = emptyFinds()
   const mentioned = emptyFinds()
-  const free = freeFormOf(parsed)
+  // Membership is by identity: an equal object elsewhere is not the application's own.
+  const free: ReadonlySet<unknown> = new Set([parsed.request.metadata, ...freeParams(parsed)])
   let otherSpelling: string | undefined
   const walk = (node: unknown, into: Found, inMessage: boolean): void => {
     if (!isObject(node)) return
@@ -98,8 +99,10 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
     }
   }
   walk(parsed.request, named, false)
-  const cursor = threadCursorOf(parsed)
-  if (cursor !== undefined) mentioned.threads.add(cursor)
+  const { known, request } = parsed
+  if (known && request.type === 'threads.list' && request.params.after) {
+    mentioned.threads.add(request.params.after)
+  }
   return {
     threads: [...named.threads],
     attachments: [...named.attachments],
@@ -135,18 +138,9 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/**
- * The parts that hold the application's own data. Membership is by identity: an equal object elsewhere is not
- * one.
- */
-function freeFormOf(parsed: ParsedRequest): ReadonlySet<object> {
-  const { metadata } = parsed.request
-  const parts = parsed.known ? freeParams(parsed.request) : []
-  return new Set([metadata, ...parts].filter(isObject))
-}
-
 /** The parts of the params that the protocol leaves to the application. */
-function freeParams(request: KnownRequest): unknown[] {
+function freeParams({ known, request }: ParsedRequest): unknown[] {
+  if (!known) return []
   switch (request.type) {
     case 'threads.create':
     case 'threads.add_user_message':
@@ -161,11 +155,6 @@ function freeParams(request: KnownRequest): unknown[] {
     default:
       return []
   }
-}
-
-function threadCursorOf({ known, request }: ParsedRequest): string | undefined {
-  if (!known || request.type !== 'threads.list') return undefined
-  return request.params.after ?? undefined
 }
 
 /**
