@@ -50,37 +50,32 @@ export class UpstreamFault extends Error {
  *
  * @throws {@link UpstreamFault}, or the error that `hold` throws
  */
-export function exchange(
+export async function exchange(
   dispatcher: Dispatcher,
   origin: string,
   request: ExchangeRequest,
 ): Promise<UpstreamAnswer> {
   const { method, path, headers, body, deadline } = request
-  const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
-  const collector = createCollector(request, (result, answered) => {
-    deadline.onEnd(undefined)
-    if (!(result instanceof Error)) return resolve(result)
+  const { handler, abandon, answer, hasBegun } = createCollector(request)
+  deadline.onEnd(abandon)
+  dispatcher.dispatch({ origin, path, method, headers, body }, handler)
+  try {
+    return await answer
+  } catch (error) {
     // Thrown by `hold`: no memory is left for the answer. The upstream is not at fault.
-    if (result instanceof ServiceError) return reject(result)
-    const kind = deadline.ended() ?? faultKind(result, answered)
-    reject(new UpstreamFault(kind, result))
-  })
-  deadline.onEnd(collector.abandon)
-  dispatcher.dispatch({ origin, path, method, headers, body }, collector.handler)
-  return promise
+    if (error instanceof ServiceError) throw error
+    throw new UpstreamFault(deadline.ended() ?? faultKind(error, hasBegun()), error)
+  } finally {
+    deadline.onEnd(undefined)
+  }
 }
-
-/** Called once, with the answer, or with the error and whether an answer had begun. */
-type Ended = (result: UpstreamAnswer | Error, answered: boolean) => void
 
 /**
  * Collects an answer as undici's parser reads it. `dispatcher.request` would put a stream in between,
  * at twice the cost of the whole call.
  */
-function createCollector(
-  { maxBytes, hold }: Pick<ExchangeRequest, 'maxBytes' | 'hold'>,
-  ended: Ended,
-) {
+function createCollector({ maxBytes, hold }: Pick<ExchangeRequest, 'maxBytes' | 'hold'>) {
+  const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
   let head: Pick<UpstreamAnswer, 'status' | 'requestId' | 'retryAfter'> | undefined
   let running: Dispatcher.DispatchController | undefined
   let abandoned: Error | undefined
@@ -91,7 +86,7 @@ function createCollector(
     abandoned ??= reason
     if (running !== undefined) running.abort(abandoned)
     // The request still waits for a connection; `onRequestStart` aborts it when it gets one.
-    else ended(abandoned, false)
+    else reject(abandoned)
   }
 
   const handler: Dispatcher.DispatchHandler = {
@@ -119,14 +114,19 @@ function createCollector(
     onResponseEnd() {
       const [first] = chunks
       const body = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
-      if (head === undefined) ended(new Error('an answer without a head'), false)
-      else ended({ ...head, body }, true)
+      if (head === undefined) reject(new Error('an answer without a head'))
+      else resolve({ ...head, body })
     },
     onResponseError(_controller, error) {
-      ended(error, head !== undefined)
+      reject(error)
     },
   }
-  return { handler, abandon: () => abandon(new Error('abandoned')) }
+  return {
+    handler,
+    abandon: () => abandon(new Error('abandoned')),
+    answer: promise,
+    hasBegun: () => head !== undefined,
+  }
 }
 
 function faultKind(error: unknown, answered: boolean): FaultKind {
