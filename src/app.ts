@@ -84,8 +84,8 @@ export interface SelfHostedParts {
 export function createApp(parts: AppParts): Hono<AppEnv> {
   const { settings, origins, callerOf, userOf, audit, failedAuth, checkStanding } = parts
   const { registry, now } = parts
-  const { issuers, admins, introspectionClients } = settings
-  const admin = admins && requireAdmin({ callerOf, issuers, admins, audit, checkStanding })
+  const { admins, introspectionClients } = settings
+  const admin = admins && requireAdmin({ callerOf, userOf, admins, audit, checkStanding })
   const introspector = requireIntrospector({ clients: introspectionClients, admin, failedAuth })
   const backend = requireBackend({ keys: settings.apiKeys, failedAuth })
   const reads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
@@ -120,11 +120,11 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
 /** Undefined when the config has none. */
 function consoleOf(parts: AppParts) {
   const { settings, publicUrl, createConsole, figures, administer, now, log } = parts
-  const { secret, registry, audit, failedAuth, identityProviders: dispatcher } = parts
+  const { secret, registry, userOf, audit, failedAuth, identityProviders: dispatcher } = parts
   const { admins, console: login } = settings
   if (login === undefined || admins === undefined || publicUrl === undefined) return undefined
   const config = { ...settings, admins, console: login, publicUrl }
-  const signIn = { secret, registry, audit, failedAuth, dispatcher }
+  const signIn = { secret, registry, userOf, audit, failedAuth, dispatcher }
   return createConsole?.({ config, figures, administer, signIn, now, log })
 }
 

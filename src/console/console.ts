@@ -11,6 +11,7 @@ import type { ConsoleFigures } from '../http/telemetry/figures.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { lastUsable, randomKeyProblem, type Secret } from '../lib/secret.ts'
+import type { UserOf } from '../map/map-user.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import { type ConsoleAccess, createConsoleAccess } from './access.ts'
@@ -61,6 +62,7 @@ interface SignInParts {
   /** The secret in an environment variable, or in the file that its `_FILE` twin names. */
   readonly secret: (name: string) => (() => Secret) | undefined
   readonly registry: Pick<Registry, 'keptKey' | 'markLogout' | 'readStanding'>
+  readonly userOf: UserOf
   readonly audit: Audit
   readonly failedAuth: Pick<FailedAuth, 'counted'>
   /** Connections to the provider. */
@@ -86,8 +88,8 @@ export function createConsole({
   const sealer = createSealer({ secret: cookieKey(parts, log), now })
   const cookies = createCookies({ secure, sealer })
   const { console: settings, issuers, admins, workflows } = config
-  const { registry } = parts
-  const signIns = createSignInCookie({ cookies, settings, issuers, admins, registry, now })
+  const { registry, userOf } = parts
+  const signIns = createSignInCookie({ cookies, settings, issuers, userOf, admins, registry, now })
   const access = createConsoleAccess({ addresses, signIns })
   const answers = createPageAnswers({ addresses, cookies })
   const signIn = signInPages({ config, now, ...parts }, { addresses, cookies, signIns })
@@ -113,7 +115,7 @@ function signInPages(
     failedAuth,
     dispatcher,
     now,
-  }: Pick<ConsoleParts, 'config' | 'now'> & Omit<SignInParts, 'registry'>,
+  }: Pick<ConsoleParts, 'config' | 'now'> & Omit<SignInParts, 'registry' | 'userOf'>,
   own: Pick<Parameters<typeof createSignInPages>[0], 'addresses' | 'cookies' | 'signIns'>,
 ) {
   const { console: settings, admins, issuers } = config

@@ -7,7 +7,7 @@ import type { AdminSettings, Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { parseUserId, type UserId } from '../lib/ids.ts'
 import { whyNoAdmin } from '../map/evaluate.ts'
-import { mapUser, type UserOf } from '../map/map-user.ts'
+import type { UserOf } from '../map/map-user.ts'
 import type { Caller } from '../mint/standing.ts'
 import type { Audit } from '../registry/audit.ts'
 import { actorOf, identityOf } from '../registry/identity.ts'
@@ -81,13 +81,13 @@ export function requireUser({
  */
 export function requireAdmin({
   callerOf,
-  issuers,
+  userOf,
   admins,
   audit,
   checkStanding,
 }: {
   readonly callerOf: CallerOf
-  readonly issuers: Settings['issuers']
+  readonly userOf: UserOf
   readonly admins: AdminSettings
   readonly audit: Audit
   readonly checkStanding: (caller: Caller) => Promise<void>
@@ -99,14 +99,14 @@ export function requireAdmin({
       if (why !== undefined) {
         throw new ServiceError('admin_required', { reason: `the caller is not an admin: ${why}` })
       }
-      const user = userOfAdmin(issuers, principal)
+      const user = userOfAdmin(userOf, principal)
       if (user === undefined) throw noUser()
       const identity = identityOf(principal)
       await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
       c.set('user', user)
     } catch (error) {
       const reason = `${c.req.method} ${c.req.routePath}`
-      const event = { ...selfOf(issuers, principal), reason, requestId: c.var.requestId }
+      const event = { ...selfOf(userOf, principal), reason, requestId: c.var.requestId }
       audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
       throw error
     }
@@ -119,12 +119,11 @@ export function requireAdmin({
  * undefined when neither can be a user.
  */
 export function userOfAdmin(
-  issuers: Settings['issuers'],
+  userOf: UserOf,
   admin: Pick<Principal, 'issuer' | 'subject' | 'claims'>,
 ): UserId | undefined {
-  const rule = issuers.find(({ issuer }) => issuer === admin.issuer)?.user
   try {
-    if (rule !== undefined) return mapUser(rule, admin)
+    return userOf(admin).user
   } catch {
     // An admin may lack the claims that users have.
   }

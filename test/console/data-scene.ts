@@ -14,6 +14,7 @@ import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { createFigures, type UpstreamLane } from '../../src/http/telemetry/figures.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { createUserOf } from '../../src/map/map-user.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createAudit } from '../../src/registry/audit.ts'
 import type { InstanceMinute } from '../../src/registry/interval-figures.ts'
@@ -63,6 +64,7 @@ async function startOn(port: number, signIn: SignInServer) {
     config: { ...settings, admins, console: login, publicUrl },
     signIn: {
       ...{ secret: environment.secret, registry, audit, failedAuth },
+      userOf: createUserOf({ issuers: settings.issuers, hashUser: (user) => user }),
       dispatcher: new Agent(),
     },
     figures: createFigures({

@@ -8,7 +8,7 @@ import { selfOf } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId, parseUserId, type UserId } from '../../lib/ids.ts'
-import { mapSubject } from '../../map/map-user.ts'
+import { mapSubject, type UserOf } from '../../map/map-user.ts'
 import { refuseBlocked } from '../../mint/standing.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
@@ -69,6 +69,7 @@ export function createSignInCookie({
   cookies,
   settings,
   issuers,
+  userOf,
   admins,
   registry,
   now,
@@ -76,6 +77,7 @@ export function createSignInCookie({
   readonly cookies: Cookies
   readonly settings: ConsoleSettings
   readonly issuers: Settings['issuers']
+  readonly userOf: UserOf
   readonly admins: AdminSettings
   readonly registry: Pick<Registry, 'markLogout' | 'readStanding'>
   readonly now: Clock
@@ -91,14 +93,14 @@ export function createSignInCookie({
     return identityOf({ issuer, subject: actor.slice(issuer.length + 1), sid })
   }
   /** The user in the cookie, or else the user that the subject alone maps to. */
-  const userOf = (kept: Kept): UserId | undefined => {
+  const userOfKept = (kept: Kept): UserId | undefined => {
     const { issuer, subject } = identityOfKept(kept)
     return parseUserId(kept.user) ?? mapSubject(issuers, issuer, subject)
   }
   const ends = createEnds({ registry, keepSeconds: seconds, now })
 
   return {
-    selfOf: (who: Parameters<typeof selfOf>[1]) => selfOf(issuers, who),
+    selfOf: (who: Parameters<typeof selfOf>[1]) => selfOf(userOf, who),
 
     /** Also ends earlier sign-ins: those of this admin anywhere, and that of another admin in this browser. */
     async begin(c: AppContext, { name, sid, issuedAt, mapped, ...who }: VouchedFor): Promise<void> {
@@ -128,7 +130,7 @@ export function createSignInCookie({
       if (kept?.rule !== rule) return undefined
       const time = unixSeconds(now)
       if (time - kept.usedAt >= idleSeconds) return undefined
-      const user = userOf(kept)
+      const user = userOfKept(kept)
       if (user === undefined) return undefined
       const [endedBefore, standing] = await Promise.all([
         ends.endedBefore(kept.actor, user),
