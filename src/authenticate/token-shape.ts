@@ -89,8 +89,10 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
 function decodeSegment(segment: string, name: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url')
   if (bytes.toString('base64url') !== segment) {
-    const quote = /^["'`]/.test(segment) ? ', begins with a quote' : ''
-    throw invalidToken(`${name}: not strict base64url${quote}`)
+    const start = /^(?:["'`]|bearer )/i.exec(segment)
+    const begins =
+      start === null ? '' : `, begins with a ${start[0].length === 1 ? 'quote' : 'second "Bearer"'}`
+    throw invalidToken(`${name}: not strict base64url${begins}`)
   }
   return bytes
 }

@@ -159,6 +159,11 @@ test.each<[string, Part]>([
   expect(reasonOf(token({ alg: 'ES256' }, payload))).toMatch(/^payload: /)
 })
 
+test('a token with "Bearer" before it is refused, and the reason says so', () => {
+  const twice = `Bearer ${Buffer.from('{"alg":"ES256"}').toString('base64url')}.e30.AAAA`
+  expect(reasonOf(twice)).toBe('header: not strict base64url, begins with a second "Bearer"')
+})
+
 test.each(['"', "'", '`'])('a token in quotes (%s) is refused, and the reason says so', (quote) => {
   const quoted = `${quote}${Buffer.from('{"alg":"ES256"}').toString('base64url')}.e30.AAAA${quote}`
   expect(reasonOf(quoted)).toBe('header: not strict base64url, begins with a quote')
