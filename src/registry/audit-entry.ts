@@ -1,6 +1,22 @@
 // An entry of the audit, and the hash that chains each entry of an instance to the one before it.
 import { hash } from 'node:crypto'
 
+/** Kinds of entries, in the order of lists of them. `dropped` says how many were dropped while the store was away. */
+export const AUDIT_ACTIONS = [
+  ...(['mint', 'cancel', 'revoke', 'unblock', 'sign_out', 'logout'] as const),
+  ...([
+    'export',
+    'erase',
+    'delete_thread',
+    'admin_read',
+    'admin_sign_in',
+    'admin_attempt',
+  ] as const),
+  ...(['introspection_attempt', 'backend_attempt', 'dropped'] as const),
+] as const
+
+export type AuditAction = (typeof AUDIT_ACTIONS)[number]
+
 export interface AuditEntry {
   readonly id: string
   /** Seconds. */

@@ -1,28 +1,9 @@
 // Writes the audit, the record of who did what to whom: to the registry for admins, and as log lines.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import type { AuditEntry } from './audit-entry.ts'
+import type { AuditAction, AuditEntry } from './audit-entry.ts'
 import { createAuditQueue, type NewAuditEntry, newEntryId } from './audit-queue.ts'
 import type { Registry } from './port.ts'
-
-/** Kinds of audit entries; the `action` filter of the admin endpoint takes these. */
-export type AuditAction =
-  | 'mint'
-  | 'sign_out'
-  | 'cancel'
-  | 'revoke'
-  | 'unblock'
-  | 'logout'
-  | 'delete_thread'
-  | 'export'
-  | 'erase'
-  | 'admin_read'
-  | 'admin_attempt'
-  | 'admin_sign_in'
-  | 'introspection_attempt'
-  | 'backend_attempt'
-  /** Says how many entries were dropped while the store was away. */
-  | 'dropped'
 
 /** An action that was done or refused. */
 export interface AuditEvent {

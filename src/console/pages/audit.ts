@@ -4,8 +4,8 @@ import { html } from 'hono/html'
 import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import type { AuditAction } from '../../registry/audit.ts'
 import type { AuditFilter } from '../../registry/audit-entry.ts'
+import { AUDIT_ACTIONS, type AuditAction } from '../../registry/audit-entry.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { addressWith, choiceField, filterForm, minuteField, textField } from '../view/filters.ts'
@@ -44,13 +44,6 @@ const auditQuery = filters.extend(forwardCursors)
 const ALL_BUT_READS = 'all_but_reads'
 const READ: AuditAction = 'admin_read'
 
-/** Actions that can be filtered by, in the order of the list. */
-const ACTIONS: readonly AuditAction[] = [
-  ...(['mint', 'cancel', 'revoke', 'unblock', 'sign_out', 'logout'] as const),
-  ...(['export', 'erase', 'delete_thread', READ, 'admin_sign_in', 'admin_attempt'] as const),
-  ...(['introspection_attempt', 'backend_attempt', 'dropped'] as const),
-]
-
 /** `GET /admin/audit` */
 export function auditPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
@@ -88,7 +81,7 @@ function fieldsOf({ user, actor, action, since, until }: Filters): Html {
   const choices = [
     ['', 'All'],
     [ALL_BUT_READS, 'All but reads'],
-    ...ACTIONS.map((name) => [name, name] as const),
+    ...AUDIT_ACTIONS.map((name) => [name, name] as const),
   ] as const
   return html`${textField('user', 'User', user)}${textField('actor', 'Actor', actor)}
 ${choiceField({ name: 'action', label: 'Action', choices, chosen: action })}

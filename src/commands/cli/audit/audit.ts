@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { pageOf as pageSchema } from '../../../chatkit/wire/wire.ts'
+import { AUDIT_ACTIONS } from '../../../registry/audit-entry.ts'
 import { printPage } from '../answers.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
 import type { Io } from '../io.ts'
@@ -49,8 +50,8 @@ function listAudit(io: Io): Command {
     .description('List who did what, newest first; this read is in the audit too')
     .addOption(new Option('--user <user>', 'about this ChatKit user').argParser(user))
     .addOption(new Option('--actor <actor>', 'by this actor, issuer|subject').argParser(someText))
-    .addOption(new Option('--action <action>', 'of this kind: mint, revoke, …').argParser(someText))
-    .addOption(new Option('--not-action <action>', 'of every other kind').argParser(someText))
+    .addOption(new Option('--action <action>', 'of this kind').choices(AUDIT_ACTIONS))
+    .addOption(new Option('--not-action <action>', 'of every other kind').choices(AUDIT_ACTIONS))
     .addOption(new Option('--since <time>', 'from then on; ISO 8601 or seconds').argParser(moment))
     .addOption(new Option('--until <time>', 'before then').argParser(moment))
   pageOptions(command, 'entries')

@@ -41,6 +41,14 @@ test.each([
   expect([code, err]).toEqual([2, expect.stringContaining('--since')])
 })
 
+test.each(['--action', '--not-action'])(
+  'audit list names the kinds for %s revok',
+  async (option) => {
+    const { code, err } = await quickCli(['audit', 'list', option, 'revok'], env())
+    expect([code, err]).toEqual([2, expect.stringMatching(/Allowed choices are mint, .*revoke/)])
+  },
+)
+
 test('audit verify accepts the output of audit list --all --json', async () => {
   await secretOf(running, 'bob')
   await quickCli(['users', 'erase', 'bob', '--yes'], env())
