@@ -134,12 +134,21 @@ describe('a form that names a thing of another user reaches no server, however t
       '{thread_id=thr_bob}',
       ")]}'\n{thread_id:'thr_bob'}",
       "'{thread_id:1}'",
+      '\u0001{"thread_id":"thr_bob"}',
+      "({'thread_id':'thr_bob'})",
     ].map((text) => [`${text}, which only some servers read`, formWith(named('"params"'), text)]),
     [
       'JSON as a file of text',
       formWith(
         `${named('"params"', '; filename="a.txt"')}\r\nContent-Type: text/plain`,
         ' {"input":{"thread_id":"thr_bob"}}',
+      ),
+    ],
+    [
+      'JSON as a file that begins with a control character',
+      formWith(
+        `${named('"params"', '; filename="a.txt"')}\r\nContent-Type: text/plain`,
+        '\u0001{"thread_id":"thr_bob"}',
       ),
     ],
     [

@@ -20,9 +20,12 @@ const FILE_NAME = /(?:(?<!pro)file|attachment|upload|image|photo|picture)s?[_-]?
 /** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
 /** The same for the first bytes of a file, which may all stand before the JSON. */
-const MAY_BEGIN_JSON = /^[\s\0\ufeff\ufffd]*(?:["[{]|$)/
-/** A dialect of JSON begins like this: with JSON, a comment, or the line that keeps a page from running it. */
-const NEAR_JSON_BEGINS = /^[\s\0\ufeff\ufffd]*(?:["'[{#)]|\/[/*])/
+const MAY_BEGIN_JSON = /^[\s\p{Cc}\ufeff\ufffd]*(?:["[{]|$)/u
+/**
+ * A dialect of JSON begins like this: with JSON, perhaps in parentheses, with a comment, or with the line that keeps a
+ * page from running it. Some parsers skip control characters before it.
+ */
+const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*])/u
 /**
  * The name of an id before a colon or an equals sign, as JSON, its dialects (`=` is Gson's) and the objects of
  * JavaScript and Python write it, or an escaped letter, with which it can be written otherwise.
