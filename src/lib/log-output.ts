@@ -21,6 +21,8 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
   let waiting = ''
   let batch: Buffer = Buffer.alloc(0)
   let writing = false
+  /** Runs only while something waits, so that it does not wake up an idle process. */
+  let timer: NodeJS.Timeout | undefined
 
   function nextBatch(): Buffer {
     if (batch.length === 0) {
@@ -31,6 +33,8 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
   }
 
   async function push(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
     if (writing) return
     writing = true
     try {
@@ -44,13 +48,14 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
       if (error instanceof Error && codeIn(error) === 'EPIPE') batch = Buffer.alloc(0)
     }
     writing = false
+    if (batch.length + waiting.length > 0) timer ??= setTimeout(push, WITHIN_MS).unref()
   }
 
-  setInterval(push, WITHIN_MS).unref()
   return {
     write(line: string): void {
       if (waiting.length < MOST_WAITING) waiting += line
       if (waiting.length >= TOGETHER) void push()
+      else timer ??= setTimeout(push, WITHIN_MS).unref()
     },
     /** Writes what waits, as far as that is possible within a second. Never throws. */
     flushSync(): void {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createLogOutput } from '../../src/lib/log-output.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
@@ -36,6 +36,29 @@ test('lines for a reader that is slow arrive in their order, whole, once', async
   const output = createLogOutput({ fd })
   for (const line of LINES) output.write(line)
   await expect.poll(read, { timeout: 10_000, interval: 5 }).toBe(LINES.join(''))
+})
+
+test('no timer runs while nothing waits, and a line starts one', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { fd, read } = openPipe()
+  const output = createLogOutput({ fd })
+  expect(vi.getTimerCount()).toBe(0)
+  for (const line of ['first\n', 'second\n']) {
+    output.write(line)
+    expect(vi.getTimerCount()).toBe(1)
+    vi.advanceTimersByTime(20)
+    await vi.waitUntil(() => read().endsWith(line))
+    expect(vi.getTimerCount()).toBe(0)
+  }
+})
+
+test('a line that comes while another is being written arrives too', async () => {
+  const { fd, read } = openPipe()
+  const output = createLogOutput({ fd })
+  output.write('a'.repeat(65_536))
+  output.write('b')
+  await expect.poll(read).toBe(`${'a'.repeat(65_536)}b`)
 })
 
 test('the end of the process writes what waits', () => {

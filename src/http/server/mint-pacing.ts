@@ -53,23 +53,27 @@ export function createMintLimiter() {
     leave(): void {
       underWay--
     },
-    /** Takes one measurement of {@link startLagMeter}. */
-    sample(lagMs: number, nowMs: number): void {
+    /**
+     * Takes one measurement of {@link startLagMeter}.
+     *
+     * @returns whether another one is needed before the next mint
+     */
+    sample(lagMs: number, nowMs: number): boolean {
       if (lagMs <= TARGET_MS) {
         lateSince = undefined
         limit = refused ? limit + 1 : limit * GROWTH
         refused = false
         if (limit > UNLIMITED) limit = Number.POSITIVE_INFINITY
-        return
+        return underWay > 0 || Number.isFinite(limit)
       }
       if (lateSince === undefined) {
         // The loop has been late since the timer was due.
         lateSince = nowMs - lagMs
-        return
+      } else if (nowMs - lateSince >= INTERVAL_MS) {
+        lateSince = nowMs
+        tighten(lagMs)
       }
-      if (nowMs - lateSince < INTERVAL_MS) return
-      lateSince = nowMs
-      tighten(lagMs)
+      return true
     },
     underWay: () => underWay,
     /** Infinity while there is no limit. */
@@ -84,16 +88,15 @@ const MEASURE_EVERY_MS = 20
  * It costs 50 timers a second, and nothing per request.
  *
  * @param sample - gets each measurement, and its time by `performance.now()`
- * @returns a function that stops the meter
+ * @returns its timer; clear it to stop the meter
  */
-export function startLagMeter(sample: (lagMs: number, nowMs: number) => void): () => void {
+export function startLagMeter(sample: (lagMs: number, nowMs: number) => void): NodeJS.Timeout {
   let due = performance.now() + MEASURE_EVERY_MS
-  const timer = setInterval(() => {
+  return setInterval(() => {
     const now = performance.now()
     sample(Math.max(0, now - due), now)
     due = performance.now() + MEASURE_EVERY_MS
   }, MEASURE_EVERY_MS).unref()
-  return () => clearInterval(timer)
 }
 
 /** Mints that begin in one turn. Together they cause 5 to 10 ms of work until they are answered. */

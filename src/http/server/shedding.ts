@@ -47,17 +47,26 @@ export function startShedding(options: SheddingOptions) {
   const { mintLimiter, origins, storeWaitedMs } = options
   const turns = createMintTurns()
   const refusals = createReport(options)
-  const stopMeter = startLagMeter((lagMs, nowMs) => {
+  /** Runs from a mint until nothing depends on it, so that it does not wake up a process without mints. */
+  let meter: NodeJS.Timeout | undefined
+
+  function measure(lagMs: number, nowMs: number): void {
     const storeMs = STORE_SHARE * (storeWaitedMs?.() ?? 0)
     const waitMs = Math.max(lagMs, turns.waitedMs(), storeMs)
-    mintLimiter.sample(waitMs, nowMs)
-    refusals.passOn(lagMs, nowMs)
-  })
+    const isNeeded = mintLimiter.sample(waitMs, nowMs)
+    if (refusals.count > 0) refusals.passOn(lagMs, nowMs)
+    else if (!isNeeded) {
+      clearInterval(meter)
+      meter = undefined
+    }
+  }
+
   return {
     /** Serves every request, except `POST /v1/sessions` while the limiter refuses it. */
     around(serve: Serve): Serve {
       return (request, response) => {
         if (!isMint(request)) return serve(request, response)
+        meter ??= startLagMeter(measure)
         if (mintLimiter.enter()) {
           if (turns.mayBegin()) return serve(request, response).finally(mintLimiter.leave)
           const begun = turns.next().then(() => serve(request, response))
@@ -71,8 +80,8 @@ export function startShedding(options: SheddingOptions) {
       }
     },
     stop(): void {
-      stopMeter()
-      refusals.passOn(0, Number.POSITIVE_INFINITY)
+      clearInterval(meter)
+      if (refusals.count > 0) refusals.passOn(0, Number.POSITIVE_INFINITY)
     },
   }
 }
@@ -124,20 +133,21 @@ function bodyIsLong({ headers }: IncomingMessage): boolean {
 }
 
 function createReport({ mintLimiter, log, onRefused }: SheddingOptions) {
-  let count = 0
   let last = ''
   let reportedAt = Number.NEGATIVE_INFINITY
   return {
+    /** Refusals that are not reported yet. */
+    count: 0,
     add(requestId: string): void {
-      count++
+      this.count++
       last = requestId
     },
     passOn(lagMs: number, nowMs: number): void {
-      if (count === 0 || nowMs - reportedAt < REPORT_MS) return
+      if (nowMs - reportedAt < REPORT_MS) return
       log.warn(
         {
           code: 'overloaded',
-          refused: count,
+          refused: this.count,
           last_request_id: last,
           under_way: mintLimiter.underWay(),
           limit: Math.floor(mintLimiter.limit()),
@@ -145,9 +155,9 @@ function createReport({ mintLimiter, log, onRefused }: SheddingOptions) {
         },
         'mints refused: more than this process can do',
       )
-      onRefused(count)
+      onRefused(this.count)
       reportedAt = nowMs
-      count = 0
+      this.count = 0
     },
   }
 }

@@ -104,10 +104,27 @@ describe('when the loop stays late', () => {
   })
 })
 
+test('another measurement is needed while a mint is under way, the loop is late, or there is a limit', () => {
+  const limiter = createMintLimiter()
+  const needed = (lagMs: number, count = 1) =>
+    Array.from({ length: count }, (_, at) => limiter.sample(lagMs, at * 100)).at(-1)
+  expect(needed(0)).toBe(false)
+  limiter.enter()
+  expect(needed(0)).toBe(true)
+  limiter.leave()
+  expect(needed(50)).toBe(true)
+  expect(needed(0)).toBe(false)
+  for (let mint = 0; mint < 300; mint++) limiter.enter()
+  needed(50, 5)
+  for (let mint = 0; mint < 300; mint++) limiter.leave()
+  expect(needed(0)).toBe(true)
+  expect(needed(0, 100)).toBe(false)
+})
+
 test('the lag meter reports how late each timer ran, until it is stopped', () => {
   const timing = handTiming()
   const seen: [number, number][] = []
-  const stop = startLagMeter((lagMs, nowMs) => seen.push([lagMs, nowMs]))
+  const timer = startLagMeter((lagMs, nowMs) => seen.push([lagMs, nowMs]))
   timing.fire(20)
   timing.fire(75)
   timing.fire(20)
@@ -116,7 +133,7 @@ test('the lag meter reports how late each timer ran, until it is stopped', () =>
     [55, 95],
     [0, 115],
   ])
-  stop()
+  clearInterval(timer)
   expect(vi.getTimerCount()).toBe(0)
 })
 
@@ -131,7 +148,7 @@ test('the lag of a timer that comes early is 0', () => {
 test('the lag meter keeps no process alive', () => {
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = timers()
-  const stop = startLagMeter(() => undefined)
+  const timer = startLagMeter(() => undefined)
   expect(timers()).toBe(before)
-  stop()
+  clearInterval(timer)
 })

@@ -102,6 +102,27 @@ function release(): void {
   for (const response of held.splice(0)) response.end('the app')
 }
 
+test('no timer runs before a mint, nor after it once the loop is on time', async () => {
+  expect(vi.getTimerCount()).toBe(0)
+  await mint()
+  expect(vi.getTimerCount()).toBe(1)
+  timing.fire(120)
+  expect(vi.getTimerCount()).toBe(1)
+  timing.fire(20)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('the timer runs while a mint is under way, and until refusals are reported', async () => {
+  await overload()
+  expect((await mint()).status).toBe(503)
+  release()
+  for (let sample = 0; sample < 20; sample++) timing.fire(20)
+  expect((await mint()).body).toBe('the app')
+  for (let sample = 0; sample < 200; sample++) timing.fire(20)
+  expect(refused).toEqual([1])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 test('a loop that is on time, or late while little is under way: the app answers', async () => {
   timing.fire(20)
   expect((await mint()).body).toBe('the app')
