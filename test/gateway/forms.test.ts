@@ -306,4 +306,12 @@ describe('a form of the caller’s own', () => {
     expect(seen).toMatchObject([{ body: 'title=a+b%26&thread_id=thr_1' }])
     expect(seen[0]?.headers['content-type']).toMatch(/^application\/x-www-form-urlencoded/)
   })
+
+  test('passes with a thread whose id is a number with more digits than JavaScript keeps', async () => {
+    const { scene, toLink } = await startForms()
+    const long = { source: WORKFLOW, kind: 'thread', id: '12345678901234567890' } as const
+    await scene.registry.claimOwnership({ ...long, createdAt: 1, user: userId('alice') })
+    const body = formWith(named('"thread_id"'), long.id)
+    expect((await toLink(MULTIPART, body)).status).toBe(204)
+  })
 })

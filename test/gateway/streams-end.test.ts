@@ -215,6 +215,7 @@ test.each([
   ],
   ['an event never ends', 'data: '.padEnd(1024 * 1024 + 1, 'x')],
   ['a new thread has no id', 'data: {"type":"thread.created","thread":{}}\n\n'],
+  ['a changed thread has no id', 'data: {"type":"thread.updated","thread":{}}\n\n'],
 ])('a stream ends when %s, and nothing of that frame passes', async (_name, frame) => {
   const { server, reader } = await startWritten({ gateway: { maxFrameBytes: 1024 * 1024 } })
   const closed = once(server, 'close')
