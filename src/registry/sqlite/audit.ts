@@ -5,7 +5,7 @@ import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
 import type { Page, UserErase } from '../records.ts'
 import { fromAuditEntry, toAuditEntry } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import type { Filter } from './pages.ts'
+import { walkOf } from './pages.ts'
 
 const FIELDS =
   'id, at, actor, action, user, outcome, reason, request_id, instance, chain_seq, prev, salt, by_user, erased'
@@ -63,12 +63,14 @@ function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
   const below = until === undefined ? undefined : seqOf(FIRST_FROM, until + AUDIT_LATE_SECONDS)
   const above = since === undefined ? undefined : seqOf(LAST_BEFORE, since - AUDIT_LATE_SECONDS)
   const end = Math.min(cursor ?? Number.MAX_SAFE_INTEGER, below ?? Number.MAX_SAFE_INTEGER)
-  const { walk, filter } = auditConditions(query)
+  const { user, actor, action, notAction } = query
+  const others = { 'action <> ?': notAction, 'at >= ?': since, 'at < ?': until }
+  const { walk, rest } = walkOf({ user, actor, action }, others)
   const bounds = [...walk.values, above ?? 0, end]
   const looked = `audit WHERE ${[...walk.conditions, 'seq > ?', 'seq < ?'].join(' AND ')} ORDER BY seq DESC`
   const rows = sql(`SELECT * FROM (SELECT * FROM ${looked} LIMIT ${AUDIT_LOOKS})
-      WHERE ${filter.conditions.join(' AND ')} LIMIT ?`).all(
-    ...[...bounds, ...filter.values, limit + 1],
+      WHERE ${['true', ...rest.conditions].join(' AND ')} LIMIT ?`).all(
+    ...[...bounds, ...rest.values, limit + 1],
   )
   const data = rows.slice(0, limit).map(toAuditEntry)
   if (rows.length > limit) return { data, hasMore: true }
@@ -76,26 +78,6 @@ function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
   return last === undefined
     ? { data, hasMore: false }
     : { data, hasMore: true, next: String(last['id']) }
-}
-
-/** The walk's condition has an index in the order of writing; the filter is applied to each entry of the walk. */
-function auditConditions(query: AuditQuery): { readonly walk: Filter; readonly filter: Filter } {
-  const { user, actor, action, notAction, since, until } = query
-  const fields = Object.entries({ user, actor, action }).filter(([, value]) => value !== undefined)
-  const [lead, ...others] = fields.map(([name, value]) => [`${name} = ?`, value ?? ''] as const)
-  const judged = [
-    ...others,
-    ...(notAction === undefined ? [] : [['action <> ?', notAction] as const]),
-    ...(since === undefined ? [] : [['at >= ?', since] as const]),
-    ...(until === undefined ? [] : [['at < ?', until] as const]),
-  ]
-  return {
-    walk: { conditions: lead ? [lead[0]] : [], values: lead ? [lead[1]] : [] },
-    filter: {
-      conditions: ['true', ...judged.map(([condition]) => condition)],
-      values: judged.map(([, value]) => value),
-    },
-  }
 }
 
 /** Returns how many entries it changed. Entries without a chain are deleted, because no hash depends on them. */

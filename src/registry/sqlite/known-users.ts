@@ -32,7 +32,8 @@ const BY_USER = 'SELECT * FROM known_users WHERE user = ?'
 const NEXT_SHARED = `
   SELECT shared FROM known_users WHERE shared > ? AND shared < ? ORDER BY shared LIMIT 1`
 
-const LIVE_AND_BLOCK = `
+/** A statement about the user `?1` at the time `?2`; further columns may follow. */
+export const LIVE_AND_BLOCK = `
   SELECT
     (SELECT count(*) FROM sessions
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live_sessions,

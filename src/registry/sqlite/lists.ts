@@ -4,7 +4,7 @@ import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
 import { toBlock, toSession, userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { createReadInSteps, type Filter, readPage } from './pages.ts'
+import { createReadInSteps, readPage, walkOf } from './pages.ts'
 
 export function createLists(db: Database) {
   const readInSteps = createReadInSteps(db)
@@ -62,42 +62,19 @@ function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {
   return (cursor: string) => numberIn(sql(text).get(cursor), 'seq')
 }
 
-/**
- * The most selective field comes first and may use its index. A `+` keeps SQLite from using the index of
- * another field, because it would read and sort all rows of that field.
- */
-function sessionFilter(query: SessionQuery): { readonly walk: Filter; readonly filter: Filter } {
-  const ended = query.status !== undefined && !['active', 'expired'].includes(query.status)
-  const filter = filterOf([
-    ['user', query.user],
-    ['subject', query.subject],
-    ['status', ended ? query.status : undefined],
-    ['workflow', query.workflow],
-    ['+issuer', query.issuer],
-  ])
-  const [lead] = filter.conditions.filter((condition) => !condition.startsWith('+'))
-  const walk: Filter =
-    lead === undefined
-      ? { conditions: [], values: [] }
-      : { conditions: [lead], values: filter.values.slice(0, 1) }
+/** The most selective field comes first. */
+function sessionFilter({ user, subject, status, workflow, issuer, now }: SessionQuery) {
+  const stored = status === 'active' || status === 'expired' ? undefined : status
+  const { walk, rest } = walkOf(
+    { user, subject, status: stored, workflow },
+    {
+      '+issuer = ?': issuer,
+      "+status = 'active' AND +expires_at > ?": status === 'active' ? now : undefined,
+      "+status = 'active' AND +expires_at <= ?": status === 'expired' ? now : undefined,
+    },
+  )
   // Repeats the condition of the partial index word for word, or SQLite would not use that index.
-  if (ended) for (const { conditions } of [walk, filter]) conditions.push("status <> 'active'")
-  if (query.status === 'active' || query.status === 'expired') {
-    filter.conditions.push(
-      `+status = 'active' AND +expires_at ${query.status === 'active' ? '>' : '<='} ?`,
-    )
-    filter.values.push(query.now)
-  }
-  return { walk, filter }
-}
-
-function filterOf(fields: readonly (readonly [string, string | undefined])[]): Filter {
-  const filter: Filter = { conditions: [], values: [] }
-  for (const [column, value] of fields) {
-    if (value === undefined) continue
-    const leads = filter.conditions.length === 0
-    filter.conditions.push(`${leads || column.startsWith('+') ? column : `+${column}`} = ?`)
-    filter.values.push(value)
-  }
-  return filter
+  if (stored !== undefined) walk.conditions.push("status <> 'active'")
+  const conditions = [...walk.conditions, ...rest.conditions]
+  return { walk, filter: { conditions, values: [...walk.values, ...rest.values] } }
 }

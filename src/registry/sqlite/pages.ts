@@ -14,6 +14,29 @@ export interface Filter {
   readonly values: SQLInputValue[]
 }
 
+type Values = Readonly<Record<string, SQLInputValue | undefined>>
+
+/**
+ * The filter of a walk, and that of each row of it. The first field that has a value may use its index; a `+` keeps
+ * SQLite from using that of another field, because it would read and sort all rows of that field.
+ *
+ * @param others - further conditions by their text; those without a value do not count
+ */
+export function walkOf(fields: Values, others: Values): Record<'walk' | 'rest', Filter> {
+  const [lead, ...rest] = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const all = [
+    ...rest.map(([name, value]) => [`+${name} = ?`, value] as const),
+    ...Object.entries(others),
+  ]
+  const given = all.flatMap(([text, value]) =>
+    value === undefined ? [] : [[text, value] as const],
+  )
+  return {
+    walk: { conditions: lead ? [`${lead[0]} = ?`] : [], values: lead ? [lead[1] ?? null] : [] },
+    rest: { conditions: given.map(([text]) => text), values: given.map(([, value]) => value) },
+  }
+}
+
 /** A list: a table with a `seq`, the filter of its rows, and how to read a row. */
 export interface TableListing<T> {
   readonly table: string

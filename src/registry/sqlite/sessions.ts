@@ -13,14 +13,11 @@ import type {
 } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { see } from './known-users.ts'
+import { LIVE_AND_BLOCK, see } from './known-users.ts'
 
 const STANDING = `
-  SELECT
-    (SELECT generation FROM users WHERE user = ?1) AS generation,
-    (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until,
-    (SELECT count(*) FROM sessions
-      WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
+  ${LIVE_AND_BLOCK},
+    (SELECT generation FROM users WHERE user = ?1) AS generation`
 
 const markOf = (kind: 'subject' | 'sid', value: '?4' | '?5') => `
   coalesce((SELECT issued_before FROM logout_marks
@@ -103,7 +100,7 @@ export function readStanding(
     generation: numberIn(row, 'generation') ?? 0,
     blockedUntil: numberIn(row, 'blocked_until'),
     loggedOutAt: numberIn(row, 'logged_out_at'),
-    liveSessions: numberIn(row, 'live') ?? 0,
+    liveSessions: numberIn(row, 'live_sessions') ?? 0,
     current: bySecret(sql, user, currentSecretHash),
   }
 }
@@ -120,7 +117,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
 
   const candidate = bySecret(sql, session.user, entry.replaces)
   const replaced = candidate !== undefined && isLive(candidate, now) ? candidate : undefined
-  const live = (numberIn(standing, 'live') ?? 0) - (replaced === undefined ? 0 : 1)
+  const live = (numberIn(standing, 'live_sessions') ?? 0) - (replaced === undefined ? 0 : 1)
   const tooMany = Math.max(0, live + 1 - entry.cap.max)
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
