@@ -1,6 +1,5 @@
 // Adds entries to the audit in Redis, lists them, deletes old ones, and takes a user's name out of them.
-import { z } from 'zod'
-import { type AuditEntry, type AuditQuery, erasedEntry, isChained } from '../audit-entry.ts'
+import { type AuditEntry, type AuditFilter, erasedEntry, isChained } from '../audit-entry.ts'
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
 import { fromAuditEntry, toAuditEntry } from '../rows.ts'
 import { script } from './keys.ts'
@@ -100,19 +99,6 @@ end
 return gone`,
 )
 
-/** ARGV: user, action that stays, limit → JSON of entries. */
-const ABOUT_USER = script(
-  ENTRY,
-  `
-local found = {}
-for _, id in ipairs(redis.call('ZRANGE', key('audit-of-user', ARGV[1]), 0, -1)) do
-  if #found == tonumber(ARGV[3]) then break end
-  local entry = read_entry(id)
-  if entry and entry.action ~= ARGV[2] then found[#found + 1] = redis.call('GET', key('audit-entry', id)) end
-end
-return found`,
-)
-
 /**
  * ARGV: JSON of an entry and JSON to put in its place, '' for nothing, in turn → how many were there. Redis
  * has no SHA-256, so the digests are made here; an entry that was erased meanwhile is left alone.
@@ -144,18 +130,12 @@ export function createAuditSteps(link: Link) {
         seek(link, filter.since, 'before'),
         seek(link, filter.until, 'from'),
       ])
-      return readPage(
-        link,
-        { limit, after, order: 'desc' },
-        {
-          set: auditSet(filter),
-          script: AUDIT,
-          filters: filters(filter),
-          seqOf: seqIn(link, 'audit'),
-          toItem: ({ json = '' }) => toAuditEntry(JSON.parse(json)),
-          within: { above, below, looks: AUDIT_LOOKS },
-        },
-      )
+      const listing = {
+        ...listingOf(link, filter),
+        toItem: ({ json = '' }: { readonly json?: string }) => toAuditEntry(JSON.parse(json)),
+        within: { above, below, looks: AUDIT_LOOKS },
+      }
+      return readPage(link, { limit, after, order: 'desc' }, listing)
     },
   } satisfies Partial<Registry>
 }
@@ -166,16 +146,27 @@ export async function eraseEntries(
   { user, keptAction }: { readonly user: string; readonly keptAction: string },
   limit: number,
 ): Promise<{ readonly found: number; readonly changed: number }> {
-  const read = (reply: unknown) => z.array(z.string()).parse(reply)
-  const found = limit === 0 ? [] : await link.run(ABOUT_USER, [user, keptAction, limit], read)
-  if (found.length === 0) return { found: 0, changed: 0 }
+  const listing = {
+    ...listingOf(link, { user, notAction: keptAction }),
+    toItem: ({ json = '' }: { readonly json?: string }) => json,
+  }
+  const page = limit > 0 ? await readPage(link, { limit, order: 'asc' }, listing) : undefined
+  const found = page?.data ?? []
   const pairs = found.flatMap((json) => {
     const entry = toAuditEntry(JSON.parse(json))
     return [json, isChained(entry) ? entryJson(erasedEntry(entry)) : '']
   })
+  const changed = await link.run(ERASE, pairs, (reply) => count.parse(reply))
+  return { found: found.length, changed }
+}
+
+function listingOf(link: Link, filter: AuditFilter) {
+  const { user, actor, action, notAction, since, until } = filter
   return {
-    found: found.length,
-    changed: await link.run(ERASE, pairs, (reply) => count.parse(reply)),
+    set: auditSet(filter),
+    script: AUDIT,
+    filters: [user, actor, action, notAction, since, until].map((value) => value ?? ''),
+    seqOf: seqIn(link, 'audit'),
   }
 }
 
@@ -194,12 +185,8 @@ function entryJson(entry: AuditEntry): string {
 }
 
 /** The set that holds all that the query asks for and is probably the shortest. */
-function auditSet({ user, actor, action }: Omit<AuditQuery, 'limit'>): readonly [string, string] {
+function auditSet({ user, actor, action }: AuditFilter): readonly [string, string] {
   if (user !== undefined) return ['audit-of-user', user]
   if (actor !== undefined) return ['audit-of-actor', actor]
   return action === undefined ? ['audit', ''] : ['audit-of-action', action]
-}
-
-function filters({ user, actor, action, notAction, since, until }: Omit<AuditQuery, 'limit'>) {
-  return [user, actor, action, notAction, since, until].map((value) => value ?? '')
 }

@@ -56,22 +56,21 @@ local function is_live(session, now)
   return session.status == 'active' and tonumber(session.expires_at) > now
 end
 
--- Remembers when a session ended, and by whom: '' when the service itself ended it.
-local function ended(id, now, by)
-  redis.call('HSET', key('session', id), 'ended_at', string.format('%.0f', now))
-  if by ~= '' then redis.call('HSET', key('session', id), 'ended_by', by) end
+-- by: '' when the service itself ends it.
+local function end_session(session, status, reason, now, by)
+  local id, hash = session.id, key('session', session.id)
+  redis.call('HSET', hash, 'status', status, 'end_reason', reason, 'ended_at', string.format('%.0f', now))
+  if by ~= '' then redis.call('HSET', hash, 'ended_by', by) end
+  redis.call('ZREM', key('live', session.user), id)
+  redis.call('ZADD', key('ended'), session.seq, id)
 end
 
 -- Puts the cancel into the outbox, due at a time in ms. Returns the session as it is then.
 local function begin_cancel(session, reason, due, now, by)
-  local id = session.id
-  redis.call('HSET', key('session', id), 'status', 'cancelling', 'end_reason', reason)
-  ended(id, now, by)
-  redis.call('ZREM', key('live', session.user), id)
-  redis.call('SADD', key('cancelling', session.user), id)
-  redis.call('ZADD', key('ended'), session.seq, id)
-  redis.call('ZADD', key('outbox'), due, id)
-  return flat_session(id)
+  end_session(session, 'cancelling', reason, now, by)
+  redis.call('SADD', key('cancelling', session.user), session.id)
+  redis.call('ZADD', key('outbox'), due, session.id)
+  return flat_session(session.id)
 end
 
 -- Without confirmed_at the cancel is dropped, because nothing is left to cancel.
@@ -89,10 +88,8 @@ end
 -- A refresh replaces a self-hosted session: its running answers go on, and there is no cancel to send.
 local function replace_session(session, now, by)
   local id, ends = session.id, math.min(tonumber(session.ends_at), now)
-  redis.call('HSET', key('session', id), 'status', 'replaced', 'end_reason', 'replaced', 'ends_at', ends)
-  ended(id, now, by)
-  redis.call('ZREM', key('live', session.user), id)
-  redis.call('ZADD', key('ended'), session.seq, id)
+  end_session(session, 'replaced', 'replaced', now, by)
+  redis.call('HSET', key('session', id), 'ends_at', ends)
   redis.call('ZADD', key('ends'), ends, id)
 end
 

@@ -16,7 +16,7 @@ import type { Page, SessionRecord } from '../records.ts'
 import { toKnownUser, toNames } from '../rows.ts'
 import { script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { pageScript, readPage, seqIn } from './pages.ts'
+import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
 import { row, text } from './replies.ts'
 
 /**
@@ -72,13 +72,12 @@ export function seenArgs({ user, subject }: SessionRecord): readonly (string | n
 /** Lua that gives a user of the list as a row; nil for one who is not known. */
 const FLAT_KNOWN = `
 local function flat_known(user, now)
-  local issuer, subject, last_seen = unpack(redis.call('HMGET', key('known-user', user), 'issuer', 'subject', 'last_seen'))
-  if not issuer then return nil end
-  local live = redis.call('ZCOUNT', key('live', user), '(' .. now, '+inf')
-  local flat = { 'user', user, 'issuer', issuer, 'subject', subject, 'last_seen', last_seen,
-    'live_sessions', tostring(live) }
+  local flat = redis.call('HGETALL', key('known-user', user))
+  if #flat == 0 then return nil end
+  local function add(name, value) flat[#flat + 1], flat[#flat + 2] = name, tostring(value) end
+  add('live_sessions', redis.call('ZCOUNT', key('live', user), '(' .. now, '+inf'))
   local _, till = state_of(user, tonumber(now))
-  if till then flat[11], flat[12] = 'blocked_until', tostring(till) end
+  if till then add('blocked_until', till) end
   return flat
 end
 `
@@ -119,9 +118,6 @@ while tonumber(range) <= tonumber(ARGV[4]) do
   range = string.sub(further, 1, 4)
 end
 return found`)
-
-/** ARGV: user → the fields of the record, or an empty row. */
-const READ_KNOWN = script(`return redis.call('HGETALL', key('known-user', ARGV[1]))`)
 
 /** ARGV: user → 1 when known. Sessions of an earlier version made nobody known, so they count too. */
 const IS_KNOWN = script(`
@@ -168,7 +164,7 @@ async function search(
 
 /** The end of the member by which a search finds the user; undefined when it does not. */
 function placeOf(link: Link, user: string, asked: string): Promise<string | undefined> {
-  return link.run(READ_KNOWN, [user], (reply) => {
+  return link.run(READ_HASH, ['known-user', user], (reply) => {
     const fields = row.parse(reply)
     const name = 'user' in fields ? matchingName(toNames(fields), asked) : undefined
     return name === undefined ? undefined : `${name}\n${user}`

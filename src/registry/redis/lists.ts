@@ -2,14 +2,11 @@
 import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
 import { toBlock, toSession } from '../rows.ts'
-import { SESSION, script } from './keys.ts'
+import { SESSION } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { pageScript, readPage, seqIn } from './pages.ts'
+import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
 import { sessionOrNone } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
-
-/** ARGV: id. */
-const READ_SESSION = script(SESSION, 'return flat_session(ARGV[1])')
 
 /** Filters: now, user, workflow, issuer, subject, status; '' for any. */
 const SESSIONS = pageScript(
@@ -39,7 +36,7 @@ end`,
 
 export function createLists(link: Link) {
   return {
-    getSession: (id) => link.run(READ_SESSION, [id], (reply) => sessionOrNone.parse(reply)),
+    getSession: (id) => link.run(READ_HASH, ['session', id], (reply) => sessionOrNone.parse(reply)),
     listSessions: (query) =>
       readPage(link, query, {
         set: sessionSet(query),

@@ -34,6 +34,9 @@ if #members < 2 * chunk then return { '', '', rows } end
 return { members[#members], members[#members - 1], rows }`,
   )
 
+/** ARGV: kind and name of a hash → its fields; an empty row when there is none. */
+export const READ_HASH = script(`return redis.call('HGETALL', key(ARGV[1], ARGV[2]))`)
+
 /** ARGV: kind of a set, member → its seq or ''. */
 const SEQ_OF = script(`return redis.call('ZSCORE', key(ARGV[1]), ARGV[2]) or ''`)
 
