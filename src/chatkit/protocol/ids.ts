@@ -144,7 +144,7 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
   switch (request.type) {
     case 'threads.create':
     case 'threads.add_user_message':
-      return request.params.input.content.map((part) => part['data'])
+      return request.params.input.content?.map((part) => part['data']) ?? []
     case 'threads.add_client_tool_output':
       return [request.params.result]
     case 'threads.add_structured_input':

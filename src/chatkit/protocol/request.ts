@@ -72,8 +72,8 @@ function readEach<S extends z.ZodType>(
  * as it came, so a `text` that is none would make the thread unreadable, also for an admin.
  */
 const userMessageInput = z.looseObject({
-  content: listOf(z.looseObject({ type: z.string(), text: z.string().nullish() })).default([]),
-  attachments: listOf(id).default([]),
+  content: listOf(z.looseObject({ type: z.string(), text: z.string().nullish() })).nullish(),
+  attachments: listOf(id).nullish(),
   quoted_text: z.string().nullish(),
   inference_options: z
     .looseObject({
@@ -88,7 +88,7 @@ export type UserMessageInput = z.infer<typeof userMessageInput>
 const structuredInput = z.looseObject({
   status: z.string(),
   answers: recordOf(
-    z.looseObject({ values: listOf(z.string()).optional(), skipped: z.boolean().optional() }),
+    z.looseObject({ values: listOf(z.string()).nullish(), skipped: z.boolean().nullish() }),
   ).nullish(),
 })
 

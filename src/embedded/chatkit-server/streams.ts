@@ -73,7 +73,7 @@ function createThread(
   { params }: RequestOf<'threads.create'>,
   { store, origin, pause }: Speaker,
 ): Events {
-  for (const id of params.input.attachments) store.attachment(id)
+  for (const id of params.input.attachments ?? []) store.attachment(id)
   const thread = store.createThread()
   const created = asThread(thread)
   const item = addMessage(params.input, { store, origin, thread })
@@ -87,13 +87,13 @@ function addMessage(
   input: UserMessageInput,
   { store, origin, thread }: Omit<Speaker, 'pause'> & { readonly thread: SampleThread },
 ): ServerItem {
-  const attachments = input.attachments.map((id) => {
+  const attachments = (input.attachments ?? []).map((id) => {
     return asAttachment(store.attachment(id), origin)
   })
   const { content, quoted_text, inference_options } = input
   const item = store.newItem(thread, {
     type: 'user_message',
-    content: content as UserMessageItem['content'],
+    content: (content ?? []) as UserMessageItem['content'],
     attachments,
     quoted_text: quoted_text ?? null,
     inference_options: inference_options ?? {},
@@ -140,8 +140,8 @@ function resumeAfterForm(
     throw new ApiError(400, `Item '${item_id}' asks for no input.`)
   }
   const inputs = item.inputs.map((question) => {
-    const { values = [], skipped = false } = input.answers?.[question.id] ?? { skipped: true }
-    return { ...question, answer: { values, skipped } }
+    const { values, skipped } = input.answers?.[question.id] ?? { skipped: true }
+    return { ...question, answer: { values: values ?? [], skipped: skipped ?? false } }
   })
   const done: ServerItem = { ...item, status: input.status, inputs }
   turn.store.save(turn.thread, done)

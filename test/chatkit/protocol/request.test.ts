@@ -167,8 +167,19 @@ describe('the 16 requests', () => {
     ['threads.add_client_tool_output', { thread_id: 'thr_1' }],
     ['threads.create', { input: {} }],
     ['items.feedback', { thread_id: 'thr_1', item_ids: [], kind: null }],
+    ['threads.create', { input: { content: null, attachments: null } }],
+    ['threads.add_user_message', { ...IN_THREAD, input: { content: null, quoted_text: null } }],
+    [
+      'threads.add_structured_input',
+      { ...IN_THREAD, item_id: 'si_1', ...answered({ values: null }) },
+    ],
+    [
+      'threads.add_structured_input',
+      { ...IN_THREAD, item_id: 'si_1', ...answered({ skipped: null }) },
+    ],
   ])('%s passes with nothing but what it needs: %j', (type, params) => {
     expect(parseRequest({ type, params })).toMatchObject({ known: true })
+    expect(ids(type, params)).toMatchObject({ attachments: [] })
   })
 
   it('an unknown type is recognised as such, and its params stay unchanged', () => {
