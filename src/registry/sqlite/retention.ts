@@ -70,37 +70,33 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     const deleteSome = (sql: Sql) => sql(text).run(before, BATCH).changes
     while ((await db.write(deleteSome)) === BATCH) await nextTurn()
   }
-  await sweepUsers(db, now - GENERATION_KEPT_SECONDS)
-  await sweepCounters(db, now * 1000)
+  const changedBefore = now - GENERATION_KEPT_SECONDS
+  await walk(db, [0, ''] as readonly [number, string], (sql, from) => {
+    const next = sql(NEXT_OF_USERS).get(...from, changedBefore, USERS)
+    const to = [
+      numberIn(next, 'changed_at') ?? changedBefore,
+      String(next?.['user'] ?? ''),
+    ] as const
+    sql(IDLE_USERS).run(...from, ...to)
+    return next && to
+  })
+  // In the order of keys: an index of their ends would cost each mint a write.
+  await walk(db, '', (sql, from) => {
+    const to = sql(LAST_OF_WINDOWS).get(from, WINDOWS)?.['last']
+    if (typeof to !== 'string') return undefined
+    sql(WINDOWS_OVER).run(from, to, now * 1000)
+    return to
+  })
 }
 
-/** Walks through the users whose generation has not changed since a time. */
-async function sweepUsers(db: Database, before: number): Promise<void> {
-  let more = true
-  for (let from: readonly [number, string] = [0, '']; more; ) {
-    const to = await db.write((sql) => {
-      const next = sql(NEXT_OF_USERS).get(...from, before, USERS)
-      more = next !== undefined
-      const end = [numberIn(next, 'changed_at') ?? before, String(next?.['user'] ?? '')] as const
-      sql(IDLE_USERS).run(...from, ...end)
-      return end
-    })
-    from = to
-    await nextTurn()
-  }
-}
-
-/** Walks through all windows, in the order of their keys: each mint would have to write an index of their ends. */
-async function sweepCounters(db: Database, nowMs: number): Promise<void> {
-  let last: unknown = ''
-  while (typeof last === 'string') {
-    const from: string = last
-    last = await db.write((sql) => {
-      const to = sql(LAST_OF_WINDOWS).get(from, WINDOWS)?.['last']
-      if (typeof to === 'string') sql(WINDOWS_OVER).run(from, to, nowMs)
-      return to
-    })
-    await nextTurn()
+/** Takes steps in transactions of their own, each from where the one before ended, until one ends nowhere. */
+async function walk<T>(
+  db: Database,
+  first: T,
+  step: (sql: Sql, from: T) => T | undefined,
+): Promise<void> {
+  for (let from: T | undefined = first; from !== undefined; await nextTurn()) {
+    from = await db.write(step, from)
   }
 }
 
