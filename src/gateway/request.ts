@@ -13,7 +13,7 @@ import {
 import { wrongType } from '../chatkit/protocol/server-call.ts'
 import { type BodyLimits, bodyLength, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
-import { callOptions, clientGone } from '../http/upstream-call-options.ts'
+import { clientGone } from '../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
@@ -144,10 +144,10 @@ export function createTakeMessage({
     const ended = new AbortController()
     // The session is watched from here on, because a server may take long to begin its stream.
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
-    const client = callOptions(c).signal
+    const { outgoing: client } = c.env
     const onGone = () => ended.abort(clientGone())
-    client?.addEventListener('abort', onGone)
-    if (client?.aborted) onGone()
+    client?.once('close', onGone)
+    if (client?.closed) onGone()
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, ended.signal)
     try {
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
@@ -156,7 +156,7 @@ export function createTakeMessage({
       throw ended.signal.aborted ? ended.signal.reason : error
     } finally {
       deadline.stop()
-      client?.removeEventListener('abort', onGone)
+      client?.off('close', onGone)
       unwatch()
     }
   }
