@@ -36,14 +36,24 @@ export async function readJson<S extends z.ZodType<object>>(
   c: AppContext,
   schema: S,
 ): Promise<z.output<S>> {
-  const text = await readJsonText(c)
+  const length = bodyLength(c)
+  const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+  const encoding = c.req.header('Content-Encoding') ?? 'identity'
+  // A form or text body needs no preflight, so another site could send it: only JSON is read.
+  const isReadable = isJson && encoding.toLowerCase() === 'identity'
+  // `curl -d ''` and axios name a form type for a body that is none.
+  if (!isReadable && !(await hasNoBody(c, length))) {
+    const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
+    throw new ServiceError('unsupported_media_type', { reason })
+  }
+  const text = isReadable ? await readText(c, length) : ''
   let body: unknown = {}
   try {
     if (text !== '') body = parseStrictJson(text, MAX_DEPTH)
   } catch (error) {
     throw error instanceof StrictJsonError ? unreadable(error.message) : error
   }
-  // Most bodies have no null: its field is not searched for.
+  // A text without `null` spares the search for its fields.
   if (text.includes('null')) body = withoutNulls(body, schema)
   const { success, data, error } = schema.safeParse(body)
   if (success) return data
@@ -156,18 +166,6 @@ function refusalOf(error: unknown, maxBytes?: number): ServiceError {
 /** A body of unknown length is bounded here, because nothing below bounds it. */
 async function readChunked({ req }: AppContext, maxBytes = MAX_BYTES): Promise<Uint8Array> {
   return req.raw.body === null ? new Uint8Array() : readBounded(req.raw.body, maxBytes)
-}
-
-/** A form or text body needs no preflight, so another site could send it: only JSON is read. */
-async function readJsonText(c: AppContext): Promise<string> {
-  const length = bodyLength(c)
-  const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
-  const encoding = c.req.header('Content-Encoding') ?? 'identity'
-  if (isJson && encoding.toLowerCase() === 'identity') return readText(c, length)
-  // `curl -d ''` and axios name a form type for a body that is none.
-  if (await hasNoBody(c, length)) return ''
-  const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
-  throw new ServiceError('unsupported_media_type', { reason })
 }
 
 /** Whether there is no body, or a chunked one that turns out empty. */
