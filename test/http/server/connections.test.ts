@@ -38,7 +38,7 @@ test('pipelined requests are answered in their order', async () => {
 })
 
 test('requests that are sent at once are served one at a time', async () => {
-  running.upstream.setFaults({ latency_ms: 300, times: 1 })
+  running.upstream.setFaults({ latency_ms: 1000, times: 1 })
   const connection = await openRaw(running.url)
   const mint = rawRequest('POST /v1/sessions', { headers: [authorization('alice')] })
   connection.send(Buffer.concat(Array.from({ length: 20 }, () => mint)))
