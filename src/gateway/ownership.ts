@@ -6,6 +6,7 @@ import { isStorableId } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { show } from '../lib/show.ts'
 import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
 import type { PageQuery } from '../registry/records.ts'
@@ -104,14 +105,18 @@ export async function requireOwn(
   if (named.length > MAX_IDS || mentioned.length > MAX_MENTIONED) {
     throw new ServiceError('invalid_request', { reason: 'more ids than a request may name' })
   }
-  if (!named.every(isPossible)) throw notFound('that no store can hold')
-  const owners = await ownership.ownersOf(call, [...named, ...mentioned])
-  const isForeign = owners.some((owner) => owner !== undefined && owner !== session.user)
-  if (isForeign) throw notFound('of another')
+  if (!named.every(isPossible)) {
+    const impossible = named.find((thing) => !isPossible(thing))
+    throw notFound('that no store can hold', impossible)
+  }
+  const things = [...named, ...mentioned]
+  const owners = await ownership.ownersOf(call, things)
+  const foreign = owners.findIndex((owner) => owner !== undefined && owner !== session.user)
+  if (foreign !== -1) throw notFound('of another', things[foreign])
   const [only, ...more] = named.filter((_, at) => owners[at] === undefined)
   if (only === undefined) return undefined
   const adopts = workflow.adoptThreads && only.kind === 'thread' && only.id === ids.shows
-  if (!adopts || more.length > 0) throw notFound('of nobody')
+  if (!adopts || more.length > 0) throw notFound('of nobody', only)
   return only
 }
 
@@ -126,7 +131,12 @@ function isPossible({ id }: Thing): boolean {
   return isStorableId(id)
 }
 
-/** The answer is the same in all cases, because a difference would tell which ids exist. */
-export function notFound(reason: string): ServiceError {
-  return new ServiceError('not_found', { reason: `an id ${reason}` })
+/**
+ * The answer is the same in all cases, because a difference would tell which ids exist.
+ *
+ * @param thing - for the log, because a request may name many
+ */
+export function notFound(reason: string, thing?: Thing): ServiceError {
+  const which = thing === undefined ? '' : `: ${thing.kind} ${show(thing.id)}`
+  return new ServiceError('not_found', { reason: `an id ${reason}${which}` })
 }

@@ -9,6 +9,7 @@ import {
   type ParsedRequest,
   parseRequest,
   runsModel,
+  whyNoRequest,
 } from '../chatkit/protocol/request.ts'
 import { wrongType } from '../chatkit/protocol/server-call.ts'
 import { type BodyLimits, bodyLength, readBytes } from '../http/body.ts'
@@ -209,7 +210,7 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
     parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH, 'digits'))
   } catch (error) {
     throw new ServiceError('invalid_request', {
-      reason: 'not a request of the ChatKit protocol',
+      reason: `not a request of the ChatKit protocol: ${whyNoRequest(error)}`,
       cause: error,
       detail: 'The body is not a request of the ChatKit protocol.',
     })
@@ -225,7 +226,7 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
   }
   if (!parsed.known && !allowUnknownTypes) {
     throw new ServiceError('invalid_request', {
-      reason: 'a request of an unknown type',
+      reason: `a request of the unknown type ${show(parsed.request.type)}`,
       detail: 'The type of this request is not one of the ChatKit protocol.',
     })
   }

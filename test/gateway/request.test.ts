@@ -45,6 +45,33 @@ test.each([
   expect(scene.sample.server.requests()).toEqual([])
 })
 
+test.each([
+  ['not a request of the ChatKit protocol: not JSON', '{"type":'],
+  ['not a request of the ChatKit protocol: a repeated key', '{"type":"x","type":"y"}'],
+  ['more than 100000 values', `{"type":"x","params":{"a":[${'1,'.repeat(100_000)}1]}}`],
+  ['params.order" Invalid option', '{"type":"threads.list","params":{"order":"x-secret"}}'],
+  [
+    'params.input.content.0" Invalid input: expected string, received number',
+    '{"type":"threads.create","params":{"input":{"content":[{"type":"x","text":7}]}}}',
+  ],
+  ['Params" differs from a field', '{"type":"threads.list","params":{},"Params":{}}'],
+  ['a request of the unknown type "threads.purge"', '{"type":"threads.purge"}'],
+  [
+    'an id of nobody: thread "thr_0"',
+    '{"type":"threads.get_by_id","params":{"thread_id":"thr_0"}}',
+  ],
+  [
+    'an id that no store can hold: attachment "a?"',
+    '{"type":"attachments.delete","params":{"attachment_id":"a\\n"}}',
+  ],
+])('why a request is refused is in the log: %s', async (why, body) => {
+  const before = scene.lines.length
+  expect((await post(body)).status).toBeGreaterThan(399)
+  const reason = scene.lines.slice(before).find((line) => 'reason' in line)?.['reason']
+  expect(reason).toContain(why)
+  expect(reason).not.toContain('secret')
+})
+
 test('a body that is not UTF-8 is refused with 400', async () => {
   const body = Buffer.from('{"type":"threads.list","params":{"x":"\xff"}}', 'latin1')
   expectProblem(await post(new Uint8Array(body)), 400, 'invalid_request')

@@ -3,6 +3,7 @@
 // read tolerantly. The protocol has no user field. Source: the request types of the ChatKit server SDKs.
 
 import { z } from 'zod'
+import { show } from '../../lib/show.ts'
 
 /** Ids are opaque. The bound keeps made-up ids from filling the registry. */
 const MAX_ID_CHARACTERS = 512
@@ -203,6 +204,13 @@ export function parseRequest(value: unknown): ParsedRequest {
   return isKnownType(envelope.type)
     ? { known: true, request: knownRequest.parse(value) }
     : { known: false, request: envelope }
+}
+
+/** For the log: the first field that does not fit, and what was expected; never a value. */
+export function whyNoRequest(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : 'unknown'
+  const [issue] = error.issues
+  return issue === undefined ? 'unknown' : `${show(issue.path.join('.'))} ${issue.message}`
 }
 
 function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
