@@ -208,7 +208,9 @@ test('a sign-in gets 503 when the provider refuses the client secret', async () 
   const page = await browser.submit('/sign-in/', { account: 'ada' })
   expect(page.status).toBe(503)
   expect(page.text).toContain('refuses this service')
-  expect(scene.running.logText()).toContain('the client is refused')
+  expect(scene.running.logText()).toContain(
+    'the client is refused: compare client_id and client_secret_env of `console` with the provider',
+  )
   expect(scene.running.logText()).not.toContain('another secret')
 })
 

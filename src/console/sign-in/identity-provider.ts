@@ -136,12 +136,14 @@ function refusalOf(error: unknown): ServiceError {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ServiceError) return cause
   }
+  const fault = error instanceof oidc.ResponseBodyError ? error.error : undefined
   // A 401 of the token endpoint means that it refuses our credentials (RFC 6749 §5.2).
-  if (error instanceof oidc.WWWAuthenticateChallengeError) {
-    return unavailable('token endpoint: the client is refused', undefined)
+  if (error instanceof oidc.WWWAuthenticateChallengeError || fault === 'invalid_client') {
+    const advice = 'compare client_id and client_secret_env of `console` with the provider'
+    return unavailable(`token endpoint: the client is refused: ${advice}`, undefined)
   }
-  if (error instanceof oidc.ResponseBodyError && error.error !== 'invalid_grant') {
-    return unavailable(`token endpoint: ${error.error}`, undefined)
+  if (fault !== undefined && fault !== 'invalid_grant') {
+    return unavailable(`token endpoint: ${fault}`, undefined)
   }
   if (error instanceof oidc.ClientError && NO_ANSWERS.has(error.code ?? '')) {
     const status = error.cause instanceof Response ? ` (${error.cause.status})` : ''
