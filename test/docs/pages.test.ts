@@ -166,6 +166,39 @@ describe('for programs that read', () => {
     expect(links).toEqual(expect.arrayContaining(guideNames.map((name) => `docs/${name}.md`)))
     for (const path of links) expect((await get(`/${path}`)).status).toBe(200)
     expect(links).toContain('openapi.json')
+    expect(links).toContain('docs/api.md')
+  })
+
+  test('/docs/api.md is the reference: every operation with its answers, every object, in the order of the page', async () => {
+    const answer = await get('/docs/api.md')
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe('text/markdown; charset=utf-8')
+    const text = await answer.text()
+    expect(text).toMatch(/^# API reference\n\n\S/)
+    expect(text).not.toMatch(/\[object |undefined(?! when none came)|\n\n\n/)
+    const { paths, components } = (await (await get('/openapi.json')).json()) as {
+      paths: Record<string, Record<string, { responses: Record<string, { description: string }> }>>
+      components: { schemas: Record<string, { description: string }> }
+    }
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const [method, { responses }] of Object.entries(methods)) {
+        const begin = text.indexOf(`\n### \`${method.toUpperCase()} ${path}\`\n`)
+        expect(begin, `${method} ${path}`).toBeGreaterThan(0)
+        const section = text.slice(begin, text.indexOf('\n### ', begin + 1))
+        for (const [status, { description }] of Object.entries(responses)) {
+          expect(section).toContain(`\n#### ${status}\n\n${description}\n`)
+        }
+      }
+    }
+    for (const [name, { description }] of Object.entries(components.schemas)) {
+      expect(text).toContain(`\n### ${name}\n\n${description}\n\n\`\`\`json\n{`)
+    }
+    const page = await (await get('/docs/api')).text()
+    const headingsOfPage = Array.from(
+      page.matchAll(/<h2 id="[^"]*"><a[^>]*>([^<]*)</g),
+      ([, h]) => h,
+    )
+    expect(Array.from(text.matchAll(/^## (.*)$/gm), ([, h]) => h)).toEqual(headingsOfPage)
   })
 })
 
@@ -201,7 +234,7 @@ test('nothing loads the renderers before somebody reads', () => {
     expect.stringMatching(/^ +import\('\.\/render\.ts'\)/),
     expect.stringMatching(/^import type /),
   ])
-  for (const module of ['guides', 'reference', 'start', 'layout', 'highlight']) {
+  for (const module of ['guides', 'reference', 'reference-text', 'start', 'layout', 'highlight']) {
     expect(readFileSync(join(ROOT, 'src/http/docs/pages.ts'), 'utf8')).not.toContain(
       `/${module}.ts'`,
     )

@@ -9,7 +9,7 @@ import { validQuery } from '../query.ts'
 import { type HandlersOf, type RouteDefinitions, textAnswer } from '../route-definition.ts'
 import type { DocsParts } from './render.ts'
 import { MAX_QUERY } from './search.ts'
-import { guideText, listForPrograms, sampleText } from './text.ts'
+import { listForPrograms, sampleText } from './text.ts'
 
 const SHARED = { method: 'GET', checks: [], tag: 'operation' } as const
 
@@ -42,7 +42,7 @@ export const DOCS_ROUTES = {
     summary: 'A page of the docs',
     description:
       'How to use the service from a page or a phone, and how to run it; `api` is this description. ' +
-      'A name that ends in `.md` gives a guide as text. For an unknown name, a browser gets status 404 and a page with the list of pages.',
+      'A name that ends in `.md` gives a guide or this description as text. For an unknown name, a browser gets status 404 and a page with the list of pages.',
     pathParameters: {
       page: z
         .string()
@@ -52,7 +52,7 @@ export const DOCS_ROUTES = {
     },
     answers: [
       textAnswer('The page.', 'text/html'),
-      textAnswer('For a name with `.md`: the guide as Markdown.', 'text/markdown'),
+      textAnswer('For a name with `.md`: a guide or `api` as Markdown.', 'text/markdown'),
       textAnswer('For `docs.css`: the style sheet of these pages.', 'text/css'),
       textAnswer('For `docs.js` and others: the scripts of these pages.', 'text/javascript'),
       textAnswer('For `icon.svg`: the icon.', 'image/svg+xml'),
@@ -77,8 +77,7 @@ export const DOCS_ROUTES = {
     ...SHARED,
     path: '/llms.txt',
     summary: 'The list of guides, for programs',
-    description:
-      'A list of the guides as text and of the API description, in the form of llmstxt.org.',
+    description: 'A list of the guides and the API reference as text, in the form of llmstxt.org.',
     answers: [textAnswer('The list, in Markdown.', 'text/plain')],
   },
 } satisfies RouteDefinitions
@@ -128,8 +127,9 @@ export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
       const name = c.req.param('page') ?? ''
       const asset = assets.get(name)
       if (asset !== undefined) return answerAsset(c, asset)
-      if (name.endsWith('.md')) return answerText(c, guideText(name.slice(0, -'.md'.length)))
-      return answer(c, await (await pages()).page(name))
+      const { page, text } = await pages()
+      if (name.endsWith('.md')) return answerText(c, await text(name.slice(0, -'.md'.length)))
+      return answer(c, await page(name))
     },
     sampleFile: (c) => {
       const name = c.req.param('file') ?? ''

@@ -9,18 +9,22 @@ import { codeBlock } from './highlight.ts'
 import type { Markup } from './layout.ts'
 
 export function renderReference({ info, paths, components }: OpenApi): Markup {
-  const all = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, described]) => ({ path, method, described })),
-  )
-  const tags = Map.groupBy(all, ({ described }) => described.tags[0] ?? 'other')
   return html`<h1>API reference</h1>
     <p>${linked(info.description)} The document itself: <a href="../openapi.json">openapi.json</a>.</p>
-    ${[...tags].map(
+    ${[...operationsByTag(paths)].map(
       ([tag, operations]) => html`${heading(`tag-${tag.replaceAll(' ', '-')}`, titleOf(tag))}
         ${operations.map(renderOperation)}`,
     )}
     ${heading('objects', 'Objects')}
     ${Object.entries(components.schemas).map(renderObject)}`
+}
+
+/** Operations by tag, in the order of the document. */
+export function operationsByTag(paths: OpenApi['paths']): Map<string, Described[]> {
+  const all = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, described]) => ({ path, method, described })),
+  )
+  return Map.groupBy(all, ({ described }) => described.tags[0] ?? 'other')
 }
 
 function heading(id: string, text: string): Markup {
@@ -37,12 +41,13 @@ function renderObject([name, schema]: readonly [string, JsonSchema]): Markup {
   </details>`
 }
 
-function titleOf(tag: string): string {
+/** Heading of a tag. */
+export function titleOf(tag: string): string {
   const title = tag.slice(0, 1).toUpperCase() + tag.slice(1)
   return title.replace('Chatkit', 'ChatKit').replace(' api', ' API')
 }
 
-interface Described {
+export interface Described {
   readonly path: string
   readonly method: string
   readonly described: Operation

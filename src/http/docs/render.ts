@@ -7,8 +7,10 @@ import { renderGuide } from './guides.ts'
 import { type DocsPage, layout, type Markup } from './layout.ts'
 import { API, IN_ORDER, START } from './list.ts'
 import { renderReference } from './reference.ts'
+import { referenceText } from './reference-text.ts'
 import { createFind, type FoundSection, findScript, sectionsOf } from './search.ts'
 import { renderStart } from './start.ts'
+import { guideText } from './text.ts'
 
 /** The parts from which the pages are made. */
 export interface DocsParts {
@@ -38,6 +40,10 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
       pages.set(name, page)
       return page
     },
+
+    /** @returns a guide or the API reference as Markdown; undefined when neither has that name */
+    text: async (name: string): Promise<string | undefined> =>
+      name === API.name ? referenceText(await makeDocument()) : guideText(name),
 
     /** The page with the results of a search; it works without script. */
     async results(query: string): Promise<string> {

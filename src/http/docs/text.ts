@@ -1,7 +1,7 @@
-// Reads the guides as Markdown and the sample files, and writes the list of guides for programs.
+// Reads the guides as Markdown and the sample files, and writes the list of pages for programs.
 
 import { readFileSync } from 'node:fs'
-import { GUIDES } from './list.ts'
+import { API, GUIDES } from './list.ts'
 
 /** Files to copy, which the guides link to. */
 const SAMPLES = [
@@ -41,6 +41,7 @@ export function listForPrograms(): string {
     '',
     '## API',
     '',
+    `- [${API.title}](docs/${API.name}.md)`,
     '- [Every call, as OpenAPI 3.1](openapi.json)',
     '- [Types of the browser helper](client.d.ts)',
     '',
