@@ -1,6 +1,14 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { createHousekeeping } from '../../src/outbox/housekeeping.ts'
-import { cancelling, createScene, many, order, type Scene, unavailable } from '../mint/scene.ts'
+import {
+  cancelling,
+  createScene,
+  many,
+  NOW_SECONDS,
+  order,
+  type Scene,
+  unavailable,
+} from '../mint/scene.ts'
 import { forEachTest } from '../support/started.ts'
 
 const scene = forEachTest(() => createScene(many))
@@ -79,4 +87,18 @@ test('housekeeping removes sessions that ended before the retention', async () =
   // The sweep goes on with other tables, and each of its writes waits for a timer.
   await vi.advanceTimersByTimeAsync(1_000)
   await stopped
+})
+
+test('housekeeping keeps each kind of record for as long as the config says', async () => {
+  const sweep = vi.fn(async () => {})
+  const housekeeping = keep(createScene({ registry: () => ({ sweep }) }))
+  housekeeping.start()
+  await vi.advanceTimersByTimeAsync(61_000)
+  await housekeeping.stop()
+  expect(sweep).toHaveBeenCalledExactlyOnceWith({
+    sessionsEndedBefore: NOW_SECONDS - 24 * 3600,
+    auditBefore: NOW_SECONDS - 30 * 86_400,
+    usersSeenBefore: NOW_SECONDS - 400 * 86_400,
+    now: NOW_SECONDS,
+  })
 })
