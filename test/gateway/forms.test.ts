@@ -202,6 +202,19 @@ describe('a form that names a thing of another user reaches no server, however t
   })
 })
 
+test.each([
+  ['thread_id;x', 'x', 'can be read in several ways: "thread_id;x"'],
+  ['meta', '{"a":1,"a":2}', 'in the field "meta"'],
+  ['params[0]', '{thread_id:1}', 'in the field "params[0]"'],
+  ['attachment', 'atc_0', 'an id of nobody: attachment "atc_0"'],
+])('which field of a form is refused is in the log: %s', async (name, value, why) => {
+  const { direct, scene } = await startForms()
+  expect((await direct(MULTIPART, formWith(named(`"${name}"`), value))).status).not.toBe(200)
+  expect(JSON.stringify(scene.lines.map(({ reason }) => reason ?? ''))).toContain(
+    JSON.stringify(why).slice(1, -1),
+  )
+})
+
 /** A form with so many fields beside the file, all of one name but the first. */
 function formOf(fields: number, name: string): string {
   const more = `--b4a2e7d\r\n${named(name)}\r\n\r\nx\r\n`.repeat(fields - 1)

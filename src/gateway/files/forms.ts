@@ -5,6 +5,7 @@ import { MIMEType } from 'node:util'
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
+import { show, showAll } from '../../lib/show.ts'
 import { parseStrictJson } from '../../lib/strict-json.ts'
 
 /** Media type of a form with files. */
@@ -113,13 +114,14 @@ async function readForm(contentType: string, bytes: Uint8Array): Promise<FormDat
 async function judge(form: FormData): Promise<object[]> {
   const fields: object[] = []
   for (const [name, value] of form) {
-    if (!FIELD_NAME.test(name)) throw refusal('a field whose name can be read in several ways')
+    if (!FIELD_NAME.test(name))
+      throw refusal(`a field whose name can be read in several ways: ${show(name)}`)
     const parts = name.split(BETWEEN_PARTS).filter((part) => part !== '')
     // A server that leaves out what stands between them would read them as one name.
     const names = [...parts, parts.join('')]
     const text = await textOf(names, value)
     if (text === undefined) continue
-    const json = jsonIn(text)
+    const json = jsonIn(text, name)
     const ids = new Set(names.filter(isIdName))
     for (const part of ids) fields.push({ [part]: [text, json] })
     if (ids.size === 0) fields.push([json])
@@ -136,7 +138,7 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
   if (typeof value === 'string') return value
   // A server may read a file as the id that its field name suggests. `attachment` is a usual name for a file.
   if (names.some((part) => isIdName(part) && !FILE_NAME.test(part))) {
-    throw refusal('a file in the place of an id')
+    throw refusal(`a file in the place of an id: ${showAll(names)}`)
   }
   if (ANY_FORM.test(value.type)) throw refusal('a form inside a form')
   if (names.some((part) => FILE_NAME.test(part))) return undefined
@@ -149,15 +151,15 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
  * The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. Python's
  * `json.loads` takes bytes behind a byte order mark, and bytes in UTF-16.
  */
-function jsonIn(field: string): unknown {
-  const text = field.replaceAll('\0', '').replace(/^[\ufeff\ufffd]+/, '')
-  if (!isJson(text)) return refuseNearJson(text)
+function jsonIn(value: string, name: string): unknown {
+  const text = value.replaceAll('\0', '').replace(/^[\ufeff\ufffd]+/, '')
+  if (!isJson(text)) return refuseNearJson(text, name)
   if (!JSON_BEGINS.test(text)) return undefined
   try {
-    const value = parseStrictJson(text, MAX_DEPTH)
-    return typeof value === 'string' ? [value, jsonIn(value)] : value
+    const json = parseStrictJson(text, MAX_DEPTH)
+    return typeof json === 'string' ? [json, jsonIn(json, name)] : json
   } catch (error) {
-    throw refusal('JSON in a field that can be read in several ways', error)
+    throw refusal(`JSON that can be read in several ways, in the field ${show(name)}`, error)
   }
 }
 
@@ -174,9 +176,9 @@ function isJson(text: string): boolean {
  * Refuses text that is not JSON, but names an id as an object in JSON does, because some servers read it: Python takes
  * `NaN`, .NET takes comments, single quotes and commas at the end.
  */
-function refuseNearJson(text: string): undefined {
+function refuseNearJson(text: string, name: string): undefined {
   if (!NEAR_JSON_BEGINS.test(text) || !text.includes('{') || !NEAR_JSON_ID.test(text)) return
-  throw refusal('an id in a field that only some servers read as JSON')
+  throw refusal(`an id in a text that only some servers read as JSON, in the field ${show(name)}`)
 }
 
 function plainFields(form: FormData): URLSearchParams {
