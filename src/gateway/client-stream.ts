@@ -63,7 +63,7 @@ export function streamToClient({
   let over = false
   let heardAt = performance.now()
 
-  function finish(fault: StreamFault | undefined): void {
+  function finish(fault?: StreamFault): void {
     if (over) return
     over = true
     clearTimeout(total)
@@ -105,13 +105,13 @@ export function streamToClient({
   const waitMs = Math.min(limits.heartbeatMs, limits.idleMs)
   let silence = setTimeout(onSilence, waitMs)
   const total = setTimeout(() => finish(new StreamFault('too_long')), limits.totalMs)
-  connection.once('close', () => finish(undefined))
+  connection.once('close', finish)
 
   const onChunk = (): void => {
     heardAt = performance.now()
   }
   pump({ source, filter, connection, body, onChunk, onFull }).then(
-    () => finish(undefined),
+    () => finish(),
     (error: unknown) => {
       // A source that is destroyed because the client left fails, too.
       if (!over) finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
@@ -151,7 +151,8 @@ function pump({
     if (checking === undefined && !connection.writableNeedDrain) source.resume()
   }
 
-  function take(chunk: Buffer | undefined): void {
+  function take(chunk?: Buffer): void {
+    onChunk()
     try {
       checking = filter(chunk, write)
     } catch (error) {
@@ -171,7 +172,7 @@ function pump({
   async function end(): Promise<void> {
     try {
       await checking
-      take(undefined)
+      take()
       await checking
       resolve()
     } catch (error) {
@@ -180,10 +181,7 @@ function pump({
   }
 
   connection.on('drain', goOn)
-  source.on('data', (chunk: Buffer) => {
-    onChunk()
-    take(chunk)
-  })
+  source.on('data', take)
   // If a check under way fails, its error comes first.
   source.on('error', (error) => Promise.allSettled([checking]).then(() => reject(error)))
   source.on('end', end)
