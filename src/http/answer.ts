@@ -1,4 +1,4 @@
-// Makes the answers of frequent calls cheaply, and knows which requests were answered below the app.
+// Gathers the headers of each answer, and makes the answers of frequent calls cheaply.
 import type { AnswerHeaders, AppContext } from './context.ts'
 
 // Hono collects headers in a `Headers` object, which costs more CPU than the rest of an answer. The
@@ -46,9 +46,3 @@ export function completeHeaders(c: AppContext): void {
     if (!headers.has(name)) headers.set(name, value)
   }
 }
-
-/**
- * Answers that the app will still try to use, although their request is answered, and logged, below it: its body
- * turned out not to be HTTP, or did not come.
- */
-export const answeredBelow = new WeakSet<object>()

@@ -6,17 +6,11 @@ import type { Log } from '../lib/log.ts'
 import type { LogFields } from '../lib/log-fields.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
-import {
-  answeredBelow,
-  answerText,
-  completeHeaders,
-  everyAnswer,
-  setHeader,
-  type TextAnswer,
-} from './answer.ts'
+import { answerText, completeHeaders, everyAnswer, setHeader, type TextAnswer } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { allowedOrigin, corsHeaders, type Origins } from './origins.ts'
 import { refusalLine } from './refusal-line.ts'
+import { answeredBelow } from './server/unusable-requests.ts'
 
 const CHALLENGE = 'WWW-Authenticate'
 

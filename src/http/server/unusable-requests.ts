@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../lib/errors.ts'
-import { answeredBelow } from '../answer.ts'
 
 /** A refusal made before the app sees the request. */
 export interface RawProblem {
@@ -109,6 +108,12 @@ function headerBytes(raw: readonly string[]): number {
   }
   return bytes
 }
+
+/**
+ * Answers that the app will still try to use, although their request is answered, and logged, below it: its body
+ * turned out not to be HTTP, or did not come.
+ */
+export const answeredBelow = new WeakSet<object>()
 
 export type Take = (request: IncomingMessage, response: ServerResponse) => void
 
