@@ -59,7 +59,7 @@ test('requests of one user that mention hundreds of ids are looked up one after 
     underWay += 1
     const kind = things.length > 256 ? 'many' : 'few'
     most[kind] = Math.max(most[kind], underWay)
-    await sleep(20)
+    await sleep(100)
     underWay -= 1
     return ownersOf(things)
   })
