@@ -46,7 +46,15 @@ describe('a search', () => {
     expect(anchors('revoke')).toEqual(['revoke', 'drain'])
     expect(anchors('REVOKE drain')).toEqual(['drain'])
     expect(anchors('sess')).toEqual(['revoke'])
-    expect(anchors('revoke nothing')).toEqual([])
+    expect(anchors('nothing')).toEqual([])
+  })
+
+  test('finds sections with the most words where none has all of them, with an excerpt of those', () => {
+    expect(anchors('nothing revoke')).toEqual(['revoke', 'drain'])
+    expect(anchors('nothing revoke drain')).toEqual(['drain'])
+    const long = SECTIONS.map((one) => ({ ...one, text: `${'x '.repeat(90)}needle` }))
+    const [section] = createFind(long)('no needle')
+    expect(section?.excerpt).toContain('needle')
   })
 
   test.each(['', ' ', '?', '.*', '<>', '\u0000'])('finds nothing for %j', (query) => {

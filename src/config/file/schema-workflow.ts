@@ -137,7 +137,9 @@ export const workflowSchema = z
       .meta({ examples: [['x-chatkit-run-id']] }),
     version: version
       .optional()
-      .describe('With `id`: a deployed version, in quotes; the newest deployed one when absent.')
+      .describe(
+        'With `id`: a deployed version, in quotes, never "latest"; the newest deployed one when absent.',
+      )
       .meta({ examples: ['3'] }),
     api_key_env: environmentName
       .default('OPENAI_API_KEY')

@@ -11,7 +11,7 @@ export interface Section {
   readonly text: string
 }
 
-/** A section that has every word of the query. */
+/** A section that has every word of the query, or the most of them where no section has all. */
 export interface FoundSection extends Section {
   /** The text around the first word of the query, about 160 characters at most. */
   readonly excerpt: string
@@ -80,13 +80,16 @@ export function createFind(sections: readonly Section[]): (query: string) => Fou
           (one.title.includes(word) ? 4 : 0) +
           (one.text.includes(word) ? 1 : 0),
       )
-      return { ...one, score: points.includes(0) ? 0 : points.reduce((sum, each) => sum + each) }
+      const hits = points.filter((each) => each > 0).length
+      return { ...one, hits, score: points.reduce((sum, each) => sum + each) }
     })
+    const most = Math.max(1, ...scored.map(({ hits }) => hits))
     const best = scored
-      .filter(({ score }) => score > 0)
+      .filter(({ hits }) => hits === most)
       .toSorted((one, other) => other.score - one.score)
     return best.slice(0, 20).map(({ section, text }) => {
-      const from = Math.max(0, text.indexOf(words[0] ?? '') - 40)
+      const first = words.find((word) => text.includes(word)) ?? ''
+      const from = Math.max(0, text.indexOf(first) - 40)
       const cut = section.text.slice(from, from + 160)
       const begun = from > 0 ? cut.replace(/^\S*\s/, '… ') : cut
       return { ...section, excerpt: cut.length < 160 ? begun : begun.replace(/\s\S*$/, ' …') }
