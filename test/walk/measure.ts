@@ -9,14 +9,15 @@ export interface PathLength {
 }
 
 /**
- * The longest that each path may be. The first bounds were 57/190, 35/100, 46/145 and 38/125. Features made the
- * paths longer: a mint reads named choices of its issuer and takes one of three lanes; claims named like members
- * of objects are looked for; an admin's standing is read on each call; reads are counted, and their memory is
- * bounded; a stream checks whose threads its events name, links files, and has bounded memory. The audit has a
- * queue that keeps its chain, the store records users for the search, and the log goes on when its disk is full.
- * Speed made them longer too: mints begin in turns, the load is judged by the waits of store and mints as well, one
- * connection commits with and without waiting for the disk, chunks of whole frames pass uncut, a stream is written
- * in chunks of our own, and a widget gets its links in its text.
+ * The longest that each path may be. The first bounds were 57/190, 35/100, 46/145 and 38/125. A mint keeps its own;
+ * a revoke and a list keep theirs for functions, but not for files. Features made the paths longer: a mint reads
+ * named choices of its issuer and takes one of three lanes; claims named like members of objects are looked for; an
+ * admin's standing is read on each call; reads are counted, and their memory is bounded; a stream checks whose
+ * threads its events name, links files, and has bounded memory. The audit has a queue that keeps its chain, the
+ * store records users for the search, and the log goes on when its disk is full. Speed made them longer too: mints
+ * begin in turns, the load is judged by the waits of store and mints as well, one connection commits with and
+ * without waiting for the disk, chunks of whole frames pass uncut, a stream is written in chunks of our own, and a
+ * widget gets its links in its text.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   mint: { files: 57, functions: 189 },
