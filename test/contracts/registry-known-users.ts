@@ -162,6 +162,16 @@ export function knownUsersSuite(suite: Suite): void {
       expect([await users({ q: 's' }), await users({ q: 'u' })]).toEqual([['seen-later'], []])
       expect(await registry.isKnown('u7')).toBe(false)
     })
+
+    it('is still known when a sweep has forgotten them, while a session of theirs is kept', async () => {
+      await mint('alice')
+      const sweep = { sessionsEndedBefore: NOW, auditBefore: 0, usersSeenBefore: NOW + 1 }
+      await registry.sweep({ ...sweep, now: NOW })
+      expect(await users()).toEqual([])
+      expect(await registry.isKnown('alice')).toBe(true)
+      await registry.sweep({ ...sweep, sessionsEndedBefore: NOW + 10_000, now: NOW })
+      expect(await registry.isKnown('alice')).toBe(false)
+    })
   })
 
   describe('a search for users', () => {

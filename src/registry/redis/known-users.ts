@@ -119,7 +119,7 @@ while tonumber(range) <= tonumber(ARGV[4]) do
 end
 return found`)
 
-/** ARGV: user → 1 when known. Sessions of an earlier version made nobody known, so they count too. */
+/** ARGV: user → 1 when known, or when a session is kept. */
 const IS_KNOWN = script(`
 return math.min(1, redis.call('EXISTS', key('known-user', ARGV[1]), key('of-user', ARGV[1])))`)
 

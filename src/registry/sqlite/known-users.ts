@@ -29,6 +29,8 @@ const RENAMED = `
   WHERE user = ?1`
 
 const BY_USER = 'SELECT * FROM known_users WHERE user = ?'
+const IS_KNOWN = `
+  SELECT 1 FROM known_users WHERE user = ?1 UNION ALL SELECT 1 FROM sessions WHERE user = ?1 LIMIT 1`
 const NEXT_SHARED = `
   SELECT shared FROM known_users WHERE shared > ? AND shared < ? ORDER BY shared LIMIT 1`
 
@@ -54,7 +56,7 @@ export const FORGET_KNOWN = `
 
 export function createKnownUsers(db: Database) {
   return {
-    isKnown: (user) => db.plain((sql) => sql(BY_USER).get(user) !== undefined),
+    isKnown: (user) => db.plain((sql) => sql(IS_KNOWN).get(user) !== undefined),
     listUsers: (query) =>
       db.plain((sql) => {
         const { q } = query
