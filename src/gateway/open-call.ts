@@ -183,7 +183,7 @@ export function createOpenCall({
 /** For the log. Claims are shown only where the signature is ours, because jose verifies it first. */
 function whyNotTaken(error: unknown, { audience, issuer }: ExpectedToken): string {
   if (error instanceof errors.JWKSNoMatchingKey) {
-    return 'not signed by a key of this instance; all instances need the same SIGNING_KEY_FILE'
+    return 'not signed by a key of this instance: send what POST /v1/sessions answered, no user token; all instances need the same SIGNING_KEY_FILE'
   }
   if (!(error instanceof errors.JWTClaimValidationFailed)) return 'not one of ours'
   const { claim, payload } = error

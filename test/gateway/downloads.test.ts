@@ -1,5 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
+import { linkUseOf } from '../../src/gateway/files/open-link.ts'
+import type { AppContext } from '../../src/http/context.ts'
 import { eventually } from '../support/eventually.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
@@ -423,3 +425,16 @@ test('an <img> needs no Origin; a page that is not allowed gets nothing', async 
   expectProblem(answer, 403, 'origin_not_allowed')
   expect(seen).toEqual([])
 })
+
+test.each([
+  [{}, 'GET', 'a chat is a POST, and GET needs a link'],
+  [{ file: 'x' }, 'POST', 'another purpose than that of the link'],
+])(
+  'with the query %j the log says why %s is refused',
+  (query: Record<string, string>, method, reason) => {
+    const c = { req: { method, query: (name: string) => query[name] }, get: () => ({}) }
+    expect(() => linkUseOf(c as unknown as AppContext)).toThrow(
+      expect.objectContaining({ code: 'method_not_allowed', reason }),
+    )
+  },
+)

@@ -148,6 +148,10 @@ test('the log says which issuer a client secret of ours has, once PUBLIC_URL is 
   expect(await refused(`${head}.${unsigned.toString('base64url')}.${signature}`)).toBe(
     'client secret: not one of ours',
   )
+  const foreign = Buffer.from('{"alg":"ES256","kid":"idp-1"}').toString('base64url')
+  expect(await refused(`${foreign}.${unsigned.toString('base64url')}.${signature}`)).toMatch(
+    /not signed by a key of this instance: send what POST \/v1\/sessions answered, no user token;/,
+  )
 })
 
 test('a client secret of a cancelled session is refused with 401 invalid_token', async () => {

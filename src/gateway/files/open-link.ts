@@ -43,7 +43,10 @@ export function linkUseOf(c: AppContext): LinkUse | undefined {
   const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
   if (allowed.includes(method)) return use
   setHeader(c, 'Allow', [...allowed, 'OPTIONS'].join(', '))
-  throw new ServiceError('method_not_allowed', { reason: 'another purpose than that of the link' })
+  const reason = named
+    ? 'another purpose than that of the link'
+    : `a chat is a POST, and ${method} needs a link`
+  throw new ServiceError('method_not_allowed', { reason })
 }
 
 /**
