@@ -207,7 +207,7 @@ function shownBy({ known, request }: ParsedRequest): string | undefined {
 function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean): AskedMessage {
   let parsed: ParsedRequest
   try {
-    parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH, 'digits'))
+    parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH))
   } catch (error) {
     throw new ServiceError('invalid_request', {
       reason: `not a request of the ChatKit protocol: ${whyNoRequest(error)}`,
@@ -230,7 +230,7 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
       detail: 'The type of this request is not one of the ChatKit protocol.',
     })
   }
-  const ids = idsOf(parsed)
+  const ids = idsOf(parsed, bytes)
   // Servers in Go read names without regard to case, so such a field would name a file that was not seen above.
   if (MESSAGES.includes(parsed.request.type) && ids.otherSpelling !== undefined) {
     throw new ServiceError('invalid_request', {

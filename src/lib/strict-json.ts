@@ -5,17 +5,6 @@ export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError'
 }
 
-/** An integer that JavaScript rounds, with all its digits. Written as JSON, it is rounded. */
-export class LongInteger {
-  readonly digits: string
-  constructor(digits: string) {
-    this.digits = digits
-  }
-  toJSON(): number {
-    return Number(this.digits)
-  }
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -25,36 +14,18 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  *
  * @param source - text, or bytes in UTF-8
  * @param maxDepth - how many arrays and objects may enclose a value
- * @param long - `digits`: an integer beyond 2^53 becomes a {@link LongInteger}
  * @throws {@link StrictJsonError}
  */
-export function parseStrictJson(
-  source: string | Uint8Array,
-  maxDepth: number,
-  long: 'rounded' | 'digits' = 'rounded',
-): unknown {
+export function parseStrictJson(source: string | Uint8Array, maxDepth: number): unknown {
   const text = typeof source === 'string' ? source : decodeUtf8(source)
   let value: unknown
   try {
-    const isLong = long === 'digits' && LONG_DIGITS.test(text)
-    value = isLong ? JSON.parse(text, keepDigits) : JSON.parse(text)
+    value = JSON.parse(text)
   } catch {
     throw new StrictJsonError('not JSON')
   }
   checkKeysAndDepth(text, maxDepth)
   return value
-}
-
-/** Every integer that is rounded is as long as this. */
-const LONG_DIGITS = /\d{16}/
-/** Longest integer that is kept, because the time to convert one grows with the square of its length. */
-const LONGEST_INTEGER = /^-?\d{1,40}$/
-
-/** @param context - `source`: the text of a number; TypeScript's own types do not have it yet */
-function keepDigits(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if (typeof value !== 'number' || Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value
-  const digits = context?.source ?? ''
-  return LONGEST_INTEGER.test(digits) ? new LongInteger(digits) : value
 }
 
 function decodeUtf8(bytes: Uint8Array): string {

@@ -107,9 +107,12 @@ test('a number that JavaScript rounds is judged by all its digits, as a server r
       expect((await act(payload)).status, why).toBe(404)
     }
   }
+  const alike = Array.from({ length: 17 }, (_, at) => 10n ** 30n + BigInt(at)).join()
+  expect((await act(`{"threads":[${alike}]}`)).status).toBe(404)
   expect(scene.sample.server.requests()).toEqual([])
   for (const payload of [
     '{"thread":9007199254740995}',
+    `{"order":9007199254740993,"thread":9007199254740995,"text":"9007199254740993.0 \\"9007199254740993"}`,
     '{"threads":[12345678901234567890],"attachment_id":12345678901234567890}',
     '{"item_id":12345678901234567890,"itemIds":[1e300,12345678901234567890]}',
     '{"order_id":12345678901234567890}',

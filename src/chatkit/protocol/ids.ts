@@ -1,7 +1,6 @@
 // Finds the ids that a request to a ChatKit server names, so that the gateway can check their owners.
 
 import { ServiceError } from '../../lib/errors.ts'
-import { LongInteger } from '../../lib/strict-json.ts'
 import { isAscii, type ParsedRequest, plainName } from './request.ts'
 
 /** Most characters of all different names that are normalised for one request: megabytes would block the process. */
@@ -33,6 +32,14 @@ export interface RequestIds {
 
 /** Stands for an id that cannot be told. No store holds it, so nobody owns it. */
 const ROUNDED = '\0'
+/** The strings and numbers of JSON. */
+const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g
+/** Longest number whose digits are judged, because the time to convert one grows with the square of its length. */
+const LONGEST_INTEGER = /^-?\d{1,40}$/
+/** Most different numbers of a body that are rounded to the same one, because each of them is judged. */
+const MOST_ALIKE = 16
+/** Most rounded numbers of a body that are judged. No request may name so many ids anyway. */
+const MOST_ROUNDED = 10_000
 
 type Kind = 'threads' | 'attachments' | 'items'
 type Found = Readonly<Record<Kind, Set<string>>>
@@ -74,16 +81,23 @@ export function isIdName(name: string): boolean {
  * may look there, and a server that binds names without regard to case takes `Thread_Id` for
  * `thread_id`.
  *
- * @param parsed - of a body whose depth is bounded
+ * @param parsed - of a body whose depth and number of values are bounded
+ * @param bytes - the body, in which the digits of rounded numbers are found
  * @throws `invalid_request` for too many different names that are not ASCII
  */
-export function idsOf(parsed: ParsedRequest): RequestIds {
+export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
   const nameOf = createNameReader()
   const named = emptyFinds()
   const mentioned = emptyFinds()
   // Membership is by identity: an equal object elsewhere is not the application's own.
   const free: ReadonlySet<unknown> = new Set([parsed.request.metadata, ...freeParams(parsed)])
   let otherSpelling: string | undefined
+  let rounded: ReturnType<typeof roundedNumbersIn> | undefined
+  const digitsOf = (value: number): Iterable<string> => {
+    rounded ??= roundedNumbersIn(bytes ?? new Uint8Array())
+    const written = rounded.get(value)
+    return written === undefined || written.size > MOST_ALIKE ? [ROUNDED] : written
+  }
   const walk = (node: unknown, into: Found, inMessage: boolean): void => {
     if (!isObject(node)) return
     const found = free.has(node) ? mentioned : into
@@ -93,8 +107,8 @@ export function idsOf(parsed: ParsedRequest): RequestIds {
       if (found === named && (exact ?? key) !== key) otherSpelling ??= key
       const kind = KINDS.get(name)
       // No owner is looked up for items, so theirs may be any.
-      if (kind !== undefined)
-        take(value, found[kind], kind === 'items' ? found.items : named.threads)
+      const refused = kind === 'items' ? found.items : named.threads
+      if (kind !== undefined) take(value, found[kind], { refused, digitsOf })
       walk(value, found, inMessage || name === MESSAGE)
     }
   }
@@ -158,21 +172,40 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
 }
 
 /**
- * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. An integer beyond 2^53 counts with all
- * its digits, and as a server reads it that rounds, too. Another number beyond 2^53 was rounded when it was parsed, so
- * another id than the server's would be judged.
+ * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. A number beyond 2^53 was rounded when it
+ * was parsed. An integer of the body that is rounded to it counts with all its digits, and as a server reads it that
+ * rounds, too; with a fraction or an exponent, the id that a server reads cannot be told.
  *
- * @param refused - ids that no request may name
+ * @param judged - `refused`: ids that no request may name; `digitsOf`: the numbers of the body that are rounded to one
  */
-function take(value: unknown, found: Set<string>, refused: Set<string>): void {
-  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) refused.add(ROUNDED)
-  else if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
-  else if (value instanceof LongInteger) {
-    found.add(value.digits)
-    found.add(String(BigInt(Number(value.digits))))
-  } else if (Array.isArray(value)) for (const entry of value) take(entry, found, refused)
+function take(
+  value: unknown,
+  found: Set<string>,
+  judged: { readonly refused: Set<string>; readonly digitsOf: (value: number) => Iterable<string> },
+): void {
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    for (const digits of judged.digitsOf(value)) {
+      if (!LONGEST_INTEGER.test(digits)) judged.refused.add(ROUNDED)
+      else if (!found.has(digits)) found.add(digits).add(String(BigInt(value)))
+    }
+  } else if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
+  else if (Array.isArray(value)) for (const entry of value) take(entry, found, judged)
   else if (isObject(value)) {
     for (const [key, entry] of Object.entries(value))
-      if (plainName(key) === 'id') take(entry, found, refused)
+      if (plainName(key) === 'id') take(entry, found, judged)
   }
+}
+
+/** The numbers beyond 2^53 in JSON as they are written, by what they are rounded to. */
+function roundedNumbersIn(bytes: Uint8Array): ReadonlyMap<number, ReadonlySet<string>> {
+  const found = new Map<number, Set<string>>()
+  const json = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  for (const [written] of json.matchAll(STRING_OR_NUMBER)) {
+    if (written.startsWith('"')) continue
+    const value = Number(written)
+    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) continue
+    found.set(value, (found.get(value) ?? new Set()).add(written))
+    if (found.size > MOST_ROUNDED) return new Map()
+  }
+  return found
 }
