@@ -2,7 +2,7 @@
 import type { IssuerSettings } from '../config/settings.ts'
 import type { ServiceError } from '../lib/errors.ts'
 import { showAll } from '../lib/show.ts'
-import { invalidToken } from './refusal.ts'
+import { invalidToken, isNear } from './refusal.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -42,17 +42,29 @@ export function checkAudience(claims: Claims, name: string, expected: readonly s
   const received: readonly unknown[] = Array.isArray(value) ? value : [value]
   let found = false
   for (const audience of received) {
-    if (typeof audience !== 'string') throw malformed(name, value, expected)
+    if (typeof audience !== 'string') throw malformed(claims, name, expected)
     found ||= expected.includes(audience)
   }
   if (found) return
-  const named = showAll(received.map(String))
-  throw invalidToken(
-    `claims: ${name} is not for this service: ${named}, expected ${showAll(expected)}`,
-  )
+  const named = received.map(String)
+  const wanted = `${showAll(named)}, expected ${showAll(expected)}${adviceOn(claims, named, expected)}`
+  throw invalidToken(`claims: ${name} is not for this service: ${wanted}`)
 }
 
-function malformed(name: string, value: unknown, expected: readonly string[]): ServiceError {
-  const why = value === undefined ? `no ${name}` : `${name} is not a string or an array of strings`
-  return invalidToken(`claims: ${why}, expected ${showAll(expected)}`)
+function adviceOn(claims: Claims, named: readonly string[], expected: readonly string[]): string {
+  if (named.some((one) => expected.some((other) => isNear(one, other)))) {
+    return '; a slash at the end or a capital letter differs'
+  }
+  // OpenID Connect Core §2, §3.1.3.6; Cognito has the last.
+  const isIdToken =
+    ['nonce', 'at_hash'].some((name) => Object.hasOwn(claims, name)) || claims['token_use'] === 'id'
+  return isIdToken ? '; it looks like an ID token, and an access token may be meant' : ''
+}
+
+function malformed(claims: Claims, name: string, expected: readonly string[]): ServiceError {
+  const isAbsent = !Object.hasOwn(claims, name)
+  const why = isAbsent ? `no ${name}` : `${name} is not a string or an array of strings`
+  return invalidToken(
+    `claims: ${why}, expected ${showAll(expected)}${adviceOn(claims, [], expected)}`,
+  )
 }

@@ -9,3 +9,9 @@ import { ServiceError } from '../lib/errors.ts'
 export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', { reason, cause })
 }
+
+/** Whether two texts differ by a slash at the end and by capital letters alone, which is hard to see. */
+export function isNear(one: string, other: string): boolean {
+  const bare = (text: string) => text.replace(/\/$/, '').toLowerCase()
+  return bare(one) === bare(other)
+}

@@ -5,7 +5,7 @@ import type { ServiceError } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'
 import type { Issuer, Issuers } from './issuers.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
-import { invalidToken } from './refusal.ts'
+import { invalidToken, isNear } from './refusal.ts'
 import type { SignedToken, TokenHeader } from './token-shape.ts'
 
 /**
@@ -23,16 +23,12 @@ export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, u
 
 /** A slash or a capital letter makes another issuer, and is hard to see. */
 function unknownIssuer(iss: string, configured: readonly string[]): ServiceError {
-  const near = configured.find((one) => withoutSlash(one) === withoutSlash(iss))
+  const near = configured.find((one) => isNear(one, iss))
   const expected =
     near === undefined
       ? `expected ${showAll(configured)}`
       : `the config has ${show(near)}: write there what the token has`
   return invalidToken(`issuer ${show(iss)} is not configured, ${expected}`)
-}
-
-function withoutSlash(issuer: string): string {
-  return issuer.replace(/\/$/, '').toLowerCase()
 }
 
 /**

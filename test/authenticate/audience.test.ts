@@ -69,6 +69,23 @@ test('without the way out a token without an audience is refused', async () => {
   await invalid(es.token(claims({ aud: undefined })), /claims: no aud, expected "chat-api"/)
 })
 
+test.each<[Record<string, unknown>, RegExp]>([
+  [
+    { aud: 'chat-api/' },
+    /"chat-api\/", expected "chat-api"; a slash at the end or a capital letter differs$/,
+  ],
+  [{ aud: ['x', 'Chat-API'] }, /; a slash at the end or a capital letter differs$/],
+  [
+    { aud: 'web-app', nonce: 'n' },
+    /; it looks like an ID token, and an access token may be meant$/,
+  ],
+  [{ aud: 'web-app', at_hash: 'h' }, /; it looks like an ID token/],
+  [{ aud: undefined, token_use: 'id' }, /no aud, expected "chat-api"; it looks like an ID token/],
+  [{ aud: 'web-app', token_use: 'access' }, /expected "chat-api"$/],
+])('the reason for a token with %j says what is easily mistaken', async (changes, reason) => {
+  await invalid(es.token(claims(changes)), reason)
+})
+
 test('the reason names the audiences received and expected, and cuts long lists', async () => {
   await invalid(
     es.token(claims({ aud: ['x', 'y'] })),
