@@ -113,7 +113,11 @@ describe('users', () => {
     expect((await running.mint(tokenFor(user))).status).toBe(403)
     const trail = await auditOf(running, `&user=${encodeURIComponent(user)}&action=revoke`)
     expect(trail).toMatchObject([{ action: 'revoke', reason: 'lost phone' }])
-    expect(await cli(['users', 'unblock', user], { env })).toMatchObject({ code: 0, out: '' })
+    expect(await cli(['users', 'unblock', user], { env })).toMatchObject({
+      code: 0,
+      out: '',
+      err: `done: ${user} is not blocked.\n`,
+    })
     expect((await running.mint(tokenFor(user))).status).toBe(200)
   })
 

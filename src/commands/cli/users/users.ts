@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
+import { printable } from '../../../lib/printable.ts'
 import { examples, oneUser, withUser } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printJson, remark } from '../output.ts'
@@ -36,6 +37,6 @@ function unblockUser(io: Io): Command {
     const service = await serviceOf(io, flags)
     const answer = await service.call(`DELETE /v1/admin/users/${encodeURIComponent(who)}/block`)
     if (flags.json) await printJson(io, answer)
-    else remark(io, 'done: the user is not blocked.')
+    else remark(io, `done: ${printable(who)} is not blocked.`)
   })
 }
