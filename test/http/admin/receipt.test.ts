@@ -1,6 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  type JSONWebKeySet,
+  jwtVerify,
+} from 'jose'
 import { describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import {
@@ -131,6 +137,15 @@ describe('a receipt', () => {
     const receipt = await receiptOf('erin')
     expect(receipt).toMatchObject({ sessions: [] })
     expect(Number(receipt['from'])).toBeGreaterThanOrEqual(begun)
+  })
+
+  test('is called complete only as far back as the audit goes, which tells of an erase', async () => {
+    const config = `${ADMIN_CONFIG}\nretention: { sessions_hours: 48, audit_days: 1 }\n`
+    const service = await startService({ config, env: { PUBLIC_URL } })
+    const { body } = await callAdmin(service, 'GET /users/alice/receipt')
+    await service.close()
+    const { from, iat } = decodeJwt(body)
+    expect(Number(iat) - Number(from)).toBe(24 * 3600)
   })
 
   test.each(['since=x', 'since=-1', 'since=', 'since=1&since=2', 'until=1', 'limit=1'])(

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import {
   ADA,
@@ -213,6 +214,17 @@ describe('an erase', () => {
     }
     held.resolve(new Response('{}', { status: 500 }))
     expect((await reader?.read())?.value).toContain('"complete":false')
+  })
+
+  test('waits for a cancel longer than for the end of running answers', async () => {
+    const { running, upstream } = scene
+    await secretOf(running, 'alice')
+    upstream.instead = (request) =>
+      isCancel(request) ? wait(2000).then(() => upstream.api.app.fetch(request)) : undefined
+    expect(await eraseOf(running, 'alice')).toMatchObject({
+      complete: true,
+      sessions: { cancelled: 1, cancelling: [] },
+    })
   })
 
   test('of an unknown user is complete, and may be repeated', async () => {
