@@ -16,7 +16,7 @@ import type { RouteDefinitions } from './route-definition.ts'
 import { LOGOUT_ROUTES } from './routes/backchannel-logout.ts'
 import { GATEWAY_ROUTES } from './routes/gateway.ts'
 import { HEALTH_ROUTES } from './routes/health.ts'
-import { INTROSPECT_ROUTES } from './routes/introspect.ts'
+import { INTROSPECT_ROUTES } from './routes/introspect-routes.ts'
 import { SESSION_ROUTES } from './routes/sessions.ts'
 import { OWN_THREAD_ROUTES } from './routes/threads.ts'
 

@@ -144,15 +144,16 @@ const chatkitConfiguration = z
   })
   .meta({ id: 'ChatKitConfiguration', description: "ChatKit's features in this session." })
 
+/** State variables as answers have them. */
+export const sessionState = z
+  .record(z.string(), stateValue)
+  .meta({ id: 'StateVariables', description: 'Values that the workflow starts with.' })
+
 const sessionWorkflow = z
   .looseObject({
     id: z.string().describe('As it was asked for.'),
     version: z.string().nullable().describe('Null when the latest deployment is used.'),
-    state_variables: z
-      .record(z.string(), stateValue)
-      .meta({ id: 'StateVariables', description: 'Values that the workflow starts with.' })
-      .nullable()
-      .describe('Null when none were given.'),
+    state_variables: sessionState.nullable().describe('Null when none were given.'),
     tracing: z
       .looseObject({ enabled })
       .meta({ id: 'Tracing', description: 'Tracing of runs of the workflow.' }),

@@ -3,7 +3,6 @@
 
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
-import { z } from 'zod'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import type { IntrospectionClient, Settings } from '../../config/settings.ts'
@@ -17,73 +16,6 @@ import { setHeader } from '../answer.ts'
 import { readFormField } from '../body.ts'
 import type { AppContext, AppEnv, Check } from '../context.ts'
 import type { FailedAuth } from '../failed-auth.ts'
-import { jsonAnswer, type RouteDefinitions, unixTime } from '../route-definition.ts'
-
-const publicKey = z
-  .looseObject({
-    kty: z.string().describe('Its kind: EC, OKP or RSA.'),
-    kid: z.string().describe('Its id, which a token names.'),
-  })
-  .meta({ id: 'PublicKey', description: 'A public key (RFC 7517), with the members of its kind.' })
-const keySet = z
-  .object({ keys: z.array(publicKey).describe('All keys that verify.') })
-  .meta({ id: 'KeySet', description: 'Public keys.' })
-
-const keyExample = {
-  kty: 'EC',
-  crv: 'P-256',
-  x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
-  y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
-  alg: 'ES256',
-  kid: 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U',
-  use: 'sig',
-}
-
-const introspection = z
-  .looseObject({
-    active: z.boolean().describe('Whether it is live; only then the other fields are present.'),
-    sub: z.string().optional().describe('The ChatKit user.'),
-    sid: z.string().optional().describe('The session.'),
-    exp: unixTime('When it expires.').optional(),
-  })
-  .meta({ id: 'Introspection', description: 'RFC 7662, section 2.2.' })
-
-const introspectionRequest = z
-  .object({ token: z.string().max(16_384).describe('The client secret in question.') })
-  .meta({ id: 'IntrospectionRequest', description: 'RFC 7662, section 2.1.' })
-
-export const INTROSPECT_ROUTES = {
-  keySet: {
-    method: 'GET',
-    path: '/.well-known/jwks.json',
-    checks: [],
-    summary: 'The keys that sign client secrets and server tokens',
-    description: 'RFC 7517. Cacheable for five minutes.',
-    tag: 'chatkit',
-    answers: [jsonAnswer('Public keys.', keySet, { keys: [keyExample] })],
-  },
-  introspect: {
-    method: 'POST',
-    path: '/v1/introspect',
-    checks: ['introspector'],
-    summary: 'Whether a self-hosted client secret is live',
-    description: 'RFC 7662, for an `introspection` client with HTTP Basic, or an admin.',
-    tag: 'chatkit',
-    requestBody: {
-      schema: introspectionRequest,
-      example: { token: 'eyJ…' },
-      mediaType: 'application/x-www-form-urlencoded',
-    },
-    problems: ['rate_limited'],
-    answers: [
-      jsonAnswer(
-        '`{"active": false}` for any secret that is not live, or whose workflow the client may not learn of.',
-        introspection,
-        { active: false },
-      ),
-    ],
-  },
-} satisfies RouteDefinitions
 
 /** The parts with which a client secret is checked. */
 interface IntrospectParts {

@@ -108,8 +108,8 @@ describe('every schema', () => {
     const numbers = everywhere.filter(({ node }) => [node.type].flat().includes('number'))
     expect(numbers.map(({ where }) => where)).toEqual([
       'ClientInput[]',
-      'StateVariablesParam[]',
       'StateVariables[]',
+      'StateVariablesParam[]',
     ])
     const integers = everywhere.filter(({ node }) => node.type === 'integer')
     expect(integers.length).toBeGreaterThan(20)

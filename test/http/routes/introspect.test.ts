@@ -71,6 +71,15 @@ async function answer(secret: string, authorization?: string): Promise<unknown> 
 }
 
 describe('a live secret', () => {
+  test('is answered with fields that the API description names, each of them', async () => {
+    const fields = Object.keys((await answer(await secretFor())) as object)
+    const description = (await (await fetch(`${running.url}/openapi.json`)).json()) as {
+      components: { schemas: { Introspection: { properties: object } } }
+    }
+    const { properties } = description.components.schemas.Introspection
+    expect(Object.keys(properties).toSorted()).toEqual(fields.toSorted())
+  })
+
   test('is active, with its claims and the state variables that it does not hold', async () => {
     const secret = await secretFor('alice', { plan: 'pro' })
     const { iat, exp, sid } = decodeJwt(secret)

@@ -1,5 +1,6 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterEach, expect, test } from 'vitest'
+import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { type Running, startService, tokenFor } from '../../support/running-service.ts'
@@ -74,3 +75,18 @@ test('without a self-hosted workflow there is no key set, no introspection, no g
     expectProblem(await answerOf(await call), 404, 'not_found')
   }
 })
+
+test.each(['ES256', 'EdDSA', 'RS256'] as const)(
+  'the API description names each member of an %s key',
+  async (alg) => {
+    const { publicKeys } = readSigningKeys(makeSigningKeys(alg), 'test')
+    running = await startService({ config, env: { PUBLIC_URL } })
+    const description = (await (await fetch(`${running.url}/openapi.json`)).json()) as {
+      components: { schemas: { PublicKey: { properties: object } } }
+    }
+    const { properties } = description.components.schemas.PublicKey
+    for (const key of publicKeys.keys) {
+      expect(Object.keys(properties)).toEqual(expect.arrayContaining(Object.keys(key)))
+    }
+  },
+)
