@@ -2,7 +2,7 @@
 
 import type { z } from 'zod'
 import type { LogFormat } from '../lib/log.ts'
-import { lastUsable, Secret } from '../lib/secret.ts'
+import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
 import { nameAsSet, type Proxies, readProxies, withCapitals } from './proxies.ts'
@@ -97,7 +97,7 @@ function openSigningKeys(set: Variables, problems: string[]): SecretSource | und
   } catch (error) {
     if (!(error instanceof SecretFileError)) throw error
     problems.push(error.message)
-    return () => new Secret('')
+    return fixedSecret('')
   }
 }
 
@@ -225,10 +225,7 @@ function openSecret(set: Variables, name: string): SecretSource | undefined {
   const problem = doubleProblem(set, name)
   if (problem !== undefined) throw new EnvironmentError([problem])
   const plain = set[name]
-  if (plain !== undefined) {
-    const secret = new Secret(plain)
-    return Object.assign(() => secret, { isFixed: true as const })
-  }
+  if (plain !== undefined) return fixedSecret(plain)
   const file = set[`${name}_FILE`]
   return file === undefined ? undefined : secretFromFile(`${name}_FILE`, file)
 }

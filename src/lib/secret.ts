@@ -56,6 +56,12 @@ export function hashSecret(secret: Secret): string {
   return hash('sha256', secret.reveal())
 }
 
+/** A source of a secret that never changes. */
+export function fixedSecret(text: string) {
+  const secret = new Secret(text)
+  return Object.assign(() => secret, { isFixed: true as const })
+}
+
 /**
  * The newest secret of a source that can be used. One that cannot is left out, and the one before it stays.
  *

@@ -20,9 +20,9 @@ export interface PathLength {
  * widget gets its links in its text.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 57, functions: 189 },
+  mint: { files: 56, functions: 189 },
   'admin-revoke': { files: 39, functions: 98 },
-  'own-threads': { files: 48, functions: 139 },
+  'own-threads': { files: 47, functions: 139 },
   'gateway-stream': { files: 42, functions: 182 },
 }
 
