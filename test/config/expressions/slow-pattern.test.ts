@@ -4,6 +4,7 @@ import { slowPatternProblem } from '../../../src/config/expressions/slow-pattern
 describe('a pattern is refused when', () => {
   test.each([
     '^(a+)+$',
+    '^(a+|b)+$',
     '(a*)*b',
     '^(a+)*$',
     '(?:a+){2,}',
@@ -33,6 +34,7 @@ describe('a pattern is refused when', () => {
     '(|a)+',
     '(a|)*',
     '((a|b)|b)+',
+    '((|a)b|b)+',
     '(\\x61|a)*',
     '(\\u0061|a)*',
     '([^b]|a)*',
@@ -63,6 +65,7 @@ describe('a pattern is refused when', () => {
     ['looks around', '(?<!a)b'],
     ['too many', 'a?'.repeat(30) + 'a'.repeat(30)],
     ['too many', '(a|a)'.repeat(20)],
+    ['too many', 'ab?c?d?e?f?g?|a'],
   ])('it has a %s: %s', (why, pattern) => {
     expect(slowPatternProblem(pattern)).toContain(why)
   })
@@ -87,6 +90,7 @@ test.each([
   'a{,3}{x',
   '',
   'a|b|',
+  'ab?c?d?e?f?g?|h',
   '.*@acme\\.example',
   '\\$\\.\\(\\)\\[',
 ])('an ordinary pattern passes: %s', (pattern) => {
