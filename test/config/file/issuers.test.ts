@@ -248,6 +248,12 @@ describe('a key set in the file', () => {
     ])
   })
 
+  test('whose form is wrong is one problem', () => {
+    expect(problemsWith('ES256', '5')).toEqual([
+      '5 issuers[0].jwks.keys[0] must be a mapping (key: value)',
+    ])
+  })
+
   test('is reported together with the other problems of the file', () => {
     expect(problemsWith('ES256', '{ kty: EC }', 'extra: 1\n')).toEqual([
       '5 issuers[0].jwks key set refused: no key for signatures; key 0: of a kind that this service does not know',

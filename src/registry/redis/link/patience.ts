@@ -39,7 +39,6 @@ export function createPatience(milliseconds: number) {
 
   function judge(): void {
     looking = false
-    if (calls.size === 0) return
     const now = performance.now()
     // While this process was busy, it heard nothing: a look that comes late counts as two, not more.
     silentMs += Math.min(now - listenedAt, 2 * lookMs)
