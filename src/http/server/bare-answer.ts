@@ -1,4 +1,4 @@
-// Writes problem details without the app, for requests that the HTTP parser or the server refuses.
+// Writes errors without the app, for requests that the HTTP parser or the server refuses.
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ServiceError } from '../../lib/errors.ts'
@@ -6,6 +6,8 @@ import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import { everyAnswer } from '../answer.ts'
+import { apiErrorAnswer } from '../backend/api-error.ts'
+import { isBackendPath } from '../origins.ts'
 import type { RawProblem } from './unusable-requests.ts'
 
 /** Value of `Allow` for a `CONNECT` request, whose target is not a path. */
@@ -18,7 +20,8 @@ const SOME_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
  * @param response - not begun yet
  */
 export function writeToResponse(response: ServerResponse, problem: RawProblem, log: Log): void {
-  const { status, headers, body } = rawAnswer(problem, log)
+  const [path] = response.req.url?.split('?', 1) ?? []
+  const { status, headers, body } = rawAnswer(problem, log, path)
   response.writeHead(status, headers)
   response.end(body)
 }
@@ -36,10 +39,15 @@ export function writeToSocket(socket: Duplex, problem: RawProblem, log: Log): vo
   socket.once('finish', () => socket.destroy())
 }
 
-/** Makes the whole answer of a refusal below the app, and writes its access-log line. */
-export function rawAnswer({ code, reason }: RawProblem, log: Log) {
+/**
+ * Makes the whole answer of a refusal below the app, and writes its access-log line.
+ *
+ * @param path - of a request whose head could be read: calls of backends get the ChatKit API's error format
+ */
+export function rawAnswer({ code, reason }: RawProblem, log: Log, path = '') {
   const requestId = newId('req_')
-  const answer = problemAnswer(new ServiceError(code, { reason }), requestId)
+  const error = new ServiceError(code, { reason })
+  const answer = isBackendPath(path) ? apiErrorAnswer(error) : problemAnswer(error, requestId)
   log.info({ request_id: requestId, status: answer.status, code, reason }, 'request')
   const headers: Record<string, string> = {
     ...everyAnswer(requestId),

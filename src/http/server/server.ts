@@ -98,8 +98,8 @@ const REST_MS = 500
 const SWEEP_MS = 50
 
 /**
- * Serves the app. Where Node's parser or Hono's adapter would answer without a body, the answer is problem details,
- * like the app's own errors.
+ * Serves the app. Where Node's parser or Hono's adapter would answer without a body, the answer is an error like the
+ * app's own: problem details, or for a call of a backend the ChatKit API's format.
  *
  * @throws the `listen` error, for example `EADDRINUSE`
  */

@@ -1,6 +1,7 @@
 import OpenAI from 'openai'
 import { describe, expect, test } from 'vitest'
 import { adminToken, auditOf } from '../../support/admin-calls.ts'
+import { rawExchange, rawRequest } from '../../support/raw-http.ts'
 import { APP_ORIGIN, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 import { BILLING, DESK, errorOf, startBackend } from './scene.ts'
@@ -267,6 +268,25 @@ describe('a path', () => {
     expect(answer).toMatchObject({ status: 400, type: 'invalid_request_error', param: null })
   })
 })
+
+test.each([
+  [417, 'expectation_failed', ['Expect: x']],
+  [400, 'invalid_request', ['Host: mint.test']],
+  [400, 'invalid_request', ['Transfer-Encoding: gzip, chunked']],
+])(
+  'a request that the server refuses before any route is %i in the API’s format',
+  async (status, code, headers) => {
+    for (const line of ['GET /v1/chatkit/threads', 'POST /v1/chatkit/sessions?x=1']) {
+      const answer = await rawExchange(scene.running.url, rawRequest(line, { headers }))
+      expect(answer.status).toBe(status)
+      expect(answer.headers['content-type']).toBe('application/json')
+      expect(answer.headers['connection']).toBe('close')
+      expect(JSON.parse(answer.body)).toEqual({
+        error: { message: expect.any(String), type: 'invalid_request_error', param: null, code },
+      })
+    }
+  },
+)
 
 describe('a credential in the wrong place', () => {
   const post = (body: object) => ({ method: 'POST', body: JSON.stringify(body) })
