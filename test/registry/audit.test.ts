@@ -249,6 +249,20 @@ describe('an action that one caller repeats', () => {
     expect(await entries()).toHaveLength(61)
   })
 
+  test('is remembered of 10,000 callers at most', async () => {
+    const { audit, entries } = setUp()
+    for (let n = 0; n < 500; n++) audit.note(attempt)
+    expect(await entries()).toHaveLength(60)
+    const others = { action: 'backend_attempt', reason: 'x' } as const
+    for (let n = 0; n < 9_999; n++) audit.note({ ...attempt, ...others, actor: `address:${n}` })
+    await audit.flush()
+    audit.note(attempt)
+    expect((await entries()).length).toBe(60 + 9_999)
+    audit.note({ ...attempt, ...others, actor: 'address:last' })
+    audit.note(attempt)
+    expect((await entries()).length).toBe(60 + 9_999 + 2)
+  })
+
   test('is written each time if it is a successful mint: mints have their own limit', async () => {
     const { audit, entries } = setUp()
     for (let n = 0; n < 500; n++) audit.note(mint)
