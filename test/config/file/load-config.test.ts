@@ -114,11 +114,14 @@ test('a misplaced secret is never printed', () => {
 })
 
 test('problems of YAML that leave the data readable come together with all others', () => {
-  const text = `${minimalWith('[RS256]', '[RS999]')}limits: {}\nlimits: {}\ncolour: 0042\n`
+  const more = 'colour: 0042\nretention: { audit_days: 0042, users_days: x }\n'
+  const text = `${minimalWith('[RS256]', '[RS999]')}limits: {}\nlimits: {}\n${more}`
   expect(problemsOf(text)).toEqual([
     expect.stringMatching(/^4 issuers\[0\]\.algorithms\[0\] must be one of /),
     expect.stringMatching(/^10 limits repeats a key/),
     expect.stringMatching(/^11 colour is a number that cannot be kept exactly/),
+    expect.stringMatching(/^12 retention\.audit_days is a number that cannot be kept exactly/),
+    expect.stringMatching(/^12 retention\.users_days must be/),
   ])
 })
 
