@@ -123,6 +123,11 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await users({ q: 'NEW' })).toEqual(['alice'])
       expect(await users({ q: 'old' })).toEqual([])
       expect(await users({ q: 'ali' })).toEqual(['alice'])
+      const issuer = 'https://third.example/'
+      await mint('alice', { subject: 'new-1', issuer }, NOW + 2 * AGAIN)
+      expect((await list())?.data).toMatchObject([{ subject: 'new-1', issuer }])
+      await mint('alice', { subject: 'new-2', issuer }, NOW + 3 * AGAIN)
+      expect((await list())?.data).toMatchObject([{ subject: 'new-2', issuer }])
     })
 
     it("keeps a token's subject when a backend asks for a session too", async () => {
