@@ -82,7 +82,10 @@ test('an id in the applicationâ€™s own data is refused when it is another userâ€
 
 test('a number that JavaScript rounds is judged by all its digits, as a server reads it', async () => {
   const { id: thread_id } = await createThread(alice)
-  for (const id of ['9007199254740993', '9007199254741000', '-9007199254740993']) {
+  for (const id of [
+    ...['9007199254740993', '9007199254741000', '-9007199254740993'],
+    ...['12345678901234567000', '1e+21'],
+  ]) {
     const thing = { source: WORKFLOW, kind: 'thread', id, createdAt: 1 } as const
     await scene.registry.claimOwnership({ ...thing, user: userId('bob') })
   }
@@ -98,6 +101,8 @@ test('a number that JavaScript rounds is judged by all its digits, as a server r
     ['9007199254740993', 'of another user'],
     ['-9007199254740993', 'of another user'],
     ['9007199254741001', 'of another user, once a server has rounded it'],
+    ['12345678901234567890', 'of another user, once JavaScript has rounded it'],
+    ['1000000000000000000001', 'of another user, once JavaScript has rounded it'],
     ['9007199254740993.0', 'whose digits cannot be told'],
     ['9007199254740993e0', 'whose digits cannot be told'],
     ['1e300', 'whose digits cannot be told'],
@@ -107,13 +112,15 @@ test('a number that JavaScript rounds is judged by all its digits, as a server r
       expect((await act(payload)).status, why).toBe(404)
     }
   }
+  const asText = '{"thread":"9007199254741001","threads":[9007199254741001]}'
+  expect((await act(asText)).status).toBe(404)
   const alike = Array.from({ length: 17 }, (_, at) => 10n ** 30n + BigInt(at)).join()
   expect((await act(`{"threads":[${alike}]}`)).status).toBe(404)
   expect(scene.sample.server.requests()).toEqual([])
   for (const payload of [
     '{"thread":9007199254740995}',
     `{"order":9007199254740993,"thread":9007199254740995,"text":"9007199254740993.0 \\"9007199254740993"}`,
-    '{"threads":[12345678901234567890],"attachment_id":12345678901234567890}',
+    '{"threads":[22345678901234567890],"attachment_id":12345678901234567890}',
     '{"item_id":12345678901234567890,"itemIds":[1e300,12345678901234567890]}',
     '{"order_id":12345678901234567890}',
   ]) {

@@ -36,7 +36,7 @@ const ROUNDED = '\0'
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g
 /** Longest number whose digits are judged, because the time to convert one grows with the square of its length. */
 const LONGEST_INTEGER = /^-?\d{1,40}$/
-/** Most different numbers of a body that are rounded to the same one, because each of them is judged. */
+/** Most ids that servers may read in the numbers of a body that are rounded to the same one. */
 const MOST_ALIKE = 16
 /** Most rounded numbers of a body that are judged. No request may name so many ids anyway. */
 const MOST_ROUNDED = 10_000
@@ -93,10 +93,10 @@ export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
   const free: ReadonlySet<unknown> = new Set([parsed.request.metadata, ...freeParams(parsed)])
   let otherSpelling: string | undefined
   let rounded: ReturnType<typeof roundedNumbersIn> | undefined
-  const digitsOf = (value: number): Iterable<string> => {
+  const readingsOf = (value: number): Iterable<string> => {
     rounded ??= roundedNumbersIn(bytes ?? new Uint8Array())
-    const written = rounded.get(value)
-    return written === undefined || written.size > MOST_ALIKE ? [ROUNDED] : written
+    const ids = rounded.get(value)
+    return ids === undefined || ids.size > MOST_ALIKE ? [ROUNDED] : ids
   }
   const walk = (node: unknown, into: Found, inMessage: boolean): void => {
     if (!isObject(node)) return
@@ -108,7 +108,7 @@ export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
       const kind = KINDS.get(name)
       // No owner is looked up for items, so theirs may be any.
       const refused = kind === 'items' ? found.items : named.threads
-      if (kind !== undefined) take(value, found[kind], { refused, digitsOf })
+      if (kind !== undefined) take(value, found[kind], { refused, readingsOf })
       walk(value, found, inMessage || name === MESSAGE)
     }
   }
@@ -173,21 +173,20 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
 
 /**
  * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. A number beyond 2^53 was rounded when it
- * was parsed. An integer of the body that is rounded to it counts with all its digits, and as a server reads it that
- * rounds, too; with a fraction or an exponent, the id that a server reads cannot be told.
+ * was parsed, so every id counts that servers may read in the numbers of the body that are rounded to it.
  *
- * @param judged - `refused`: ids that no request may name; `digitsOf`: the numbers of the body that are rounded to one
+ * @param judged - `refused`: ids that no request may name; `readingsOf`: the ids in the numbers that are rounded to one
  */
 function take(
   value: unknown,
   found: Set<string>,
-  judged: { readonly refused: Set<string>; readonly digitsOf: (value: number) => Iterable<string> },
+  judged: {
+    readonly refused: Set<string>
+    readonly readingsOf: (value: number) => Iterable<string>
+  },
 ): void {
   if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-    for (const digits of judged.digitsOf(value)) {
-      if (!LONGEST_INTEGER.test(digits)) judged.refused.add(ROUNDED)
-      else if (!found.has(digits)) found.add(digits).add(String(BigInt(value)))
-    }
+    for (const id of judged.readingsOf(value)) (id === ROUNDED ? judged.refused : found).add(id)
   } else if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
   else if (Array.isArray(value)) for (const entry of value) take(entry, found, judged)
   else if (isObject(value)) {
@@ -196,7 +195,10 @@ function take(
   }
 }
 
-/** The numbers beyond 2^53 in JSON as they are written, by what they are rounded to. */
+/**
+ * The ids in the numbers of JSON beyond 2^53, by what these are rounded to: an integer with all its digits, and as
+ * JavaScript and C write it once it is rounded; {@link ROUNDED} for one with a fraction or an exponent.
+ */
 function roundedNumbersIn(bytes: Uint8Array): ReadonlyMap<number, ReadonlySet<string>> {
   const found = new Map<number, Set<string>>()
   const json = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
@@ -204,7 +206,15 @@ function roundedNumbersIn(bytes: Uint8Array): ReadonlyMap<number, ReadonlySet<st
     if (written.startsWith('"')) continue
     const value = Number(written)
     if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) continue
-    found.set(value, (found.get(value) ?? new Set()).add(written))
+    const ids = found.get(value) ?? new Set()
+    if (ids.size > MOST_ALIKE || ids.has(written)) continue
+    found.set(value, ids)
+    if (!LONGEST_INTEGER.test(written)) ids.add(ROUNDED)
+    else
+      ids
+        .add(written)
+        .add(String(value))
+        .add(String(BigInt(value)))
     if (found.size > MOST_ROUNDED) return new Map()
   }
   return found
