@@ -136,6 +136,13 @@ describe('a form that names a thing of another user reaches no server, however t
       "'{thread_id:1}'",
       '\u0001{"thread_id":"thr_bob"}',
       "({'thread_id':'thr_bob'})",
+      '{"thread_id"/**/:"thr_bob"}',
+      '{"thread_id"\u0001:"thr_bob"}',
+      `{"thread_id"${' '.repeat(100)}:"thr_bob",}`,
+      "{'\\x74hread_id':'thr_bob'}",
+      "{'\\164hread_id':'thr_bob'}",
+      "{'t\\hread_id':'thr_bob'}",
+      "{'thr\\\nead_id':'thr_bob'}",
     ].map((text) => [`${text}, which only some servers read`, formWith(named('"params"'), text)]),
     [
       'JSON as a file of text',
@@ -151,6 +158,14 @@ describe('a form that names a thing of another user reaches no server, however t
         '\u0001{"thread_id":"thr_bob"}',
       ),
     ],
+    [
+      'a file of text that only some servers read as JSON',
+      formWith(
+        `${named('"params"', '; filename="a.txt"')}\r\nContent-Type: text/plain`,
+        '/**/{"thread_id":"thr_bob"}',
+      ),
+    ],
+    ['a name that Tomcat decodes', formWith(named('"x=?utf-8?B?dGhyZWFkX2lk?="'))],
     [
       'JSON as a file that begins with two thousand spaces',
       formWith(
@@ -280,6 +295,7 @@ describe('a form of the caller’s own', () => {
     ['JSON that names nothing', named('"meta"'), '{"a":[1,"b"]}'],
     ['JSON with a long number', named('"meta"'), '{"item_id":12345678901234567890}'],
     ['a text that names a thread and goes on in braces', named('"title"'), 'Thread: {weekly sync}'],
+    ['a formula', named('"title"'), '{\\displaystyle \\text{a} \\xi \\upsilon_1}'],
     ['a text with code in it', named('"title"'), 'see f() { thread: 1 }, \\u0041'],
     ...['größe', 'ファイル', 'form:note', '$key', 'a/b', '@x', "it's", 'a&b', 'x*'].map(
       (name) => [`a field named ${name}`, named(`"${name}"`), 'x'] as const,

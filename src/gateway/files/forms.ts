@@ -12,27 +12,30 @@ import { parseStrictJson } from '../../lib/strict-json.ts'
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
 /** Without a boundary nothing can be read as a form: browsers call a saved page `multipart/related`. */
 const ANY_FORM = /multipart\/form-data|multipart.*boundary|urlencoded/i
-/** Names of fields that no server reads otherwise. Without `"`, `\\`, `;` and `%`, which some read as an end or an escape. */
-const FIELD_NAME = /^[^\p{Cc}"\\;%]{1,128}$/u
+/**
+ * Names of fields that no server reads otherwise. Without `"`, `\\`, `;` and `%`, which some read as an end or an escape,
+ * and without `=?`, where an encoded word begins that Tomcat decodes (RFC 2047).
+ */
+const FIELD_NAME = /^(?!.*=\?)[^\p{Cc}"\\;%]{1,128}$/su
 /** What may stand between the parts of a nested name: `input[thread_id]`, `input.thread_id`, `form:thread_id`. */
 const BETWEEN_PARTS = /[^\p{L}\p{M}\p{N}_-]+/u
 /** Usual names of the field that holds the file: `file`, `files`, `file0`, `myFile`, `uploaded_image`, but not `profile`. */
 const FILE_NAME = /(?:(?<!pro)file|attachment|upload|image|photo|picture)s?[_-]?\d*$/i
 /** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
-/** The same for the first bytes of a file, which may all stand before the JSON. */
-const MAY_BEGIN_JSON = /^[\s\p{Cc}\ufeff\ufffd]*(?:["[{]|$)/u
 /**
  * A dialect of JSON begins like this: with JSON, perhaps in parentheses, with a comment, or with the line that keeps a
- * page from running it. Some parsers skip control characters before it.
+ * page from running it. Some parsers skip control characters before it, which may be all of a file's first bytes.
  */
-const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*])/u
+const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*]|$)/u
 /**
- * The name of an id before a colon or an equals sign, as JSON, its dialects (`=` is Gson's) and the objects of
- * JavaScript and Python write it, or an escaped letter, with which it can be written otherwise.
+ * The name of an id before a colon, an equals sign, a comment or very many blanks, as JSON, its dialects (`=` is Gson's)
+ * and the objects of JavaScript and Python write it, or an escaped letter, with which it can be written otherwise.
  */
 const NEAR_JSON_ID =
-  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s]{0,99}[:=]|\\u00[4-7][\da-f]/i
+  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s\p{Cc}]{0,99}(?:[:=#]|\/[/*]|(?<=["'\s\p{Cc}]{99}))|\\(?:u0{2,6}[4-7][\da-f]|u\{|x[4-7][\da-f]|1[0-7]{2})/iu
+/** JSON5 and YAML read `\h` as `h`, and nothing for a line that is continued. */
+const OTHER_ESCAPES = /\\(?:\r?\n)?/g
 /** Most fields of a form, because the parser needs seconds for a hundred thousand. */
 const MOST_FIELDS = 100
 /** Deepest nesting of JSON in a field. */
@@ -144,7 +147,7 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
   if (names.some((part) => FILE_NAME.test(part))) return undefined
   // To decode 20 MB of a picture takes the process half a second.
   const beginning = await value.slice(0, 1024).text()
-  return MAY_BEGIN_JSON.test(beginning) ? value.text() : undefined
+  return NEAR_JSON_BEGINS.test(beginning) ? value.text() : undefined
 }
 
 /**
@@ -177,7 +180,8 @@ function isJson(text: string): boolean {
  * `NaN`, .NET takes comments, single quotes and commas at the end.
  */
 function refuseNearJson(text: string, name: string): undefined {
-  if (!NEAR_JSON_BEGINS.test(text) || !text.includes('{') || !NEAR_JSON_ID.test(text)) return
+  if (!NEAR_JSON_BEGINS.test(text) || !text.includes('{')) return
+  if (!NEAR_JSON_ID.test(text) && !NEAR_JSON_ID.test(text.replace(OTHER_ESCAPES, ''))) return
   throw refusal(`an id in a text that only some servers read as JSON, in the field ${show(name)}`)
 }
 
