@@ -4,7 +4,7 @@ import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
-/** The upstream's name for a session, and what finds its upstream. */
+/** The id of a session, and the fields that lead to its upstream. */
 export type CancelTarget = Pick<SessionRecord, 'id' | 'workflow' | 'state'>
 
 /** Without the registry, three tries are enough: nobody can use the session. */

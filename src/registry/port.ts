@@ -151,7 +151,7 @@ export interface Registry {
    * user of this list. A refused mint does not put its user on this list.
    */
   listUsers(query: UserQuery): Promise<Page<KnownUser> | undefined>
-  /** Whether {@link listUsers} has this user, or a session of the user is kept: that may be longer. */
+  /** Whether {@link listUsers} has this user or a session of the user is kept, which may be longer. */
   isKnown(user: UserId): Promise<boolean>
 
   /** The users that have a session of this subject or of this `sid`, at this issuer. */

@@ -62,7 +62,7 @@ export interface StandingQuery {
   readonly identity: TokenIdentity
   /** Hash of the secret that the client says it holds. */
   readonly currentSecretHash?: string | undefined
-  /** From so many live sessions on, sessions that Redis has evicted are left out of their number. */
+  /** When at least so many sessions seem live, Redis looks each of them up and leaves out those that it has evicted. */
   readonly exactFrom?: number | undefined
   readonly now: number
 }

@@ -10,7 +10,7 @@ import { parseStrictJson } from '../../lib/strict-json.ts'
 
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
-/** Without a boundary nothing can be read as a form: browsers call a saved page `multipart/related`. */
+/** Types of forms. Multipart without a boundary is none: browsers send a saved page as `multipart/related`. */
 const ANY_FORM = /multipart\/form-data|multipart.*boundary|urlencoded/i
 /**
  * Names of fields that no server reads otherwise. Without `"`, `\\`, `;` and `%`, which some read as an end or an escape,

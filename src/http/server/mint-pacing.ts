@@ -85,7 +85,7 @@ const MEASURE_EVERY_MS = 20
 
 /**
  * Measures how many milliseconds late a timer runs, because a request waits that long before any code sees it.
- * It costs 50 timers a second, and nothing per request.
+ * While it runs, it costs 50 timers a second, and nothing per request.
  *
  * @param sample - gets each measurement, and its time by `performance.now()`
  * @returns its timer; clear it to stop the meter

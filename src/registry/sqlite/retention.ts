@@ -89,7 +89,7 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
   })
 }
 
-/** Takes steps in transactions of their own, each from where the one before ended, until one ends nowhere. */
+/** Runs a step again and again, each in its own transaction and from what the one before returned, until that is undefined. */
 async function walk<T>(
   db: Database,
   first: T,

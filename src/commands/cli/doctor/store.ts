@@ -110,7 +110,7 @@ const STORE_ADVICE: Readonly<Record<StoreLocation['kind'], string>> = {
   sqlite:
     'check the path in STORE_URL, that this user may write there, that no other program holds the file, and that the disk is not full',
   redis:
-    'mend it at Redis, or correct address, password or TLS in STORE_URL; until then nobody gets a session',
+    'mend Redis, or correct address, password or TLS in STORE_URL; until then nobody gets a session',
 }
 
 function memoryNote({ kind }: StoreLocation): Finding[] {
