@@ -17,7 +17,7 @@ const SHARED = { method: 'GET', checks: [], tag: 'operation' } as const
 const searchQuery = z.object({
   q: z
     .preprocess((given) => [given].flat()[0], z.string().max(MAX_QUERY).default(''))
-    .describe('Words; a section must have all of them.'),
+    .describe('Words; sections with all of them are found, or else those with the most.'),
 })
 
 export const DOCS_ROUTES = {
