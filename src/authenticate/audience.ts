@@ -55,7 +55,7 @@ function adviceOn(claims: Claims, named: readonly string[], expected: readonly s
   if (named.some((one) => expected.some((other) => isNear(one, other)))) {
     return '; a slash at the end or a capital letter differs'
   }
-  // OpenID Connect Core §2, §3.1.3.6; Cognito has the last.
+  // `nonce` and `at_hash`: OpenID Connect Core §2 and §3.1.3.6; `token_use`: Cognito.
   const isIdToken =
     ['nonce', 'at_hash'].some((name) => Object.hasOwn(claims, name)) || claims['token_use'] === 'id'
   return isIdToken ? '; it looks like an ID token, and an access token may be meant' : ''

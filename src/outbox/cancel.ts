@@ -126,7 +126,7 @@ export function createCanceller({
     cancelUnrecorded: (session: CancelTarget) => background.run(ungiven.cancelUnrecorded(session)),
     /** Takes due cancels from the outbox and tries them. Returns their number. */
     async workOutbox(): Promise<number> {
-      for (const session of await ungiven.recordedLate()) background.run(cancelAll([session]))
+      background.run(cancelAll(await ungiven.recordedLate()))
       const leaseMs = LEASE_MS - Math.round(random() * AGAIN_MS.jitter)
       const due = await registry.claimCancels({ nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs })
       const free = due.filter(({ id }) => !held.has(id))

@@ -32,7 +32,7 @@ export function createUngiven({
   /** Cancels sessions that are in the outbox. */
   readonly cancelAll: (sessions: readonly SessionRecord[]) => Promise<unknown>
 }) {
-  /** No more than there were mints under way when the store failed. */
+  /** Sessions that the store may have recorded. No more than mints were under way when it failed. */
   const inDoubt = new Set<SessionRecord>()
 
   async function cancelUnrecorded(session: CancelTarget): Promise<void> {
