@@ -173,7 +173,6 @@ function inRange(range: string): (host: string) => boolean {
 function underName(entry: string): (host: string) => boolean {
   if (entry === '*') return () => true
   const name = domainToASCII(entry.replace(/^\*?\./, '').replace(/\.$/, ''))
-  if (name === '') return () => false
   const withSelf = !entry.startsWith('*.')
   return (host) => (withSelf && host === name) || host.endsWith(`.${name}`)
 }

@@ -96,7 +96,7 @@ export function auditSuite({ registry }: Suite): void {
     })
 
     it('looks at a limited number of entries for a page, and says where to go on', async () => {
-      await registry.appendAudit([auditEntry({ id: 'first' })])
+      await registry.appendAudit([auditEntry({ id: 'first', at: NOW - AUDIT_LATE_SECONDS - 1 })])
       for (let from = 0; from < AUDIT_LOOKS + 500; from += 500) {
         const mints = Array.from({ length: 500 }, (_, n) => ({
           id: `m${from + n}`,
@@ -108,6 +108,10 @@ export function auditSuite({ registry }: Suite): void {
       expect(page).toEqual({ data: [], hasMore: true, next: expect.stringMatching(/^m5\d\d$/) })
       expect(await list({ notAction: 'mint', after: page?.next })).toEqual(['first', false])
       expect(await list({ action: 'revoke' })).toEqual(['first', false])
+      expect(await list({ until: NOW - AUDIT_LATE_SECONDS })).toEqual(['first', false])
+      const at = NOW + AUDIT_LATE_SECONDS + 1
+      await registry.appendAudit([auditEntry({ id: 'new', at })])
+      expect(await list({ since: at })).toEqual(['new', false])
     })
 
     it('has a repeated entry once', async () => {

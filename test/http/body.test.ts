@@ -1,5 +1,8 @@
 import { gzipSync } from 'node:zlib'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { Hono } from 'hono'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { readText } from '../../src/http/body.ts'
+import type { AppEnv } from '../../src/http/context.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { chunked, type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
 import { HIGH_LIMITS, startService, tokenFor } from '../support/running-service.ts'
@@ -285,4 +288,13 @@ describe('input within its declaration', () => {
       },
     })
   })
+})
+
+test('a body that was read leaves no timer behind', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const app = new Hono<AppEnv>().post('/', async (c) => c.text(await readText(c)))
+  const answer = await app.request('/', { method: 'POST', body: 'read' }, {})
+  expect(await answer.text()).toBe('read')
+  expect(vi.getTimerCount()).toBe(0)
 })

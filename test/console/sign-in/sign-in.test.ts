@@ -286,15 +286,15 @@ test('the cookie of an admin with the longest name is short enough for browsers'
   }
 })
 
-test('behind https and a path, cookies are for this host alone and links have the path', async () => {
-  const publicUrl = 'https://mint.acme.example/chat'
+test('behind https and a path that ends as a step of the sign-in does, cookies are for this host alone and links have the path', async () => {
+  const publicUrl = 'https://mint.acme.example/sign-in'
   const outside = await startConsoleScene({ publicUrl })
   try {
     const browser = createAdminBrowser()
     const seen: string[] = []
     /** Rewrites a request as the proxy in front of the service does. */
     const inside = (to: string | null) =>
-      (to ?? '').replace(/^(?:https:\/\/mint\.acme\.example)?\/chat\/admin/, outside.console)
+      (to ?? '').replace(/^(?:https:\/\/mint\.acme\.example)?\/sign-in\/admin/, outside.console)
     const send = async (url: string, init?: RequestInit) => {
       const answer = await browser.send(url, init)
       seen.push(...answer.headers.getSetCookie().filter((line) => line.includes('console')))
@@ -310,11 +310,11 @@ test('behind https and a path, cookies are for this host alone and links have th
     const resumed = await browser.send(chosen.headers.get('location') ?? '')
     expect(resumed.headers.get('location')).toContain(`${publicUrl}/admin/callback?`)
     const back = await send(inside(resumed.headers.get('location')))
-    expect(back.headers.get('location')).toBe('/chat/admin/user?user=alice')
+    expect(back.headers.get('location')).toBe('/sign-in/admin/user?user=alice')
     const page = await send(inside(back.headers.get('location')))
     expect([page.status, await page.text()]).toEqual([
       200,
-      expect.stringContaining('href="/chat/admin/blocks"'),
+      expect.stringContaining('href="/sign-in/admin/blocks"'),
     ])
     expect(seen).toHaveLength(3)
     for (const line of seen) {

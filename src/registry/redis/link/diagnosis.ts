@@ -45,7 +45,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/MOVED/, 'another node has our keys; only ?cluster=true finds it'],
   [/max number of clients/, 'it takes no more clients'],
   [/slow: no turn/, 'it is slow: calls wait too long for their turn'],
-  [/no answer|timeout|ETIMEDOUT|UNREACH/i, 'it does not answer in time'],
+  [/no answer|timeout|ETIMEDOUT|UNREACH/, 'it does not answer in time'],
   [
     /ECONNRESET|EPIPE|EPROTO|ERR_SSL|Socket closed/,
     'it ends the connection; where it always does, its port is for TLS and needs rediss://',
