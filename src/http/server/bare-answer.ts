@@ -11,7 +11,7 @@ import { isBackendPath } from '../origins.ts'
 import type { RawProblem } from './unusable-requests.ts'
 
 /** Value of `Allow` for a `CONNECT` request, whose target is not a path. */
-const SOME_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
+const SOME_METHODS = 'GET, HEAD, POST, PUT, DELETE, OPTIONS'
 
 /**
  * Answers through Node's response, and closes the connection: after a request that cannot be used, the start of

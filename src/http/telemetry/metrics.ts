@@ -109,7 +109,7 @@ async function addProcessMetrics(registry: Registry): Promise<void> {
 }
 
 /** Methods with a label of their own. Node's parser knows about thirty; the rest share the label `other`. */
-const SERVED_METHODS = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'])
+const SERVED_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
 
 /** Milliseconds for which the figures of the store are reused: counting costs time, and a scrape needs them twice. */
 const FIGURES_FOR_MS = 10_000

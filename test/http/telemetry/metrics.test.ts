@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AnswerSeen } from '../../../src/http/request-frame.ts'
+import type { RouteDefinition } from '../../../src/http/route-definition.ts'
+import { ROUTES } from '../../../src/http/route-table.ts'
 import { createMetrics, type MetricSources } from '../../../src/http/telemetry/metrics.ts'
 
 const MINTED: AnswerSeen = {
@@ -93,6 +95,15 @@ describe('metrics', () => {
     const text = await scrape()
     expect(text).not.toMatch(/alice|cksess|support|PROPFIND/)
     expect(text).toContain('method="other"')
+  })
+
+  test('name every method that a route takes', async () => {
+    const { metrics, scrape } = scene()
+    const methods = new Set(Object.values<RouteDefinition>(ROUTES).map(({ method }) => method))
+    for (const method of methods) metrics.seen({ ...MINTED, method })
+    const text = await scrape()
+    for (const method of methods) expect(text).toContain(`method="${method}"`)
+    expect(text).not.toContain('method="other"')
   })
 
   test('count entries of someone else that an upstream showed', async () => {
