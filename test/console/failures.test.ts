@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts'
 import { listen } from '../support/network/listen.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { createAdminBrowser } from './admin-browser.ts'
+import { createBrowser } from '../support/sign-in/browser.ts'
 import { type ConsoleScene, type SceneOptions, startConsoleScene } from './scene.ts'
 
 let scene: ConsoleScene
@@ -92,7 +92,7 @@ describe('while the store is down', () => {
   test('a sign-in that cannot be audited lets nobody in', async () => {
     await start()
     scene.registry.failing.add('appendAudit')
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     await browser.go(scene.console)
     const page = await browser.submit('/sign-in/', { account: 'ada' })
     expect(page.status).toBe(503)
@@ -102,14 +102,14 @@ describe('while the store is down', () => {
   test('nobody is asked to sign in without the key for cookies', async () => {
     await start()
     scene.registry.failing.add('keptKey')
-    const answer = await createAdminBrowser().send(`${scene.console}/sign-in`)
+    const answer = await createBrowser().send(`${scene.console}/sign-in`)
     expect(answer.status).toBe(503)
   })
 })
 
 describe('the identity provider', () => {
   async function expectUnreachable() {
-    const page = await createAdminBrowser().go(scene.console)
+    const page = await createBrowser().go(scene.console)
     expect(page.status).toBe(503)
     expect(page.headers.has('retry-after')).toBe(true)
     expect(page.text).toContain('The identity provider cannot be reached')
@@ -118,7 +118,7 @@ describe('the identity provider', () => {
   test('is reported when it is down at the first sign-in, and mints go on', async () => {
     await start()
     await scene.mint('alice')
-    const token = (await import('../../src/embedded/sign-in/sign-in-as.ts')).signInAs
+    const token = (await import('../support/sign-in/sign-in-as.ts')).signInAs
     const { accessToken } = await token(scene.signIn, 'bob')
     await scene.signIn.close()
     await expectUnreachable()
@@ -166,7 +166,7 @@ describe('when two failures of one address are allowed', () => {
     await start({ failedAuth: 2 })
     const junk = `${scene.console}/callback?code=junk&state=junk`
     for (const status of [400, 400, 429, 429]) {
-      expect((await createAdminBrowser().go(junk)).status).toBe(status)
+      expect((await createBrowser().go(junk)).status).toBe(status)
     }
     for (let n = 0; n < 3; n++) {
       const page = (await scene.signedIn()).page
@@ -192,7 +192,7 @@ describe('when two failures of one address are allowed', () => {
 
   /** A sign-in that has left for the provider. */
   async function begun() {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const answer = await browser.send(`${scene.console}/sign-in`)
     return {
       browser,
@@ -203,7 +203,7 @@ describe('when two failures of one address are allowed', () => {
 
 test('a sign-in gets 503 when the provider refuses the client secret', async () => {
   await start({ env: { CONSOLE_CLIENT_SECRET: 'another secret' } })
-  const browser = createAdminBrowser()
+  const browser = createBrowser()
   await browser.go(scene.console)
   const page = await browser.submit('/sign-in/', { account: 'ada' })
   expect(page.status).toBe(503)
@@ -238,7 +238,7 @@ describe('a sign-in after a restart', () => {
     const [[name = '', value = ''] = []] = [...browser.cookies(scene.console)]
     await scene.close()
     await start({ ...after, issuer })
-    const later = createAdminBrowser()
+    const later = createBrowser()
     later.setCookie(scene.console, name, value)
     return (await later.send(scene.console)).status
   }

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
-import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
 import type { AuditEntry } from '../../src/registry/audit-entry.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { listen } from '../support/network/listen.ts'
@@ -13,7 +12,8 @@ import {
   type RunningOptions,
   startService,
 } from '../support/running-service.ts'
-import { type AdminBrowser, createAdminBrowser, type Seen } from './admin-browser.ts'
+import { type Browser, createBrowser, type Seen } from '../support/sign-in/browser.ts'
+import { signInAs } from '../support/sign-in/sign-in-as.ts'
 
 const CLIENT_SECRET = 'a-client-secret-planted-for-the-console'
 
@@ -28,7 +28,7 @@ export interface ConsoleScene {
   /** The audit entries of one action, newest first. */
   audit(action: string): Promise<readonly AuditEntry[]>
   /** Signs in at the provider's page, after `begin`. */
-  signedIn(account?: string): Promise<AdminBrowser>
+  signedIn(account?: string): Promise<Browser>
   /** Mints as one of the provider's users. */
   mint(account: string): Promise<string>
   close(): Promise<void>
@@ -85,7 +85,7 @@ export async function startConsoleScene(options: SceneOptions = {}): Promise<Con
       return (await registry.listAudit({ limit: 100, action }))?.data ?? []
     },
     async signedIn(account = 'ada') {
-      const browser = createAdminBrowser()
+      const browser = createBrowser()
       await signInWith(browser, `${url}/admin`, account)
       return browser
     },
@@ -104,11 +104,7 @@ export async function startConsoleScene(options: SceneOptions = {}): Promise<Con
 }
 
 /** Asks for a page, and chooses an account where the provider asks for one. */
-export async function signInWith(
-  browser: AdminBrowser,
-  url: string,
-  account: string,
-): Promise<Seen> {
+export async function signInWith(browser: Browser, url: string, account: string): Promise<Seen> {
   const page = await browser.go(url)
   if (!page.url.includes('/sign-in/')) return page
   return await browser.submit('/sign-in/', { account })

@@ -4,11 +4,11 @@ import { text } from 'node:stream/consumers'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createBrowser } from '../../src/embedded/sign-in/browser.ts'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
-import { signInAs, signOut } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { listen } from '../support/network/listen.ts'
+import { createBrowser } from '../support/sign-in/browser.ts'
+import { signInAs, signOut } from '../support/sign-in/sign-in-as.ts'
 import { forAllTests } from '../support/started.ts'
 
 const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.string() })
@@ -32,9 +32,8 @@ function authorizationUrl(changes: Readonly<Record<string, string>> = {}): strin
 /** The page with the accounts, and the browser that has it open. */
 async function openPage() {
   const browser = createBrowser()
-  const page = await browser.visit(authorizationUrl(), { until: `${signIn.issuer}/sign-in/` })
-  if (!(page instanceof URL)) throw new Error(`status ${page.status}`)
-  return { browser, url: page.href }
+  const { url } = await browser.go(authorizationUrl())
+  return { browser, url }
 }
 
 test('its address in a browser says what it is and how to get a token', async () => {
@@ -124,11 +123,10 @@ describe('who gets a code', () => {
   })
 
   test('a code without the verifier of its challenge gives no token', async () => {
-    const { browser, url } = await openPage()
-    const body = new URLSearchParams({ account: 'alice' })
+    const { browser } = await openPage()
     const until = 'http://127.0.0.1/callback'
-    const back = await browser.visit(url, { until, init: { method: 'POST', body } })
-    const code = back instanceof URL ? back.searchParams.get('code') : null
+    const back = await browser.submit('/sign-in/', { account: 'alice' }, until)
+    const code = new URL(back.url).searchParams.get('code')
     expect(code).not.toBeNull()
     const answer = await fetch(`${signIn.issuer}/token`, {
       method: 'POST',

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
-import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { USER_AGENT } from '../../src/lib/version.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { signInAs } from '../support/sign-in/sign-in-as.ts'
 import { forAllTests } from '../support/started.ts'
 import { createSecretSigner } from '../support/tokens.ts'
 

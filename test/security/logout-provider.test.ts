@@ -4,12 +4,12 @@ import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
-import { signInAs, signOut } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { ADMINS, callAdmin, upstreamStatus } from '../support/admin-calls.ts'
 import { secretFrom } from '../support/logout-calls.ts'
 import { listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { HIGH_LIMITS, type Running, startService } from '../support/running-service.ts'
+import { signInAs, signOut } from '../support/sign-in/sign-in-as.ts'
 
 // oidc-provider's own back-channel logout, from its sign-out page to the end of the user's sessions.
 

@@ -7,7 +7,6 @@ import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
 import { startChatKitServer } from '../../embedded/chatkit-server/server.ts'
 import { consoleClient, DEMO_PAGE, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
-import { signInAs } from '../../embedded/sign-in/sign-in-as.ts'
 import { createLog, type Log } from '../../lib/log.ts'
 import { createService, type Service } from '../../service.ts'
 import { startOnLoopback } from '../loopback-service.ts'
@@ -22,40 +21,38 @@ import { withDemoPage } from './page.ts'
 const TOKEN_SECONDS = 12 * 3600
 
 /**
- * Starts everything on free loopback ports, the usual ones where possible, signs everybody in and
- * mints a session for alice.
+ * Starts everything on free loopback ports, the usual ones where possible, makes a token for each
+ * person, and mints a session for alice.
  *
  * @throws `EnvironmentError` when PORT is no port; `Error` when something does not start or alice gets no
  * session
  */
 export async function startDemo(): Promise<RunningCommand> {
   const port = readPort(USUAL_PORTS.service)
-  const tokenSeconds = TOKEN_SECONDS
   const consoleSecret = randomBytes(32).toString('base64url')
   const signIn = await onUsualPort(USUAL_PORTS.signIn, (free) =>
     startSignIn({
       port: free,
-      tokenSeconds,
+      tokenSeconds: TOKEN_SECONDS,
       clients: [WEB_APP, DEMO_PAGE, consoleClient(consoleSecret)],
     }),
   )
   const api = await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))
   const server = await onUsualPort(USUAL_PORTS.server, (free) => startChatKitServer({ port: free }))
-  const [alice = '', bob = '', ada = ''] = await Promise.all(
-    ['alice', 'bob', 'ada'].map(async (name) => (await signInAs(signIn, name)).accessToken),
-  )
+  const tokenOf = (sub: string) => signIn.makeToken({ sub, expires_in: TOKEN_SECONDS }).token
+  const tokens = { alice: tokenOf('alice'), bob: tokenOf('bob'), ada: tokenOf('ada') }
   const short = createDemoLog(process.stdout)
   const log = createLog({ level: 'info', destination: short })
   const { issuer } = signIn
   const config = demoConfig(issuer, server.url)
   const sent = () => api.api.requests()
-  const page = { issuer, config, log: short, sent, adminToken: ada }
+  const page = { issuer, config, log: short, sent, adminToken: tokens.ada }
   const make = async (url: string) => {
     const made = await makeService(url, { config, chatkitUrl: api.url, consoleSecret, log })
     return { service: made, app: withDemoPage(made.app, { url, ...page }) }
   }
   const service = await startOnLoopback(port, make, log)
-  const answer = await mint(service.url, alice)
+  const answer = await mint(service.url, tokens.alice)
   return {
     introduction: introduction({
       port,
@@ -65,7 +62,7 @@ export async function startDemo(): Promise<RunningCommand> {
         server: server.origin,
         chatkit: api.origin,
       },
-      tokens: { alice, bob, ada },
+      tokens,
       answer,
     }),
     showRequests: short.showRequests,

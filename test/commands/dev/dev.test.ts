@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readDevSetup } from '../../../src/commands/dev/environment.ts'
 import { readOptions } from '../../../src/commands/dev/options.ts'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
-import { createAdminBrowser } from '../../console/admin-browser.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { spawnNode } from '../../support/service-process.ts'
+import { createBrowser } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
 import { runInProcess } from '../cli/run-in-process.ts'
 import { configFile, type DevScene, startDevScene } from './scene.ts'
@@ -191,7 +191,7 @@ describe('admins', () => {
   })
 
   async function consoleOf(account: string, { urls }: Pick<DevScene, 'urls'> = dev) {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const page = await browser.go(`${urls.service}/admin`)
     expect(page.url).toContain(`${urls.signIn}/sign-in/`)
     return await browser.submit('/sign-in/', { account })

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { AdminBrowser } from '../admin-browser.ts'
+import type { Browser } from '../../support/sign-in/browser.ts'
 import { type ConsoleScene, startConsoleScene } from '../scene.ts'
 
 let scene: ConsoleScene
-let browser: AdminBrowser
+let browser: Browser
 let ada: string
 let clock = 0
 beforeEach(async () => {

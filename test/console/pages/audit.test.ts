@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../../src/registry/audit-entry.ts'
+import { createBrowser, type Seen, unescaped } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { createAdminBrowser, type Seen, unescaped } from '../admin-browser.ts'
 import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
 
@@ -13,7 +13,7 @@ const START = Math.floor(Date.now() / 60_000) * 60 - 4 * 3600
 const minuteOf = (at: number) => new Date((START + at * 60) * 1000).toISOString().slice(0, 16)
 
 const scene = forAllTests(() => startDataScene())
-const browser = createAdminBrowser()
+const browser = createBrowser()
 
 beforeAll(async () => {
   await signInWith(browser, scene.console, 'ada')

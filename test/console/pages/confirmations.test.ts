@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { Browser } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
-import type { AdminBrowser } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
 
 const admin = { roles: ['chatkit-admin'] }
 const accounts = { alice: {}, ada: admin, grace: admin }
 
-let browser: AdminBrowser
+let browser: Browser
 let clock = 0
 const scene = forEachTest(() => startConsoleScene({ accounts, now: () => Date.now() + clock }))
 beforeEach(async () => {

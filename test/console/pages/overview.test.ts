@@ -1,12 +1,12 @@
 import { beforeAll, expect, test } from 'vitest'
 import { entry, session } from '../../contracts/registry-fixtures.ts'
+import { createBrowser, type Seen } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { createAdminBrowser, type Seen } from '../admin-browser.ts'
 import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
 
 const scene = forAllTests(() => startDataScene())
-const browser = createAdminBrowser()
+const browser = createBrowser()
 const now = () => Math.floor(Date.now() / 1000)
 
 beforeAll(async () => {

@@ -1,15 +1,15 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { entry, session } from '../../contracts/registry-fixtures.ts'
+import type { Browser, Seen } from '../../support/sign-in/browser.ts'
+import { createBrowser, unescaped } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import type { AdminBrowser, Seen } from '../admin-browser.ts'
-import { createAdminBrowser, unescaped } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
 
 const MANY = 10_000
 /** Texts that a subject may hold, and some that it may not: a page must show each as plain text. */
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp; https://idp/|a b`
 
-let browser: AdminBrowser
+let browser: Browser
 const scene = forAllTests(() => startConsoleScene())
 beforeAll(async () => {
   const now = Math.floor(Date.now() / 1000)
@@ -259,7 +259,7 @@ describe('an answer of the console', () => {
   )
 
   test('has no navigation on the page of an error for nobody', async () => {
-    const page = await createAdminBrowser().go(`${scene.console}/nothing`)
+    const page = await createBrowser().go(`${scene.console}/nothing`)
     expect([page.status, page.html.includes('aria-label="Console"')]).toEqual([404, false])
   })
 })
@@ -271,7 +271,7 @@ test('figures need a sign-in and are answered as samples', async () => {
   const day = await signedIn.send(`${scene.console}/figures.json?range=day`)
   expect(await day.json()).toEqual({ seconds: 300, span: 86_400, samples: expect.any(Array) })
   expect((await signedIn.send(`${scene.console}/figures.json?range=year`)).status).toBe(400)
-  const browser = createAdminBrowser()
+  const browser = createBrowser()
   expect((await browser.send(`${scene.console}/figures.json`)).status).toBe(401)
   expect((await browser.send(`${scene.console}/figures`)).status).toBe(303)
 })

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from 'vitest'
+import type { Browser } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
-import type { AdminBrowser } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
 
 // The real threads, export and erase behind the console's pages.
 
-let browser: AdminBrowser
+let browser: Browser
 let thread: string
 let ada: string
 /** The ids of the threads that the console lists for alice. */

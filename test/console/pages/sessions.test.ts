@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { entry, session } from '../../contracts/registry-fixtures.ts'
+import { createBrowser, unescaped } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { createAdminBrowser, unescaped } from '../admin-browser.ts'
 import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
 
@@ -10,7 +10,7 @@ const SUBJECT = `auth0|${'0123456789'.repeat(6)}`
 const LONG_ID = `cksess_${'abcdef0123'.repeat(5)}_end`
 
 const scene = forAllTests(() => startDataScene())
-const browser = createAdminBrowser()
+const browser = createBrowser()
 const at = Math.floor(Date.now() / 1000)
 const times = { createdAt: at - 120, expiresAt: at + 600 }
 

@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { EraseLine, EraseSummary } from '../../../src/administer/erase.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
+import { type Browser, createBrowser } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
-import { type AdminBrowser, createAdminBrowser } from '../admin-browser.ts'
 import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
 
 const USER = 'https://idp.example/|<b>alice</b>'
 
-let browser: AdminBrowser
+let browser: Browser
 const scene = forEachTest(() => startDataScene())
 beforeEach(async () => {
-  browser = createAdminBrowser()
+  browser = createBrowser()
   await signInWith(browser, scene.console, 'ada')
   for (let at = 0; at < 15; at++) addThread(`cthr_${at}`)
 })

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { entry, session } from '../../contracts/registry-fixtures.ts'
+import { type Browser, type Seen, unescaped } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { type AdminBrowser, type Seen, unescaped } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
 
 const RTL = '\u202Eecila\u202C'
 const LONG = `${'a'.repeat(300)}-end`
 
-let browser: AdminBrowser
+let browser: Browser
 const scene = forAllTests(() => startConsoleScene())
 beforeAll(async () => {
   const now = Math.floor(Date.now() / 1000)

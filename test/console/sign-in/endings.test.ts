@@ -5,8 +5,8 @@ import { createRedisRegistry } from '../../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { describeSqliteAndRedis } from '../../support/registry/each-store.ts'
 import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
+import { type Browser, createBrowser } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { type AdminBrowser, createAdminBrowser } from '../admin-browser.ts'
 import { signInWith, startConsoleScene } from '../scene.ts'
 
 // A sign-in to the console ends with a new one, after 30 minutes without use, and with a sign-out.
@@ -30,10 +30,10 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
     passedMs = 0
   })
 
-  const cookieOf = (browser: AdminBrowser) => browser.cookies(scene.console).get(COOKIE) ?? ''
+  const cookieOf = (browser: Browser) => browser.cookies(scene.console).get(COOKIE) ?? ''
   /** Status of a page with this cookie, as from another machine. */
   async function statusWith(cookie: string, path = ''): Promise<number> {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     browser.setCookie(scene.console, COOKIE, cookie)
     return (await browser.send(scene.console + path)).status
   }
@@ -58,7 +58,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
 
     test('of another admin in the same browser', async () => {
       const old = cookieOf(await scene.signedIn())
-      const browser = createAdminBrowser()
+      const browser = createBrowser()
       browser.setCookie(scene.console, COOKIE, old)
       const page = await signInWith(browser, `${scene.console}/sign-in?again=1`, 'grace')
       expect(page.text).toContain('grace')
@@ -83,7 +83,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
       passedMs = 5 * MINUTE
       const old = cookieOf(await scene.signedIn())
       passedMs = 0
-      const browser = createAdminBrowser()
+      const browser = createBrowser()
       expect((await signInWith(browser, scene.console, 'ada')).status).toBe(200)
       expect(await statusWith(old)).toBe(303)
     })

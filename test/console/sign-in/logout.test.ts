@@ -4,8 +4,8 @@ import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import type { LogoutMark } from '../../../src/registry/records.ts'
 import { createRevoke } from '../../../src/revoke/revoke.ts'
 import { userId } from '../../support/ids.ts'
+import type { Browser } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
-import type { AdminBrowser } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
 
 // An admin is logged out at the identity provider, which tells the service of it
@@ -16,7 +16,7 @@ const COOKIE = 'chatkit-mint-console-session'
 const kept = z.looseObject({ issuedAt: z.number() })
 const sealer = createSealer({ secret: async () => KEY, now: Date.now })
 
-let browser: AdminBrowser
+let browser: Browser
 const scene = forEachTest(() =>
   startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } }),
 )

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createSealer } from '../../../src/console/sign-in/cookies.ts'
+import { type Browser, createBrowser, type Seen } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { type AdminBrowser, createAdminBrowser, type Seen } from '../admin-browser.ts'
 import { signInWith, startConsoleScene } from '../scene.ts'
 
 const KEY = Buffer.alloc(32, 3)
@@ -11,7 +11,7 @@ const scene = forAllTests(() =>
 )
 
 /** Signs in up to the provider's redirect back, and gives the address of that redirect. */
-async function callbackOf(browser = createAdminBrowser(), account = 'ada') {
+async function callbackOf(browser = createBrowser(), account = 'ada') {
   const { url } = await browser.go(scene.console)
   const chosen = await browser.send(url, { method: 'POST', body: new URLSearchParams({ account }) })
   const resumed = await browser.send(chosen.headers.get('location') ?? '')
@@ -25,7 +25,7 @@ function isSignedIn({ html }: Seen): boolean {
 }
 
 /** The only sign-in under way in the browser. */
-function attemptCookie({ cookies }: AdminBrowser) {
+function attemptCookie({ cookies }: Browser) {
   const all = [...cookies(scene.console)].filter(([name]) => name.includes('console-sign-in-'))
   expect(all).toHaveLength(1)
   const [[cookie, sealed] = ['', '']] = all
@@ -34,7 +34,7 @@ function attemptCookie({ cookies }: AdminBrowser) {
 
 describe('a sign-in', () => {
   test('leads an admin to the page that was asked for', async () => {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const wanted = `${scene.console}/user?user=alice`
     const page = await signInWith(browser, wanted, 'ada')
     expect([page.status, page.url]).toEqual([200, wanted])
@@ -45,7 +45,7 @@ describe('a sign-in', () => {
   })
 
   test('requests a code with PKCE, state and nonce, and shows the client secret to nobody', async () => {
-    const answer = await createAdminBrowser().send(`${scene.console}/sign-in`)
+    const answer = await createBrowser().send(`${scene.console}/sign-in`)
     expect(answer.status).toBe(303)
     const to = new URL(answer.headers.get('location') ?? '')
     expect(to.origin).toBe(scene.signIn.issuer)
@@ -77,7 +77,7 @@ describe('a sign-in', () => {
   })
 
   test('in each of several tabs leads each to its own page, in whatever order they end', async () => {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const begun = []
     for (const path of ['/users', '/sessions', '/audit']) {
       const query = new URLSearchParams({ return_to: `${scene.console}${path}` })
@@ -93,7 +93,7 @@ describe('a sign-in', () => {
 
   test('for a receipt leads to the page of its user, because a download shows no page', async () => {
     const page = await signInWith(
-      createAdminBrowser(),
+      createBrowser(),
       `${scene.console}/user/receipt?user=alice`,
       'ada',
     )
@@ -101,7 +101,7 @@ describe('a sign-in', () => {
   })
 
   test('begun again and again keeps few cookies, and the newest can be finished', async () => {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     for (let times = 0; times < 7; times++) await browser.send(`${scene.console}/sign-in`)
     const underWay = () => [...browser.cookies(scene.console).keys()].length
     expect(underWay()).toBe(4)
@@ -111,7 +111,7 @@ describe('a sign-in', () => {
   })
 
   test('of somebody who is no admin gets 403 and a page that says so, and is audited', async () => {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const page = await signInWith(browser, scene.console, 'bob')
     expect(page.status).toBe(403)
     expect(page.text).toContain('You are not an admin here')
@@ -141,7 +141,7 @@ describe('a sign-in', () => {
     '/admin/sign-in?return_to=/admin',
     `/admin/user?user=${'x'.repeat(3000)}`,
   ])('does not go back to %.40s', async (to) => {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const query = new URLSearchParams({ return_to: to })
     const page = await signInWith(browser, `${scene.console}/sign-in?${query}`, 'ada')
     expect([page.status, page.url]).toEqual([200, scene.console])
@@ -161,13 +161,13 @@ describe('nobody is signed in by', () => {
     callback.searchParams.set('state', 'x'.repeat(43))
     await expectRefused(await browser.go(callback.href), 400, 'cannot be finished here')
     // The attempt is over: not even the right answer counts now.
-    const { callback: right } = await callbackOf(createAdminBrowser())
+    const { callback: right } = await callbackOf(createBrowser())
     await expectRefused(await browser.go(right.href), 400, 'cannot be finished here')
   })
 
   test('the answer to a sign-in that began in another browser', async () => {
     const { callback } = await callbackOf()
-    const page = await createAdminBrowser().go(callback.href)
+    const page = await createBrowser().go(callback.href)
     await expectRefused(page, 400, 'cannot be finished here')
     // It may be the same browser, with cookies blocked.
     expect(page.text).toContain('Allow cookies here, and sign in again.')
@@ -290,7 +290,7 @@ test('behind https and a path that ends as a step of the sign-in does, cookies a
   const publicUrl = 'https://mint.acme.example/sign-in'
   const outside = await startConsoleScene({ publicUrl })
   try {
-    const browser = createAdminBrowser()
+    const browser = createBrowser()
     const seen: string[] = []
     /** Rewrites a request as the proxy in front of the service does. */
     const inside = (to: string | null) =>

@@ -4,9 +4,9 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { decodeJwt } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createBrowser } from '../../../../src/embedded/sign-in/browser.ts'
 import { startSignIn } from '../../../../src/embedded/sign-in/sign-in.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
+import { createBrowser } from '../../../support/sign-in/browser.ts'
 import { forAllTests } from '../../../support/started.ts'
 import { runInProcess } from '../run-in-process.ts'
 import { beginLogin, cameBackTo, profilesFile, profilesOf, signInWith } from './scene.ts'
@@ -43,11 +43,8 @@ describe('by browser', () => {
         nonce: expect.stringMatching(/^[\w-]{43}$/),
       })
       const browser = createBrowser()
-      const page = await browser.visit(asked.href, { until: `${signIn.issuer}/sign-in/` })
-      const init = { method: 'POST', body: new URLSearchParams({ account: 'ada' }) }
-      const until = asked.searchParams.get('redirect_uri') ?? ''
-      const back = await browser.visit(String(page), { until, init })
-      expect((await fetch(String(back))).status).toBe(200)
+      await browser.go(asked.href)
+      expect((await browser.submit('/sign-in/', { account: 'ada' })).status).toBe(200)
       const { code, out } = await ended
       expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('Signed in as ada') })
       const { tokens, ...kept } = profilesOf(variables).default

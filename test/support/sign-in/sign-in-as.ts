@@ -2,8 +2,8 @@
 
 import { hash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import type { SignInServer } from '../../../src/embedded/sign-in/sign-in.ts'
 import { type Browser, createBrowser } from './browser.ts'
-import type { SignInServer } from './sign-in.ts'
 
 export interface SignedIn {
   readonly accessToken: string
@@ -34,43 +34,29 @@ export async function signInAs(signIn: SignInServer, account: string): Promise<S
  */
 export async function signOut(signIn: SignInServer, { browser, idToken }: SignedIn): Promise<void> {
   const query = new URLSearchParams({ id_token_hint: idToken })
-  const page = await browser.send(`${signIn.issuer}/session/end?${query}`)
-  const xsrf = /name="xsrf" value="([^"]+)"/.exec(await page.text())?.[1]
-  if (xsrf === undefined) throw new Error(`no sign-out page: status ${page.status}`)
-  const body = new URLSearchParams({ xsrf, logout: 'yes' })
-  const done = await browser.send(`${signIn.issuer}/session/end/confirm`, { method: 'POST', body })
-  if (done.status !== 303) throw new Error(`sign-out refused: status ${done.status}`)
+  await browser.go(`${signIn.issuer}/session/end?${query}`)
+  const done = await browser.submit('/session/end/confirm', { logout: 'yes' })
+  if (done.status !== 200) throw new Error(`sign-out refused: status ${done.status}`)
 }
 
 async function authorize(
-  signIn: SignInServer,
+  { issuer, client }: SignInServer,
   account: string,
   { browser, verifier }: { browser: Browser; verifier: string },
 ): Promise<string> {
-  const state = randomBytes(16).toString('base64url')
-  const redirectUri = redirectUriOf(signIn)
+  const [redirectUri = ''] = client.redirectUris
   const query = new URLSearchParams({
-    client_id: signIn.client.clientId,
+    client_id: client.clientId,
     response_type: 'code',
     redirect_uri: redirectUri,
     scope: 'openid profile chat',
-    state,
     code_challenge: hash('sha256', verifier, 'base64url'),
     code_challenge_method: 'S256',
   })
-  const page = await browser.visit(`${signIn.issuer}/auth?${query}`, {
-    until: `${signIn.issuer}/sign-in/`,
-  })
-  if (!(page instanceof URL)) throw new Error(`no sign-in page: status ${page.status}`)
-  const body = new URLSearchParams({ account })
-  const back = await browser.visit(page.href, {
-    until: redirectUri,
-    init: { method: 'POST', body },
-  })
-  if (!(back instanceof URL)) throw new Error(`${account} is refused: status ${back.status}`)
-  const code = back.searchParams.get('code')
-  if (code === null) throw new Error(`no code: ${back.searchParams.get('error_description')}`)
-  if (back.searchParams.get('state') !== state) throw new Error('the state is another')
+  await browser.go(`${issuer}/auth?${query}`)
+  const back = await browser.submit('/sign-in/', { account }, redirectUri)
+  const code = URL.parse(back.url)?.searchParams.get('code')
+  if (!code) throw new Error(`${account} is refused: status ${back.status}`)
   return code
 }
 
@@ -94,10 +80,4 @@ async function redeem({ issuer, client }: SignInServer, code: string, verifier: 
   })
   if (!response.ok) throw new Error(`no tokens: status ${response.status}`)
   return tokenAnswer.parse(await response.json())
-}
-
-function redirectUriOf({ client }: SignInServer): string {
-  const [uri] = client.redirectUris
-  if (uri === undefined) throw new Error(`${client.clientId} has no redirect URI`)
-  return uri
 }

@@ -1,13 +1,16 @@
-/** A browser as far as the console needs one: cookies by host, forms, `Origin` and `Referer`. */
-export interface AdminBrowser {
+/** A browser as far as sign-ins and the console need one: cookies by host, forms, `Origin` and `Referer`. */
+export interface Browser {
   /** Follows redirects, to other hosts too, until a page comes. */
   go(url: string): Promise<Seen>
   /** Sends one request as it is; redirects are not followed. */
   send(url: string, init?: RequestInit): Promise<Response>
   /** Follows the first link of the page seen last whose address holds this text. */
   follow(text: string): Promise<Seen>
-  /** Sends a form of the page seen last as a browser would; `changes` replaces fields. */
-  submit(action: string, changes?: Readonly<Record<string, string>>): Promise<Seen>
+  /**
+   * Sends a form of the page seen last as a browser would; `changes` replaces fields. A redirect to an address that
+   * begins with `until` is not followed: the page then has that address, and status 0.
+   */
+  submit(action: string, changes?: Readonly<Record<string, string>>, until?: string): Promise<Seen>
   /** The page seen last. */
   readonly page: Seen
   cookies(url: string): ReadonlyMap<string, string>
@@ -27,7 +30,7 @@ export interface Seen {
 const MOST_REDIRECTS = 12
 const NOTHING: Seen = { url: '', status: 0, headers: new Headers(), html: '', text: '' }
 
-export function createAdminBrowser(): AdminBrowser {
+export function createBrowser(): Browser {
   const jars = new Map<string, Map<string, string>>()
   let page: Seen = NOTHING
 
@@ -48,7 +51,7 @@ export function createAdminBrowser(): AdminBrowser {
     return response
   }
 
-  async function follow(first: string, init?: RequestInit): Promise<Seen> {
+  async function follow(first: string, init?: RequestInit, until?: string): Promise<Seen> {
     let url = first
     let response = await send(url, init)
     for (let left = MOST_REDIRECTS; left > 0; left--) {
@@ -56,6 +59,10 @@ export function createAdminBrowser(): AdminBrowser {
       if (location === null) break
       await response.body?.cancel()
       url = new URL(location, url).href
+      if (until !== undefined && url.startsWith(until)) {
+        page = { ...NOTHING, url }
+        return page
+      }
       response = await send(url)
     }
     const html = await response.text()
@@ -74,18 +81,19 @@ export function createAdminBrowser(): AdminBrowser {
       if (href === undefined) throw new Error(`no link to ${text} on ${page.url}:\n${page.html}`)
       return follow(new URL(href, page.url).href)
     },
-    submit(action, changes = {}) {
+    submit(action, changes = {}, until) {
       const form = formOf(page, action)
       const target = new URL(form.action, page.url).href
       if (form.isSearch) {
         return follow(`${target}?${new URLSearchParams({ ...form.fields, ...changes })}`)
       }
       const { origin } = new URL(page.url)
-      return follow(target, {
+      const init = {
         method: 'POST',
         body: new URLSearchParams({ ...form.fields, ...changes }),
         headers: { origin, referer: page.url },
-      })
+      }
+      return follow(target, init, until)
     },
     get page() {
       return page
