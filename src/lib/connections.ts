@@ -2,7 +2,6 @@
 // proxy.
 
 import { connect as connectSocket, isIP } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import type { buildConnector as Connector } from 'undici'
 import connect from 'undici/lib/api/api-connect.js'
 import request from 'undici/lib/api/api-request.js'
@@ -119,28 +118,5 @@ export function accepts(host: string, port: number, milliseconds: number): Promi
     socket.once('connect', () => end(true))
     socket.once('error', () => end(false))
     socket.once('timeout', () => end(false))
-  })
-}
-
-/**
- * The error of a TLS handshake, usually about the server's certificate; undefined if the handshake succeeds or
- * takes longer than the time.
- */
-export function handshakeError(
-  host: string,
-  port: number,
-  milliseconds: number,
-): Promise<Error | undefined> {
-  return new Promise((resolve) => {
-    // Node refuses an address as the name that the server is asked for (RFC 6066 §3).
-    const named = isIP(host) === 0 && { servername: host }
-    const socket = connectTls({ host, port, timeout: milliseconds, ...named })
-    const end = (error?: Error) => {
-      socket.destroy()
-      resolve(error)
-    }
-    socket.once('secureConnect', () => end())
-    socket.on('error', end)
-    socket.once('timeout', () => end())
   })
 }

@@ -1,8 +1,6 @@
 // The records of requests to the sample ChatKit server, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { Secret } from '../../lib/secret.ts'
-import { CREDENTIALS } from '../kit/recorder.ts'
 
 /** Longest body that is kept. Only the size of a longer one is kept, so that a thousand of them take no memory. */
 const KEPT_BODY_BYTES = 64 * 1024
@@ -55,14 +53,6 @@ export function recordOf(request: Request, body: Uint8Array, now: Clock): OpenEn
     frames: 0,
     outcome: 'pending',
   }
-}
-
-/** The entry for other processes: of credentials only a hint, enough to tell two apart. */
-export function withoutCredentials(entry: ServerRequest): ServerRequest {
-  const headers = Object.entries(entry.headers).map(([name, value]) => {
-    return [name, CREDENTIALS.includes(name) ? new Secret(value).hint() : value]
-  })
-  return { ...entry, headers: Object.fromEntries(headers) }
 }
 
 const NOTHING = { body: null, type: null, params: null }

@@ -1,19 +1,13 @@
-// The sample ChatKit server as a Hono app: endpoint, uploads, faults, and control calls.
+// The sample ChatKit server as a Hono app: endpoint, uploads and faults.
 
 import { Hono } from 'hono'
 import type { Clock } from '../../lib/clock.ts'
-import {
-  addControlCalls,
-  answerErrors,
-  limitBody,
-  loopbackHost,
-  loopbackOrigin,
-} from '../kit/app.ts'
+import { answerErrors, limitBody, loopbackHost } from '../kit/app.ts'
 import { createFaultBox } from '../kit/faults.ts'
 import { createRecorder } from '../kit/recorder.ts'
 import { addEndpoint } from './endpoint.ts'
 import { faults, misbehaving, recording, type ServerEnv, type ServerFaults } from './middleware.ts'
-import { type OpenEntry, type ServerRequest, withoutCredentials } from './recorder.ts'
+import type { OpenEntry, ServerRequest } from './recorder.ts'
 import { createSampleStore } from './store.ts'
 import { addUploads } from './uploads.ts'
 
@@ -41,24 +35,17 @@ export function createChatKitServer({ now, wordMs = DEFAULT_WORD_MS }: ChatKitSe
 
   const app = new Hono<ServerEnv>()
   app.use(loopbackHost)
-  app.use('/_embedded/*', loopbackOrigin)
-  addControlCalls(app, {
-    setFaults: faultBox.set,
-    requests: () => recorder.all().map(withoutCredentials),
-    clear: recorder.clear,
-  })
-  app.all('/_embedded/*', (context) => context.notFound())
   app.use(limitBody(MAX_BODY_BYTES), recording(recorder.add, now), misbehaving(faultBox))
   addEndpoint(app, { store, wordMs })
   addUploads(app, store)
   answerErrors(app)
 
   return {
-    /** Serves `/chatkit`, `/upload` and the control calls under `/_embedded`. */
+    /** Serves `/chatkit` and `/upload`. */
     app,
-    /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
+    /** Throws when the faults are malformed. */
     setFaults: (faults: ServerFaults): void => void faultBox.set(faults),
-    /** The latest 1000 requests outside `/_embedded`, oldest first, with credentials. */
+    /** The latest 1000 requests, oldest first. */
     requests: (): readonly ServerRequest[] => recorder.all(),
     clearRequests: recorder.clear,
   }

@@ -4,7 +4,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { type ListenAt, type LoopbackListener, listenOnLoopback } from '../kit/listen.ts'
 import { type ChatKitServer, type ChatKitServerOptions, createChatKitServer } from './sample.ts'
 
-/** A sample ChatKit server that listens; `origin` is the root of uploads and control calls. */
+/** A sample ChatKit server that listens; `origin` is the root of uploads. */
 export interface RunningChatKitServer extends LoopbackListener {
   /** The endpoint, for a workflow's `server:`, as `http://127.0.0.1:8790/chatkit`. */
   readonly url: string

@@ -1,10 +1,9 @@
-// Finds self-hosted ChatKit servers that accept no connection or whose certificate is refused, so that the log
-// warns at the start, before a chat fails.
+// Finds self-hosted ChatKit servers that accept no connection, so that the log warns at the start, before a chat
+// fails.
 
 import type { SelfHostedWorkflow, WorkflowSettings } from '../../config/settings.ts'
-import { accepts, handshakeError, type ProxyFor } from '../../lib/connections.ts'
+import { accepts, type ProxyFor } from '../../lib/connections.ts'
 import type { Log } from '../../lib/log.ts'
-import { reasonOf } from '../../lib/show.ts'
 
 /** Milliseconds that a server on another machine may take to accept a connection. */
 const WAIT_MS = 3000
@@ -39,22 +38,11 @@ export async function warnOfSilentServers(
   proxyFor: ProxyFor,
   log: Log,
 ): Promise<void> {
-  const silent = new Set<WorkflowSettings>(await silentServers(workflows, proxyFor))
-  for (const workflow of workflows) {
-    if (workflow.kind !== 'self-hosted') continue
-    const { name, server } = workflow
-    const url = new URL(server)
-    const at = `${url.origin}${url.pathname} (workflows.${name}.server)`
-    if (silent.has(workflow)) {
-      const advice = 'start your ChatKit server, or correct the address; chats are 503 until then'
-      log.warn({ workflow: name }, `nobody listens at ${at}: ${advice}`)
-    } else if (url.protocol === 'https:' && proxyFor(url) === undefined) {
-      const error = await handshakeError(...addressOf(url), WAIT_MS)
-      if (error === undefined) continue
-      log.warn(
-        { workflow: name, reason: reasonOf(error) },
-        `TLS fails at ${at}: replace its certificate, or name its authority in NODE_EXTRA_CA_CERTS; chats are 503 until then`,
-      )
-    }
+  for (const { name, server } of await silentServers(workflows, proxyFor)) {
+    const { origin, pathname } = new URL(server)
+    log.warn(
+      { workflow: name },
+      `nobody listens at ${origin}${pathname} (workflows.${name}.server): start your ChatKit server, or correct the address; chats are 503 until then`,
+    )
   }
 }
