@@ -59,20 +59,11 @@ describe('faults', () => {
     await eventually(() => expect(last()).toMatchObject({ outcome: 'client_gone', status: null }))
   })
 
-  it('first_byte_ms holds headers back, frame_ms every frame', async () => {
-    const timed = async (faults: ServerFaults) => {
-      running.server.setFaults(faults)
-      const start = performance.now()
-      const response = await create('hi')
-      const headers = performance.now() - start
-      const events = await eventsOf(response)
-      return { headers, whole: performance.now() - start, frames: events.length }
-    }
-    const slowStart = await timed({ first_byte_ms: 60 })
-    expect(slowStart.headers).toBeGreaterThan(55)
-    const slowFrames = await timed({ frame_ms: 5 })
-    expect(slowFrames.whole).toBeGreaterThan(slowFrames.frames * 4)
-    expect(slowFrames.headers).toBeLessThan(slowFrames.whole)
+  it('first_byte_ms holds headers back', async () => {
+    running.server.setFaults({ first_byte_ms: 60 })
+    const start = performance.now()
+    await create('hi')
+    expect(performance.now() - start).toBeGreaterThan(55)
   })
 
   it.each([0, 1, 4])(
@@ -89,19 +80,6 @@ describe('faults', () => {
     },
   )
 
-  it('preface comes first, unchanged', async () => {
-    running.server.setFaults({ preface: 'data: not json\n\n: comment\n\n', times: 1 })
-    const text = await (await create()).text()
-    expect(text).toMatch(/^data: not json\n\n: comment\n\ndata: \{"type":"thread.created"/)
-  })
-
-  it('huge_frame_bytes: one frame of that size', async () => {
-    running.server.setFaults({ huge_frame_bytes: 3_000_000 })
-    const [huge = '', next = ''] = (await (await create()).text()).split(/(?<=\n\n)/)
-    expect(huge).toHaveLength(3_000_000)
-    expect(next).toContain('thread.created')
-  })
-
   it('chunk_bytes cuts through frames and characters; the whole is the same', async () => {
     running.server.setFaults({ chunk_bytes: 7 })
     const body = JSON.stringify({ type: 'threads.create', params: { input: input('grüße 🙂') } })
@@ -117,7 +95,13 @@ describe('faults', () => {
   })
 
   it('malformed faults are refused, and change nothing', async () => {
-    for (const faults of [{ dwon: true }, { times: 0 }, { status: 99 }, [], { frame_ms: -1 }]) {
+    for (const faults of [
+      { dwon: true },
+      { times: 0 },
+      { status: 99 },
+      [],
+      { first_byte_ms: -1 },
+    ]) {
       expect(() => running.server.setFaults(faults as ServerFaults)).toThrow()
     }
     expect((await list()).status).toBe(200)

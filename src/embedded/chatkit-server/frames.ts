@@ -1,8 +1,7 @@
 // Sends events as `text/event-stream`, with the faults that are set.
 
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
-import type { ServerEvent } from '../../chatkit/protocol/event.ts'
 import type { ServerFaults } from './middleware.ts'
 import type { OpenEntry } from './recorder.ts'
 import type { Events } from './turn.ts'
@@ -58,27 +57,12 @@ export function eventStream(events: Events, context: StreamContext): Response {
   return new Response(body, { headers: { ...headers, 'cache-control': 'no-cache' } })
 }
 
-async function* framesOf(events: Events, { faults, entry, left }: StreamContext) {
-  if (faults.preface !== undefined) yield faults.preface
-  for await (const event of withHugeOne(events, faults.huge_frame_bytes)) {
-    if (faults.frame_ms !== undefined) {
-      await wait(faults.frame_ms, undefined, { signal: left.signal })
-    }
+async function* framesOf(events: Events, { faults, entry }: StreamContext) {
+  for await (const event of events) {
     if (entry.frames === faults.close_after_frames) throw new Cut()
     entry.frames += 1
     yield `data: ${JSON.stringify(event)}\n\n`
   }
-}
-
-async function* withHugeOne(events: Events, bytes: number | undefined): Events {
-  if (bytes !== undefined) yield hugeEvent(bytes)
-  yield* events
-}
-
-/** An event whose frame, from `data:` to the empty line, has that many bytes, or as few as possible. */
-function hugeEvent(bytes: number): ServerEvent {
-  const empty = `data: ${JSON.stringify({ type: 'progress_update', text: '' })}\n\n`
-  return { type: 'progress_update', text: 'x'.repeat(Math.max(0, bytes - empty.length)) }
 }
 
 async function* chunksOf(
