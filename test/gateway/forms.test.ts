@@ -188,6 +188,46 @@ describe('a form that names a thing of another user reaches no server, however t
       ),
     ],
     [
+      'an id as a file without a name, which servers read as text',
+      formWith(named('"attachment"', '; filename=""')),
+    ],
+    ['an id as a file whose name is blank', formWith(named('"attachment"', '; filename="\t "'))],
+    [
+      'JSON as a file without a name',
+      formWith(named('"file"', '; filename=""'), '{"thread_id":"thr_bob"}'),
+    ],
+    [
+      'the name of a field in the name of a file, where Rack finds it',
+      formWith(named('"picture"', '; filename="a; name=thread_id"')),
+    ],
+    ['a list in JSON as PHP reads it', formWith(named('"input"'), '{"threads":{"0":"thr_bob"}}')],
+    [
+      'JSON in UTF-7',
+      formWith(
+        `${named('"params"', '; filename="blob"')}\r\nContent-Type: application/json; charset=UTF-7`,
+        '+AHsAIg-thread_id+ACI-:+ACI-thr_bob+ACIAfQ-',
+      ),
+    ],
+    [
+      'JSON in EBCDIC',
+      formWith(
+        `${named('"params"', '; filename="blob"')}\r\nContent-Type: application/json; charset="IBM037"`,
+        'unreadable',
+      ),
+    ],
+    [
+      'UTF-7 in a file without a name',
+      formWith(
+        `${named('"file"', '; filename=""')}\r\nContent-Type: text/plain; charset=utf-7`,
+        '+AHsAIg-thread_id+ACI-:+ACI-thr_bob+ACIAfQ-',
+      ),
+    ],
+    ['the name of another charset', formWith(named('"_charset_"'), 'utf-7')],
+    [
+      'the name of another charset as a file',
+      formWith(named('"_charset_"', '; filename="x"'), 'utf-7'),
+    ],
+    [
       'a form as a file',
       formWith(
         `${named('"x"', '; filename="f"')}\r\nContent-Type: multipart/mixed; boundary=y`,
@@ -291,6 +331,19 @@ describe('a form of the caller’s own', () => {
       'a file of another kind under a name of its own',
       `${named('"scan"', '; filename="scan.txt"')}\r\nContent-Type: text/plain`,
       'see {thread_id: thr_bob}',
+    ],
+    ['the charset that browsers name', named('"_charset_"'), 'UTF-8'],
+    ['an input for a file that was left empty', named('"attachment"', '; filename=""'), ''],
+    ['a file with a semicolon in its name', named('"scan"', '; filename="a; b=1.png"'), 'x'],
+    [
+      'a text whose type names its charset',
+      `${named('"scan"', '; filename="a.csv"')}\r\nContent-Type: text/csv;charset=utf-8;header=present`,
+      'a,b',
+    ],
+    [
+      'a file in a charset of its own',
+      `${named('"file"', '; filename="a.txt"')}\r\nContent-Type: text/plain; charset=shift_jis`,
+      'x',
     ],
     ['JSON that names nothing', named('"meta"'), '{"a":[1,"b"]}'],
     ['JSON with a long number', named('"meta"'), '{"item_id":12345678901234567890}'],

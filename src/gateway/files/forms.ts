@@ -21,6 +21,13 @@ const FIELD_NAME = /^(?!.*=\?)[^\p{Cc}"\\;%]{1,128}$/su
 const BETWEEN_PARTS = /[^\p{L}\p{M}\p{N}_-]+/u
 /** Usual names of the field that holds the file: `file`, `files`, `file0`, `myFile`, `uploaded_image`, but not `profile`. */
 const FILE_NAME = /(?:(?<!pro)file|attachment|upload|image|photo|picture)s?[_-]?\d*$/i
+/** A charset of a part in which ASCII, where ids are searched, has other bytes: UTF-7, EBCDIC. UTF-16 adds only NULs. */
+const OTHER_CHARSET =
+  /charset(?!\s*=\s*"?(?:utf-?(?:8|16|16le|16be)|(?:us-)?ascii|iso-8859-\d+|windows-125\d)"?\s*(?:;|$))/i
+/** In this field a form names the charset of all its fields (RFC 7578 §4.6). */
+const CHARSET_FIELD = '_charset_'
+/** Rack reads a name like this one as the name of the field. */
+const NAME_IN_FILE_NAME = /;\s*name\s*[=*]/i
 /** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
 /**
@@ -123,6 +130,9 @@ async function judge(form: FormData): Promise<object[]> {
     // A server that leaves out what stands between them would read them as one name.
     const names = [...parts, parts.join('')]
     const text = await textOf(names, value)
+    if (name.toLowerCase() === CHARSET_FIELD && !/^utf-?8$/i.test(text ?? '')) {
+      throw refusal('a form in another charset than UTF-8')
+    }
     if (text === undefined) continue
     const json = jsonIn(text, name)
     const ids = new Set(names.filter(isIdName))
@@ -144,7 +154,15 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
     throw refusal(`a file in the place of an id: ${showAll(names)}`)
   }
   if (ANY_FORM.test(value.type)) throw refusal('a form inside a form')
-  if (names.some((part) => FILE_NAME.test(part))) return undefined
+  if (NAME_IN_FILE_NAME.test(value.name)) {
+    throw refusal(`the name of a field in the name of a file: ${show(value.name)}`)
+  }
+  // Servers read a part without a file name as text, Python's `email` also one whose name is blank.
+  const isNameless = /^[\s\p{Cc}]*$/u.test(value.name) && value.size > 0
+  if (!isNameless && names.some((part) => FILE_NAME.test(part))) return undefined
+  if (OTHER_CHARSET.test(value.type))
+    throw refusal(`a part in another charset: ${show(value.type)}`)
+  if (isNameless) return value.text()
   // To decode 20 MB of a picture takes the process half a second.
   const beginning = await value.slice(0, 1024).text()
   return NEAR_JSON_BEGINS.test(beginning) ? value.text() : undefined
