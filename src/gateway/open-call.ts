@@ -41,11 +41,11 @@ export interface Call {
 /** A call made with a client secret. A form has been counted; a message has not, see `count`. */
 export interface OpenedCall extends Call {
   /**
-   * Counts a message, once its type is known. `nothing` only checks that the session is still live.
+   * Counts a message, once its type is known.
    *
    * @throws `rate_limited`; `invalid_token` if the session has ended meanwhile
    */
-  readonly count: (as: SessionUse['counts']) => Promise<void>
+  readonly count: (as: 'run' | 'read') => Promise<void>
 }
 
 export type VerifyToken = ReturnType<typeof createVerifyToken>
@@ -173,7 +173,7 @@ export function createOpenCall({
     const isRead = isJson && encoding.toLowerCase() === 'identity'
     const { session, generation } = await useSession(use, isRead ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
-    const count = async (as: SessionUse['counts']) => {
+    const count = async (as: 'run' | 'read') => {
       await useSession(use, as)
     }
     return { workflow, session, generation, count }

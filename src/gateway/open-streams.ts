@@ -77,6 +77,15 @@ export function createOpenStreams({
 
   return {
     /**
+     * For an upload whose body has arrived: it began before, so expiry and replacement do not refuse it.
+     *
+     * @throws `invalid_token` if the session was cancelled or its user revoked; `store_unavailable`
+     */
+    async requireNotEnded(session: SessionKey): Promise<void> {
+      const ended = await registry.endedAmong([session])
+      if (ended.length > 0) throw endOf('session_ended')
+    },
+    /**
      * @param onEnd - called at most once
      * @returns a function that ends the watch
      */

@@ -232,24 +232,36 @@ describe('direct', () => {
     expectProblem(await answerOf(answer), 400, 'invalid_request')
   })
 
-  test('a form whose session ends while its body arrives is 401, and the server does not see it', async () => {
+  /** Uploads a form whose body is complete only after `meanwhile`. */
+  async function uploadSlowly(as: Session, meanwhile: () => Promise<unknown>) {
     const whole = new Response(form())
     const bytes = Buffer.from(await whole.arrayBuffer())
-    const headers = {
-      ...authorized(alice),
-      'content-type': whole.headers.get('content-type') ?? '',
-    }
-    scene.sample.server.clearRequests()
+    const headers = { ...authorized(as), 'content-type': whole.headers.get('content-type') ?? '' }
     const opened = vi.spyOn(direct.registry, 'useSession')
     const upload = request(direct.url, { method: 'POST', headers })
     const answered = once(upload, 'response')
     upload.write(bytes.subarray(0, 60))
     await expect.poll(() => opened.mock.settledResults.length).toBe(1)
-    await direct.registry.beginCancel(alice.id, Math.floor(Date.now() / 1000))
+    await meanwhile()
+    scene.sample.server.clearRequests()
     upload.end(bytes.subarray(60))
     const [response] = await answered
-    expect(response.statusCode).toBe(401)
+    response.resume()
+    return response.statusCode
+  }
+
+  test('a form whose session is cancelled while its body arrives is 401, and the server does not see it', async () => {
+    const cancel = () => direct.registry.beginCancel(alice.id, Math.floor(Date.now() / 1000))
+    expect(await uploadSlowly(alice, cancel)).toBe(401)
     expect(scene.sample.server.requests()).toEqual([])
+  })
+
+  test('a form whose session expires while its body arrives reaches the server', async () => {
+    const short = await direct.session('alice', { seconds: 1 })
+    const list = async () => (await asAt(direct.url, short)(['threads.list', {}])).status
+    const expire = () => expect.poll(list, { timeout: 5000 }).toBe(401)
+    expect(await uploadSlowly(short, () => expire())).toBe(200)
+    expect(scene.sample.server.requests()).toHaveLength(1)
   })
 
   test('a form that waits for the server ends with the cancel of its session', async () => {

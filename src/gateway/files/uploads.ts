@@ -81,8 +81,8 @@ export function createUploads({
       const watch: OpenLink['watch'] = (onEnd) =>
         streams.watch({ id, user }, (why) => onEnd(endOf(why)))
       const send: UploadExchange['send'] = async (upload) => {
-        // The session may have ended while the body was read.
-        await call.count('nothing')
+        // The session may have been cancelled while the body was read.
+        await streams.requireNotEnded({ id, user })
         const url = call.workflow.uploadUrl ?? call.workflow.server
         const reply = await forward(c, call, { method: 'POST', url, ...upload })
         const held = shares.memoryFor(call.session.user)
