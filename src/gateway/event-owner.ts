@@ -14,6 +14,7 @@ const MAX_CREATED = 100
 /** The fields of an event that are checked. */
 export interface SeenEvent {
   readonly type: string
+  readonly thread_id?: unknown
   readonly thread?: unknown
   readonly item?: unknown
   readonly update?: unknown
@@ -75,8 +76,9 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
 }
 
 /** All ids of threads in an event of any type, also where the protocol has none. */
-function threadsOf({ thread, item, update }: SeenEvent): readonly unknown[] {
+function threadsOf({ thread_id, thread, item, update }: SeenEvent): readonly unknown[] {
   const named = [
+    thread_id,
     fieldOf(thread, 'id'),
     fieldOf(item, 'thread_id'),
     fieldOf(update, 'thread_id'),

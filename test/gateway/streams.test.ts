@@ -214,6 +214,11 @@ test.each<readonly [string, (id: string) => object]>([
       thread: { id: 'thr_1', created_at: 1, items: { data: [item(id)], has_more: false } },
     }),
   ],
+  [
+    'an item that is done, and the thread beside it',
+    (thread_id) => ({ type: 'thread.item.done', thread_id, item: item('') }),
+  ],
+  ['a thread_id in an event of another type', (thread_id) => ({ type: 'notice', thread_id })],
   ['a thread in an event of another type', (id) => ({ type: 'notice', thread: { id } })],
   [
     'an item in an update',
