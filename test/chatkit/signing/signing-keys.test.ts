@@ -29,7 +29,7 @@ const EXPECTED = { issuer: CLAIMS.iss, audience: CLAIMS.aud, type: TYPE, nowMs }
 type Jwk = Record<string, unknown>
 
 async function privateJwk(alg: SigningAlgorithm, more: Jwk = {}): Promise<Jwk> {
-  return { ...(await newJwk(alg)), ...(alg === 'PS256' && { alg }), ...more }
+  return { ...(await newJwk(alg)), ...((alg === 'PS256' || alg === 'Ed25519') && { alg }), ...more }
 }
 
 const newJwk = async (alg: string) =>
@@ -41,7 +41,7 @@ const rsaJwk = (modulusLength: number, publicExponent: number): object =>
 const setOf = (...keys: readonly object[]) => JSON.stringify({ keys })
 const read = (...keys: readonly object[]) => readSigningKeys(setOf(...keys), 'the file')
 
-describe.each(['ES256', 'EdDSA', 'RS256', 'PS256'] as const)('%s', (alg) => {
+describe.each(['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const)('%s', (alg) => {
   test('what is signed is verified, and the header names algorithm, key and type', async () => {
     const keys = read(await privateJwk(alg, { alg }))
     const token = keys.sign(CLAIMS, TYPE)
@@ -85,6 +85,7 @@ describe.each(['ES256', 'EdDSA', 'RS256', 'PS256'] as const)('%s', (alg) => {
     const own = {
       ES256: ['crv', 'x', 'y'],
       EdDSA: ['crv', 'x'],
+      Ed25519: ['crv', 'x'],
       RS256: ['e', 'n'],
       PS256: ['e', 'n'],
     }

@@ -80,7 +80,9 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
     const after = await browser.submit('/revoke')
     expect(after.text).toContain('Never seen or erased: no session; blocked until')
     expect(after.text).toContain('This user never had a session.')
-    expect((await browser.go(userPage())).text).not.toContain('ever seen')
+    const seen = await browser.go(userPage())
+    expect(seen.text).toMatch(/ not blocked\s+1 live session /)
+    expect(seen.text).not.toContain('ever seen')
   })
 
   test('a cancel that OpenAI does not confirm', async () => {

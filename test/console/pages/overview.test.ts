@@ -76,7 +76,11 @@ test('other instances are known by the figures that they wrote lately', async ()
 })
 
 test('the figures of an hour and of a day are tables too, and a gap is not shown as zero', async () => {
+  // One minute has two instances; a minute of the same five has one.
+  await scene.addMinute(41, { instance: 'ins_third', mints: 50 })
+  for (const minutes of [40, 41, 42]) await scene.addMinute(minutes, {})
   const hour = await browser.go(`${scene.console}/figures`)
+  expect(hour.text).toMatch(/:\d\d 50 0 – – 2/)
   expect(hour.text).toContain('By five minutes')
   expect(hour.text).toMatch(/:\d\d 4 2 – – 2/)
   expect(hour.html).toContain('href="/admin/figures?range=hour" aria-current="page"')
@@ -87,4 +91,13 @@ test('the figures of an hour and of a day are tables too, and a gap is not shown
   const day = await browser.go(`${scene.console}/figures?range=day`)
   expect(day.text).toMatch(/By the hour.* 36 0 1850 ms – 2/)
   expect(day.html).toContain('data-source="/admin/figures.json?range=day"')
+})
+
+test('more blocks than are counted are said to be more', async () => {
+  const block = { until: now() + 600, reason: undefined, by: 'ada' }
+  for (let at = 0; at < 100; at++) {
+    const { user } = session({ id: `cksess_blocked_${at}`, user: `blocked-${at}` })
+    await scene.registry.revoke({ user, endReason: 'revoked', by: 'ada', now: now(), block })
+  }
+  expect(tileOf(await browser.go(scene.console), 'Blocked users').figure).toBe('100+')
 })

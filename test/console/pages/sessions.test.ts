@@ -35,6 +35,13 @@ test('the list shows user, subject and issuer apart, without the middle of long 
   expect(page.text).toContain(' 2 min ago 20')
 })
 
+test('the page of a session has all that is known of it', async () => {
+  const { text } = await browser.go(`${scene.console}/sessions/${LONG_ID}`)
+  expect(text).toMatch(
+    /User alice Status active Workflow support Began \S+ \S+ 2 min ago Ends \S+ \S+ in \d+ min Subject auth0.* Issuer https.* Session cksess_/,
+  )
+})
+
 test('the menu of a row copies each id as a whole, and leads to the page that asks before a cancel', async () => {
   const { html } = await browser.go(`${scene.console}/sessions?user=alice`)
   const copied = Array.from(html.matchAll(/data-copy="([^"]*)"/g), ([, text = '']) =>
