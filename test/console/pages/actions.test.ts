@@ -39,7 +39,10 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
   })
 
   test('a revoke with a block and a reason, then an unblock', async () => {
-    await browser.go(userPage())
+    const { text } = await browser.go(userPage())
+    expect(text).toMatch(
+      /Block for\s+No block\s+15 minutes\s+1 hour\s+1 day\s+7 days\s+30 days\s+1 year/,
+    )
     const asked = await browser.submit('/revoke', { block_seconds: '3600', reason: 'left <us>' })
     expect(asked.text).toContain('1 session ends now')
     expect(asked.text).toMatch(/Until 20\S+ \S+ UTC alice cannot get a new one\./)

@@ -131,6 +131,7 @@ test('an erase leaves nothing of the user but its proof', async () => {
   expect(page.status).toBe(200)
   expect(page.text).toContain('Everything is erased')
   expect(page.text).toMatch(/Threads deleted 31/)
+  expect(page.text).not.toContain('has not confirmed')
   expect(scene.running.upstream.sessions().map(({ status }) => status)).toEqual(['cancelled'])
   const trail = await scene.registry.listAudit({ user: 'alice', limit: 100 })
   expect(trail?.data.map(({ action }) => action)).toEqual(['erase', 'erase'])

@@ -55,6 +55,16 @@ describe('threads', () => {
     expect(rest.html).not.toContain('before=')
   })
 
+  test('with a time that is no date show the number', async () => {
+    addThread('cthr_late')
+    const { thread } = scene.userData.threadsOf.get('cthr_late') ?? {}
+    Object.assign(thread ?? {}, { created_at: 9e15 })
+    for (const path of ['/threads', '/threads/cthr_late']) {
+      const page = await browser.go(scene.console + path)
+      expect([page.status, page.text]).toEqual([200, expect.stringContaining(' 9000000000000000 ')])
+    }
+  })
+
   test('are missing from the user’s page while the ChatKit API is down, and nothing else is', async () => {
     scene.userData.failure = new ServiceError('upstream_unavailable', { reason: 'planted' })
     const page = await browser.go(userPage())
