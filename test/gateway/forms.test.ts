@@ -193,6 +193,10 @@ describe('a form that names a thing of another user reaches no server, however t
     ],
     ['an id as a file whose name is blank', formWith(named('"attachment"', '; filename="\t "'))],
     [
+      'an id as a file whose name is only a folder',
+      formWith(named('"attachment"', '; filename="/"')),
+    ],
+    [
       'JSON as a file without a name',
       formWith(named('"file"', '; filename=""'), '{"thread_id":"thr_bob"}'),
     ],

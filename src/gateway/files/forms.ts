@@ -157,8 +157,8 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
   if (NAME_IN_FILE_NAME.test(value.name)) {
     throw refusal(`the name of a field in the name of a file: ${show(value.name)}`)
   }
-  // Servers read a part without a file name as text, Python's `email` also one whose name is blank.
-  const isNameless = /^[\s\p{Cc}]*$/u.test(value.name) && value.size > 0
+  // Servers read a part without a file name as text. Some leave out spaces (Python's `email`) and folders (aiohttp).
+  const isNameless = /(?:^|[\\/])[\s\p{Cc}]*$/u.test(value.name) && value.size > 0
   if (!isNameless && names.some((part) => FILE_NAME.test(part))) return undefined
   if (OTHER_CHARSET.test(value.type))
     throw refusal(`a part in another charset: ${show(value.type)}`)
