@@ -27,6 +27,12 @@ export function nullableList<T extends z.ZodType>(entry: T) {
     .transform((list) => list ?? [])
 }
 
+/** An object that may be absent. Servers in PHP write an empty one as an empty list. */
+function nullableObject<T extends z.ZodType>(object: T) {
+  const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0
+  return z.preprocess((value) => (isEmptyList(value) ? null : value), object.nullable()).nullish()
+}
+
 /**
  * A page. `after` is the cursor of the next page; it may name an entry that is not the caller's.
  *
@@ -55,7 +61,7 @@ export const serverAttachment = z.looseObject({
     .looseObject({
       url: z.string(),
       method: z.string(),
-      headers: z.record(z.string(), z.string()).nullish(),
+      headers: nullableObject(z.record(z.string(), z.string())),
     })
     .nullish(),
 })
@@ -107,9 +113,9 @@ const question = z.looseObject({
   /** `multiple_choice` or `freeform`. */
   type: z.string(),
   question: z.string(),
-  answer: z
-    .looseObject({ values: nullableList(z.string()), skipped: z.boolean().default(false) })
-    .nullish(),
+  answer: nullableObject(
+    z.looseObject({ values: nullableList(z.string()), skipped: z.boolean().default(false) }),
+  ),
 })
 
 const knownServerItem = z.discriminatedUnion('type', [
@@ -119,12 +125,12 @@ const knownServerItem = z.discriminatedUnion('type', [
     content: nullableList(userContent),
     attachments: nullableList(serverAttachment),
     quoted_text: z.string().nullish(),
-    inference_options: z
-      .looseObject({
+    inference_options: nullableObject(
+      z.looseObject({
         model: z.string().nullish(),
-        tool_choice: z.looseObject({ id: z.string() }).nullish(),
-      })
-      .nullish(),
+        tool_choice: nullableObject(z.looseObject({ id: z.string() })),
+      }),
+    ),
   }),
   z.looseObject({
     ...envelope,

@@ -351,6 +351,21 @@ describe('what a server answers is read tolerantly', () => {
     })
   })
 
+  it('items with empty lists for empty objects, as servers in PHP write them', () => {
+    const upload_descriptor = { url: 'http://u', method: 'PUT', headers: [] }
+    const file = { id: 'atc_1', name: 'a', mime_type: 'text/plain', upload_descriptor }
+    const message = { ...base, type: 'user_message', attachments: [file] }
+    for (const inference_options of [[], { tool_choice: [] }]) {
+      const item = { ...message, inference_options }
+      expect(serverItem.safeParse(item)).toMatchObject({ success: true })
+    }
+    const inputs = [{ id: 'q', type: 'freeform', question: 'a', answer: [] }]
+    expect(serverItem.parse({ ...base, type: 'structured_input', inputs })).toMatchObject({
+      inputs: [{ answer: null }],
+    })
+    expect(serverItem.safeParse({ ...message, inference_options: ['gpt'] }).success).toBe(false)
+  })
+
   it('a malformed item of a known kind is refused, and does not pass as an unknown kind', () => {
     expect(serverItem.safeParse({ ...base, type: 'task' }).success).toBe(false)
     expect(serverItem.safeParse({ ...base, type: 'client_tool_call', name: 'n' }).success).toBe(
