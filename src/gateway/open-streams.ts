@@ -13,13 +13,16 @@ export type SessionEnd = 'session_ended' | 'store_unavailable' | 'shutting_down'
 
 /** Milliseconds between two queries, because a cancel must end streams within a second. */
 const INTERVAL_MS = 500
-/** Milliseconds without an answer of the store after which streams end: the store may hold a revoke by then. */
-const GRACE_MS = 5000
+/**
+ * Ticks without an answer of the store, 5 s, after which streams end: the store may hold a revoke by then. Ticks and
+ * not a clock, because a process that was suspended must ask before it ends anything.
+ */
+const GRACE_TICKS = 10
 
 interface Watched {
   readonly session: SessionKey
   readonly onEnd: (end: SessionEnd) => void
-  /** When the store last confirmed that the answer may go on, by the monotonic clock. */
+  /** The tick at which the store was last asked and let the answer go on. */
   vouchedAt: number
 }
 
@@ -39,6 +42,7 @@ export function createOpenStreams({
 }) {
   const watched = new Set<Watched>()
   let timer: NodeJS.Timeout | undefined
+  let ticks = 0
   let asking = false
 
   const end = (stream: Watched, why: SessionEnd): void => {
@@ -46,7 +50,7 @@ export function createOpenStreams({
   }
   const ask = async (): Promise<void> => {
     const asked = [...watched]
-    const askedAt = performance.now()
+    const askedAt = ticks
     const sessions = new Map(asked.map(({ session }) => [session.id, session]))
     asking = true
     try {
@@ -62,7 +66,7 @@ export function createOpenStreams({
     }
   }
   const tick = (): void => {
-    const oldest = performance.now() - GRACE_MS
+    const oldest = ticks++ - GRACE_TICKS
     for (const stream of watched) if (stream.vouchedAt < oldest) end(stream, 'store_unavailable')
     if (watched.size === 0) {
       clearInterval(timer)
@@ -90,7 +94,7 @@ export function createOpenStreams({
      * @returns a function that ends the watch
      */
     watch(session: SessionKey, onEnd: (end: SessionEnd) => void): () => void {
-      const stream: Watched = { session, onEnd, vouchedAt: performance.now() }
+      const stream: Watched = { session, onEnd, vouchedAt: ticks }
       watched.add(stream)
       timer ??= setInterval(tick, INTERVAL_MS).unref()
       return () => {

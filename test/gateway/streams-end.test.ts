@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionId } from '../../src/lib/ids.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -156,6 +156,18 @@ test('a stream ends when the store has not answered for too long', {
   const text = await rest(reader)
   expect(performance.now() - started).toBeGreaterThan(4000)
   expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
+})
+
+test('a stream goes on when the process was suspended for longer than the store may be silent', async () => {
+  const { server, reader } = await startWritten()
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000)
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+  await wait(1200)
+  server.end(note('the end'))
+  expect(await rest(reader)).toContain('the end')
 })
 
 test('a stream ends when the server is silent for too long', async () => {
