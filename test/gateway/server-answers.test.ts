@@ -174,17 +174,19 @@ test.each([
 })
 
 test.each([
-  [204, {}],
-  [205, { 'content-length': '0' }],
-  [200, { 'content-length': '0' }],
-  [202, { 'content-length': '0', ...JSON_TYPE }],
-  [200, { 'transfer-encoding': 'chunked' }],
-  [200, { 'transfer-encoding': 'chunked', ...JSON_TYPE }],
+  [204, {}, ''],
+  [205, { 'content-length': '0' }, ''],
+  [200, { 'content-length': '0' }, ''],
+  [202, { 'content-length': '0', ...JSON_TYPE }, ''],
+  [200, { 'transfer-encoding': 'chunked' }, ''],
+  [200, { 'transfer-encoding': 'chunked', ...JSON_TYPE }, ''],
+  [200, { 'content-type': 'text/plain; charset=utf-8' }, 'OK'],
+  [202, { 'content-type': 'text/html' }, 'Accepted\n'],
 ])(
-  'a server’s %i without a body counts as the empty answer to a delete and to feedback',
-  async (status, headers) => {
+  'a server’s %i without a body, or with the name of the status, counts as the empty answer to a delete and to feedback',
+  async (status, headers, body) => {
     const { alice, raw, scene: at, chatkit } = await startRaw()
-    raw(headers, '', status)
+    raw(headers, body, status)
     const thread_id = 'thr_1'
     for (const request of [
       ['items.feedback', { thread_id, item_ids: ['i1'], kind: 'positive' }],
@@ -211,6 +213,15 @@ test('a server’s answer without a body is 502 where a thread or a page of item
     'threads.create',
   ] as const) {
     const answer = await answerOf(await alice([type, { thread_id, input: input('hi') }]))
+    expectProblem(answer, 502, 'upstream_invalid_response')
+  }
+})
+
+test('a page in the place of the empty answer is 502, because a proxy may have sent it', async () => {
+  const { alice, raw } = await startRaw()
+  for (const body of ['<p>ok</p>', 'ok, sign in', `ok${' '.repeat(20)}no`]) {
+    raw({ 'content-type': 'text/html' }, body)
+    const answer = await answerOf(await alice(['threads.delete', { thread_id: 'thr_1' }]))
     expectProblem(answer, 502, 'upstream_invalid_response')
   }
 })

@@ -20,7 +20,7 @@ export interface AnswerBounds {
   readonly maxBytes: number
   /** Called with the bytes held in all, before more are held; throws to refuse them. */
   readonly hold?: (bytes: number) => void
-  /** Whether an answer without a body counts as `{}`, because the protocol's answer to this request is always `{}`. */
+  /** Whether an answer without a body, or with `OK`, counts as `{}`, because the protocol's answer to this request is always `{}`. */
   readonly mayBeEmpty?: boolean
 }
 
@@ -156,6 +156,9 @@ export function wrongType({ body, call, mediaType }: ServerReply): ServiceError 
 /** Decodes as `Response.json()` does: a byte order mark, which some servers write, is left out. */
 const utf8 = new TextDecoder()
 
+/** No body, or only a name of the status, as Express sends it with `sendStatus(200)`. */
+const SAYS_NOTHING = /^(?:(?:ok|created|accepted)\s*)?$/i
+
 const EMPTY: JsonAnswer = { bytes: Buffer.from('{}'), parse: () => ({}) }
 
 /**
@@ -178,7 +181,7 @@ export async function readJsonAnswer(
   if (/^encoded\/|^text\/event-stream$/.test(reply.mediaType)) throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
   // Sent in chunks, a body does not say before its end that it is empty.
-  if (bounds.mayBeEmpty && bytes.length === 0) return EMPTY
+  if (bounds.mayBeEmpty && bytes.length <= 16 && SAYS_NOTHING.test(bytes.toString())) return EMPTY
   return { bytes, parse: () => parseJson(bytes, reply) }
 }
 
