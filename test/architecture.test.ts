@@ -359,4 +359,11 @@ describe('paths written as text', () => {
     const gone = addresses.filter((path) => !existsSync(join(ROOT, path)) && !MADE_LATER.test(path))
     expect(gone).toEqual([])
   })
+
+  test('no path is taken from a URL with `pathname`, which has %20 for a space', () => {
+    const modules = globSync('{src,test}/**/*.ts', { cwd: ROOT })
+    expect(modules.filter((file) => /import\.meta\.url\)\.pathname/.test(readText(file)))).toEqual(
+      [],
+    )
+  })
 })

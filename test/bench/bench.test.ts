@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
@@ -11,7 +12,7 @@ import { findSides } from './sides.ts'
 
 // That the bench runs and counts; what it measures is for its readers.
 
-const ENTRY = new URL('./bench.ts', import.meta.url).pathname
+const ENTRY = fileURLToPath(new URL('./bench.ts', import.meta.url))
 /** Exit code of `bench.ts` when a request failed. */
 const EX_SOFTWARE = 70
 /** Cores' worth of foreign work beyond which Redis stalls for longer than the service waits for it. */

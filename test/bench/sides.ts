@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import manifest from '../../package.json' with { type: 'json' }
 import { commandOf } from '../deploy/dockerfile.ts'
 
@@ -7,11 +8,11 @@ const ROOT = resolve(import.meta.dirname, '../..')
 /** Node's arguments in `npm start`, from any folder. */
 const NPM_START = argumentsIn(ROOT, manifest.scripts.start.split(' '))
 /** Entry points of the sides that are not ours. */
-const LIMIT = new URL('./sides/limit.ts', import.meta.url).pathname
-const PLAIN_HONO = new URL('./sides/plain-hono.ts', import.meta.url).pathname
-const HONO_UNDICI = new URL('./sides/hono-undici.ts', import.meta.url).pathname
-const EXPRESS = new URL('./sides/express-openai.ts', import.meta.url).pathname
-const FASTAPI = new URL('./sides/fastapi_sample.py', import.meta.url).pathname
+const LIMIT = fileURLToPath(new URL('./sides/limit.ts', import.meta.url))
+const PLAIN_HONO = fileURLToPath(new URL('./sides/plain-hono.ts', import.meta.url))
+const HONO_UNDICI = fileURLToPath(new URL('./sides/hono-undici.ts', import.meta.url))
+const EXPRESS = fileURLToPath(new URL('./sides/express-openai.ts', import.meta.url))
+const FASTAPI = fileURLToPath(new URL('./sides/fastapi_sample.py', import.meta.url))
 
 /** Where our sides keep their sessions. */
 export type StoreKind = 'memory' | 'sqlite' | 'redis'

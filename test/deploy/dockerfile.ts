@@ -82,10 +82,10 @@ function run(command: string, stage: string): void {
     return
   }
   const here = command
-    .replace(/(?<=\s)\/(?=app\/|data\b|usr\/)/g, `${stage}/`)
+    .replace(/(?<=\s)\/(?=app\/|data\b|usr\/)/g, '"$STAGE"/')
     .replace('-o node -g node ', '')
   const path = [dirname(NODE), process.env['PATH']].join(delimiter)
-  execFileSync('sh', ['-c', here], { cwd: app, env: { PATH: path }, stdio: 'pipe' })
+  execFileSync('sh', ['-c', here], { cwd: app, env: { PATH: path, STAGE: stage }, stdio: 'pipe' })
 }
 
 function link(app: string, production: boolean): void {

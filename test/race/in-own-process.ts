@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import type { IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
@@ -11,7 +12,7 @@ import type { FromInstance, Reply, ToInstance } from './messages.ts'
 import type { Order, Result } from './orders.ts'
 import type { StartInstance, Surroundings } from './world.ts'
 
-const ENTRY = new URL('./instance-process.ts', import.meta.url).pathname
+const ENTRY = fileURLToPath(new URL('./instance-process.ts', import.meta.url))
 
 /** A place for one instance, that outlives its crashes. */
 export interface OwnProcess {

@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
 import { sqliteFile } from '../support/registry/sqlite-file.ts'
 
-const WRITER = new URL('../support/registry/registry-writer.ts', import.meta.url).pathname
+const WRITER = fileURLToPath(new URL('../support/registry/registry-writer.ts', import.meta.url))
 
 const file = sqliteFile()
 const { open, foreign } = file

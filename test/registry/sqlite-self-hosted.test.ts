@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ownedRows } from '../../src/registry/sqlite/ownership.ts'
 import { listText } from '../../src/registry/sqlite/pages.ts'
@@ -11,7 +12,7 @@ import { entry, NOW, ownership, type PlainRegistry } from '../contracts/registry
 import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
-const PROCESS = new URL('./self-hosted-process.ts', import.meta.url).pathname
+const PROCESS = fileURLToPath(new URL('./self-hosted-process.ts', import.meta.url))
 
 let path: string
 let registry: PlainRegistry

@@ -25,7 +25,7 @@ interface Found {
 }
 
 const SIDES = { quick: ['limit', 'sqlite'], full: ['limit', 'sqlite', 'redis', 'hono'] }
-const PRELOAD = new URL('../count-work.ts', import.meta.url).pathname
+const PRELOAD = new URL('../count-work.ts', import.meta.url).href
 const SECONDS = 2
 const CONNECTIONS = 32
 const USERS = 2000

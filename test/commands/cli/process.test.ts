@@ -99,8 +99,9 @@ function hasNpx(): boolean {
 }
 
 describe.runIf(hasNpx())('npx chatkit-mint, where there is an npx', () => {
+  // Git keeps the owner's bit alone; a umask takes the others.
   test('the file is one to execute', () => {
-    expect(statSync(BIN).mode & 0o111).toBe(0o111)
+    expect(statSync(BIN).mode & 0o100).toBe(0o100)
   })
 
   test.each([ROOT, join(ROOT, 'src/commands')])(

@@ -66,6 +66,8 @@ describe.runIf(wanted)('a client from a generator (needs openapi-typescript-code
       ...more,
       '--singleThreaded',
       '--ignoreConfig',
+      '--pretty',
+      'false',
       'right.ts',
       'wrong.ts',
     ]
