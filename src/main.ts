@@ -196,8 +196,8 @@ function onSignal(whatRuns: () => Running | undefined): void {
       void drain(running)
     } else if (performance.now() - since >= COPY_WITHIN_MS) process.exit(1)
   }
-  process.on('SIGTERM', onStop)
-  process.on('SIGINT', onStop)
+  // SIGHUP: the terminal was closed. Node ends at it even if `nohup` had it ignored.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onStop)
 }
 
 async function drain({ service, listening, tracing, log }: Running): Promise<void> {

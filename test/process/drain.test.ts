@@ -87,14 +87,18 @@ describe('SIGTERM', () => {
     await expect(fetch(`${service.url}/livez`)).rejects.toThrow()
   })
 
-  test.each(['SIGTERM', 'SIGINT'] as const)(
-    'a second signal, %s, ends it at once, whatever is in flight',
-    async (second) => {
+  test.each([
+    ['SIGTERM', 'SIGTERM'],
+    ['SIGTERM', 'SIGINT'],
+    ['SIGHUP', 'SIGHUP'],
+  ] as const)(
+    'after %s, a second signal, %s, ends it at once, whatever is in flight',
+    async (first, second) => {
       upstream.api.setFaults({ hang: true })
       const hanging = mint()
       const failed = expect(hanging).rejects.toThrow()
       await expect.poll(() => upstream.api.requests().length).toBe(1)
-      service.child.kill('SIGTERM')
+      service.child.kill(first)
       await service.until(() => service.log().find(({ msg }) => msg === 'draining'))
       service.child.kill(second)
       expect(await service.exited).toEqual({ code: 1, signal: null })
