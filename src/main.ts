@@ -53,7 +53,10 @@ async function main(): Promise<void> {
   const log = createLog({ level, format, destination })
   process.on('exit', destination.flushSync)
   onCrash(log)
-  if (setup.fromEnvFile) log.info({ variables: setup.fromEnvFile }, 'read .env')
+  if (setup.envFile) {
+    const { given: variables, overridden } = setup.envFile
+    log.info({ variables, ...(overridden.length > 0 && { overridden }) }, 'read .env')
+  }
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
   const { settings } = setup

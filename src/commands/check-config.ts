@@ -8,6 +8,7 @@ import {
   readConfigSources,
   readServiceVariables,
 } from '../config/env.ts'
+import { describeUse } from '../config/env-file.ts'
 import { placeNotes } from '../config/file/file-place.ts'
 import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
@@ -34,13 +35,13 @@ function run(args: readonly string[]): number {
     return fail(EXIT.scriptUsage, USAGE)
   const text = readConfig(file)
   if (text === undefined) return EXIT.config
-  const { variables, fromFile, problems } = readServiceVariables()
+  const { variables, envFile, problems } = readServiceVariables()
   if (problems.length > 0) process.stderr.write(`${problems.join('\n')}\n`)
   try {
     const { secret } = readConfigSources(variables)
     const secrets = lookUp(secret)
     const loaded = loadConfig(text, { file, secrets, toRun: true })
-    if (fromFile !== undefined) process.stdout.write(`.env: read; it gives ${names(fromFile)}\n`)
+    if (envFile !== undefined) process.stdout.write(`.env: ${describeUse(envFile)}\n`)
     process.stdout.write(summarise(file, loaded, placeNotes(file, text)))
     return problems.length > 0 ? EXIT.config : EXIT.ok
   } catch (error) {

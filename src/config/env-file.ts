@@ -46,6 +46,30 @@ function colonProblems(text: string, variables: EnvFile['variables']): string[] 
   })
 }
 
+/** What became of the file's variables, by name. */
+export interface EnvFileUse {
+  readonly given: readonly string[]
+  /** The environment has another value, which wins. */
+  readonly overridden: readonly string[]
+}
+
+/** @param added - what {@link variablesBeside} gave */
+export function useOf(
+  environment: EnvFile['variables'],
+  file: EnvFile['variables'],
+  added: EnvFile['variables'],
+): EnvFileUse {
+  const others = Object.keys(file).filter((name) => !Object.hasOwn(added, name))
+  const overridden = others.filter((name) => environment[name] !== file[name])
+  return { given: Object.keys(added), overridden }
+}
+
+/** For a person who reads the output of a command. */
+export function describeUse({ given, overridden }: EnvFileUse): string {
+  const wins = overridden.length === 0 ? '' : `; the environment wins for ${overridden.join(', ')}`
+  return `read; it gives ${given.join(', ') || 'nothing more'}${wins}`
+}
+
 /**
  * The file's variables that the environment does not have. A secret and its `_FILE` twin count as one variable,
  * and so do both spellings of a proxy: otherwise the file could win over the environment.

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import type { LogFormat } from '../lib/log.ts'
 import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
-import { readEnvFile, variablesBeside } from './env-file.ts'
+import { type EnvFileUse, readEnvFile, useOf, variablesBeside } from './env-file.ts'
 import { nameAsSet, type Proxies, readProxies, withCapitals } from './proxies.ts'
 import { SecretFileError, type SecretSource, secretFromFile } from './secret-file.ts'
 import type { StoreLocation } from './store-url.ts'
@@ -101,11 +101,11 @@ function openSigningKeys(set: Variables, problems: string[]): SecretSource | und
   }
 }
 
-/** The service's variables, and the names of those that come from `.env`. */
+/** The service's variables, and what `.env` gave of them. */
 export interface ServiceVariables {
   readonly variables: Variables
-  /** Names that `.env` gave; undefined when there is no such file. */
-  readonly fromFile: readonly string[] | undefined
+  /** Undefined when there is no such file. */
+  readonly envFile: EnvFileUse | undefined
   /** Problems of that file, one line each. */
   readonly problems: readonly string[]
 }
@@ -113,10 +113,11 @@ export interface ServiceVariables {
 /** The variables of the process, and those of `.env` beside package.json that the process lacks. */
 export function readServiceVariables(): ServiceVariables {
   const file = readEnvFile()
-  if (file === undefined) return { variables: process.env, fromFile: undefined, problems: [] }
+  if (file === undefined) return { variables: process.env, envFile: undefined, problems: [] }
   const { variables, problems } = file
   const added = variablesBeside(process.env, variables)
-  return { variables: { ...added, ...process.env }, fromFile: Object.keys(added), problems }
+  const envFile = useOf(process.env, variables, added)
+  return { variables: { ...added, ...process.env }, envFile, problems }
 }
 
 /**

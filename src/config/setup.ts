@@ -13,6 +13,7 @@ import {
   withConfigFile,
   withoutBlanks,
 } from './env.ts'
+import type { EnvFileUse } from './env-file.ts'
 import { consoleProblems } from './file/console-checks.ts'
 import { forgottenFiles } from './file/file-place.ts'
 import { loadConfig } from './file/load-config.ts'
@@ -41,8 +42,8 @@ export class SetupError extends Error {
 export interface Setup {
   readonly environment: Environment
   readonly settings: Settings
-  /** Names of the variables that `.env` gave; undefined when there is no such file. */
-  readonly fromEnvFile: readonly string[] | undefined
+  /** Undefined when there is no `.env`, or it was not asked. */
+  readonly envFile: EnvFileUse | undefined
 }
 
 /**
@@ -70,7 +71,7 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (needs?.console)
     problems.push(...(attempt(() => consoleProblems(environment), problems) ?? []))
   if (settings && problems.length === 0) {
-    return { environment, settings, fromEnvFile: read?.fromFile }
+    return { environment, settings, envFile: read?.envFile }
   }
   // This line comes first, because it explains problems of a file that the operator did not mean.
   const { signingKeys } = environment

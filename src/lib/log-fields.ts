@@ -52,6 +52,7 @@ export const LOG_FIELDS = {
     public_url: '`PUBLIC_URL`.',
     proxies: 'Proxies for outgoing calls, without passwords.',
     variables: 'Names of the variables that came from `.env`.',
+    overridden: 'Names in `.env` for which the environment has another value, which wins.',
     url: 'Address of a listener (`listening`, `metrics`).',
     host: 'Address that the metrics could not listen on.',
     port: 'Port that the metrics could not listen on.',

@@ -53,10 +53,27 @@ test('npm start reads it, says so, and the environment wins', async () => {
   expect(service.log().find(({ msg }) => msg === 'read .env')).toMatchObject({
     variables:
       'CONFIG_FILE HOST METRICS_PORT OPENAI_API_KEY PORT STORE_URL TEST_SHARED_SECRET'.split(' '),
+    overridden: ['PUBLIC_URL'],
   })
   expect(service.log().find(({ msg }) => msg === 'starting')).toMatchObject({
     api_keys: { OPENAI_API_KEY: '…6789' },
     public_url: 'https://from-the-environment.test',
+  })
+})
+
+test('check-config and doctor name what the environment has instead, and no value', async () => {
+  envFile(FILE)
+  const own = { OPENAI_API_KEY: 'sk-of-the-shell-0123456789', HOST: '127.0.0.1' }
+  const command = [join(copy, 'src/commands/check-config.ts'), join(copy, 'config.yaml')]
+  const told = /^\.env: read; it gives .*; the environment wins for OPENAI_API_KEY$/m
+  const checked = await ended(spawnNode(command, own))
+  expect(checked.out).toMatch(told)
+  expect(checked.out).not.toContain(own.OPENAI_API_KEY)
+  const doctor = await ended(spawnNode([CLI, 'doctor', '--json', '--workflow', 'own'], own))
+  expect(JSON.parse(doctor.out).checks).toContainEqual({
+    check: '.env',
+    status: 'ok',
+    message: expect.stringMatching(/; the environment wins for OPENAI_API_KEY$/),
   })
 })
 

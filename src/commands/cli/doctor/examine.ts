@@ -1,6 +1,7 @@
 // Carries out `doctor`: tries everything that the service depends on, and prints a finding for each.
 
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
+import { describeUse } from '../../../config/env-file.ts'
 import { authorityNotes } from '../../../config/environment-notes.ts'
 import type { WorkflowSettings } from '../../../config/settings.ts'
 import { readSetup, type Setup, SetupError } from '../../../config/setup.ts'
@@ -57,8 +58,7 @@ async function* diagnose(io: Io, options: DoctorOptions): AsyncGenerator<Finding
     return
   }
   yield ok('config', `${setup.environment.configFile} and the environment are right`)
-  const { fromEnvFile } = setup
-  if (fromEnvFile) yield ok('.env', `read; it gives ${fromEnvFile.join(', ') || 'nothing new'}`)
+  if (setup.envFile) yield ok('.env', describeUse(setup.envFile))
   yield* describeProxies(setup)
   const unread = authorityNotes(setup.environment)
   yield* unread.map((line) => wrong('authorities', line, AUTHORITY_ADVICE))
