@@ -8,7 +8,7 @@ import type { SessionId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
-import { type CancelTarget, createUngiven } from './ungiven.ts'
+import { type CancelTarget, createUngiven, type Unrecorded } from './ungiven.ts'
 
 /** The ids of sessions that the upstream confirmed as cancelled, and of those still in the outbox. */
 export interface CancelOutcome {
@@ -120,12 +120,12 @@ export function createCanceller({
      */
     cancelUngiven: (session: SessionRecord) => background.run(ungiven.cancel(session)),
     /**
-     * Cancels a session that is not in the registry. Its secret reached nobody, so three tries are
-     * enough.
+     * Cancels a session that is not in the registry, without the outbox. Its secret reached nobody.
      */
-    cancelUnrecorded: (session: CancelTarget) => background.run(ungiven.cancelUnrecorded(session)),
-    /** Takes due cancels from the outbox and tries them. Returns their number. */
+    cancelUnrecorded: (session: Unrecorded) => background.run(ungiven.cancelUnrecorded(session)),
+    /** Tries due cancels of the outbox, and those that no outbox has. Returns the number of the first. */
     async workOutbox(): Promise<number> {
+      background.run(ungiven.cancelLeft())
       background.run(cancelAll(await ungiven.recordedLate()))
       const leaseMs = LEASE_MS - Math.round(random() * AGAIN_MS.jitter)
       const due = await registry.claimCancels({ nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs })

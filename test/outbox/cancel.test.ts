@@ -187,15 +187,60 @@ describe('the outbox', () => {
 })
 
 describe('a session that is not in the registry', () => {
-  test('is tried three times, then left to expire', async () => {
+  const unrecorded = { id: sessionId('cksess_9'), workflow: workflowName('support') }
+
+  /** As housekeeping does for so many seconds; gives the times of the tries, in seconds. */
+  async function triesIn(seconds: number): Promise<readonly number[]> {
+    const started = scene.clock.ms
+    const tries: number[] = []
+    while (scene.clock.ms < started + seconds * 1000) {
+      scene.clock.ms += 500
+      const before = scene.upstream.cancels.length
+      await scene.canceller.workOutbox()
+      await scene.canceller.settled()
+      if (scene.upstream.cancels.length > before) tries.push((scene.clock.ms - started) / 1000)
+    }
+    return tries
+  }
+
+  test('is tried three times at once, and every 5 s until it is cancelled', async () => {
     scene.upstream.onCancel = down
-    scene.canceller.cancelUnrecorded({
-      id: sessionId('cksess_9'),
-      workflow: workflowName('support'),
-    })
+    scene.canceller.cancelUnrecorded(unrecorded)
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
-    expect(scene.logText()).toContain('it expires')
+    expect(scene.logText()).toContain('until it expires')
+
+    expect(await triesIn(11)).toEqual([0.5, 5.5, 10.5])
+    scene.clock.ms -= 3_600_000
+    expect(await triesIn(1)).toEqual([0.5])
+    scene.upstream.onCancel = () => undefined
+    expect(await triesIn(20)).toHaveLength(1)
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))
+  })
+
+  test('is not tried any more once it has expired', async () => {
+    scene.upstream.onCancel = down
+    const expiresAt = scene.clock.ms / 1000 + 30
+    scene.canceller.cancelUnrecorded({ ...unrecorded, expiresAt })
+    scene.canceller.cancelUnrecorded({ ...unrecorded, id: sessionId('cksess_10') })
+    await scene.canceller.settled()
+    expect(Math.max(...(await triesIn(700)))).toBeLessThan(600)
+    const triedOf = (id: string) => scene.upstream.cancels.filter((one) => one === id).length
+    expect(triedOf('cksess_9')).toBeLessThan(12)
+    expect(triedOf('cksess_10')).toBeGreaterThan(100)
+  })
+
+  test('waits behind others after it failed, which are not tried while the upstream is down', async () => {
+    scene.upstream.onCancel = down
+    const ids = Array.from({ length: 40 }, (_, at) => sessionId(`cksess_${at}`))
+    for (const id of ids) scene.canceller.cancelUnrecorded({ ...unrecorded, id })
+    await scene.canceller.settled()
+    scene.upstream.cancels.length = 0
+    await triesIn(1)
+    expect(scene.upstream.cancels).toEqual(ids.slice(0, 16))
+    scene.upstream.onCancel = (id) => (id === 'cksess_16' ? down() : undefined)
+    await triesIn(11)
+    expect(scene.upstream.ended.size).toBe(39)
   })
 
   test('is not tried again once it is cancelled', async () => {
@@ -203,10 +248,7 @@ describe('a session that is not in the registry', () => {
       scene.upstream.onCancel = () => undefined
       return down()
     }
-    scene.canceller.cancelUnrecorded({
-      id: sessionId('cksess_9'),
-      workflow: workflowName('support'),
-    })
+    scene.canceller.cancelUnrecorded(unrecorded)
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toHaveLength(2)
     expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))
