@@ -35,8 +35,10 @@ const SOCKETS = 64
 
 /** Load balancers get this long to see `/readyz` fail before the listener closes. */
 const NOTICE_MS = 2000
-/** In-flight requests get this long after it; together under 20 s. */
+/** In-flight requests get this long after it. */
 const GRACE_MS = 15_000
+/** What runs in the background gets this long after the signal: supervisors kill a process that takes longer than 20 s. */
+const END_MS = 19_000
 /** npm hands on what Ctrl-C or a supervisor has sent to all processes: within this time it is no second signal. */
 const COPY_WITHIN_MS = startedByNpm ? 500 : 0
 
@@ -204,11 +206,11 @@ function onSignal(whatRuns: () => Running | undefined): void {
 }
 
 async function drain({ service, listening, tracing, log }: Running): Promise<void> {
+  const end = performance.now() + END_MS
   service.drain()
   await setTimeout(NOTICE_MS)
   await listening.stop(GRACE_MS)
-  await service.close()
-  await tracing?.stop()
+  await Promise.all([service.close(end - performance.now()), tracing?.stop()])
   log.info('stopped')
   process.exit(0)
 }

@@ -1,5 +1,6 @@
 // The composition root: builds every part from settings and environment, and joins them to a service.
 import { randomBytes } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Hono } from 'hono'
 import { createAdminister } from './administer/administer.ts'
 import { createReceipts } from './administer/receipt.ts'
@@ -60,8 +61,8 @@ export interface Service {
   readonly onTurnedAway: (count: number) => void
   /** From now on `/readyz` says 503 and answers close their connections; work goes on. */
   drain(): void
-  /** Waits for what runs in the background, and lets go of store and connections. */
-  close(): Promise<void>
+  /** Waits so long for what runs in the background, and lets go of store and connections. The outbox keeps its cancels. */
+  close(withinMs?: number): Promise<void>
 }
 
 /**
@@ -117,11 +118,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     shedding,
     onTurnedAway: metrics.turnedAway,
     drain: () => draining.abort(),
-    async close() {
+    async close(withinMs = 60_000) {
       ended.abort()
       shedding.stop()
-      await housekeeping.stop()
-      await canceller.settled()
+      const background = housekeeping.stop().then(canceller.settled)
+      await Promise.race([background, wait(withinMs, undefined, { ref: false })])
       await audit.flush()
       await figures.stop()
       await registry.close()

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
+import { request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startMember } from '../support/fleet.ts'
 import { freePort } from '../support/registry/redis.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import {
@@ -106,6 +109,37 @@ describe('SIGTERM', () => {
       await failed
     },
   )
+})
+
+test('cancels that hang keep it no longer than 20 s', async () => {
+  const member = await startMember('memory:', upstream)
+  let hanging = 0
+  upstream.instead = (call) => {
+    if (!call.url.endsWith('/cancel')) return sleep(3000).then(() => upstream.api.app.fetch(call))
+    hanging += 1
+    return new Promise(() => {})
+  }
+  const signalled = performance.now()
+  member.child.kill('SIGTERM')
+  await member.until(() => member.log().find(({ msg }) => msg === 'draining'))
+  const mint = request(`${member.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tokenFor('bob')}`, 'content-type': 'application/json' },
+  })
+  mint.write('{')
+  // The mint has begun when it is revoked, so its session is cancelled: three times, each for 3 s.
+  await sleep(1000)
+  expect((await member.revoke('bob', 0)).status).toBe(200)
+  await sleep(6000)
+  mint.end('}')
+  const [refused] = await once(mint, 'response')
+  expect(refused.statusCode).toBe(403)
+  refused.resume()
+  expect(await member.exited).toEqual({ code: 0, signal: null })
+  expect(hanging).toBeGreaterThan(1)
+  expect(performance.now() - signalled).toBeLessThan(20_000)
+  expect(member.log().map(({ msg }) => msg)).toContain('stopped')
+  await member.end()
 })
 
 describe('started through npm', () => {

@@ -13,7 +13,7 @@ export interface Tracing {
 }
 
 /** Milliseconds that a collector which hangs may delay the end of the process. */
-const STOP_MS = 3000
+const STOP_MS = 2000
 
 /**
  * Starts the OpenTelemetry SDK, which reads the standard `OTEL_*` variables itself. Its packages are no dependencies
