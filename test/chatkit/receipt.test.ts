@@ -19,8 +19,8 @@ const keys = readSigningKeys(makeSigningKeys(), 'test')
 const others = readSigningKeys(makeSigningKeys('EdDSA'), 'test')
 const receipt = keys.sign(PAYLOAD, RECEIPT_TYPE)
 
-const refused = (jws: string, issuer = ISSUER) =>
-  expect(verifyReceipt(jws, keys.publicKeys, issuer)).rejects.toThrow()
+const refused = (jws: string, why = '', issuer = ISSUER) =>
+  expect(verifyReceipt(jws, keys.publicKeys, issuer)).rejects.toThrow(why)
 
 describe('a receipt', () => {
   test('is verified with the published keys', async () => {
@@ -36,17 +36,19 @@ describe('a receipt', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const last = alphabet.indexOf(receipt.at(-1) ?? '')
     await refused(receipt.slice(0, -1) + alphabet[last ^ 1])
+    const [head, , signature] = receipt.split('.')
+    await refused(`${head}.e30.${signature}`, 'the signature is not right')
   })
 
   test('is refused from another issuer, of another type, by another key, and with a field missing', async () => {
-    await refused(receipt, `${ISSUER}/`)
-    await refused(receipt, 'http://chat.example.com')
+    await refused(receipt, 'its iss is another', `${ISSUER}/`)
+    await refused(receipt, 'its iss is another', 'http://chat.example.com')
     for (const type of ['chatkit-secret+jwt', 'JWT', 'chatkit-receipt']) {
-      await refused(keys.sign(PAYLOAD, type))
+      await refused(keys.sign(PAYLOAD, type), 'its typ is another')
     }
-    await refused(others.sign(PAYLOAD, RECEIPT_TYPE))
+    await refused(others.sign(PAYLOAD, RECEIPT_TYPE), 'none of these keys signed it')
     const { user: _, ...nobody } = PAYLOAD
-    await refused(keys.sign(nobody, RECEIPT_TYPE))
+    await refused(keys.sign(nobody, RECEIPT_TYPE), 'it is not one at all')
   })
 
   test('is refused without a signature, and with one by a secret that everybody knows', async () => {
@@ -56,7 +58,8 @@ describe('a receipt', () => {
     const kid = keys.publicKeys.keys[0]?.kid ?? ''
     const secret = new TextEncoder().encode(JSON.stringify(keys.publicKeys.keys[0]))
     const header256 = { alg: 'HS256', kid, typ: RECEIPT_TYPE }
-    await refused(await new SignJWT(PAYLOAD).setProtectedHeader(header256).sign(secret))
+    const forged = await new SignJWT(PAYLOAD).setProtectedHeader(header256).sign(secret)
+    await refused(forged, 'its algorithm is not one of ours')
     for (const text of ['', '..', receipt.slice(0, 40), `${receipt}.x`]) await refused(text)
   })
 })

@@ -149,6 +149,7 @@ describe('the 16 requests', () => {
     [{ type: 'threads.list', params: [] }],
     [{ type: 'threads.list', params: {}, metadata: 'mine' }],
     [{ type: 'threads.list', params: { order: 'sideways' } }],
+    [{ type: 'items.list', params: { ...IN_THREAD, limit: -1 } }],
   ])('%j is no request', (body) => {
     expect(() => parseRequest(body)).toThrow(ZodError)
   })

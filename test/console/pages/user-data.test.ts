@@ -135,7 +135,7 @@ describe('threads', () => {
     const page = await browser.go(`${scene.console}/threads/cthr_t`)
     expect(page.status).toBe(200)
     for (const text of [
-      'what was &lt;said&gt;',
+      '<blockquote>what was &lt;said&gt;</blockquote>',
       'a question\nin two lines',
       'look_up',
       'Thinks: hm',
