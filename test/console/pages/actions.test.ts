@@ -77,6 +77,7 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
   test('a revoke of a user who was never seen, which the page says before and after', async () => {
     const before = await browser.go(`${scene.console}/user?user=alicia`)
     expect(before.text).toContain('never seen')
+    expect(before.text).toContain('No entry yet.')
     expect(before.text).not.toContain('not blocked')
     const asked = await browser.submit('/revoke', { block_seconds: '3600' })
     expect(asked.text).toContain('Never seen: alicia has no session on record')

@@ -101,3 +101,21 @@ test('more blocks than are counted are said to be more', async () => {
   }
   expect(tileOf(await browser.go(scene.console), 'Blocked users').figure).toBe('100+')
 })
+
+test('each cell of a table is under a column with a name', async () => {
+  const thread = { id: 'cthr_1', title: null, created_at: now(), user: 'carol' }
+  const whole = { ...thread, object: 'chatkit.thread', status: { type: 'active' } } as const
+  scene.userData.threadsOf.set('cthr_1', { thread: whole, items: [] })
+  const lists = ['/sessions', '/threads', '/users?q=', '/blocks', '/audit']
+  const seen: string[] = []
+  for (const path of ['', ...lists, '/figures', '/user?user=carol']) {
+    const { html } = await browser.go(scene.console + path)
+    for (const [table] of html.matchAll(/<table .*?<\/table>/gs)) {
+      const names = Array.from(table.matchAll(/<th scope="col"[^>]*>([^<]*)</g), ([, name]) => name)
+      const cells = table.match(/<tr role="row"><th scope="row".*?<\/tr>/s)?.[0].match(/<t[hd] /g)
+      expect([path, names.length, names.includes('')]).toEqual([path, cells?.length, false])
+      seen.push(path)
+    }
+  }
+  expect(new Set(seen)).toEqual(new Set(['', ...lists, '/figures', '/user?user=carol']))
+})
