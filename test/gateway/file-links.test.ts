@@ -19,6 +19,8 @@ const placesOf = (url: string): Json[] => [
       { type: 'input_image', image_url: url },
       { type: 'image', url },
       { type: 'output_image', image: { url } },
+      { type: 'image', preview_url: url },
+      { type: 'image', src: url },
     ],
     attachments: [
       {
@@ -45,7 +47,7 @@ const placesOf = (url: string): Json[] => [
   },
 ]
 /** Number of addresses in {@link placesOf} that have a field of their own, instead of being part of a text. */
-const FILES = 11
+const FILES = 13
 
 const itemsWith = (url: string) => placesOf(url).map((item) => ({ ...IN_THREAD, ...item }))
 const page = (data: readonly object[]) => ({ data, has_more: false, after: null })
@@ -437,7 +439,7 @@ test('a thread’s items at /v1/threads show no address of the server, and other
     answer(page(itemsWith(url).map((item, at) => ({ ...item, id: `i${at}` }))))
     return textOf(await scene.chatkit.listThreadItems(id, {}))
   }
-  expect((await shown(elsewhere)).split(elsewhere)).toHaveLength(9)
+  expect((await shown(elsewhere)).split(elsewhere)).toHaveLength(11)
   const own = await shown(`${origin}/files/1.png`)
   expect(own.replace(`"text":"${origin}/files/1.png"`, '')).not.toContain(origin)
   expect(own).toContain('"preview_url":null')

@@ -100,7 +100,7 @@ const LISTS = ['content', 'tasks'] as const
 function textOf(item: Readonly<Record<string, unknown>>): string {
   const own = TEXTS.map((name) => item[name]).filter((value) => typeof value === 'string')
   const parts = LISTS.flatMap((name) => item[name] ?? []).flatMap((part) =>
-    typeof part === 'object' && part !== null ? textOf({ ...part }) : [],
+    typeof part === 'object' ? textOf({ ...part }) : [],
   )
   return [...own, ...parts].filter((text) => text !== '').join(' · ')
 }

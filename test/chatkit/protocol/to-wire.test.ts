@@ -236,6 +236,10 @@ describe('items', () => {
     [{ status: 'pending' }, { status: 'in_progress', arguments: '{}', output: null }],
     [{}, { status: 'in_progress', arguments: '{}', output: null }],
     [
+      { arguments: null, output: null },
+      { status: 'in_progress', arguments: '{}', output: null },
+    ],
+    [
       { status: 'completed', arguments: { a: 1 }, output: { b: [2] } },
       { status: 'completed', arguments: '{"a":1}', output: '{"b":[2]}' },
     ],

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { printTable } from '../../../src/commands/cli/output.ts'
 
 test.each([
@@ -17,4 +17,15 @@ test.each([
   const out = await printed
   expect(out.match(/row-\d+\./g) ?? []).toEqual(rows.flat())
   expect(out.match(/name/g)).toHaveLength(tables)
+})
+
+test('a pipe gets no escapes, with FORCE_COLOR either', async () => {
+  vi.stubEnv('NO_COLOR', undefined)
+  vi.stubEnv('FORCE_COLOR', '1')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const stdout = new PassThrough()
+  const printed = text(stdout)
+  await printTable({ stdout }, ['name'], [['row']])
+  stdout.end()
+  expect(await printed).not.toContain('\u001b')
 })
