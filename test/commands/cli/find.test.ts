@@ -129,6 +129,7 @@ test('blocks list shows who is blocked, by whom and why', async () => {
   await revoke(running, 'carol', { block_seconds: 600, reason: 'lost phone' })
   const { code, out } = await cli('blocks', 'list')
   expect(code).toBe(0)
+  expect(out).toMatch(/user +│ until +│ reason +│ by +│ created/)
   expect(out).toMatch(/carol.*lost phone.*ada/)
   const { data } = JSON.parse((await cli('blocks', 'list', '--limit', '1', '--json')).out)
   expect(data).toMatchObject([{ user: 'carol', reason: 'lost phone' }])

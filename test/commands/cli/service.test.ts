@@ -55,6 +55,7 @@ describe('sessions', () => {
       ['--expires-after', '{anchor: created_at, seconds: 600}'],
       ['--rate-limits', '{max_requests_per_1_minute: 100}'],
       ['--chatkit-configuration', '{history: {enabled: true}}'],
+      ['--chatkit-configuration', '{history: {enabled: true}}', '--input', '{}'],
       ['--workflow', '{id: wf_other}'],
     ]) {
       running.upstream.clearRequests()

@@ -40,7 +40,7 @@ export async function follow(
     pageOf,
     limit = 20,
     since = 0,
-    json = false,
+    json,
   }: {
     readonly pageOf: ReadPage
     readonly limit?: number | undefined

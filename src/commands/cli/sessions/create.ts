@@ -40,12 +40,10 @@ export function createSession(io: Io): Command {
         "'{id, state_variables, tracing, version}'; with --url the name of a workflow",
       ).argParser(nameOrObject),
     )
-    .addOption(object('--chatkit-configuration', chatkit_configuration).conflicts(['url', 'input']))
-    .addOption(object('--expires-after', expires_after).conflicts(['url', 'input']))
-    .addOption(object('--rate-limits', rate_limits).conflicts(['url', 'input']))
-    .addOption(
-      object('--input', z.record(z.string(), z.unknown())).conflicts(['apiKey', 'baseUrl']),
-    )
+    .addOption(object('--chatkit-configuration', chatkit_configuration))
+    .addOption(object('--expires-after', expires_after))
+    .addOption(object('--rate-limits', rate_limits))
+    .addOption(object('--input', z.record(z.string(), z.unknown())))
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return targetOptions(command).action(async (flags: CreateFlags) => {

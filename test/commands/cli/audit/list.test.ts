@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { follow } from '../../../../src/commands/cli/audit/follow.ts'
 import { runCli } from '../../../../src/commands/cli/program.ts'
 import { ADMIN_CONFIG, adminToken, revoke, secretOf } from '../../../support/admin-calls.ts'
 import { startService } from '../../../support/running-service.ts'
@@ -89,3 +90,15 @@ test.each(['--all', '--until=5', '--max-items=3', '--after=x'])(
     expect([code, err]).toEqual([2, expect.stringContaining('--follow')])
   },
 )
+
+test('audit list --follow --since reads nothing from before', async () => {
+  const { io, controller } = terminal(env())
+  const asked: (number | undefined)[] = []
+  const pageOf = async ({ since }: { readonly since?: number }) => {
+    asked.push(since)
+    if (asked.length === 2) controller.abort()
+    return { data: [], has_more: false, first_id: null, last_id: null }
+  }
+  await follow(io, { pageOf, since: 4_000_000_000 })
+  expect(asked).toEqual([undefined, 4_000_000_000])
+})

@@ -59,7 +59,8 @@ describe('by browser', () => {
   test('no token is printed, and the file is for this user alone', async () => {
     const { code, out, err, page } = await signInWith(client(), variables)
     expect({ code, page }).toEqual({ code: 0, page: 200 })
-    const { token, refresh_token: refresh } = profilesOf(variables).default.tokens
+    const { token, refresh_token: refresh, expires_at: end } = profilesOf(variables).default.tokens
+    expect(end).toBe(decodeJwt(token).exp)
     expect(out + err).not.toContain(token)
     expect(out + err).not.toContain(refresh)
     const file = profilesFile(variables)

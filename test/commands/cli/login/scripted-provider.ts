@@ -88,7 +88,8 @@ export async function startScriptedProvider() {
     refreshToken = script.refresh ? randomUUID() : ''
     const made = {
       token_type: 'Bearer',
-      expires_in: script.tokenSeconds,
+      // Of the access token, which need not end with its `exp`.
+      expires_in: script.tokenSeconds + 60,
       access_token: script.opaque ? randomUUID() : await signed({ aud: 'chat-api' }),
       id_token: await signed({ aud: 'cli', ...(nonce && { nonce }) }),
       ...(refreshToken && { refresh_token: refreshToken }),
