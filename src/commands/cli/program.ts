@@ -85,7 +85,7 @@ function connect(command: Command, io: Io): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => io.stdout.write(text),
     writeErr: (text) => io.stderr.write(text),
-    outputError: (text, write) => write(withoutSecrets(text)),
+    outputError: (text, write) => write(withoutSecrets(withChoices(text, command))),
     getOutHelpWidth: () => io.stdout.columns ?? 100,
     getErrHelpWidth: () => io.stderr.columns ?? 100,
     // Without this, commander would follow FORCE_COLOR; its help has no colours anyway.
@@ -93,6 +93,22 @@ function connect(command: Command, io: Io): void {
     getErrHasColors: () => false,
   })
   for (const child of command.commands) connect(child, io)
+}
+
+/**
+ * Names what there is. The most similar command may be the opposite of what was meant: `users block` is like
+ * `users unblock`.
+ */
+function withChoices(text: string, command: Command): string {
+  const help = command.createHelp()
+  if (/^error: unknown command /.test(text)) {
+    const names = help.visibleCommands(command).map((child) => child.name())
+    return text.replace(/\n.*/s, `; known here: ${names.join(', ')}\n`)
+  }
+  // An option before the command may be one of a command, so the program's own two would mislead.
+  if (command.parent === null || !/^error: unknown option .*\n$/.test(text)) return text
+  const flags = help.visibleOptions(command).map(({ long, short }) => long ?? short)
+  return text.replace(/\n$/, `; known here: ${flags.join(', ')}\n`)
 }
 
 /** Commander quotes unknown words, and one may be a mistyped `--api-key=sk-…`. */

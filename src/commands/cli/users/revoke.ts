@@ -34,7 +34,7 @@ const YEAR_SECONDS = 31_536_000
 
 export function revokeUser(io: Io): Command {
   const command = withUser(new Command('revoke'))
-    .description('Revoke all sessions of a user')
+    .description('Revoke all sessions of a user; with --block-seconds, block the user, too')
     .addOption(new Option('--issuer <url>', 'of the tokens, instead of a user').argParser(someText))
     .addOption(
       new Option('--subject <sub>', 'of the tokens, together with --issuer').argParser(someText),
