@@ -116,6 +116,7 @@ function withoutSecrets(text: string): string {
   return text
     .replace(/^error: unknown option '--token'.*/, `$&\n${TOKEN_HINT}`)
     .replace(/^error: /, 'chatkit-mint: ')
+    .replace('command-argument value', 'value')
     .replace(/(--[\w-]+=)[^']*/, '$1…')
     .replace(/\b(?:sk-|ek_|eyJ)[\w.-]+/g, '[redacted]')
 }

@@ -111,7 +111,7 @@ export const configSchema = z
     user: expression
       .optional()
       .describe(
-        'CEL → string of 1 to 512 characters: the ChatKit user. With several issuers it must set `issuer` apart by a text that none of them contains. Absent only when each issuer has its own `user`.',
+        'CEL → string of 1 to 512 characters: the ChatKit user. With several issuers it must set `issuer` apart by a text that none of them contains. Threads, blocks and limits belong to it: when the expression changes, everybody starts anew, and no block holds. Absent only when each issuer has its own `user`.',
       )
       .meta({ examples: ['issuer + "|" + claims.sub', 'pseudonym(issuer, claims.sub)'] }),
     workflows: z

@@ -92,7 +92,11 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ['a plain address', [...LIST, '--url', 'http://a.example'], /--url must be an https/],
     ['another', [...LIST, '--base-url', 'http://a.example'], /--base-url must be an https/],
     ['an unknown command', ['threads', 'lsit'], /unknown command 'lsit'.*list/s],
-    ['a command that is like its opposite', ['users', 'block', 'x'], /^(?!.*mean).*revoke, unblock/],
+    [
+      'a command that is like its opposite',
+      ['users', 'block', 'x'],
+      /^(?!.*mean).*revoke, unblock/,
+    ],
     ['an option unlike any', ['users', 'revoke', 'x', '--ban'], /'--ban'; .*--block-seconds/],
     ['an unknown option', [...LIST, '--limt', '3'], /unknown option '--limt'.*--limit/s],
     ['a shell', ['completion', 'tcsh'], /bash, zsh, fish/],

@@ -25,7 +25,8 @@ function explainToken(io: Io): Command {
     .action(async (options: ExplainOptions, { args }: Command) => {
       const { explain, TOKEN_WANTED } = await import('./explain.ts')
       // A token among the words would stay in the shell's history.
-      if (args.length > 0) throw new CommandError(EXIT.usage, `jwt explain takes no words. ${TOKEN_WANTED}`)
+      if (args.length > 0)
+        throw new CommandError(EXIT.usage, `jwt explain takes no words. ${TOKEN_WANTED}`)
       await explain(io, options)
     })
 }
