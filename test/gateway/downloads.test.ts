@@ -80,7 +80,7 @@ describe('a link to a picture', () => {
     },
   )
 
-  test.each(['image/svg+xml', 'image/svg', 'image/x+xml'])(
+  test.each(['image/svg+xml', 'image/svg', 'image/x+xml', 'audio/x+xml', 'video/x+xml'])(
     'gives %s to be stored only',
     async (type) => {
       const { link, serve } = await startPicture()
