@@ -191,7 +191,7 @@ describe('for programs that read', () => {
       }
     }
     for (const [name, { description }] of Object.entries(components.schemas)) {
-      expect(text).toContain(`\n### ${name}\n\n${description}\n\n\`\`\`json\n{`)
+      expect(text).toContain(`\n### \`${name}\`\n\n${description}\n\n\`\`\`json\n{`)
     }
     const page = await (await get('/docs/api')).text()
     const headingsOfPage = Array.from(

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { SAMPLES } from '../../src/http/backend/samples.ts'
-import { renderReference } from '../../src/http/docs/reference.ts'
+import { renderReference } from '../../src/http/docs/guides.ts'
+import { makeReference } from '../../src/http/docs/reference.ts'
 import { createOpenApi } from '../../src/http/openapi/document.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
@@ -135,7 +136,7 @@ test.each(ALL)('$name in $lang does what it shows', async ({ name, lang }) => {
 })
 
 test('the reference shows each of them', () => {
-  const reference = String(renderReference(createOpenApi(ROUTES, undefined)))
+  const reference = renderReference(makeReference(createOpenApi(ROUTES, undefined)))
   const page = reference.replaceAll(/<\/?span[^>]*>/g, '').replaceAll('&#39;', "'")
   for (const { source } of ALL) {
     const first = source.split('\n').at(-1) ?? ''

@@ -1,8 +1,10 @@
-// Renders the guides, which are Markdown, and the sample files that they link to.
+// Renders the guides and the API reference, which are Markdown, and the sample files that the guides link to.
 
-import { Marked } from 'marked'
+import { Marked, type MarkedExtension } from 'marked'
+import { CODES } from '../../respond/codes.ts'
 import { codeBlock, escapeHtml } from './highlight.ts'
 import { GUIDES } from './list.ts'
+import type { Entry, Reference } from './reference.ts'
 import { guideText, sampleText } from './text.ts'
 
 /** A guide or a sample, ready to be put into a page. */
@@ -22,7 +24,43 @@ export function renderGuide(name: string): RenderedGuide | undefined {
   const guide = GUIDES.flatMap(({ guides }) => guides).find((one) => one.name === name)
   const text = guideText(name)
   if (guide === undefined || text === undefined) return undefined
-  return { title: guide.title, html: markdown.parse(text, { async: false }) }
+  return { title: guide.title, html: guideMarkdown.parse(text, { async: false }) }
+}
+
+/** Renders the API reference; its entries are folded. */
+export function renderReference({ begin, chapters }: Reference): string {
+  const objects = chapters.get('Objects')?.map(({ name }) => name) ?? []
+  const markdown = new Marked(GUIDES_LOOK, referenceLook(new Set(objects)))
+  const parse = (text: string) => markdown.parse(text, { async: false })
+  const entryHtml = ({ id, name, summary, text }: Entry) => `<details id="${id}" class="operation">
+<summary><code>${name.replace(METHOD, (it) => `<b class="method ${it.toLowerCase()}">${it}</b>`)}</code>
+<span>${markdown.parseInline(summary, { async: false })}</span></summary>
+${parse(text)}</details>`
+  const parts = Array.from(chapters, ([title, entries]) => [
+    anchored({ depth: 2, id: `tag-${slug(title)}`, inner: title }),
+    ...entries.map(entryHtml),
+  ])
+  return [parse(begin), ...parts.flat()].join('\n')
+}
+
+const METHOD = /^[A-Z]+(?= )/
+
+/** Links the names of errors and objects. The text has no HTML, and its JSON no colours: they would double the page. */
+function referenceLook(objects: ReadonlySet<string>): MarkedExtension {
+  const renderer: MarkedExtension['renderer'] = {
+    html: ({ text }) => escapeHtml(text),
+    code: ({ text, lang }) =>
+      lang === 'json' && codeBlock(text, { language: 'text', label: 'JSON' }),
+    codespan({ text }) {
+      const isCode = Object.hasOwn(CODES, text)
+      if (!(isCode || objects.has(text))) return false
+      return `<a href="${isCode ? 'errors#' : '#object-'}${text}"><code>${text}</code></a>`
+    },
+    heading({ tokens, depth }) {
+      return depth === 4 && `<h3>${this.parser.parseInline(tokens)}</h3>`
+    },
+  }
+  return { renderer }
 }
 
 /** Shows the file, with a link that downloads it. */
@@ -32,15 +70,14 @@ function renderSample(name: string, text: string): RenderedGuide {
   return { title: name, html: `<h1>${name}</h1>${download}${code}` }
 }
 
-const markdown = new Marked({
+const GUIDES_LOOK: MarkedExtension = {
   renderer: {
-    // Each heading links to itself, so that readers can copy a link to it.
     heading({ tokens, depth, text }) {
       const id = slug(text)
       const inner = this.parser.parseInline(tokens)
-      const plain = depth === 1 || inner.includes('<a ')
-      const content = plain ? inner : `<a class="anchor" href="#${id}">${inner}</a>`
-      return `<h${depth} id="${id}">${content}</h${depth}>\n`
+      return depth === 1 || inner.includes('<a ')
+        ? `<h${depth} id="${id}">${inner}</h${depth}>\n`
+        : anchored({ depth, id, inner })
     },
     code({ text, lang }) {
       return codeBlock(text, { language: lang ?? 'text' })
@@ -66,7 +103,14 @@ const markdown = new Marked({
       return `<a href="${escapeHtml(target)}">${this.parser.parseInline(tokens)}</a>`
     },
   },
-})
+}
+
+const guideMarkdown = new Marked(GUIDES_LOOK)
+
+/** A heading that links to itself, so that readers can copy a link to it. */
+function anchored({ depth, id, inner }: Record<'id' | 'inner', string> & { depth: number }) {
+  return `<h${depth} id="${id}"><a class="anchor" href="#${id}">${inner}</a></h${depth}>\n`
+}
 
 function slug(text: string): string {
   return text

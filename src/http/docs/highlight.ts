@@ -23,9 +23,9 @@ const GRAMMARS = { ...languages, phone } as Readonly<Record<string, ShjLanguageD
 /** For each grammar, the languages that it colours, as fences of Markdown and samples of the API name them. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   bash: ['sh', 'bash', 'curl'],
-  js: ['js', 'jsx', 'JavaScript'],
+  js: ['js', 'jsx', 'javascript'],
   ts: ['ts', 'tsx'],
-  py: ['py', 'python', 'Python'],
+  py: ['py', 'python'],
   html: ['html', 'vue', 'svelte'],
   phone: ['swift', 'kotlin', 'dart'],
   json: ['json'],

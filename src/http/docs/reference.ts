@@ -1,145 +1,103 @@
-// Renders the API reference from the OpenAPI document that clients get.
+// Writes the API reference from the OpenAPI document that clients get, as Markdown.
 
-import { html, raw } from 'hono/html'
-import { CODES } from '../../respond/codes.ts'
 import type { OpenApi, Operation } from '../openapi/document.ts'
 import type { Content } from '../openapi/responses.ts'
 import type { JsonSchema } from '../openapi/schemas.ts'
-import { codeBlock } from './highlight.ts'
-import type { Markup } from './layout.ts'
 
-export function renderReference({ info, paths, components }: OpenApi): Markup {
-  return html`<h1>API reference</h1>
-    <p>${linked(info.description)} The document itself: <a href="../openapi.json">openapi.json</a>.</p>
-    ${[...operationsByTag(paths)].map(
-      ([tag, operations]) => html`${heading(`tag-${tag.replaceAll(' ', '-')}`, titleOf(tag))}
-        ${operations.map(renderOperation)}`,
-    )}
-    ${heading('objects', 'Objects')}
-    ${Object.entries(components.schemas).map(renderObject)}`
+/** An operation or an object. */
+export interface Entry {
+  readonly id: string
+  /** Method and path, or the name of the object. */
+  readonly name: string
+  readonly summary: string
+  /** Markdown. */
+  readonly text: string
 }
 
-/** Operations by tag, in the order of the document. */
-export function operationsByTag(paths: OpenApi['paths']): Map<string, Described[]> {
-  const all = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, described]) => ({ path, method, described })),
+export interface Reference {
+  readonly begin: string
+  /** The entries of each chapter, by its title, in the order of the document. */
+  readonly chapters: ReadonlyMap<string, readonly Entry[]>
+}
+
+export function makeReference({ info, paths, components }: OpenApi): Reference {
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      title: titleOf(operation.tags[0] ?? 'other'),
+      entry: operationEntry(`${method.toUpperCase()} ${path}`, operation),
+    })),
   )
-  return Map.groupBy(all, ({ described }) => described.tags[0] ?? 'other')
+  const objects = Object.entries(components.schemas).map(([name, schema]) => ({
+    title: 'Objects',
+    entry: {
+      ...{ id: `object-${name}`, name, summary: String(schema['description']) },
+      text: fenced(schema),
+    },
+  }))
+  const chapters = new Map<string, Entry[]>()
+  for (const { title, entry } of [...operations, ...objects]) {
+    chapters.set(title, [...(chapters.get(title) ?? []), entry])
+  }
+  const begin = `# API reference\n\n${info.description} The document itself: [openapi.json](../openapi.json).`
+  return { begin, chapters }
 }
 
-function heading(id: string, text: string): Markup {
-  return html`<h2 id="${id}"><a class="anchor" href="#${id}">${text}</a></h2>`
+/** The whole reference, for programs and for people without a browser. */
+export function referenceText({ begin, chapters }: Reference): string {
+  const parts = Array.from(chapters, ([title, entries]) => [
+    `## ${title}`,
+    ...entries.map(({ name, summary, text }) => `### \`${name}\`\n\n${summary}\n\n${text}`),
+  ])
+  return `${[begin, ...parts.flat()].join('\n\n')}\n`
 }
 
-function renderObject([name, schema]: readonly [string, JsonSchema]): Markup {
-  return html`<details id="object-${name}" class="operation">
-    <summary>
-      <code>${name}</code>
-      <span>${linked(String(schema['description']))}</span>
-    </summary>
-    ${block('Schema', schema)}
-  </details>`
-}
-
-/** Heading of a tag. */
-export function titleOf(tag: string): string {
+function titleOf(tag: string): string {
   const title = tag.slice(0, 1).toUpperCase() + tag.slice(1)
   return title.replace('Chatkit', 'ChatKit').replace(' api', ' API')
 }
 
-export interface Described {
-  readonly path: string
-  readonly method: string
-  readonly described: Operation
+function operationEntry(name: string, operation: Operation): Entry {
+  const { operationId, summary, description, security, parameters, requestBody } = operation
+  const { 'x-codeSamples': samples = [], responses } = operation
+  const credentials = security.flatMap(Object.keys).map((one) => `\`${one}\``)
+  const paragraphs = [
+    description,
+    ...samples.flatMap(({ lang, source }) => [`#### ${lang}`, fenced(source, lang.toLowerCase())]),
+    `Credential: ${credentials.join(' or ') || 'none'}`,
+    ...(parameters.length > 0 ? [parameterTable(parameters)] : []),
+    ...(requestBody ? contentText('Body', requestBody.content) : []),
+    ...Object.entries(responses).flatMap(([status, { description: meaning, content }]) => [
+      `#### ${status}`,
+      meaning,
+      ...(content && status < '400' ? contentText('Answer', content) : []),
+    ]),
+  ]
+  return { id: operationId, name, summary, text: paragraphs.join('\n\n') }
 }
 
-function renderOperation({ path, method, described }: Described): Markup {
-  const { operationId, summary, description, security, parameters, requestBody } = described
-  const { 'x-codeSamples': samples = [] } = described
-  const credentials = security.flatMap(Object.keys)
-  return html`<details id="${operationId}" class="operation">
-    <summary>
-      <code><b class="method ${method}">${method.toUpperCase()}</b> ${path}</code>
-      <span>${summary}</span>
-    </summary>
-    <p>${linked(description)}</p>
-    ${samples.map(
-      ({ lang, source }) =>
-        html`<h3>${lang}</h3>${raw(codeBlock(source, { language: lang, label: `${summary}, ${lang}` }))}`,
-    )}
-    <p>
-      Credential:
-      ${
-        credentials.length === 0
-          ? 'none'
-          : credentials.map((one, at) => html`${at > 0 ? ' or ' : ''}<code>${one}</code>`)
-      }
-    </p>
-    ${parameters.length > 0 ? renderParameters(parameters) : ''}
-    ${requestBody ? renderContent('Body', requestBody.content) : ''}
-    ${Object.entries(described.responses).map(
-      ([status, { description: meaning, content: answer }]) => html`<h3>${status}</h3>
-        ${meaning.split('\n\n').map((line) => html`<p class="answer">${linked(line)}</p>`)}
-        ${answer && status < '400' ? renderContent('Answer', answer) : ''}`,
-    )}
-  </details>`
-}
-
-/** Text of the document: what is in backticks becomes code, and an error code of ours links to its guide. */
-function linked(text: string): Markup {
-  const parts = text.split('`').map((part, at) => {
-    if (at % 2 === 0) return html`${part}`
-    if (!Object.hasOwn(CODES, part)) return html`<code>${part}</code>`
-    return html`<a href="errors#${part}"><code>${part}</code></a>`
+function parameterTable(parameters: Operation['parameters']): string {
+  const rows = parameters.map(({ name, in: place, required, description = '', schema }) => {
+    const what = `${description} \`${JSON.stringify(schema)}\``.replaceAll('|', '\\|')
+    return `| \`${name}\`${required ? ' (required)' : ''} | ${place} | ${what} |`
   })
-  return html`${parts}`
+  return ['| Parameter | In | What it is |', '|---|---|---|', ...rows].join('\n')
 }
 
-function renderParameters(parameters: Operation['parameters']): Markup {
-  return html`<div class="scroll" tabindex="0" role="group" aria-label="Parameters">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Parameter</th>
-          <th scope="col">In</th>
-          <th scope="col">What it is</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${parameters.map(
-          ({ name, in: place, required, description, schema }) => html`<tr>
-            <td><code>${name}</code>${required ? ' (required)' : ''}</td>
-            <td>${place}</td>
-            <td>${linked(description ?? '')} <code>${JSON.stringify(schema)}</code></td>
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`
+function contentText(title: string, content: Content): string[] {
+  return Object.entries(content).flatMap(([mediaType, { schema, example }]) => [
+    `${title}, \`${mediaType}\`: ${schemaText(schema)}`,
+    ...(example === undefined ? [] : [fenced(example)]),
+  ])
 }
 
-function renderContent(title: string, content: Content): Markup {
-  return html`${Object.entries(content).map(
-    ([mediaType, { schema, example }]) => html`<h3>${title}, <code>${mediaType}</code></h3>
-      ${example === undefined ? '' : block('Example', example)}
-      ${renderSchema(schema)}`,
-  )}`
-}
-
-function renderSchema(schema: JsonSchema): Markup {
+/** Names an object that has a section of its own, and gives any other schema whole. */
+function schemaText(schema: JsonSchema): string {
   const { $ref } = schema
-  if (typeof $ref === 'string') {
-    const name = $ref.split('/').at(-1)
-    return html`<p>An object: <a href="#object-${name}"><code>${name}</code></a></p>`
-  }
-  return html`<details>
-    <summary>Schema</summary>
-    ${block('Schema', schema)}
-  </details>`
+  return `\`${typeof $ref === 'string' ? $ref.split('/').at(-1) : JSON.stringify(schema)}\``
 }
 
-/** Without colours: they would double the size of the page, which is mostly schemas. */
-function block(label: string, value: unknown): Markup {
-  const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2)
-  return raw(codeBlock(text, { language: 'text', label }))
+function fenced(value: unknown, language = 'json'): string {
+  const isText = typeof value === 'string'
+  const text = isText ? value.trimEnd() : JSON.stringify(value, null, 2)
+  return `\`\`\`${isText && language === 'json' ? 'text' : language}\n${text}\n\`\`\``
 }

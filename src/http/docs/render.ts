@@ -3,11 +3,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { html } from 'hono/html'
 import type { OpenApi } from '../openapi/document.ts'
-import { renderGuide } from './guides.ts'
+import { renderGuide, renderReference } from './guides.ts'
 import { type DocsPage, layout, type Markup } from './layout.ts'
 import { API, IN_ORDER, START } from './list.ts'
-import { renderReference } from './reference.ts'
-import { referenceText } from './reference-text.ts'
+import { makeReference, referenceText } from './reference.ts'
 import { createFind, type FoundSection, findScript, sectionsOf } from './search.ts'
 import { renderStart } from './start.ts'
 import { guideText } from './text.ts'
@@ -43,7 +42,7 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
 
     /** @returns a guide or the API reference as Markdown; undefined when neither has that name */
     text: async (name: string): Promise<string | undefined> =>
-      name === API.name ? referenceText(await makeDocument()) : guideText(name),
+      name === API.name ? referenceText(makeReference(await makeDocument())) : guideText(name),
 
     /** The page with the results of a search; it works without script. */
     async results(query: string): Promise<string> {
@@ -80,7 +79,7 @@ async function contentOf(
 ): Promise<DocsPage | undefined> {
   if (name === START.name) return { ...START, body: String(await renderStart()) }
   if (name === API.name) {
-    return { ...API, body: String(await renderReference(await makeDocument())) }
+    return { ...API, body: renderReference(makeReference(await makeDocument())) }
   }
   const guide = renderGuide(name)
   return guide && { name, title: guide.title, body: guide.html }
