@@ -3,9 +3,10 @@
 import { z } from 'zod'
 import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
+import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import type { Io } from './io.ts'
 import { print, printFields, printJson, printTable, remark, time } from './output.ts'
-import type { PageSeen } from './pages.ts'
+import { type ListFlags, type PageSeen, readList } from './pages.ts'
 
 /** The fields of the service's `session` that a table shows. */
 export const serviceSession = z.looseObject({
@@ -16,7 +17,6 @@ export const serviceSession = z.looseObject({
   created_at: z.number(),
   expires_at: z.number(),
 })
-export type ServiceSession = z.infer<typeof serviceSession>
 
 /** Prints one object: as JSON, or each field on a line of its own, with dotted names for nested ones. */
 export async function printObject(io: Io, answer: object, json: boolean): Promise<void> {
@@ -24,50 +24,47 @@ export async function printObject(io: Io, answer: object, json: boolean): Promis
   else await printFields(io, fieldsOf(answer))
 }
 
-/** Prints threads as a table. */
-export async function printThreads(io: Io, page: PageSeen<Thread>): Promise<void> {
-  const head = ['id', 'created', 'status', 'user', 'title']
-  const row = (one: Thread) => [one.id, time(one.created_at), one.status.type, one.user, one.title]
-  await printPage(io, page, { what: 'threads', head, row })
+/** How a table shows a list. */
+export interface ListTable<T> {
+  /** The things in the list, in the plural: `sessions`. */
+  readonly what: string
+  readonly head: readonly string[]
+  readonly row: (one: T) => readonly unknown[]
 }
 
-/** Prints items as a table. Their text is cut; `--json` has all of it. */
-export async function printItems(io: Io, page: PageSeen<ThreadItem>): Promise<void> {
-  const head = ['id', 'created', 'type', 'what it says']
-  const row = (one: ThreadItem) => [
+export const THREADS: ListTable<Thread> = {
+  what: 'threads',
+  head: ['id', 'created', 'status', 'user', 'title'],
+  row: (one) => [one.id, time(one.created_at), one.status.type, one.user, one.title],
+}
+
+/** The text of an item is cut; `--json` has all of it. */
+export const ITEMS: ListTable<ThreadItem> = {
+  what: 'items',
+  head: ['id', 'created', 'type', 'what it says'],
+  row: (one) => [
     one.id,
     time('created_at' in one ? one.created_at : undefined),
     String(one['type'] ?? '').replace(/^chatkit\./, ''),
     cut(textOf(one)),
-  ]
-  await printPage(io, page, { what: 'items', head, row })
+  ],
 }
 
-/** Prints the service's sessions as a table. */
-export async function printSessions(io: Io, page: PageSeen<ServiceSession>): Promise<void> {
-  const head = ['id', 'user', 'workflow', 'status', 'created', 'expires']
-  const row = (one: ServiceSession) => [
-    one.id,
-    one.user,
-    one.workflow,
-    one.status,
-    time(one.created_at),
-    time(one.expires_at),
-  ]
-  await printPage(io, page, { what: 'sessions', head, row })
+interface List<T> extends ListTable<T> {
+  readonly fetch: (query: ListQuery) => Promise<PageSeen<T>>
 }
 
-/** Prints a page as a table, and how to get the next one; a sentence when it is empty. */
-export async function printPage<T>(
+/**
+ * Reads what the flags ask for, and prints it as a table, and how to get the next page; a sentence when it is empty.
+ * With `--json`, prints it unchanged.
+ */
+export async function printList<T>(
   io: Io,
-  page: PageSeen<T>,
-  table: {
-    /** The things in the list, in the plural: `sessions`. */
-    readonly what: string
-    readonly head: readonly string[]
-    readonly row: (one: T) => readonly unknown[]
-  },
+  { json = false, ...flags }: ListFlags & { readonly json?: boolean },
+  { fetch, ...table }: List<T>,
 ): Promise<void> {
+  const page = await readList(flags, fetch)
+  if (json) return await printJson(io, page)
   if (page.data.length > 0) await printTable(io, table.head, page.data.map(table.row))
   else if (!page.has_more) await print(io, `There are no ${table.what} here.`)
   if (!page.has_more) return

@@ -16,41 +16,12 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  chatkit-mint ${line}`).join('\n')}`
 }
 
-/**
- * Adds an id to a command, as an argument or as the reference's flag. {@link oneId} reads it.
- *
- * @param flag - as in `--thread-id`
- */
-export function withId(
-  command: Command,
-  flag: string,
-  parse: (text: string) => SessionId | ThreadId,
-): Command {
-  return command
-    .addArgument(new Argument('[id]', `in the place of ${flag}`).argParser(parse))
-    .addOption(new Option(`${flag} <id>`, 'or the id alone, without a flag').argParser(parse))
-}
-
-/**
- * The id that was given as argument or as flag.
- *
- * @throws {@link CommandError} when there is none, or there are two
- */
-export function oneId<T>(flag: string, argument: T | undefined, option: T | undefined): T {
-  const id = option ?? argument
-  if (id === undefined) {
-    throw new CommandError(EXIT.usage, `required option '${flag} <id>' not specified, and no id`)
-  }
-  if (argument === undefined || argument === id) return id
-  throw new CommandError(EXIT.usage, `two ids: one alone, another with ${flag}`)
-}
-
 /** This parser and those below throw `InvalidArgumentError`, as commander expects. */
-export function sessionId(text: string): SessionId {
+function sessionId(text: string): SessionId {
   return parseSessionId(text) ?? noId()
 }
 
-export function threadId(text: string): ThreadId {
+function threadId(text: string): ThreadId {
   return parseThreadId(text) ?? noId()
 }
 
@@ -67,25 +38,52 @@ export function user(text: string): UserId {
   )
 }
 
-/** Adds the user of `users …`, as an argument or as a flag. {@link oneUser} reads it. */
-export function withUser(command: Command): Command {
+/** What a command is about: an argument, or a flag in its place. */
+interface Subject<T> {
+  readonly name: 'id' | 'user'
+  readonly flag: string
+  readonly what: string
+  readonly parse: (text: string) => T
+}
+
+export const USER: Subject<UserId> = {
+  ...{ name: 'user', flag: '--user', what: 'the ChatKit user' },
+  parse: user,
+}
+export const SESSION: Subject<SessionId> = {
+  ...{ name: 'id', flag: '--session-id', what: 'the session' },
+  parse: sessionId,
+}
+export const THREAD: Subject<ThreadId> = {
+  ...{ name: 'id', flag: '--thread-id', what: 'the thread' },
+  parse: threadId,
+}
+
+/** Adds the subject to a command. {@link oneSubject} reads it. */
+export function withSubject<T>(command: Command, { name, flag, what, parse }: Subject<T>): Command {
+  const alone = `or the ${name} alone, without a flag`
   return command
-    .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
-    .addOption(new Option('--user <user>', 'or the user alone, without a flag').argParser(user))
+    .addArgument(new Argument(`[${name}]`, what).argParser(parse))
+    .addOption(new Option(`${flag} <${name}>`, alone).argParser(parse))
 }
 
 /**
- * The user that was given as argument or as `--user`.
+ * The subject that was given as argument or as flag.
  *
  * @throws {@link CommandError} when there is none, or there are two
  */
-export function oneUser(argument: UserId | undefined, option: UserId | undefined): UserId {
-  const who = option ?? argument
-  if (who === undefined) {
-    throw new CommandError(EXIT.usage, 'no user is named: give the user, alone or with --user.')
+export function oneSubject<T>(
+  { name, flag }: Subject<T>,
+  argument: T | undefined,
+  option: T | undefined,
+): T {
+  const given = option ?? argument
+  if (given === undefined) {
+    const message = `no ${name} is named: give the ${name}, alone or with ${flag}.`
+    throw new CommandError(EXIT.usage, message)
   }
-  if (argument === undefined || argument === who) return who
-  throw new CommandError(EXIT.usage, 'two users: one alone, another with --user')
+  if (argument === undefined || argument === given) return given
+  throw new CommandError(EXIT.usage, `two ${name}s: one alone, another with ${flag}`)
 }
 
 /** Text of at least one character. */

@@ -2,13 +2,11 @@
 
 import { Command } from 'commander'
 import { z } from 'zod'
-import { pageOf } from '../../chatkit/wire/wire.ts'
-import { printPage } from './answers.ts'
+import { printList } from './answers.ts'
 import { examples } from './arguments.ts'
 import type { Io } from './io.ts'
-import { jsonOption, printJson, time } from './output.ts'
-import { type ListFlags, listOptions, readList } from './pages.ts'
-import { expectAnswer } from './target/service-client.ts'
+import { jsonOption, time } from './output.ts'
+import { type ListFlags, listOptions } from './pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
 
 const listedBlock = z.looseObject({
@@ -37,14 +35,8 @@ function listBlocks(io: Io): Command {
   return serviceOptions(command).action(
     async (flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
       const service = await serviceOf(io, flags)
-      const page = await readList(flags, async (query) =>
-        expectAnswer(
-          pageOf(listedBlock),
-          await service.call('GET /v1/admin/blocks', { query: { ...query } }),
-        ),
-      )
-      if (flags.json) return await printJson(io, page)
-      await printPage(io, page, { what: 'blocks', head: HEAD, row: rowOf })
+      const fetch = service.pages('/v1/admin/blocks', listedBlock)
+      await printList(io, flags, { what: 'blocks', head: HEAD, row: rowOf, fetch })
     },
   )
 }

@@ -35,7 +35,7 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ['id of dots', ['threads', 'delete', '--thread-id', '..'], /--thread-id.*letters/],
     ['id of 200', ['threads', 'delete', '--thread-id', 'x'.repeat(200)], /--thread-id.*1 to 128/],
     ['id with an escape', ['sessions', 'cancel', '--session-id', '%2e'], /--session-id.*letters/],
-    ['no id', ['threads', 'retrieve'], /--thread-id.*not specified/],
+    ['no id', ['threads', 'retrieve'], /no id is named.*--thread-id/],
     ['an empty user', [...LIST, '--user', ''], /--user.*1 to 512/],
     ['no user', ['sessions', 'create', '--workflow', '{id: wf_1}'], /--user/],
     ['no workflow', create(), /--workflow/],

@@ -182,7 +182,7 @@ describe('an id without a flag', () => {
   })
 
   test.each([
-    [['sessions', 'cancel'], /'--session-id <id>' not specified/],
+    [['sessions', 'cancel'], /no id is named.*--session-id/],
     [['sessions', 'cancel', 'cksess_1', '--session-id', 'cksess_2'], /two ids/],
     [['sessions', 'cancel', 'cksess_1', 'cksess_2'], /too many arguments/],
   ])('%j is refused, and nothing is sent', async (words, message) => {

@@ -2,14 +2,12 @@
 
 import { Command, Option } from 'commander'
 import { z } from 'zod'
-import { pageOf as pageSchema } from '../../../chatkit/wire/wire.ts'
 import { AUDIT_ACTIONS } from '../../../registry/audit-entry.ts'
-import { printPage } from '../answers.ts'
+import { printList } from '../answers.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printJson, time } from '../output.ts'
-import { type ListFlags, pageOptions, readList } from '../pages.ts'
-import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
+import { jsonOption, time } from '../output.ts'
+import { type ListFlags, pageOptions } from '../pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { follow } from './follow.ts'
 import { verifyAudit } from './verify.ts'
@@ -64,12 +62,11 @@ function listAudit(io: Io): Command {
     .addHelpText('after', EXAMPLES)
   return serviceOptions(command).action(async (flags: Flags) => {
     const service = await serviceOf(io, flags)
-    const { limit, since, json } = flags
-    const pageOf = pageReader(service, flags)
-    if (flags.follow) return await follow(io, { pageOf, limit, since, json })
-    const page = await readList(flags, (list) => pageOf(list))
-    if (json) await printJson(io, page)
-    else await printPage(io, page, { what: 'entries', head: HEAD, row })
+    const { limit, user, actor, action, notAction, since, until, json } = flags
+    const filters = { user, actor, action, not_action: notAction, since, until }
+    const fetch = service.pages('/v1/admin/audit', entry, filters)
+    if (flags.follow) return await follow(io, { fetch, limit, since, json })
+    await printList(io, flags, { what: 'entries', head: HEAD, row, fetch })
   })
 }
 
@@ -79,20 +76,6 @@ const EXAMPLES = examples(
   'audit list --follow --not-action admin_read',
   'audit list --all --json > audit.json && chatkit-mint audit verify audit.json',
 )
-
-/** Makes the function that reads one page of the list that the flags ask for. */
-function pageReader(service: ServiceClient, { user, actor, action, notAction, ...flags }: Filters) {
-  const { since, until } = flags
-  const filters = { user, actor, action, not_action: notAction, since, until }
-  return async (list: object, onRequestId?: (id: string) => void) => {
-    const query = { ...filters, ...list }
-    const answer = await service.call('GET /v1/admin/audit', {
-      query,
-      ...(onRequestId && { onRequestId }),
-    })
-    return expectAnswer(pageSchema(entry), answer)
-  }
-}
 
 const HEAD = ['id', 'at', 'actor', 'action', 'user', 'outcome', 'reason']
 

@@ -25,9 +25,9 @@ interface Entry {
 }
 
 /** Reads a page; `since` narrows it further. */
-type ReadPage = (
+type Fetch = (
   list: { readonly limit?: number; readonly after?: string; readonly since?: number },
-  onRequestId: (id: string) => void,
+  request?: { readonly onRequestId: (id: string) => void },
 ) => Promise<PageSeen<Entry>>
 
 /**
@@ -37,19 +37,19 @@ type ReadPage = (
 export async function follow(
   io: Io,
   {
-    pageOf,
+    fetch,
     limit = 20,
     since = 0,
     json,
   }: {
-    readonly pageOf: ReadPage
+    readonly fetch: Fetch
     readonly limit?: number | undefined
     readonly since?: number | undefined
     readonly json?: boolean | undefined
   },
 ): Promise<void> {
   const own = new Set<string>()
-  const readPage = async (list: Parameters<ReadPage>[0]) => pageOf(list, (id) => own.add(id))
+  const readPage: Fetch = (list) => fetch(list, { onRequestId: (id) => own.add(id) })
   const first = await readPage({ limit })
   let known = new Map(first.data.map(({ id, at }) => [id, at]))
   let from = Math.max(since, (first.data[0]?.at ?? Math.floor(io.now() / 1000)) - LATE_SECONDS)
@@ -79,7 +79,7 @@ export async function follow(
 
 /** Reads back from the newest entry to the first known one, because the list is in the order of writing. */
 async function newEntries(
-  readPage: (list: Parameters<ReadPage>[0]) => Promise<PageSeen<Entry>>,
+  readPage: Fetch,
   { known, from }: { readonly known: ReadonlyMap<string, number>; readonly from: number },
 ): Promise<readonly Entry[]> {
   const found: Entry[] = []

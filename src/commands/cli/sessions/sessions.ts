@@ -1,14 +1,14 @@
 // `sessions create|cancel|list|retrieve`.
 
 import { Command, Option } from 'commander'
-import { pageOf } from '../../../chatkit/wire/wire.ts'
+import type { z } from 'zod'
 import type { SessionId } from '../../../lib/ids.ts'
-import { printObject, printSessions, serviceSession } from '../answers.ts'
-import { examples, oneId, sessionId, someText, user, withId } from '../arguments.ts'
+import { printList, printObject, serviceSession } from '../answers.ts'
+import { examples, oneSubject, SESSION, someText, user, withSubject } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printJson, remark } from '../output.ts'
-import { type ListFlags, listOptions, readList } from '../pages.ts'
+import { jsonOption, remark, time } from '../output.ts'
+import { type ListFlags, listOptions } from '../pages.ts'
 import { expectAnswer } from '../target/service-client.ts'
 import {
   serviceOf,
@@ -34,16 +34,14 @@ type Flags = TargetFlags & { readonly json?: boolean }
 
 type OneFlags = Flags & { readonly sessionId?: SessionId }
 
-const ID = '--session-id'
-
 function cancelSession(io: Io): Command {
-  const command = withId(new Command('cancel'), ID, sessionId)
+  const command = withSubject(new Command('cancel'), SESSION)
     .description('Cancel a session: its client secret stops working')
     .addOption(jsonOption())
     .addHelpText('after', examples('sessions cancel cksess_123'))
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
     const { json = false } = flags
-    const id = oneId(ID, argument, flags.sessionId)
+    const id = oneSubject(SESSION, argument, flags.sessionId)
     await withTarget(io, flags, async (target) => {
       if (target.kind === 'hosted') {
         const ended = await target.chatkit.cancelSession(id, { signal: io.signal })
@@ -69,12 +67,12 @@ function noSuchSession(): CommandError {
 }
 
 function retrieveSession(io: Io): Command {
-  const command = withId(new Command('retrieve'), ID, sessionId)
+  const command = withSubject(new Command('retrieve'), SESSION)
     .description('Show a session that this service minted (the ChatKit API has no such call)')
     .addOption(jsonOption())
     .addHelpText('after', examples('sessions retrieve cksess_123'))
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
-    const id = oneId(ID, argument, flags.sessionId)
+    const id = oneSubject(SESSION, argument, flags.sessionId)
     if (targetKind(io, flags) === 'hosted') throw unknownToApi('shows a session')
     const service = await serviceOf(io, flags)
     const answer = await service.call(`GET /v1/admin/sessions/${id}`)
@@ -108,14 +106,15 @@ function listSessions(io: Io): Command {
     const { user, workflow, status, issuer, subject } = flags
     const filters = { user, workflow, status, issuer, subject }
     const service = await serviceOf(io, flags)
-    const page = await readList(flags, async (list) =>
-      expectAnswer(
-        pageOf(serviceSession),
-        await service.call('GET /v1/admin/sessions', { query: { ...filters, ...list } }),
-      ),
-    )
-    await (flags.json ? printJson(io, page) : printSessions(io, page))
+    const fetch = service.pages('/v1/admin/sessions', serviceSession, filters)
+    await printList(io, flags, { what: 'sessions', head: HEAD, row: rowOf, fetch })
   })
+}
+
+const HEAD = ['id', 'user', 'workflow', 'status', 'created', 'expires']
+
+function rowOf({ id, created_at, expires_at, ...one }: z.infer<typeof serviceSession>) {
+  return [id, one.user, one.workflow, one.status, time(created_at), time(expires_at)]
 }
 
 function unknownToApi(what: string): CommandError {

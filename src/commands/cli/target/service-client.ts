@@ -2,6 +2,7 @@
 
 import type { Dispatcher, Response } from 'undici'
 import { z } from 'zod'
+import { pageOf } from '../../../chatkit/wire/wire.ts'
 import { printable } from '../../../lib/printable.ts'
 import type { Secret } from '../../../lib/secret.ts'
 import { reasonOf } from '../../../lib/show.ts'
@@ -47,24 +48,33 @@ export function createServiceClient({
     return { response, text: await readText({ url, signal }, response) }
   }
 
+  /**
+   * A call with one JSON answer; null for an answer without body (204).
+   *
+   * @param line - method and path: `GET /v1/admin/sessions`
+   * @throws {@link CommandError} with the problem in the answer, or the reason why no answer came
+   */
+  async function call(line: string, request: ServiceRequest = {}): Promise<unknown> {
+    const { response, text } = await answered(line, request)
+    if (response.status === 204) return null
+    const answer = jsonOrUndefined(text)
+    if (answer !== undefined) return answer
+    const message = `what answers at ${url} is not this service; check --url.`
+    throw new CommandError(EXIT.failed, message)
+  }
+
   return {
+    call,
+    /** Makes the function that reads a page of a list. */
+    pages:
+      <S extends z.ZodObject>(path: string, entry: S, filters: ServiceRequest['query'] = {}) =>
+      async (list: ServiceRequest['query'], request: Pick<ServiceRequest, 'onRequestId'> = {}) => {
+        const query = { ...filters, ...list }
+        return expectAnswer(pageOf(entry), await call(`GET ${path}`, { query, ...request }))
+      },
     /** A call whose answer is text, returned unchanged. Throws as `call`. */
     text: async (line: string, request: ServiceRequest = {}) =>
       (await answered(line, request)).text,
-    /**
-     * A call with one JSON answer; null for an answer without body (204).
-     *
-     * @param line - method and path: `GET /v1/admin/sessions`
-     * @throws {@link CommandError} with the problem in the answer, or the reason why no answer came
-     */
-    async call(line: string, request: ServiceRequest = {}): Promise<unknown> {
-      const { response, text } = await answered(line, request)
-      if (response.status === 204) return null
-      const answer = jsonOrUndefined(text)
-      if (answer !== undefined) return answer
-      const message = `what answers at ${url} is not this service; check --url.`
-      throw new CommandError(EXIT.failed, message)
-    },
     /**
      * A call with an NDJSON answer: its lines as they come.
      *

@@ -1,13 +1,22 @@
 // `threads list|retrieve|delete|list-items|import`.
 
 import { Command, Option } from 'commander'
+import type { ListQuery } from '../../../chatkit/wire/wire.ts'
 import type { ThreadId } from '../../../lib/ids.ts'
-import { printItems, printObject, printThreads } from '../answers.ts'
-import { configOption, examples, oneId, someText, threadId, user, withId } from '../arguments.ts'
+import { ITEMS, printList, printObject, THREADS } from '../answers.ts'
+import {
+  configOption,
+  examples,
+  oneSubject,
+  someText,
+  THREAD,
+  user,
+  withSubject,
+} from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printJson } from '../output.ts'
-import { type ListFlags, listOptions, readList } from '../pages.ts'
+import { jsonOption } from '../output.ts'
+import { type ListFlags, listOptions } from '../pages.ts'
 import { serviceThreads, type ThreadCalls } from '../target/service-threads.ts'
 import { type Target, type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
 import type { ImportFlags } from './import.ts'
@@ -26,8 +35,6 @@ export function threadsCommand(io: Io): Command {
 
 type Flags = TargetFlags & { readonly json?: boolean }
 type OneFlags = Flags & { readonly threadId?: ThreadId }
-
-const ID = '--thread-id'
 
 function listThreads(io: Io): Command {
   const command = new Command('list')
@@ -48,20 +55,20 @@ function listThreads(io: Io): Command {
       await withTarget(io, flags, async (target) => {
         if (workflow !== undefined && target.kind === 'hosted') throw hostedKnowsNoWorkflow()
         const calls = callsOf(io, target)
-        const page = await readList(flags, (list) => calls.listThreads({ ...list, user, workflow }))
-        await (flags.json ? printJson(io, page) : printThreads(io, page))
+        const fetch = (list: ListQuery) => calls.listThreads({ ...list, user, workflow })
+        await printList(io, flags, { ...THREADS, fetch })
       })
     },
   )
 }
 
 function retrieveThread(io: Io): Command {
-  const command = withId(new Command('retrieve'), ID, threadId)
+  const command = withSubject(new Command('retrieve'), THREAD)
     .description('Show a thread')
     .addOption(jsonOption())
     .addHelpText('after', examples('threads retrieve cthr_123'))
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
-    const id = oneId(ID, argument, flags.threadId)
+    const id = oneSubject(THREAD, argument, flags.threadId)
     await withTarget(io, flags, async (target) => {
       const thread = await callsOf(io, target).retrieveThread(id)
       await printObject(io, thread, flags.json ?? false)
@@ -70,12 +77,12 @@ function retrieveThread(io: Io): Command {
 }
 
 function deleteThread(io: Io): Command {
-  const command = withId(new Command('delete'), ID, threadId)
+  const command = withSubject(new Command('delete'), THREAD)
     .description('Delete a thread with its items and attachments; asks nothing')
     .addOption(jsonOption())
     .addHelpText('after', examples('threads delete cthr_123'))
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
-    const id = oneId(ID, argument, flags.threadId)
+    const id = oneSubject(THREAD, argument, flags.threadId)
     await withTarget(io, flags, async (target) => {
       const deleted = await callsOf(io, target).deleteThread(id)
       await printObject(io, deleted, flags.json ?? false)
@@ -85,7 +92,7 @@ function deleteThread(io: Io): Command {
 }
 
 function listItems(io: Io): Command {
-  const command = withId(new Command('list-items'), ID, threadId).description(
+  const command = withSubject(new Command('list-items'), THREAD).description(
     'List the items of a thread',
   )
   listOptions(command, 'items')
@@ -93,11 +100,10 @@ function listItems(io: Io): Command {
     .addHelpText('after', examples('threads list-items cthr_123 --order asc --all'))
   return targetOptions(command).action(
     async (argument: ThreadId | undefined, flags: OneFlags & ListFlags) => {
-      const id = oneId(ID, argument, flags.threadId)
+      const id = oneSubject(THREAD, argument, flags.threadId)
       await withTarget(io, flags, async (target) => {
         const calls = callsOf(io, target)
-        const page = await readList(flags, (list) => calls.listThreadItems(id, list))
-        await (flags.json ? printJson(io, page) : printItems(io, page))
+        await printList(io, flags, { ...ITEMS, fetch: (list) => calls.listThreadItems(id, list) })
       })
     },
   )

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
-import { examples, oneUser, withUser } from '../arguments.ts'
+import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
@@ -21,13 +21,13 @@ interface Flags extends TargetFlags {
 }
 
 export function eraseUser(io: Io): Command {
-  const command = withUser(new Command('erase'))
+  const command = withSubject(new Command('erase'), USER)
     .description('Revoke a user, delete all their threads and what this service keeps of them')
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(jsonOption())
     .addHelpText('after', examples("users erase 'acme|alice' --yes"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
-    const who = oneUser(argument, flags.user)
+    const who = oneSubject(USER, argument, flags.user)
     const { yes = false, json = false } = flags
     if (!yes) checkTerminal(io, flags)
     // Done before the question, which is pointless if the call cannot be made.

@@ -2,7 +2,7 @@
 
 import { Command, Option } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
-import { examples, oneUser, withUser } from '../arguments.ts'
+import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
@@ -18,13 +18,13 @@ interface Flags extends TargetFlags {
 }
 
 export function exportUser(io: Io): Command {
-  const command = withUser(new Command('export'))
+  const command = withSubject(new Command('export'), USER)
     .description('Everything that is kept of a user, as NDJSON: sessions, threads, items, audit')
     .addOption(new Option('--output <file>', 'where to; it appears when it is complete'))
     .addOption(jsonOption())
     .addHelpText('after', examples("users export 'acme|alice' --output alice.ndjson"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
-    const who = oneUser(argument, flags.user)
+    const who = oneSubject(USER, argument, flags.user)
     const service = await serviceOf(io, flags)
     const lines = service.lines(`GET /v1/admin/users/${encodeURIComponent(who)}/export`)
     if (flags.output === undefined || flags.output === '-') {

@@ -2,14 +2,12 @@
 
 import { Argument, Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
-import { pageOf } from '../../../chatkit/wire/wire.ts'
 import { MAX_USER_CHARACTERS } from '../../../lib/ids.ts'
-import { printPage } from '../answers.ts'
+import { printList } from '../answers.ts'
 import { examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printJson, time } from '../output.ts'
-import { type ListFlags, pageOptions, readList } from '../pages.ts'
-import { expectAnswer } from '../target/service-client.ts'
+import { jsonOption, time } from '../output.ts'
+import { type ListFlags, pageOptions } from '../pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
 const listedUser = z.looseObject({
@@ -39,15 +37,9 @@ export function findUsers(io: Io): Command {
   return serviceOptions(command).action(
     async (q: string | undefined, flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
       const service = await serviceOf(io, flags)
-      const page = await readList(flags, async (list) =>
-        expectAnswer(
-          pageOf(listedUser),
-          await service.call('GET /v1/admin/users', { query: { q, ...list } }),
-        ),
-      )
-      if (flags.json) return await printJson(io, page)
+      const fetch = service.pages('/v1/admin/users', listedUser, { q })
       const what = q === undefined ? 'users' : 'users whose user or subject begins with that'
-      await printPage(io, page, { what, head: HEAD, row: rowOf })
+      await printList(io, flags, { what, head: HEAD, row: rowOf, fetch })
     },
   )
 }

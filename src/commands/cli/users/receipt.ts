@@ -13,7 +13,7 @@ import { readCliEnvironment } from '../../../config/cli-environment.ts'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
-import { examples, moment, oneUser, someText, withUser } from '../arguments.ts'
+import { examples, moment, oneSubject, someText, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOrUndefined } from '../json.ts'
@@ -33,7 +33,7 @@ interface Flags extends TargetFlags {
 const KEY_SET = '/.well-known/jwks.json'
 
 export function userReceipt(io: Io): Command {
-  const command = withUser(new Command('receipt'))
+  const command = withSubject(new Command('receipt'), USER)
     .description('A signed receipt: what was live, who ended it, what the upstream confirmed')
     .addOption(
       new Option('--since <time>', 'without sessions that had ended before').argParser(moment),
@@ -58,9 +58,9 @@ export function userReceipt(io: Io): Command {
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
     const isNamed = argument !== undefined || flags.user !== undefined
     if (flags.verify === undefined) {
-      return await fetchReceipt(io, oneUser(argument, flags.user), flags)
+      return await fetchReceipt(io, oneSubject(USER, argument, flags.user), flags)
     }
-    const who = isNamed ? oneUser(argument, flags.user) : undefined
+    const who = isNamed ? oneSubject(USER, argument, flags.user) : undefined
     await verify(io, flags.verify, { ...flags, who })
   })
 }

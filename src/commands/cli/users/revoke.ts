@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
-import { examples, oneUser, someText, wholeNumber, withUser } from '../arguments.ts'
+import { examples, oneSubject, someText, USER, wholeNumber, withSubject } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, remark, time } from '../output.ts'
@@ -33,7 +33,7 @@ const revoked = z.looseObject({
 const YEAR_SECONDS = 31_536_000
 
 export function revokeUser(io: Io): Command {
-  const command = withUser(new Command('revoke'))
+  const command = withSubject(new Command('revoke'), USER)
     .description('Revoke all sessions of a user; with --block-seconds, block the user, too')
     .addOption(new Option('--issuer <url>', 'of the tokens, instead of a user').argParser(someText))
     .addOption(
@@ -71,7 +71,7 @@ export function revokeUser(io: Io): Command {
 function whose(argument: UserId | undefined, { user, issuer, subject }: RevokeFlags) {
   const isNamed = argument !== undefined || user !== undefined
   if (isNamed && issuer === undefined && subject === undefined) {
-    return { user: oneUser(argument, user) }
+    return { user: oneSubject(USER, argument, user) }
   }
   if (!isNamed && issuer !== undefined && subject !== undefined) return { issuer, subject }
   throw new CommandError(

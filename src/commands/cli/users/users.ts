@@ -3,7 +3,7 @@
 import { Command } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
-import { examples, oneUser, withUser } from '../arguments.ts'
+import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printJson, remark } from '../output.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
@@ -28,12 +28,12 @@ export function usersCommand(io: Io): Command {
 type Flags = TargetFlags & { readonly json?: boolean; readonly user?: UserId }
 
 function unblockUser(io: Io): Command {
-  const command = withUser(new Command('unblock'))
+  const command = withSubject(new Command('unblock'), USER)
     .description("Lift a user's block, if there is one")
     .addOption(jsonOption())
     .addHelpText('after', examples("users unblock 'acme|alice'"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
-    const who = oneUser(argument, flags.user)
+    const who = oneSubject(USER, argument, flags.user)
     const service = await serviceOf(io, flags)
     const answer = await service.call(`DELETE /v1/admin/users/${encodeURIComponent(who)}/block`)
     if (flags.json) await printJson(io, answer)
