@@ -1,8 +1,10 @@
 // Checks the form of a token, so that no two programs can read it differently. No keys, no I/O, no clock.
+
 import { z } from 'zod'
 import { firstIssue } from '../lib/errors.ts'
+import { isObject } from '../lib/json/json.ts'
+import { parseStrictJson, StrictJsonError } from '../lib/json/strict-json.ts'
 import { show, showAll } from '../lib/show.ts'
-import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { invalidToken } from './refusal.ts'
 
 /**
@@ -113,10 +115,6 @@ function parseObject(bytes: Uint8Array, name: string): Record<string, unknown> {
     throw error
   }
   throw invalidToken(`${name}: not a JSON object`)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Where the issuer's tokens have no `typ`. */

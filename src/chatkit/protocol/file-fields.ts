@@ -1,6 +1,8 @@
 // Finds the addresses of files in a server's answer, in the fields of attachments, pictures and widgets that
 // the protocol has for them. It does not search text or the application's own data.
 
+import { isObject } from '../../lib/json/json.ts'
+
 /** A field of an answer that holds the address of a file. */
 export interface FileField {
   readonly holder: Record<string, unknown>
@@ -54,7 +56,7 @@ export function fileFieldsOfEvent(event: { readonly type: string }): readonly Fi
 /** @param json - an answer: a thread, a page of threads or of items, an attachment, a changed item */
 export function fileFieldsOfAnswer(json: unknown): readonly FileField[] {
   const found: FileField[] = []
-  if (!isNode(json)) return found
+  if (!isObject(json)) return found
   lookAtAttachment(json, found)
   lookAtThread(json, found)
   lookAtItem(json['updated_item'], found)
@@ -66,14 +68,14 @@ export function fileFieldsOfAnswer(json: unknown): readonly FileField[] {
 }
 
 function lookAtThread(thread: unknown, found: FileField[]): void {
-  if (!isNode(thread)) return
+  if (!isObject(thread)) return
   const { items } = thread
-  for (const item of listIn(isNode(items) ? items['data'] : items)) lookAtItem(item, found)
+  for (const item of listIn(isObject(items) ? items['data'] : items)) lookAtItem(item, found)
 }
 
 /** Searches an item, or an update of one: an update names a field as the item does. */
 function lookAtItem(item: unknown, found: FileField[]): void {
-  if (!isNode(item)) return
+  if (!isObject(item)) return
   for (const attachment of listIn(item['attachments'])) lookAtAttachment(attachment, found)
   const { content, widget, component, task, workflow, annotation } = item
   for (const part of Array.isArray(content) ? content : [content]) lookAtPart(part, found)
@@ -81,17 +83,17 @@ function lookAtItem(item: unknown, found: FileField[]): void {
   lookAtWidget(widget, found)
   lookAtWidget(component, found)
   lookAtPart(task, found)
-  for (const one of isNode(workflow) ? listIn(workflow['tasks']) : []) lookAtPart(one, found)
-  if (isNode(annotation)) lookAtSource(annotation['source'], found)
+  for (const one of isObject(workflow) ? listIn(workflow['tasks']) : []) lookAtPart(one, found)
+  if (isObject(annotation)) lookAtSource(annotation['source'], found)
 }
 
 function lookAtAttachment(attachment: unknown, found: FileField[]): void {
-  if (!isNode(attachment)) return
+  if (!isObject(attachment)) return
   const id = typeof attachment['id'] === 'string' ? attachment['id'] : undefined
   take(found, { holder: attachment, key: 'upload_url', use: 'upload', attachment: id })
   take(found, { holder: attachment, key: 'preview_url', use: 'show', attachment: id })
   const descriptor = attachment['upload_descriptor']
-  if (!isNode(descriptor)) return
+  if (!isObject(descriptor)) return
   const headers = uploadHeaders(descriptor['headers'])
   take(found, { holder: descriptor, key: 'url', use: 'upload', attachment: id, headers })
 }
@@ -102,7 +104,7 @@ function lookAtAttachment(attachment: unknown, found: FileField[]): void {
  * fit into a link
  */
 export function uploadHeaders(asked: unknown): Readonly<Record<string, string>> | undefined {
-  if (!isNode(asked)) return undefined
+  if (!isObject(asked)) return undefined
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(asked)) {
     const isFree = HEADER_NAME.test(name) && !TAKEN_HEADERS.test(name)
@@ -119,26 +121,26 @@ export function uploadHeaders(asked: unknown): Readonly<Record<string, string>> 
  * sources.
  */
 function lookAtPart(part: unknown, found: FileField[]): void {
-  if (!isNode(part)) return
+  if (!isObject(part)) return
   const { type, image, annotations, sources } = part
   if (typeof type === 'string' && type.endsWith('image')) lookAtPicture(part, found)
   lookAtPicture(image, found)
   take(found, { holder: part, key: 'image', use: 'show', attachment: undefined })
-  for (const one of listIn(annotations)) if (isNode(one)) lookAtSource(one['source'], found)
+  for (const one of listIn(annotations)) if (isObject(one)) lookAtSource(one['source'], found)
   for (const source of listIn(sources)) lookAtSource(source, found)
 }
 
 function lookAtPicture(picture: unknown, found: FileField[]): void {
-  if (!isNode(picture)) return
+  if (!isObject(picture)) return
   for (const key of PICTURE_KEYS) {
     const value = picture[key]
-    const [holder, name] = isNode(value) ? [value, 'url'] : [picture, key]
+    const [holder, name] = isObject(value) ? [value, 'url'] : [picture, key]
     take(found, { holder, key: name, use: 'show', attachment: undefined })
   }
 }
 
 function lookAtSource(source: unknown, found: FileField[]): void {
-  if (!isNode(source)) return
+  if (!isObject(source)) return
   take(found, { holder: source, key: 'url', use: 'cite', attachment: undefined })
 }
 
@@ -148,7 +150,7 @@ function lookAtWidget(widget: unknown, found: FileField[]): void {
   while (open.length > 0) {
     const node = open.pop()
     if (Array.isArray(node)) for (const child of node) open.push(child)
-    else if (isNode(node)) {
+    else if (isObject(node)) {
       for (const key of COMPONENT_KEYS) {
         take(found, { holder: node, key, use: 'show', attachment: undefined })
       }
@@ -166,8 +168,4 @@ function take(found: FileField[], field: Omit<FileField, 'url'>): void {
 
 function listIn(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

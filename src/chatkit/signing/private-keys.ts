@@ -15,6 +15,7 @@ import {
 import type { JWK } from 'jose'
 import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
+import { jsonOrUndefined } from '../../lib/json/json.ts'
 
 /** Algorithms of the keys that sign. `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
 export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const
@@ -92,10 +93,8 @@ export function readPrivateKeys(text: string, source: string): PrivateSigningKey
 }
 
 function parse(text: string, source: string): PrivateKey[] {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
+  const json = jsonOrUndefined(text)
+  if (json === undefined) {
     throw new UnusableSettingError(`${source}: not JSON; it must hold a private JWK set, ${HOW}`)
   }
   const parsed = privateKeySet.safeParse(json)

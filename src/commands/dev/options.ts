@@ -1,6 +1,7 @@
 // Reads the options of `npm run dev`.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { isObject, jsonOrUndefined } from '../../lib/json/json.ts'
 import { EXIT } from '../cli/exit.ts'
 
 /** Claims of the people at the sign-in, by name. */
@@ -44,17 +45,7 @@ embedded ChatKit API's), LOG_LEVEL, PUBLIC_URL of this machine. It reads no .env
 
 function withAccount(text: string, earlier: People = {}): People {
   const at = text.indexOf('=')
-  const claims = at > 0 ? objectOf(text.slice(at + 1)) : undefined
-  if (claims !== undefined) return { ...earlier, [text.slice(0, at)]: claims }
+  const claims = at > 0 ? jsonOrUndefined(text.slice(at + 1)) : undefined
+  if (isObject(claims)) return { ...earlier, [text.slice(0, at)]: claims }
   throw new InvalidArgumentError(`Write name={…}, with claims as a JSON object.`)
-}
-
-function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? { ...value } : undefined
-  } catch {
-    return undefined
-  }
 }

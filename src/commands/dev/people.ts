@@ -8,6 +8,7 @@ import {
   SAMPLE_ACCOUNTS,
 } from '../../embedded/sign-in/accounts.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json/json.ts'
 import { mapSession } from '../../map/map.ts'
 import { mapUser } from '../../map/map-user.ts'
 
@@ -161,8 +162,4 @@ function grant(claims: Record<string, unknown>, { path, value, isEntry = false }
   } else if (isEntry) {
     claims[name] = [...new Set([...(Array.isArray(current) ? current : []), value])]
   } else claims[name] = value
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

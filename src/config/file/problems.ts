@@ -1,5 +1,6 @@
 // The types of a config file's problems and of their positions, and helpers for the raw data that checks read.
 
+import { isObject } from '../../lib/json/json.ts'
 import { scrub } from '../../lib/secret.ts'
 
 /** The position of a value in the config file: keys of mappings and indexes of lists, outermost first. */
@@ -73,7 +74,7 @@ export type RawMapping = Readonly<Record<string, unknown>>
 
 /** A value of the file as a mapping; empty when it is something else, which the schema reports. */
 export function asMapping(value: unknown): RawMapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+  return isObject(value) ? value : {}
 }
 
 /** A value of the file as a list; empty when it is something else. */

@@ -1,6 +1,7 @@
 // The records of requests to the embedded ChatKit API, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { jsonOrUndefined } from '../../lib/json/json.ts'
 import { Secret } from '../../lib/secret.ts'
 import { CREDENTIALS } from '../kit/recorder.ts'
 
@@ -43,17 +44,8 @@ export function recordOf(
     query: url.search.slice(1),
     headers: Object.fromEntries(harmless),
     key_hint: key === undefined ? null : new Secret(key).hint(),
-    body: parsedOrText(body),
+    body: body === '' ? null : (jsonOrUndefined(body) ?? body),
     request_id: requestId,
     status: null,
-  }
-}
-
-function parsedOrText(body: string): unknown {
-  if (body === '') return null
-  try {
-    return JSON.parse(body)
-  } catch {
-    return body
   }
 }

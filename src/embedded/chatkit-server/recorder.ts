@@ -1,6 +1,7 @@
 // The records of requests to the sample ChatKit server, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { isObject, jsonOrUndefined } from '../../lib/json/json.ts'
 
 /** Longest body that is kept. Only the size of a longer one is kept, so that a thousand of them take no memory. */
 const KEPT_BODY_BYTES = 64 * 1024
@@ -59,17 +60,9 @@ const NOTHING = { body: null, type: null, params: null }
 
 function readBody(bytes: Uint8Array): Pick<ServerRequest, 'body' | 'type' | 'params'> {
   const body = new TextDecoder().decode(bytes)
-  const { type, params } = parsed(body)
+  const value = jsonOrUndefined(body)
+  const { type, params } = isObject(value) ? value : {}
   const known = typeof type === 'string' ? type : null
   if (bytes.length > KEPT_BODY_BYTES) return { ...NOTHING, type: known }
   return { body, type: known, params: params ?? null }
-}
-
-function parsed(body: string): { type?: unknown; params?: unknown } {
-  try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch {
-    return {}
-  }
 }

@@ -5,8 +5,9 @@ import { MIMEType } from 'node:util'
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
+import { jsonOrUndefined } from '../../lib/json/json.ts'
+import { parseStrictJson } from '../../lib/json/strict-json.ts'
 import { show, showAll } from '../../lib/show.ts'
-import { parseStrictJson } from '../../lib/strict-json.ts'
 
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
@@ -174,22 +175,13 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
  */
 function jsonIn(value: string, name: string): unknown {
   const text = value.replaceAll('\0', '').replace(/^[\ufeff\ufffd]+/, '')
-  if (!isJson(text)) return refuseNearJson(text, name)
+  if (jsonOrUndefined(text) === undefined) return refuseNearJson(text, name)
   if (!JSON_BEGINS.test(text)) return undefined
   try {
     const json = parseStrictJson(text, MAX_DEPTH)
     return typeof json === 'string' ? [json, jsonIn(json, name)] : json
   } catch (error) {
     throw refusal(`JSON that can be read in several ways, in the field ${show(name)}`, error)
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -65,7 +65,7 @@ function listAudit(io: Io): Command {
     const { limit, user, actor, action, notAction, since, until, json } = flags
     const filters = { user, actor, action, not_action: notAction, since, until }
     const fetch = service.pages('/v1/admin/audit', entry, filters)
-    if (flags.follow) return await follow(io, { fetch, limit, since, json })
+    if (flags.follow) return await follow(io, { pageOf: fetch, limit, since, json })
     await printList(io, flags, { what: 'entries', head: HEAD, row, fetch })
   })
 }

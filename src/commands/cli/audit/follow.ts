@@ -25,7 +25,7 @@ interface Entry {
 }
 
 /** Reads a page; `since` narrows it further. */
-type Fetch = (
+type ReadPage = (
   list: { readonly limit?: number; readonly after?: string; readonly since?: number },
   request?: { readonly onRequestId: (id: string) => void },
 ) => Promise<PageSeen<Entry>>
@@ -37,19 +37,19 @@ type Fetch = (
 export async function follow(
   io: Io,
   {
-    fetch,
+    pageOf,
     limit = 20,
     since = 0,
     json,
   }: {
-    readonly fetch: Fetch
+    readonly pageOf: ReadPage
     readonly limit?: number | undefined
     readonly since?: number | undefined
     readonly json?: boolean | undefined
   },
 ): Promise<void> {
   const own = new Set<string>()
-  const readPage: Fetch = (list) => fetch(list, { onRequestId: (id) => own.add(id) })
+  const readPage: ReadPage = (list) => pageOf(list, { onRequestId: (id) => own.add(id) })
   const first = await readPage({ limit })
   let known = new Map(first.data.map(({ id, at }) => [id, at]))
   let from = Math.max(since, (first.data[0]?.at ?? Math.floor(io.now() / 1000)) - LATE_SECONDS)
@@ -79,7 +79,7 @@ export async function follow(
 
 /** Reads back from the newest entry to the first known one, because the list is in the order of writing. */
 async function newEntries(
-  readPage: Fetch,
+  readPage: ReadPage,
   { known, from }: { readonly known: ReadonlyMap<string, number>; readonly from: number },
 ): Promise<readonly Entry[]> {
   const found: Entry[] = []

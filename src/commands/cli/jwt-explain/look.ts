@@ -2,6 +2,7 @@
 // verifies nothing.
 
 import { UNSET } from '../../../authenticate/token-shape.ts'
+import { isObject, jsonOrUndefined } from '../../../lib/json/json.ts'
 import { show } from '../../../lib/show.ts'
 
 /** Most claims that are listed, because a token can hold thousands. */
@@ -49,13 +50,8 @@ function named(header: Json, name: string): string {
 }
 
 function readJson(segment: string): Json | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'))
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? { ...value } : undefined
-  } catch {
-    return undefined
-  }
+  const value = jsonOrUndefined(Buffer.from(segment, 'base64url').toString('utf8'))
+  return isObject(value) ? value : undefined
 }
 
 function shownClaims(payload: Json = {}): Record<string, string> {

@@ -19,9 +19,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { credentialUrl, profileName, readCliEnvironment } from '../../../config/cli-environment.ts'
 import { systemCode } from '../../../lib/errors.ts'
+import { jsonOrUndefined } from '../../../lib/json/json.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOrUndefined } from '../json.ts'
 
 const address = z.string().refine((text) => credentialUrl(text) !== undefined)
 

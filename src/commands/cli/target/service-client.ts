@@ -3,13 +3,13 @@
 import type { Dispatcher, Response } from 'undici'
 import { z } from 'zod'
 import { pageOf } from '../../../chatkit/wire/wire.ts'
+import { jsonOrUndefined } from '../../../lib/json/json.ts'
 import { printable } from '../../../lib/printable.ts'
 import type { Secret } from '../../../lib/secret.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
 import { textOfCode } from '../../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
-import { jsonOrUndefined } from '../json.ts'
 import { ndjsonLines } from './summary-stream.ts'
 
 /** Query and body of a call. */

@@ -1,8 +1,8 @@
 // Reads NDJSON answers (an export, an erase) line by line, up to the summary at their end.
 
 import { z } from 'zod'
+import { jsonOrUndefined } from '../../../lib/json/json.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { jsonOrUndefined } from '../json.ts'
 
 const lineSchema = z.looseObject({ type: z.string() })
 export type StreamLine = z.infer<typeof lineSchema>

@@ -94,11 +94,11 @@ test.each(['--all', '--until=5', '--max-items=3', '--after=x'])(
 test('audit list --follow --since reads nothing from before', async () => {
   const { io, controller } = terminal(env())
   const asked: (number | undefined)[] = []
-  const fetch = async ({ since }: { readonly since?: number }) => {
+  const pageOf = async ({ since }: { readonly since?: number }) => {
     asked.push(since)
     if (asked.length === 2) controller.abort()
     return { data: [], has_more: false, first_id: null, last_id: null }
   }
-  await follow(io, { fetch, since: 4_000_000_000 })
+  await follow(io, { pageOf, since: 4_000_000_000 })
   expect(asked).toEqual([undefined, 4_000_000_000])
 })
