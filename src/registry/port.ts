@@ -223,8 +223,8 @@ export interface Registry {
 /** How long a new cancel is left to the instance that wrote it, in milliseconds. */
 export const FIRST_LEASE_MS = 5000
 
-/** A cancel that seems to wait longer, in milliseconds, was written before the clock was set back. */
-export const LATEST_DUE_MS = 60_000
+/** A cancel that seems to wait longer, in milliseconds, was written before the clock was set back: none waits 6 s. */
+export const LATEST_DUE_MS = 10_000
 
 /** Seconds after which a raised generation may be forgotten: it outlives every mint that began before. */
 export const GENERATION_KEPT_SECONDS = 86_400
