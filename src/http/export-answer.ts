@@ -37,7 +37,10 @@ export async function answerExport(
     void batches.return().catch(() => undefined)
   })
   return streamLines(c, presented(batches, unixSeconds(now)), {
-    onError: (error) => log.error({ err: error, request_id: request.requestId }, 'export ended'),
+    onError: (error) => {
+      if (gone.signal.aborted) return
+      log.error({ err: error, request_id: request.requestId }, 'export ended')
+    },
   })
 }
 

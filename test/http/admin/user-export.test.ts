@@ -263,6 +263,10 @@ test('an export ends a hanging upstream call when the client leaves', async () =
   const inTime = new Promise((resolve) => setTimeout(resolve, 4000, 'still running'))
   expect(await Promise.race([ended.promise, inTime])).toBeUndefined()
   expect(await gone).toBe('gone')
+  // A client may leave: the log has no error for it.
+  const log = () => scene.running.log.filter(({ route }) => String(route).endsWith('/export'))
+  await expect.poll(log).toHaveLength(1)
+  expect(scene.running.log.filter(({ level }) => Number(level) >= 50)).toEqual([])
 })
 
 test('an export fetches nothing that nobody reads', async () => {
