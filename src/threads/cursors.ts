@@ -26,7 +26,7 @@ export interface CursorScope {
 
 const MAC_BYTES = 32
 
-const listPosition = z.array(z.tuple([z.string().min(1), z.number().nullable()]).nullable())
+const listPosition = z.array(z.tuple([z.string(), z.number().nullable()]).nullable())
 
 /** @param key - random bytes, for HMAC-SHA256 (RFC 2104) */
 export function sealCursor(key: Uint8Array, scope: CursorScope, position: ListPosition): string {

@@ -96,14 +96,14 @@ test.each<[string, unknown]>([
 })
 
 describe('trying again', () => {
-  const passing: [string, () => Scripted][] = [
-    ['no connection', () => new TypeError('Failed to fetch')],
-    ['408', () => problem(408, 'request_timeout')],
-    ['429', () => problem(429, 'rate_limited')],
-    ['503', () => problem(503, 'upstream_unavailable')],
-    ['an answer that is no JSON', () => new Response('<html>', { status: 200 })],
-    ['an answer without a secret', () => Response.json({})],
-    ['JSON null', () => Response.json(null, { status: 502 })],
+  const passing: [string, () => Scripted, string][] = [
+    ['no connection', () => new TypeError('Failed to fetch'), 'network_error'],
+    ['408', () => problem(408, 'request_timeout'), 'request_timeout'],
+    ['429', () => problem(429, 'rate_limited'), 'rate_limited'],
+    ['503', () => problem(503, 'upstream_unavailable'), 'upstream_unavailable'],
+    ['an answer that is no JSON', () => new Response('<html>', { status: 200 }), 'invalid_response'],
+    ['an answer without a secret', () => Response.json({}), 'invalid_response'],
+    ['JSON null', () => Response.json(null, { status: 502 }), 'http_502'],
   ]
 
   test.each(passing)('after %s, twice at most', async (_, fault) => {
@@ -112,9 +112,11 @@ describe('trying again', () => {
     expect(calls).toHaveLength(3)
   })
 
-  test.each(passing)('ends after the third time with the last error: %s', async (_, fault) => {
+  test.each(passing)('ends after the third time with the last error: %s', async (_, fault, code) => {
     const { get, calls, onSignedOut, onRevoked } = scene(fault(), fault(), fault(), minted('ek_1'))
-    expect(await outcome(get(null))).toBeInstanceOf(MintError)
+    const error = await outcome(get(null))
+    expect(error).toBeInstanceOf(MintError)
+    expect(error).toMatchObject({ code })
     expect(calls).toHaveLength(3)
     expect([onSignedOut, onRevoked].map((told) => told.mock.calls.length)).toEqual([0, 0])
     expect(await get(null)).toBe('ek_1')

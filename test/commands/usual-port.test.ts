@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
-import { freePort, onUsualPort } from '../../src/commands/usual-port.ts'
+import { freePort, onUsualPort, takenLine } from '../../src/commands/usual-port.ts'
 
 const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
 const ipv6 = addresses.some(({ address }) => address === '::1') ? ['::1'] : []
@@ -35,4 +35,23 @@ test('the usual port is given when it is free, and another when a process takes 
   }
   expect(await onUsualPort(free, start)).not.toBe(free)
   expect(asked).toEqual([free, 0])
+})
+
+test.each([
+  ['EADDRINUSE', 'another'],
+  ['EACCES', 'another'],
+  ['EMFILE', 'EMFILE'],
+])('a start that fails with %s: %s', async (code, result) => {
+  const free = await freePort(0)
+  const start = async (port: number) => {
+    if (port === free) throw Object.assign(new Error(code), { code })
+    return 'another'
+  }
+  expect(await onUsualPort(free, start).catch((error: Error) => error.message)).toBe(result)
+})
+
+test('a line names the wanted port when the service is at another, and only then', () => {
+  expect(takenLine(8787, 'http://localhost:40000')).toContain('Port 8787 is taken')
+  expect(takenLine(8787, 'http://localhost:8787')).toBe('')
+  expect(takenLine(0, 'http://localhost:40000')).toBe('')
 })

@@ -34,6 +34,8 @@ describe('with two issuers, users must tell them apart', () => {
     'claims.issuer + claims.sub',
     '"issuer" + claims.sub',
     'claims.act.iss + claims.sub',
+    'claims.act["iss"] + claims.sub',
+    'claims.act["iss"] + "|" + claims.sub',
     '{"iss": claims.sub}.iss',
     'pseudonym(claims.sub)',
     'claims["is" + "s"] + claims.sub',

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { createSlots } from '../../../src/lib/shares/slots.ts'
+
+const refused = (code: string) => expect.objectContaining({ code })
+
+test('each user and all together have so many slots, and a slot is freed once', () => {
+  const take = createSlots({ each: 2, all: 3, what: 'exports' })
+  const free = take('alice')
+  take('alice')
+  expect(() => take('alice')).toThrow(refused('rate_limited'))
+  take('bob')
+  expect(() => take('carol')).toThrow(refused('overloaded'))
+  free()
+  free()
+  take('carol')
+  expect(() => take('bob')).toThrow(refused('overloaded'))
+})
