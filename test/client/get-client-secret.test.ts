@@ -101,7 +101,11 @@ describe('trying again', () => {
     ['408', () => problem(408, 'request_timeout'), 'request_timeout'],
     ['429', () => problem(429, 'rate_limited'), 'rate_limited'],
     ['503', () => problem(503, 'upstream_unavailable'), 'upstream_unavailable'],
-    ['an answer that is no JSON', () => new Response('<html>', { status: 200 }), 'invalid_response'],
+    [
+      'an answer that is no JSON',
+      () => new Response('<html>', { status: 200 }),
+      'invalid_response',
+    ],
     ['an answer without a secret', () => Response.json({}), 'invalid_response'],
     ['JSON null', () => Response.json(null, { status: 502 }), 'http_502'],
   ]
@@ -112,15 +116,23 @@ describe('trying again', () => {
     expect(calls).toHaveLength(3)
   })
 
-  test.each(passing)('ends after the third time with the last error: %s', async (_, fault, code) => {
-    const { get, calls, onSignedOut, onRevoked } = scene(fault(), fault(), fault(), minted('ek_1'))
-    const error = await outcome(get(null))
-    expect(error).toBeInstanceOf(MintError)
-    expect(error).toMatchObject({ code })
-    expect(calls).toHaveLength(3)
-    expect([onSignedOut, onRevoked].map((told) => told.mock.calls.length)).toEqual([0, 0])
-    expect(await get(null)).toBe('ek_1')
-  })
+  test.each(passing)(
+    'ends after the third time with the last error: %s',
+    async (_, fault, code) => {
+      const { get, calls, onSignedOut, onRevoked } = scene(
+        fault(),
+        fault(),
+        fault(),
+        minted('ek_1'),
+      )
+      const error = await outcome(get(null))
+      expect(error).toBeInstanceOf(MintError)
+      expect(error).toMatchObject({ code })
+      expect(calls).toHaveLength(3)
+      expect([onSignedOut, onRevoked].map((told) => told.mock.calls.length)).toEqual([0, 0])
+      expect(await get(null)).toBe('ek_1')
+    },
+  )
 
   test('when getToken fails; then no request is made', async () => {
     const { get, getToken, calls } = scene(minted('ek_1'))

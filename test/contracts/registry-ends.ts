@@ -46,6 +46,19 @@ export function endsSuite({ registry }: Suite): void {
       expect(await endOf('bob')).toEqual(['active', undefined, undefined, undefined])
     })
 
+    it('of the running answers keeps its first reason', async () => {
+      await registry.record(entry({ id: 's1', state: {} }))
+      await registry.record(entry({ id: 's2', state: {} }, { replaces: hashOf('secret of s1') }))
+      await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))
+      const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
+      await registry.revoke(order({ endReason: 'logged_out', identity, now: LATER }))
+      await registry.revoke(order({ identity, now: LATER }))
+      for (const id of ['s1', 'expired']) {
+        await registry.beginCancel(id, LATER)
+        expect([id, (await registry.getSession(id))?.endReason]).toEqual([id, 'logged_out'])
+      }
+    })
+
     it('has the actor of the revoke, even if another one set the block', async () => {
       await registry.record(entry({ id: 's1' }))
       const block = { until: NOW + 60, reason: 'r', by: 'bea' }

@@ -38,6 +38,23 @@ export function sweepSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery())).liveSessions).toBe(1)
     })
 
+    it('drops a cancelled session by the end of its life when the confirmation came later', async () => {
+      await registry.record(entry({ id: 's1', expiresAt: NOW + 10 }))
+      await registry.beginCancel('s1', NOW)
+      await registry.confirmCancel(['s1'], NOW + 500)
+      await registry.sweep(retention(NOW + 11))
+      expect(await registry.getSession('s1')).toBeUndefined()
+    })
+
+    it('that drops a session forgets no later one with the same secret', async () => {
+      const secretHash = hashOf('one secret')
+      await registry.record(entry({ id: 'old', secretHash, expiresAt: NOW + 10 }))
+      await registry.record(entry({ id: 'new', secretHash }))
+      await registry.sweep(retention(NOW + 11))
+      const { current } = await registry.readStanding(standingQuery('alice', secretHash))
+      expect(current?.id).toBe('new')
+    })
+
     it('drops replaced sessions by the time of their replacement', async () => {
       await registry.record(entry({ id: 's1', state: {} }))
       const replaces = hashOf('secret of s1')

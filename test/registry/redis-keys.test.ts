@@ -66,22 +66,25 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     expect(await redis.keys('{ckm}:of-sign-in:*')).toEqual([])
   })
 
-  it('all expire or are swept in the end, except keys of the service, sources and the order of creation', async () => {
-    await everyKind(registry, { user: 'alice', sid: 'x' })
-    await registry.releaseOwnership(ownership({ id: 't1' }))
-    const later = NOW + 100_000
-    await claim(registry, later * 1000)
-    await registry.sweep({
-      sessionsEndedBefore: later,
-      auditBefore: later,
-      usersSeenBefore: later,
-      now: later,
-    })
-    const keys = await redis.keys('*')
-    const ttls = await Promise.all(keys.map((key) => redis.cli('ttl', key)))
-    const permanent = keys.filter((_, at) => ttls[at] === '-1').sort()
-    expect(permanent).toEqual(['{ckm}:kept-key:k', '{ckm}:owned-sources', '{ckm}:seq'])
-  })
+  it.each([[true], [false]])(
+    'all expire or are swept in the end, except keys of the service, sources and the order of creation (cancels asked for first: %s)',
+    async (isClaimed) => {
+      await everyKind(registry, { user: 'alice', sid: 'x' })
+      await registry.releaseOwnership(ownership({ id: 't1' }))
+      const later = NOW + 100_000
+      if (isClaimed) await claim(registry, later * 1000)
+      await registry.sweep({
+        sessionsEndedBefore: later,
+        auditBefore: later,
+        usersSeenBefore: later,
+        now: later,
+      })
+      const keys = await redis.keys('*')
+      const ttls = await Promise.all(keys.map((key) => redis.cli('ttl', key)))
+      const permanent = keys.filter((_, at) => ttls[at] === '-1').sort()
+      expect(permanent).toEqual(['{ckm}:kept-key:k', '{ckm}:owned-sources', '{ckm}:seq'])
+    },
+  )
 })
 
 /** Makes a key of every kind. */

@@ -60,7 +60,7 @@ export function createSelfHosted({
       const { max_requests_per_1_minute: perMinute } = params.rate_limits ?? {}
       const claims = {
         ...{ iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp },
-        ...(perMinute !== undefined && { [PER_MINUTE_CLAIM]: perMinute }),
+        [PER_MINUTE_CLAIM]: perMinute,
       }
       const client_secret = new Secret(keys.sign(claims, CLIENT_SECRET_TYPE))
       return { id, client_secret, expires_at: exp, status: 'active', user }

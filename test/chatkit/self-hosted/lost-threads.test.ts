@@ -72,10 +72,18 @@ test('a server whose list fails or is empty shows its threads one by one', async
   }
 })
 
+test('a server is not asked for the threads of a user who has none', async () => {
+  const { server, list } = await start(0)
+  server.lists = 'error'
+  expect((await list()).ids).toEqual([])
+  expect(server.requests).toEqual([])
+})
+
 test('threads that the server lists are not asked for one by one', async () => {
   const { server, list } = await start(30)
   expect((await list()).ids).toEqual(range(29, 10))
-  expect(server.requests).toMatchObject([{ type: 'threads.list', user: 'alice' }])
+  const params = { order: 'desc' }
+  expect(server.requests).toMatchObject([{ type: 'threads.list', user: 'alice', params }])
 })
 
 test.each(['own', 'everyone'] as const)(
@@ -140,4 +148,13 @@ test('a delete relies on the ownership record: 404 counts as deleted, 5xx never 
   expect(await chatkit.deleteThread('t0')).toMatchObject({ deleted: true })
   expect(server.requests.map(({ type }) => type)).toEqual(['threads.delete', 'threads.list'])
   expect(await ownerOf('t0')).toBeUndefined()
+})
+
+test('a delete that the server answers with 404 fails like its list does, and forgets no owner', async () => {
+  const { server, chatkit, ownerOf } = await start(1)
+  server.lost.add('t0')
+  server.lostStatus = 404
+  server.lists = 'error'
+  await expect(chatkit.deleteThread('t0')).rejects.toMatchObject({ code: 'upstream_unavailable' })
+  expect(await ownerOf('t0')).toBe('alice')
 })

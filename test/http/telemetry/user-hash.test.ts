@@ -48,6 +48,14 @@ test('without the store nobody is named; once it answers, all instances hash ali
   expect(store.asked).toBe(asked)
 })
 
+test('a store that answers soon after the start is waited for', async () => {
+  const { start, store, said } = scene({ away: true })
+  const starting = start()
+  store.away = false
+  expect((await starting)('alice')).toMatch(/^[0-9a-f]{16}$/)
+  expect([store.asked, said]).toEqual([2, []])
+})
+
 test('a service that has ended asks no more', async () => {
   const { start, store, ended } = scene({ away: true })
   await start()
