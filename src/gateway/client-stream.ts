@@ -18,6 +18,9 @@ export interface StreamLimits {
 /** How long a client has to read the last event before its connection is destroyed, in milliseconds. */
 const LAST_EVENT_MS = 250
 
+/** A timer later than this shows that the process was suspended: what the server sent meanwhile is not read yet. */
+const SUSPENDED_MS = 1000
+
 const HEARTBEAT = ': \n\n'
 
 const LINE_END = '\r\n'
@@ -86,23 +89,27 @@ export function streamToClient({
   }
 
   function onSilence(): void {
-    const silentMs = performance.now() - heardAt
+    const now = performance.now()
+    const silentMs = now - heardAt
     // The timer is reset here, not at each chunk, because reading the clock is cheaper than resetting a timer.
     if (silentMs < waitMs) {
+      dueAt = heardAt + waitMs
       silence = setTimeout(onSilence, waitMs - silentMs)
       return
     }
     // While the client does not read, the server is not read either, so its silence does not count.
-    if (connection.writableNeedDrain) heardAt = performance.now()
+    if (connection.writableNeedDrain || now - dueAt > SUSPENDED_MS) heardAt = now
     else if (silentMs < limits.idleMs) body.write(HEARTBEAT)
     else {
       finish(new StreamFault('server_silent'))
       return
     }
+    dueAt = now + waitMs
     silence = setTimeout(onSilence, waitMs)
   }
 
   const waitMs = Math.min(limits.heartbeatMs, limits.idleMs)
+  let dueAt = heardAt + waitMs
   let silence = setTimeout(onSilence, waitMs)
   const total = setTimeout(() => finish(new StreamFault('too_long')), limits.totalMs)
   connection.once('close', finish)

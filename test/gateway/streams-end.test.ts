@@ -158,17 +158,23 @@ test('a stream ends when the store has not answered for too long', {
   expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
 })
 
-test('a stream goes on when the process was suspended for longer than the store may be silent', async () => {
-  const { server, reader } = await startWritten()
-  const now = performance.now.bind(performance)
-  vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000)
-  onTestFinished(() => {
-    vi.restoreAllMocks()
-  })
-  await wait(1200)
-  server.end(note('the end'))
-  expect(await rest(reader)).toContain('the end')
-})
+test.each([
+  ['the store', {}],
+  ['the server', { gateway: { idleMs: 5000 }, heartbeatMs: 30 }],
+])(
+  'a stream goes on when the process was suspended for longer than %s may be silent',
+  async (_who, limits) => {
+    const { server, reader } = await startWritten(limits)
+    const now = performance.now.bind(performance)
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000)
+    onTestFinished(() => {
+      vi.restoreAllMocks()
+    })
+    await wait(1200)
+    server.end(note('the end'))
+    expect(await rest(reader)).toContain('the end')
+  },
+)
 
 test('a stream ends when the server is silent for too long', async () => {
   const { server, reader } = await startWritten({ gateway: { idleMs: 100 }, heartbeatMs: 30 })
