@@ -37,6 +37,11 @@ describe('sh', () => {
   })
 })
 
+test('nginx takes the longest token that the service takes, beside the name of its header', () => {
+  const [, kib = '0'] = /large_client_header_buffers \d+ (\d+)k;/.exec(guideText('deploy')) ?? []
+  expect(Number(kib) * 1024).toBeGreaterThan(12_288 + 'Authorization: Bearer '.length)
+})
+
 test('the unit for systemd starts the service as npm start does, with variables that there are', () => {
   const unit = samplesIn('text').find(({ text }) => text.startsWith('[Unit]'))?.text ?? ''
   const [, start = ''] =
