@@ -87,10 +87,11 @@ const HINTS: Readonly<Record<string, string>> = {
 
 const ROUNDED = 'is a number that cannot be kept exactly; put it in quotes'
 const PADDED = `${ROUNDED}, or leave its first zeros out`
+const SIGNED = `${ROUNDED}, or leave its plus sign out`
 const ENDLESS = `${ROUNDED}, or write its digits`
 
 /** Problems that leave the rest of the data as it was meant. */
-const BESIDE_DATA = new Set([HINTS['DUPLICATE_KEY'], ROUNDED, PADDED, ENDLESS])
+const BESIDE_DATA = new Set([HINTS['DUPLICATE_KEY'], ROUNDED, PADDED, SIGNED, ENDLESS])
 
 /**
  * All problems, one for each line: further problems of a line mostly follow from its first one. The data is
@@ -134,12 +135,26 @@ function findProblems(
   return { problems: problems.slice(0, tab < 0 ? MAX_PROBLEMS : tab + 1), readable }
 }
 
-/** An account of 20 digits would be rounded beyond 2^53, and `0042` would lose its zeros. */
+/**
+ * An account of 20 digits or a long fraction would be rounded, `0042` would lose its zeros, and `+4915112345678` its
+ * sign.
+ */
 function numberProblem({ value, source = '' }: Scalar): string | undefined {
   if (typeof value !== 'number') return undefined
   if (!Number.isFinite(value)) return ENDLESS
   if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return ROUNDED
-  return /^[-+]?0\d/.test(source) ? PADDED : undefined
+  if (/^[-+]?0\d/.test(source)) return PADDED
+  if (source.startsWith('+')) return SIGNED
+  const isHexOrOctal = /^0[xo]/.test(source)
+  return isHexOrOctal || digitsOf(source) === digitsOf(String(value)) ? undefined : ROUNDED
+}
+
+/** The digits of a decimal number, without sign, point, exponent and the zeros around them. */
+function digitsOf(decimal: string): string {
+  return decimal
+    .replace(/e.*$/i, '')
+    .replace(/\D/g, '')
+    .replace(/^0+|0+$/g, '')
 }
 
 /** The message without the part after its colon, in which the library quotes the text. */

@@ -22,6 +22,9 @@ describe('readYaml refuses', () => {
     ['an alias', 'a: &x [1]\nb:\n  c: *x\n', 3, ['b', 'c'], /alias/],
     ['digits beyond 2^53', 'a:\n  b: 12345678901234567890\n', 2, ['a', 'b'], /exactly.*quotes/],
     ['leading zeros', 'a: [1, 0042]\n', 1, ['a', 1], /exactly.*quotes/],
+    ['a telephone number', 'a: [1, +4915112345678]\n', 1, ['a', 1], /exactly.*quotes.*plus sign/],
+    ['a fraction of 20 digits', 'a: 0.12345678901234567891\n', 1, ['a'], /exactly.*quotes/],
+    ['a number next to zero', 'a: 1e-400\n', 1, ['a'], /exactly.*quotes/],
     ['an unknown alias', 'b: [*x]\n', 1, ['b', 0], /alias/],
     ['a tag', 'a: 1\nb: !!js/function x\n', 2, ['b'], /tag/],
     ['a second document', 'a: 1\n---\nb: 2\n', 2, [], /second document/],
@@ -65,6 +68,13 @@ describe('readYaml accepts', () => {
     ['leading zeros', 'a: 007\nb: [x]\n'],
   ])('the data beside %s, so that its other problems are found too', (_name, text) => {
     expect(readYaml(text)).toMatchObject({ data: { b: ['x'] }, problems: [{}] })
+  })
+
+  test('numbers that are kept as they are meant, however they are written', () => {
+    const numbers =
+      '[0, -0.0, -7, 1.50, 0.30000000000000004, 1e3, 1.5E+3, 5e-324, 100e-2, 0x1F, 0o17]'
+    const data = [0, -0, -7, 1.5, 0.1 + 0.2, 1000, 1500, 5e-324, 1, 31, 15]
+    expect(readYaml(numbers)).toEqual({ data, lineOf: expect.anything() })
   })
 
   test('YAML 1.2 core: yes and no are texts, << is a key like any other', () => {
