@@ -6,7 +6,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { addressOf, createConnect } from '../../src/registry/redis/link/client.ts'
+import { addressOf, createConnect, script } from '../../src/registry/redis/link/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { eventually } from '../support/eventually.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
@@ -90,6 +90,17 @@ describe.runIf(wantsRedis())('one warning names the cause when', () => {
       ? [/^redis: wrong user or password/, /WRONGPASS/]
       : [/^redis: it wants a password/, /NOAUTH/]
     await expectOneCause(linkTo(url(user)), msg, cause)
+  })
+
+  test('a password is missing, and Redis ends the connection at a long command', async () => {
+    await redis.cli('config', 'set', 'requirepass', 'another')
+    const link = linkTo(url())
+    await link.says('redis: it wants a password')
+    // Redis closes a connection that sends more than ten arguments before it has signed in.
+    const args = Array.from({ length: 12 }, () => 'x')
+    const call = () => link.run(script('return 1'), args, () => undefined)
+    await Promise.allSettled([call(), call(), call()])
+    await expectOneCause(link, /^redis: it wants a password/, /NOAUTH/)
   })
 
   test('a password is given and none is set', async () => {

@@ -11,6 +11,8 @@ const SAY_AGAIN_MS = 30_000
  */
 const QUIET_MS = 2_000
 
+const ENDS = 'it ends the connection; where it always does, its port is for TLS and needs rediss://'
+
 /** The first pattern that matches names the kind. An error that matches none is a fault of one call, not of Redis. */
 const KINDS: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, 'nothing listens at this address'],
@@ -46,10 +48,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/max number of clients/, 'it takes no more clients'],
   [/slow: no turn/, 'it is slow: calls wait too long for their turn'],
   [/no answer|timeout|ETIMEDOUT|UNREACH/, 'it does not answer in time'],
-  [
-    /ECONNRESET|EPIPE|EPROTO|ERR_SSL|Socket closed/,
-    'it ends the connection; where it always does, its port is for TLS and needs rediss://',
-  ],
+  [/ECONNRESET|EPIPE|EPROTO|ERR_SSL|Socket closed/, ENDS],
 ]
 
 /** Knows whether Redis works, and logs each change. */
@@ -79,6 +78,9 @@ export function createDiagnosis({
       const cause = causeOf(error)
       const kind = KINDS.find(([pattern]) => pattern.test(cause))?.[1]
       if (kind === undefined) return
+      const isRecent = current !== undefined && performance.now() - seenAt < QUIET_MS
+      // Redis ends a connection after it has said why, for example that it wants a password.
+      if (kind === ENDS && isRecent) return
       seenAt = performance.now()
       const again = (saidAt.get(kind) ?? Number.NEGATIVE_INFINITY) + SAY_AGAIN_MS
       if (kind === current || seenAt < again) return
