@@ -1,24 +1,45 @@
 // Names the settings of the config file that accept more than the strict default does.
 
-import type { ApiKeySettings, IssuerSettings, Settings, WorkflowSettings } from './settings.ts'
+import type {
+  AdminSettings,
+  ApiKeySettings,
+  IssuerSettings,
+  Settings,
+  WorkflowSettings,
+} from './settings.ts'
 
 /** One line for each choice that widens trust, for `check-config` and the log of a start. */
 export function widenedTrust({
   issuers,
+  admins,
   corsOrigins,
   trustedProxies,
   apiKeys,
   workflows,
 }: Pick<
   Settings,
-  'issuers' | 'corsOrigins' | 'trustedProxies' | 'apiKeys' | 'workflows'
+  'issuers' | 'admins' | 'corsOrigins' | 'trustedProxies' | 'apiKeys' | 'workflows'
 >): string[] {
   return [
     ...issuers.flatMap(issuerLines),
+    ...(admins === undefined ? [] : adminLines(admins)),
     ...corsOrigins.filter((origin) => origin.includes('*')).map(originLine),
     ...trustedProxies.filter(isNearlyAll).map(proxyLine),
     ...apiKeys.flatMap((key) => apiKeyLines(key, workflows)),
   ]
+}
+
+/** An expression that names no claim has one result for all people of an issuer. */
+function adminLines({ when, issuers }: AdminSettings): string[] {
+  if (when.claims !== 'none') return []
+  return issuers.flatMap((issuer) => {
+    try {
+      if (when.evaluate({ claims: { iss: issuer }, issuer }) !== true) return []
+    } catch {
+      return []
+    }
+    return `${issuer}: admins.when names no claim, so that everybody who can sign in there is an admin`
+  })
 }
 
 /**

@@ -14,6 +14,22 @@ test('the strict defaults widen nothing', () => {
   expect(lines(MINIMAL)).toEqual([])
 })
 
+test.each(['true', '!false', 'issuer.startsWith("https://")', 'claims.iss != ""'])(
+  'admins.when %s, which makes everybody an admin, is reported',
+  (when) => {
+    expect(lines(`${MINIMAL}admins: { when: '${when}' }\n`)).toEqual([
+      expect.stringMatching(/: admins\.when names no claim, so that everybody/),
+    ])
+  },
+)
+
+test.each(['false', 'issuer == "https://other.test/"', '"admin" in claims.roles', '1 / 0 == 1'])(
+  'admins.when %s is not',
+  (when) => {
+    expect(lines(`${MINIMAL}admins: { when: '${when}' }\n`)).toEqual([])
+  },
+)
+
 describe('audience_claim: none', () => {
   const none = minimalWith(AUDIENCE, '    audience_claim: none\n')
 
