@@ -135,6 +135,15 @@ export function mintSuite({ registry }: Suite): void {
       expect(outcome.kind === 'recorded' && ids(outcome.ended)).toEqual(['s1', 's2', 's3'])
     })
 
+    it('evicts no session that has just expired', async () => {
+      await registry.record(entry({ id: 'over', expiresAt: NOW + 10 }))
+      for (const id of ['s1', 's2']) await registry.record(entry({ id }))
+      const outcome = await registry.record(
+        entry({ id: 's3' }, { ...cap('evict_oldest'), now: NOW + 10 }),
+      )
+      expect(outcome.kind === 'recorded' && ids(outcome.ended)).toEqual(['s1'])
+    })
+
     it('with `deny`, refuses and writes nothing', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))

@@ -108,10 +108,14 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('drops entries of sessions that have expired', async () => {
-      await registry.record(entry({ id: 'short', expiresAt: NOW + 5 }))
-      await revoked(registry, ['long'])
-      expect(await claim(registry, (NOW + 5) * 1000)).toEqual(['long'])
-      expect((await registry.getSession('short'))?.status).toBe('cancelled')
+      for (const id of ['early', 'earlier'])
+        await registry.record(entry({ id, expiresAt: NOW + 5 }))
+      await registry.revoke(order())
+      await registry.record(entry({ id: 'long', user: 'bob' }))
+      await registry.revoke(order({ user: 'bob' }))
+      // The expired ones, which come before it, leave it its place.
+      expect(await claim(registry, (NOW + 5) * 1000, 1)).toEqual(['long'])
+      expect((await registry.getSession('early'))?.status).toBe('cancelled')
       expect((await registry.figures(NOW)).outboxLength).toBe(1)
     })
 

@@ -115,6 +115,9 @@ export function revokeSuite({ registry }: Suite): void {
       expect(await revoke(NOW + 50)).toBe(NOW + 100)
       expect((await registry.revoke(order())).blockedUntil).toBe(NOW + 100)
       expect(await revoke(NOW + 200)).toBe(NOW + 200)
+      const again = { ...block(NOW + 200), reason: 'again' }
+      expect((await registry.revoke(order({ block: again }))).blockedUntil).toBe(NOW + 200)
+      expect((await registry.getBlock('alice', NOW))?.reason).toBe(block(NOW + 200).reason)
       expect(await revoke(NOW + 250, NOW + 200)).toBe(NOW + 250)
     })
 
@@ -218,6 +221,8 @@ export function revokeSuite({ registry }: Suite): void {
       await registry.record(entry({ id: 's1', user: 'u1', subject: 's', sid: 'x' }))
       await registry.record(entry({ id: 's2', user: 'u{2}', subject: 's' }))
       await registry.record(entry({ id: 's3', user: 'u3', subject: 't', sid: 'x' }))
+      const other = { subject: 's', sid: 'x', issuer: 'https://other.example/' }
+      await registry.record(entry({ id: 's4', user: 'u4', ...other }))
       const users = async (identity: { subject?: string; sid?: string }) =>
         [...(await registry.usersOf({ issuer, ...identity }))].sort()
       expect(await users({ subject: 's' })).toEqual(['u1', 'u{2}'])

@@ -85,14 +85,25 @@ export function runningAnswersSuite(suite: Suite): void {
     it.each(FINISHING)(
       'are those that %s once their user is revoked, and no later ones',
       async (_name, finish) => {
-        await finish(registry, 's1')
         await registry.record(entry({ id: 'of-bob', user: 'bob', expiresAt: NOW }))
+        await finish(registry, 's1')
         const { cancelling } = await registry.revoke(order({ now: LATER }))
         expect(ids(cancelling)).not.toContain('s1')
         expect(await registry.endedAmong(keys(['s1']))).toEqual(['s1'])
         expect(await registry.endedAmong(keys(['of-bob'], 'bob'))).toEqual([])
         await registry.record(entry({ id: 'later', expiresAt: NOW }, { generation: 1 }))
         expect(await registry.endedAmong(keys(['later', 's1']))).toEqual(['s1'])
+      },
+    )
+
+    it.each(FINISHING)(
+      'are those that %s and whose user was revoked, also after a logout of another sign-in',
+      async (_name, finish) => {
+        await finish(registry, 's1')
+        await registry.revoke(order({ now: LATER }))
+        const { issuer } = session({ id: '' })
+        await registry.revoke(order({ identity: { issuer, sid: 'unknown' }, now: LATER }))
+        expect(await registry.endedAmong(keys(['s1']))).toEqual(['s1'])
       },
     )
 

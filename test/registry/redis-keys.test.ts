@@ -44,6 +44,21 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     expect(new Set(slots).size).toBe(1)
   })
 
+  it('of a block lasts as long as the block, also after a revoke without one', async () => {
+    const block = { until: NOW + 5_000_000, reason: 'why', by: 'a' }
+    await registry.revoke(order({ block }))
+    await registry.revoke(order())
+    expect(Number(await redis.cli('ttl', '{ckm}:user:alice'))).toBeGreaterThan(5_000_000 - 60)
+  })
+
+  it('of a logout lasts as long as the longest that was asked for', async () => {
+    const mark = { issuer: 'i', subject: 's', issuedBefore: NOW }
+    await registry.markLogout({ ...mark, keepUntil: NOW + 5_000_000 })
+    await registry.markLogout({ ...mark, keepUntil: NOW + 60 })
+    const [name = ''] = await redis.keys('{ckm}:logout-subject:*')
+    expect(Number(await redis.cli('ttl', name))).toBeGreaterThan(5_000_000)
+  })
+
   it('are all named on the page on the store', async () => {
     await everyKind(registry, { user: 'alice', sid: 'x' })
     const kinds = new Set((await redis.keys('*')).map((key) => key.split(':')[1] ?? ''))

@@ -87,10 +87,9 @@ end
 
 -- A refresh replaces a self-hosted session: its running answers go on, and there is no cancel to send.
 local function replace_session(session, now, by)
-  local id, ends = session.id, math.min(tonumber(session.ends_at), now)
   end_session(session, 'replaced', 'replaced', now, by)
-  redis.call('HSET', key('session', id), 'ends_at', ends)
-  redis.call('ZADD', key('ends'), ends, id)
+  redis.call('HSET', key('session', session.id), 'ends_at', now)
+  redis.call('ZADD', key('ends'), now, session.id)
 end
 
 -- Ends the running answers of a session that was replaced or has expired: end_reason says so.

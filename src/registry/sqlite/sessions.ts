@@ -60,7 +60,7 @@ const RAISE = `
   RETURNING generation`
 
 const REPLACE = `
-  UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = min(ends_at, ?2),
+  UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = ?2,
     ended_at = ?2, ended_by = ?3
   WHERE id = ?1`
 
