@@ -89,6 +89,15 @@ export function eraseSuite(suite: Suite): void {
       expect((await registry.figures(NOW)).outboxLength).toBe(0)
     })
 
+    it('leaves a user with a session known', async () => {
+      await registry.record(entry({ id: 's1' }))
+      await registry.eraseUser(erase())
+      const users = async () => (await registry.listUsers({ limit: 5, now: NOW }))?.data ?? []
+      expect((await users()).map(({ user }) => user)).toEqual(['alice'])
+      await registry.eraseUser(erase({ now: LATER }))
+      expect(await users()).toEqual([])
+    })
+
     it('removes the audit entries about the user, except those that prove the erase', async () => {
       await registry.appendAudit([
         auditEntry({ id: 'a1', user: 'alice', action: 'mint' }),

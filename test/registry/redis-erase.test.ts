@@ -29,4 +29,13 @@ describe.runIf(wantsRedis())('a user who was erased', () => {
       expect([set, await redis.cli('exists', `{ckm}:${set}`)]).toEqual([set, '0'])
     }
   })
+
+  it('is forgotten also when Redis has evicted sessions of theirs', async () => {
+    for (const id of ['s3', 's4']) await registry.record(entry({ id, user: 'ann-4712' }))
+    await registry.beginCancel('s4', NOW)
+    await redis.cli('del', '{ckm}:session:s3', '{ckm}:session:s4')
+    const erased = await registry.eraseUser({ ...ERASE, user: 'ann-4712' })
+    expect(erased).toEqual({ erased: 0, more: false })
+    expect(await redis.keys('*4712*')).toEqual([])
+  })
 })

@@ -63,8 +63,11 @@ for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
     gone = gone + 1
   end
 end
--- A user with a session stays known.
-if redis.call('EXISTS', key('of-user', user)) == 0 then forget_known(user) end
+-- A user with a session stays known. Without one, these sets name only sessions whose records Redis has evicted.
+if redis.call('EXISTS', key('of-user', user)) == 0 then
+  forget_known(user)
+  redis.call('DEL', key('live', user), key('secrets', user), key('cancelling', user))
+end
 return gone`,
 )
 

@@ -33,8 +33,8 @@ end
 local mints = key('mints', user)
 local uses, of_subject, of_sid = unpack(redis.call('MGET', mints,
   key('logout-subject', issuer .. '\\n' .. ARGV[5]), key('logout-sid', issuer .. '\\n' .. ARGV[6])))
-if ARGV[5] ~= '' then look_at(of_subject) end
-if ARGV[6] ~= '' then look_at(of_sid) end
+look_at(of_subject)
+look_at(of_sid)
 local generation, blocked_until = state_of(user, now)
 local live = redis.call('ZCOUNT', key('live', user), '(' .. ARGV[1], '+inf')
 if live >= (tonumber(ARGV[7]) or math.huge) then
