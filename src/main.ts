@@ -43,7 +43,9 @@ const END_MS = 19_000
 const COPY_WITHIN_MS = startedByNpm ? 500 : 0
 
 async function main(): Promise<void> {
-  takeNoArguments('npm start; it takes no arguments: see docs/environment for the variables')
+  takeNoArguments(
+    'npm start; it takes no arguments: CONFIG_FILE names the config, src/docs/environment.md has all variables',
+  )
   // Node opens its inspector, with all secrets, to whoever may send SIGUSR1, unless there is a listener.
   process.on('SIGUSR1', () => {})
   let running: Running | undefined

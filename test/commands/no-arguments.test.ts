@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { spawnNode } from '../support/service-process.ts'
 
@@ -24,4 +25,12 @@ test.each([
   expect(await run.exited).toMatchObject({ code: 64 })
   expect(run.stderr()).toMatch(/^usage: npm .+\n$/)
   expect(run.stdout()).toBe('')
+})
+
+test('npm start with a config file as its argument names the variable for it, and a page that is there', async () => {
+  const run = spawnNode(['src/main.ts', 'config/local.yaml'])
+  await run.exited
+  expect(run.stderr()).toContain('CONFIG_FILE')
+  const page = /src\/docs\/\S+\.md/.exec(run.stderr())?.[0] ?? 'no page'
+  expect(existsSync(page)).toBe(true)
 })
