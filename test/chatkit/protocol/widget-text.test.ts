@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type FileField, fileFieldsOfEvent } from '../../../src/chatkit/protocol/file-fields.ts'
@@ -119,6 +120,16 @@ test('an event with a widget reads the same, whether its addresses are found in 
     { numRuns: 5000 },
   )
   expect(found).toBeGreaterThan(50)
+})
+
+test('the application’s own data is found in any case, also once V8 optimizes no regular expression', () => {
+  const update = { type: 'widget.root.updated', widget: { Payload: { src: '/files/1.png' } } }
+  const event = { type: 'thread.item.updated', item_id: 'i', update }
+  const frame = JSON.stringify(`data: ${JSON.stringify(event)}\n\n`)
+  const address = new URL('../../../src/chatkit/protocol/widget-text.ts', import.meta.url).href
+  const program = `import { addressesOfWidget } from '${address}'; console.log(addressesOfWidget(${frame}))`
+  const words = ['--no-regexp-optimization', '--input-type=module', '--eval', program]
+  expect(execFileSync(process.execPath, words, { encoding: 'utf8' })).toBe('undefined\n')
 })
 
 test('an address that is not ASCII is left to the parser', () => {
