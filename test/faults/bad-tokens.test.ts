@@ -1,18 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { type Clients, createClients } from '../support/network/clients.ts'
 import { claimsOf, createSigner, handMade } from '../support/tokens.ts'
-import {
-  type Clients,
-  createClients,
-  kinds,
-  type Load,
-  quantile,
-  startLoad,
-  withoutRetryAfter,
-} from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
+import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 
 // Somebody tries tokens as fast as answers come; good users are beside him, some at his address.
 
@@ -26,7 +19,7 @@ const forger = createSigner('ES256', 'good')
 
 let idp: KeyServer
 let upstream: WatchedUpstream
-let service: Drilled
+let service: Member
 let sameAddress: Clients
 let otherAddress: Clients
 let loads: Load[]
@@ -35,7 +28,7 @@ beforeEach(async () => {
   idp = await startKeyServer([good.publicJwk])
   upstream = await startWatchedUpstream()
   upstream.api.setFaults({ latency_ms: UPSTREAM_MS })
-  service = await startDrilled({ config: config(), upstream: upstream.url })
+  service = await startMember({ config: config(), upstream })
   sameAddress = createClients(service.url, { localAddress: '127.0.0.1' })
   otherAddress = createClients(service.url, OTHER_ADDRESS)
   loads = []

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { createsSeen, workingSessions } from '../support/fleet.ts'
+import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { kinds, type Load, startLoad } from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
 
 // The process ends while widgets mint and an admin revokes, and the upstream confirms no cancel: what
 // was answered holds in the next process on the same file.
@@ -14,7 +13,7 @@ const REVOKED = ['mallory', 'trudy', 'oscar']
 
 let folder: string
 let upstream: WatchedUpstream
-let services: Drilled[]
+let services: Member[]
 let loads: Load[]
 
 beforeEach(async () => {
@@ -30,25 +29,22 @@ afterEach(async () => {
 })
 
 /** With the time from the start of the process until it is ready. */
-async function start(store = folder): Promise<{ service: Drilled; readyMs: number }> {
+async function start(store = folder): Promise<{ service: Member; readyMs: number }> {
   const begun = performance.now()
-  const service = await startDrilled({
-    upstream: upstream.url,
-    store: `sqlite:${join(store, 'mint.db')}`,
-  })
+  const service = await startMember({ upstream, store: `sqlite:${join(store, 'mint.db')}` })
   services.push(service)
   expect(await service.statusOf('/readyz')).toBe(200)
   return { service, readyMs: performance.now() - begun }
 }
 
-function startWidgets(service: Drilled): Load {
+function startWidgets(service: Member): Load {
   const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 20)
   loads.push(widgets)
   return widgets
 }
 
 /** Blocks everybody in turn while the upstream says no; gives the sessions that are owed an end. */
-async function revokeAll(service: Drilled): Promise<readonly string[]> {
+async function revokeAll(service: Member): Promise<readonly string[]> {
   upstream.instead = (request) =>
     request.url.endsWith('/cancel') ? new Response(null, { status: 500 }) : undefined
   const owed: string[] = []
@@ -63,7 +59,7 @@ async function revokeAll(service: Drilled): Promise<readonly string[]> {
 }
 
 /** SIGTERM as an orchestrator does it: the balancer stops sending when `/readyz` says so. */
-async function terminate(service: Drilled, widgets: Load): Promise<void> {
+async function terminate(service: Member, widgets: Load): Promise<void> {
   service.child.kill('SIGTERM')
   await expect.poll(() => service.statusOf('/readyz'), { timeout: 2000, interval: 10 }).toBe(503)
   await widgets.next(WIDGETS)
@@ -72,7 +68,7 @@ async function terminate(service: Drilled, widgets: Load): Promise<void> {
 }
 
 /** Requests in flight get no answer; every answer that arrives must be right. */
-async function kill(service: Drilled, widgets: Load): Promise<void> {
+async function kill(service: Member, widgets: Load): Promise<void> {
   service.child.kill('SIGKILL')
   await service.exited
   // Ends with the first request that finds no process, also when none was in flight.
@@ -80,7 +76,7 @@ async function kill(service: Drilled, widgets: Load): Promise<void> {
   expect(kinds(widgets.answers)).toEqual(new Set([200]))
 }
 
-async function expectHeld(service: Drilled, owed: readonly string[]): Promise<void> {
+async function expectHeld(service: Member, owed: readonly string[]): Promise<void> {
   upstream.instead = undefined
   upstream.api.clearRequests()
   for (const user of REVOKED) expect((await service.mint(user)).code).toBe('user_blocked')
@@ -88,16 +84,18 @@ async function expectHeld(service: Drilled, owed: readonly string[]): Promise<vo
   const working = () => REVOKED.flatMap((user) => workingSessions(upstream, user))
   await expect.poll(working, { timeout: 10_000 }).toEqual([])
   for (const id of owed) {
-    const status = async () => (await service.session(id)).body
+    const status = async () => (await service.admin(`GET /sessions/${id}`)).body
     await expect.poll(status, { timeout: 3_000 }).toMatchObject({ status: 'cancelled' })
   }
 }
 
-async function expectOnTheBooks(service: Drilled, widgets: Load): Promise<void> {
+async function expectOnTheBooks(service: Member, widgets: Load): Promise<void> {
   const bySecret = new Map(upstream.api.sessions().map((one) => [one.client_secret, one.id]))
   const latest = widgets.answers.slice(-60)
   for (const { secret = '' } of latest) {
-    expect((await service.session(bySecret.get(secret) ?? 'none')).status).toBe(200)
+    expect((await service.admin(`GET /sessions/${bySecret.get(secret) ?? 'none'}`)).status).toBe(
+      200,
+    )
   }
 }
 

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 import { forEachTest } from '../support/started.ts'
 import { kinds, quantile, startLoad } from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
 
 // Clients that connect and never finish a request, by the thousand, beside good ones.
 
@@ -19,13 +19,13 @@ const BEGINNINGS = [
   'POST /v1/sessions HTTP/1.1\r\nHost: mint.example\r\nX-A: ',
 ]
 
-let service: Drilled
+let service: Member
 let sockets: Socket[]
 
 const upstream = forEachTest(() => startWatchedUpstream())
 beforeEach(async () => {
   upstream.api.setFaults({ latency_ms: UPSTREAM_MS })
-  service = await startDrilled({ upstream: upstream.url })
+  service = await startMember({ upstream })
   sockets = []
 })
 afterEach(async () => {

@@ -7,9 +7,10 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
+import { type Member, startMember } from '../support/fleet.ts'
+import type { Seen } from '../support/network/clients.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { kinds, type Seen, withoutRetryAfter } from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
+import { kinds, withoutRetryAfter } from './calls.ts'
 
 // After an outage of the network every open chat asks for a new secret in the same moment.
 
@@ -19,15 +20,15 @@ const UPSTREAM_MS = 50
 const HEAP_MB = 384
 
 let upstream: ScriptedUpstream
-let service: Drilled
+let service: Member
 
 beforeEach(async () => {
   const path = join(scratchFolder(), 'mint.db')
   await fill(path)
   upstream = await startScriptedUpstream()
   upstream.creates = [{ kind: 'ok', ms: UPSTREAM_MS }]
-  service = await startDrilled({
-    upstream: upstream.url,
+  service = await startMember({
+    upstream,
     store: `sqlite:${path}`,
     nodeArguments: [`--max-old-space-size=${HEAP_MB}`],
   })

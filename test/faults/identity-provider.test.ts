@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 import { type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
 import { HIGH_LIMITS } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 import { claimsOf, createSigner, type KeyPairSigner } from '../support/tokens.ts'
 import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
 import { createJumpingClock, type JumpingClock } from './jumping-clock.ts'
 
 // The identity provider goes away and changes its keys, while widgets mint.
@@ -18,7 +18,7 @@ const old = createSigner('ES256', 'old')
 const fresh = createSigner('ES256', 'fresh')
 
 let clock: JumpingClock
-let service: Drilled
+let service: Member
 let loads: Load[]
 
 const idp = forEachTest(() => startKeyServer([old.publicJwk]))
@@ -42,7 +42,7 @@ workflows: { support: { id: wf_support } }
 ${HIGH_LIMITS}
 `
   const { nodeArguments } = clock
-  service = await startDrilled({ config, upstream: upstream.url, nodeArguments })
+  service = await startMember({ config, upstream, nodeArguments })
 }
 
 /** Each with a token of its own, two days long, so that none is known from before. */

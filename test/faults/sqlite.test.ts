@@ -7,11 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_CONFIG } from '../support/admin-calls.ts'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { workingSessions } from '../support/fleet.ts'
+import { type Member, startMember, workingSessions } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd } from '../support/service-process.ts'
 import { kinds, type Load, startLoad, withoutRetryAfter } from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
 
 // The store's file cannot be written for a while, as the whole process sees it, under load.
 
@@ -20,7 +19,7 @@ const WIDGETS = 8
 let folder: string
 let mounted: string | undefined
 let upstream: WatchedUpstream
-let services: Drilled[]
+let services: Member[]
 let loads: Load[]
 
 beforeEach(async () => {
@@ -37,15 +36,15 @@ afterEach(async () => {
   await upstream.close()
 })
 
-async function start(path: string): Promise<Drilled> {
-  const service = await startDrilled({ upstream: upstream.url, store: `sqlite:${path}` })
+async function start(path: string): Promise<Member> {
+  const service = await startMember({ upstream, store: `sqlite:${path}` })
   services.push(service)
   return service
 }
 
 /** Before, during and after the fault: what was answered, and what is left of it. */
 async function drill(
-  service: Drilled,
+  service: Member,
   fault: { take: () => unknown; giveBack: () => unknown },
 ): Promise<void> {
   for (let at = 0; at < 3; at++) expect((await service.mint('mallory')).status).toBe(200)
@@ -79,11 +78,11 @@ async function drill(
 }
 
 /** Every secret that left belongs to a session of the registry, and every other session has ended upstream. */
-async function expectOnTheBooks(service: Drilled, widgets: Load): Promise<void> {
+async function expectOnTheBooks(service: Member, widgets: Load): Promise<void> {
   const out = new Set(widgets.answers.map(({ secret }) => secret))
   const made = upstream.api.sessions().filter(({ user }) => user !== 'mallory')
   for (const { id } of made.filter((session) => out.has(session.client_secret)).slice(-40)) {
-    expect((await service.session(id)).status).toBe(200)
+    expect((await service.admin(`GET /sessions/${id}`)).status).toBe(200)
   }
   const working = () =>
     upstream.api
@@ -119,7 +118,7 @@ describe.runIf(canBoundFiles())('with prlimit', () => {
   }, 40_000)
 })
 
-async function expectBlockAfterCrash(service: Drilled, path: string): Promise<void> {
+async function expectBlockAfterCrash(service: Member, path: string): Promise<void> {
   service.child.kill('SIGKILL')
   await service.exited
   const again = await start(path)

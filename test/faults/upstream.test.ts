@@ -3,8 +3,9 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
-import { kinds, type Load, quantile, type Seen, startLoad, withoutRetryAfter } from './calls.ts'
-import { type Drilled, startDrilled } from './drill.ts'
+import { type Member, startMember } from '../support/fleet.ts'
+import type { Seen } from '../support/network/clients.ts'
+import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 
 // The ChatKit API goes away, crawls, and comes and goes, while widgets mint and an admin revokes.
 
@@ -14,12 +15,12 @@ const CURED_WITHIN_MS = 5_000
 const RETRY_TAKES_MS = 100
 
 let upstream: ScriptedUpstream
-let service: Drilled
+let service: Member
 let loads: Load[]
 
 beforeEach(async () => {
   upstream = await startScriptedUpstream()
-  service = await startDrilled({ upstream: upstream.url })
+  service = await startMember({ upstream })
   loads = []
 })
 afterEach(async () => {

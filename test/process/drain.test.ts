@@ -112,7 +112,7 @@ describe('SIGTERM', () => {
 })
 
 test('cancels that hang keep it no longer than 20 s', async () => {
-  const member = await startMember('memory:', upstream)
+  const member = await startMember({ upstream })
   let hanging = 0
   upstream.instead = (call) => {
     if (!call.url.endsWith('/cancel')) return sleep(3000).then(() => upstream.api.app.fetch(call))

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { kinds, type Load, startLoad, withoutRetryAfter } from '../faults/calls.ts'
-import { type Drilled, startDrilled } from '../faults/drill.ts'
 import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, tokenFor } from '../support/running-service.ts'
@@ -13,13 +13,13 @@ const WIDGETS = 400
 const NORMAL_AFTER_MS = 5000
 const LATE_LOOP = new URL('../support/late-loop.js', import.meta.url).href
 
-let service: Drilled
+let service: Member
 let loads: Load[]
 
 const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
   upstream.creates = [{ kind: 'ok', ms: 100 }]
-  service = await startDrilled({ upstream: upstream.url, nodeArguments: ['--import', LATE_LOOP] })
+  service = await startMember({ upstream, nodeArguments: ['--import', LATE_LOOP] })
   loads = []
 })
 afterEach(async () => {

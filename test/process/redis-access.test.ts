@@ -22,7 +22,7 @@ describe.runIf(wantsRedis())('the service and its Redis', () => {
   afterEach(() => member?.end())
 
   async function start(storeUrl: string, env: Readonly<Record<string, string>> = {}) {
-    const started = await startMember(storeUrl, upstream, env)
+    const started = await startMember({ store: storeUrl, upstream, env })
     member = started
     return started
   }

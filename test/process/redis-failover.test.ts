@@ -20,7 +20,7 @@ describe.runIf(wantsRedis())('when the primary is killed after a revoke has answ
   const address = forEachTest(() => startTcpProxy(primary.port))
 
   async function start(storeUrl: string): Promise<Member> {
-    const member = await startMember(storeUrl, upstream)
+    const member = await startMember({ store: storeUrl, upstream })
     onTestFinished(() => member.end())
     return member
   }

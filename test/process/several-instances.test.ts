@@ -20,8 +20,8 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
 
   const upstream = forAllTests(() => startWatchedUpstream())
   beforeAll(async () => {
-    first = await startMember(storeUrl(), upstream)
-    second = await startMember(storeUrl(), upstream)
+    first = await startMember({ store: storeUrl(), upstream })
+    second = await startMember({ store: storeUrl(), upstream })
     for (const { url } of [first, second]) {
       await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200))
     }

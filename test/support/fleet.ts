@@ -1,31 +1,30 @@
 import { createHash } from 'node:crypto'
 import { ADMIN_CONFIG, adminToken, type RevokeSeen } from './admin-calls.ts'
 import type { WatchedUpstream } from './chatkit/watched-upstream.ts'
-import { tokenFor } from './running-service.ts'
-import { type ServiceProcess, startServiceProcess } from './service-process.ts'
+import { type Clients, createClients, type Seen } from './network/clients.ts'
+import { SHARED_SECRET, tokenFor } from './running-service.ts'
+import { type ProcessOptions, type ServiceProcess, startServiceProcess } from './service-process.ts'
 
-/** An answer as far as these tests look at it. */
-export interface Answer {
-  readonly status: number
-  /** Set for a refusal. */
-  readonly code: string | undefined
-  /** Set for a mint. */
-  readonly secret: string | undefined
-  readonly body: unknown
-  /** From the first byte sent to the last one read. */
-  readonly milliseconds: number
+interface MemberOptions extends Partial<ProcessOptions> {
+  readonly upstream: { readonly url: string }
+  /** `STORE_URL`; memory when absent. */
+  readonly store?: string
 }
 
-/** The service as a process among others. */
+/** The service as a process, and who calls it. */
 export interface Member extends ServiceProcess {
-  mint(user: string): Promise<Answer>
+  readonly clients: Clients
+  mint(user: string, json?: unknown): Promise<Seen>
+  mintAs(token: string): Promise<Seen>
   /** The same by a backend with an API key. */
-  create(user: string): Promise<Answer>
+  create(user: string): Promise<Seen>
   /** By a backend with an API key. */
-  cancel(session: string): Promise<Answer>
-  revoke(user: string, blockSeconds: number): Promise<Answer & { readonly body: RevokeSeen }>
+  cancel(session: string): Promise<Seen>
+  revoke(user: string, blockSeconds: number): Promise<Seen & { readonly body: RevokeSeen }>
   /** A call under `/v1/admin` without a body. */
-  admin(line: string): Promise<Answer>
+  admin(line: string): Promise<Seen>
+  /** Status of a `GET` without a token. */
+  statusOf(path: string): Promise<number>
   /** SIGKILL; resolves when it is gone. */
   crash(): Promise<void>
 }
@@ -34,66 +33,50 @@ const BACKEND_KEY = 'sk-mint-fleet-0123456789abcdef'
 const DIGEST = createHash('sha256').update(BACKEND_KEY).digest('hex')
 const CONFIG = `${ADMIN_CONFIG}\napi_keys: [ { id: fleet, sha256: 'sha256:${DIGEST}' } ]\n`
 
-/** Starts the service with an admin and a backend, on a store that may be shared. */
-export async function startMember(
-  storeUrl: string,
-  upstream: Pick<WatchedUpstream, 'url'>,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Member> {
+/** Starts the service as it runs in production; its config has an admin and a backend when none is given. */
+export async function startMember(options: MemberOptions): Promise<Member> {
+  const { config = CONFIG, upstream, store = 'memory:', nodeArguments = [], env } = options
   const service = await startServiceProcess({
-    config: CONFIG,
+    config,
+    nodeArguments,
     env: {
-      STORE_URL: storeUrl,
+      STORE_URL: store,
       OPENAI_API_KEY: 'sk-test-fleet-0123456789abcdef',
       OPENAI_BASE_URL: upstream.url,
-      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+      TEST_SHARED_SECRET: SHARED_SECRET,
       ...env,
     },
   })
-  const { url } = service
-  const asBackend = (path: string, json?: unknown) =>
-    call(`${url}/v1/chatkit${path}`, { method: 'POST', token: BACKEND_KEY, json })
+  const clients = createClients(service.url)
+  const post = (path: string, token: string, json?: unknown) =>
+    clients.call(path, { method: 'POST', token, json })
+  const mintAs = (token: string, json?: unknown) => post('/v1/sessions', token, json)
   return {
     ...service,
-    mint: (user) => call(`${url}/v1/sessions`, { method: 'POST', token: tokenFor(user) }),
-    create: (user) => asBackend('/sessions', { user, workflow: { id: 'support' } }),
-    cancel: (session) => asBackend(`/sessions/${session}/cancel`),
+    clients,
+    mintAs,
+    mint: (user, json) => mintAs(tokenFor(user), json),
+    create: (user) =>
+      post('/v1/chatkit/sessions', BACKEND_KEY, { user, workflow: { id: 'support' } }),
+    cancel: (session) => post(`/v1/chatkit/sessions/${session}/cancel`, BACKEND_KEY),
     async revoke(user, seconds) {
       const path = `/v1/admin/users/${encodeURIComponent(user)}/revoke`
-      const json = { block_seconds: seconds }
-      const answer = await call(url + path, { method: 'POST', token: adminToken(), json })
-      return { ...answer, body: answer.body as RevokeSeen }
+      const seen = await post(path, adminToken(), { block_seconds: seconds })
+      return { ...seen, body: seen.body as RevokeSeen }
     },
     admin(line) {
       const [method = '', path = ''] = line.split(' ')
-      return call(`${url}/v1/admin${path}`, { method, token: adminToken() })
+      return clients.call(`/v1/admin${path}`, { method, token: adminToken() })
     },
+    statusOf: async (path) => (await clients.call(path)).status,
     async crash() {
       service.child.kill('SIGKILL')
       await service.exited
     },
-  }
-}
-
-interface Call {
-  readonly method: string
-  readonly token: string
-  readonly json?: unknown
-}
-
-async function call(url: string, { method, token, json }: Call): Promise<Answer> {
-  const begun = performance.now()
-  const headers = new Headers({ authorization: `Bearer ${token}` })
-  if (json !== undefined) headers.set('content-type', 'application/json')
-  const body = json === undefined ? null : JSON.stringify(json)
-  const response = await fetch(url, { method, headers, body })
-  const answer = JSON.parse((await response.text()) || 'null')
-  return {
-    status: response.status,
-    code: answer?.code ?? answer?.error?.code,
-    secret: answer?.client_secret,
-    body: answer,
-    milliseconds: performance.now() - begun,
+    async end() {
+      await clients.close()
+      await service.end()
+    },
   }
 }
 
