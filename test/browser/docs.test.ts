@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, test } from 'vitest'
 import { guideNames } from '../docs/samples.ts'
-import { freePort } from '../support/registry/redis.ts'
+import { freePort } from '../support/network/listen.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { seriousFaults, showIn } from './accessibility.ts'

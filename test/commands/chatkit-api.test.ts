@@ -1,12 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
-import {
-  type ServiceProcess,
-  type Spawned,
-  spawnNode,
-  startServiceProcess,
-} from '../support/service-process.ts'
+import { type Member, startMember } from '../support/fleet.ts'
+import { type Spawned, spawnNode } from '../support/service-process.ts'
 import { SAY_WHEN_LISTENING } from '../support/spies.ts'
 
 let api: Spawned
@@ -41,28 +36,16 @@ test('listens on loopback only', () => {
 })
 
 describe('the service as a process, with this API as a process', () => {
-  let service: ServiceProcess
+  let service: Member
   beforeEach(async () => {
-    service = await startServiceProcess({
-      config: DEFAULT_CONFIG,
-      env: {
-        OPENAI_API_KEY: 'sk-local-0123456789abcdef',
-        OPENAI_BASE_URL: url,
-        TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
-      },
-    })
+    service = await startMember({ upstream: { url } })
   })
   afterEach(() => service.end())
 
-  function mint(): Promise<Response> {
-    const headers = { authorization: `Bearer ${tokenFor()}` }
-    return fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
-  }
-
   test('a session is minted, and faults that are set over HTTP are met', async () => {
-    const minted = await mint()
+    const minted = await service.mint('alice')
     expect(minted.status).toBe(200)
-    expect(await minted.json()).toEqual({ client_secret: expect.stringMatching(/^ek_/) })
+    expect(minted.body).toEqual({ client_secret: expect.stringMatching(/^ek_/) })
 
     const set = await fetch(new URL('/_embedded/faults', url), {
       method: 'PUT',
@@ -70,9 +53,9 @@ describe('the service as a process, with this API as a process', () => {
       body: JSON.stringify({ status: 403, times: 1 }),
     })
     expect(set.status).toBe(200)
-    const refused = await mint()
+    const refused = await service.mint('alice')
     expect(refused.status).toBe(502)
-    expect(await refused.json()).toMatchObject({ code: 'upstream_auth_failed' })
-    expect((await mint()).status).toBe(200)
+    expect(refused.body).toMatchObject({ code: 'upstream_auth_failed' })
+    expect((await service.mint('alice')).status).toBe(200)
   })
 })

@@ -1,12 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ROOT, type Sample, samples } from '../docs/samples.ts'
-import { listen } from '../support/network/listen.ts'
 
 const COMMAND_MS = 180_000
 
@@ -90,15 +88,6 @@ export async function inShell(script: string, folder: string): Promise<void> {
   await promisify(execFile)('bash', ['-c', script], options).catch(({ stdout, stderr }) => {
     throw new Error(`${script}\n${stdout}\n${stderr}`)
   })
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  const { port } = await listen(server)
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /**

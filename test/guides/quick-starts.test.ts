@@ -7,10 +7,11 @@ import { startBrowser, wantsChromium } from '../browser/chromium.ts'
 import { ASK_AGAIN, CHATKIT_URL, FAKE_CHATKIT, NO_THREADS } from '../browser/fake-chatkit.ts'
 import { ADMINS, revoke } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { freePort } from '../support/network/listen.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
-import { configOf, freePort, lint, performSteps, reachesRegistry, serve } from './perform.ts'
+import { configOf, lint, performSteps, reachesRegistry, serve } from './perform.ts'
 
 // The guides are the source: their numbered sections are performed in an empty folder, as a reader would, with real
 // packages and a real build. Only ChatKit's script is a stand-in.

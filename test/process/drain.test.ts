@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { startMember } from '../support/fleet.ts'
-import { freePort } from '../support/registry/redis.ts'
+import { freePort } from '../support/network/listen.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import {
   NODE,

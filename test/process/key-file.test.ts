@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 
 const FIRST = 'sk-proj-first-0123456789abcdef'
 const SECOND = 'sk-proj-second-0123456789abcdef'
@@ -13,20 +12,16 @@ const THIRD = 'sk-proj-third-0123456789abcdef'
 
 let keyFile: string
 let upstream: WatchedUpstream
-let service: ServiceProcess
+let service: Member
 
 const directory = scratchFolder()
 beforeAll(async () => {
   keyFile = join(directory, 'key')
   writeFileSync(keyFile, `${FIRST}\n`)
   upstream = await startWatchedUpstream()
-  service = await startServiceProcess({
-    config: DEFAULT_CONFIG,
-    env: {
-      OPENAI_API_KEY_FILE: keyFile,
-      OPENAI_BASE_URL: upstream.url,
-      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
-    },
+  service = await startMember({
+    upstream,
+    env: { OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: keyFile },
   })
 })
 afterAll(async () => {
@@ -38,9 +33,7 @@ let users = 0
 
 /** Mints a session, which must work, and tells with which key. */
 async function keyOfNextMint(): Promise<string> {
-  const headers = { authorization: `Bearer ${tokenFor(`user-${users++}`)}` }
-  const response = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
-  expect(response.status).toBe(200)
+  expect((await service.mint(`user-${users++}`)).status).toBe(200)
   return (upstream.authorizations.at(-1) ?? '').replace('Bearer ', '')
 }
 

@@ -5,13 +5,14 @@ import { ROOT } from '../docs/samples.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Member, startMember } from '../support/fleet.ts'
+import { freePort } from '../support/network/listen.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import {
   allowDocumentedUser,
   DOCUMENTED_USER,
   documentedRules,
 } from '../support/registry/documented-user.ts'
-import { freePort, startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { forAllTests } from '../support/started.ts'
 
 const WARN = 40

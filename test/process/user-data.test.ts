@@ -8,16 +8,15 @@ import { ADMINS } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { tokenFor } from '../support/running-service.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { forEachTest } from '../support/started.ts'
 import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
 
 // Data requests and deletion at their full size, on the service as a process.
 
 let folder: string
-let processes: ServiceProcess[]
+let processes: Member[]
 const upstream = forEachTest(() => startWatchedUpstream())
 const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
 beforeEach(async () => {
@@ -29,18 +28,14 @@ afterEach(async () => {
 })
 
 /** `helpdesk` is self-hosted and the default, `support` at the embedded API. */
-async function start(nodeArguments: readonly string[] = []): Promise<ServiceProcess> {
+async function start(nodeArguments: readonly string[] = []): Promise<Member> {
   const workflow = '    rate_limits: { max_requests_per_1_minute: 1000 }\n'
-  const service = await startServiceProcess({
+  const service = await startMember({
+    upstream,
+    store: `sqlite:${join(folder, 'mint.db')}`,
     nodeArguments,
     config: selfHostedConfig({ server: server.url, workflow, more: ADMINS }),
-    env: {
-      STORE_URL: `sqlite:${join(folder, 'mint.db')}`,
-      OPENAI_API_KEY: 'sk-test-user-data-0123456789abcdef',
-      OPENAI_BASE_URL: upstream.url,
-      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
-      PUBLIC_URL,
-    },
+    env: { PUBLIC_URL },
   })
   processes.push(service)
   return service
@@ -77,7 +72,7 @@ function seedPrepared(user: string, threads: number, items: number): void {
 }
 
 /** Memory of a process on Linux, in MB. */
-function residentMb({ child }: ServiceProcess): number {
+function residentMb({ child }: Member): number {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
 }
@@ -131,22 +126,10 @@ test.runIf(process.platform === 'linux')(
 
 const isDelete = (request: Request) => request.method === 'DELETE'
 
-/** Mints for a workflow and gives the client secret. */
-async function mint(service: ServiceProcess, user: string, workflow: string): Promise<string> {
-  const response = await fetch(`${service.url}/v1/sessions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${tokenFor(user)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ workflow }),
-  })
-  const text = await response.text()
-  if (response.status !== 200) throw new Error(`${response.status} ${text}`)
-  return JSON.parse(text).client_secret
-}
-
 /** Something of everything, at both kinds of workflow. */
-async function liveAs(service: ServiceProcess, user: string): Promise<void> {
-  const secret = await mint(service, user, 'helpdesk')
-  await mint(service, user, 'support')
+async function liveAs(service: Member, user: string): Promise<void> {
+  const { secret = '' } = await service.mint(user, { workflow: 'helpdesk' })
+  expect((await service.mint(user, { workflow: 'support' })).status).toBe(200)
   const asker = asAt(`${service.url}/chatkit/helpdesk`, { secret })
   for (let at = 0; at < 20; at++) await createThread(asker, `${user} says ${at}`)
   await createAttachment(asker)
@@ -197,10 +180,7 @@ test('an erase that SIGKILL cut short at any point, run again, leaves nothing', 
     expect(await cut).not.toContain('"summary"')
     service = await start()
     // The block of the erase that was cut short holds until the next one has ended.
-    const refused = await fetch(`${service.url}/v1/sessions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${tokenFor('zoe-4711')}` },
-    })
+    const refused = await service.mint('zoe-4711')
     expect([at, refused.status]).toEqual([at, 403])
   }
   upstream.instead = undefined

@@ -9,13 +9,14 @@ import { Secret } from '../../src/lib/secret.ts'
 import { addressOf, createConnect, script } from '../../src/registry/redis/link/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/network/listen.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import {
   allowDocumentedUser,
   DOCUMENTED_USER,
   documentedRules,
 } from '../support/registry/documented-user.ts'
-import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { forAllTests, forEachTest } from '../support/started.ts'
 
 const WARN = 40

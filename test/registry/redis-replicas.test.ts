@@ -9,7 +9,8 @@ import {
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { eventually } from '../support/eventually.ts'
-import { freePort, startCluster, startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { freePort } from '../support/network/listen.ts'
+import { startCluster, startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 import { PRIMARY, startReplica, untilConfirming } from '../support/registry/replica.ts'
 import { forEachTest } from '../support/started.ts'

@@ -12,8 +12,8 @@ import {
   type WatchedUpstream,
 } from '../support/chatkit/watched-upstream.ts'
 import { leaksIn, type Planted } from '../support/leaks.ts'
+import { freePort } from '../support/network/listen.ts'
 import { openRaw } from '../support/raw-http.ts'
-import { freePort } from '../support/registry/redis.ts'
 import { APP_ORIGIN, claimsOf } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'

@@ -1,12 +1,10 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { ADMINS, callAdmin, upstreamStatus } from '../support/admin-calls.ts'
 import { secretFrom } from '../support/logout-calls.ts'
-import { listen } from '../support/network/listen.ts'
+import { freePort } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { HIGH_LIMITS, type Running, startService } from '../support/running-service.ts'
 import { signInAs, signOut } from '../support/sign-in/sign-in-as.ts'
@@ -36,15 +34,6 @@ afterAll(async () => {
   await running.close()
   await signIn.close()
 })
-
-/** A port that nobody listens on: the provider must know ours before we know the provider. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const { port } = await listen(server)
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 test('a sign-out at the provider ends the sessions of that sign-in, and its token no longer mints', async () => {
   const desktop = await signInAs(signIn, 'alice')

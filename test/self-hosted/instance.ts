@@ -1,11 +1,11 @@
-import { ADMINS, adminToken } from '../support/admin-calls.ts'
+import { expect } from 'vitest'
+import { ADMINS } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
-import { tokenFor } from '../support/running-service.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { type Member, startMember } from '../support/fleet.ts'
 
 /** The service as a process, with `helpdesk` on a ChatKit server, and calls of it. */
 export interface Instance {
-  readonly process: ServiceProcess
+  readonly process: Member
   /** The gateway of `helpdesk`. */
   readonly gateway: string
   /** Mints for a user and gives the client secret. */
@@ -23,28 +23,19 @@ export async function startInstance(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Instance> {
   const workflow = '    rate_limits: { max_requests_per_1_minute: 1000 }\n'
-  const process = await startServiceProcess({
+  const process = await startMember({
+    // Nothing listens there: no call may need it.
+    upstream: { url: 'http://127.0.0.1:9/v1' },
     config: selfHostedConfig({ server, workflow, more: ADMINS }),
-    env: {
-      OPENAI_API_KEY: 'sk-self-hosted-0123456789abcdef',
-      // Nothing listens there: no call may need it.
-      OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
-      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
-      PUBLIC_URL,
-      ...env,
-    },
+    env: { PUBLIC_URL, ...env },
   })
-  const post = async (path: string, token: string) => {
-    const headers = { authorization: `Bearer ${token}` }
-    const response = await fetch(process.url + path, { method: 'POST', headers })
-    const text = await response.text()
-    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`)
-    return JSON.parse(text)
-  }
   return {
     process,
     gateway: `${process.url}/chatkit/helpdesk`,
-    mint: async (user) => (await post('/v1/sessions', tokenFor(user))).client_secret,
-    cancel: (secret) => post(`/v1/admin/sessions/${sidOf(secret)}/cancel`, adminToken()),
+    async mint(user) {
+      const { secret, body } = await process.mint(user)
+      return secret ?? expect.unreachable(JSON.stringify(body))
+    },
+    cancel: async (secret) => (await process.admin(`POST /sessions/${sidOf(secret)}/cancel`)).body,
   }
 }

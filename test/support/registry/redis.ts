@@ -1,13 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { RedisClient } from '@redis/client'
 import { z } from 'zod'
+import { freePort } from '../network/listen.ts'
 
 const run = promisify(execFile)
 const texts = z.array(z.string())
@@ -141,23 +140,4 @@ export async function startCluster(): Promise<readonly TestRedis[]> {
     }
   }
   return nodes
-}
-
-/** Below those that the kernel gives to `listen(0)` and to connections, so that no other test gets one meanwhile. */
-const FREE_PORTS = [20_000, 32_767] as const
-
-/** A port of loopback that nobody listens at. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(...FREE_PORTS)
-    const server = createServer().listen(port, '127.0.0.1')
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    if (!isFree) continue
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 }
