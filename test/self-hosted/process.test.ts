@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
-import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { forAllTests } from '../support/started.ts'
-import { type Instance, startInstance } from './instance.ts'
+import { expectCancelEnds, type Instance, startInstance } from './instance.ts'
 
 // The service as a process, in front of a server that never asks who is asking.
 
@@ -49,21 +48,7 @@ test('a user can write to, rename, read, list and delete a thread, and the list 
 // One after the other: the second begins just after the store was asked, so it waits the longest.
 test.each([1, 2, 3])(
   'a cancel ends the running stream within a second, at the server too (%i)',
-  async () => {
-    const secret = await instance.mint('carol')
-    const carol = asAt(instance.gateway, { secret })
-    const response = await carol(['threads.create', { input: input('count to 100000') }])
-    const frames = framesOf(response)
-    await frames.next()
-    const started = performance.now()
-    expect(await instance.cancel(secret)).toMatchObject({ status: 'cancelled' })
-    let last = ''
-    for await (const frame of frames) last = frame
-    expect(performance.now() - started).toBeLessThan(1000)
-    expect(JSON.parse(last)).toMatchObject({ type: 'error' })
-    await expect.poll(() => sample.server.requests().at(-1)?.outcome).toBe('client_gone')
-    expectProblem(await answerOf(await carol(['threads.list'])), 401, 'invalid_token')
-  },
+  () => expectCancelEnds({ here: instance, there: instance, server: sample.server }),
 )
 
 test('the log holds neither a client secret nor a message', async () => {
