@@ -148,6 +148,9 @@ function endless(): ServiceError {
 export function blameCursor(error: unknown, hasCursor: boolean): never {
   if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
   if (hasCursor) throw badCursor(error)
-  const { reason, refused } = error
-  throw new ServiceError('upstream_rejected', { reason, refused, cause: error })
+  const { reason, refused, upstream } = error
+  throw new ServiceError('upstream_rejected', {
+    ...{ reason, refused, cause: error },
+    ...(upstream && { upstream }),
+  })
 }

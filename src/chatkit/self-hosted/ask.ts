@@ -83,7 +83,8 @@ export function createAskServer({
     seen.requestId = reply.requestId
     if (reply.status === 400 && question.hasCursor) {
       reply.body.destroy()
-      throw new ServiceError('invalid_request', { reason: 'the server refuses the cursor' })
+      const reason = 'the server refuses the cursor'
+      throw new ServiceError('invalid_request', { reason, upstream: 'self-hosted' })
     }
     refuseFailed(reply)
     const mayBeEmpty = saysNothing(type)

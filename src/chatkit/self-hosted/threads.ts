@@ -7,12 +7,13 @@ import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { removeAddresses } from '../protocol/file-address.ts'
 import { fileFieldsOfAnswer } from '../protocol/file-fields.ts'
 import { serverFault } from '../protocol/server-fault.ts'
-import { anyPage, type ServerItem, serverItemPage } from '../protocol/thread.ts'
+import { anyPage, type ServerItem } from '../protocol/thread.ts'
 import { toWireItem } from '../protocol/to-wire.ts'
 import { collect, listOf, MAX_LIMIT } from '../wire/pages.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage } from '../wire/thread.ts'
 import type { ListQuery } from '../wire/wire.ts'
 import type { Ask, Question } from './ask.ts'
+import { createItemPages } from './item-pages.ts'
 import { readThread } from './list-threads.ts'
 import type { OwnedServer, OwnershipRecords, ServerThing } from './owned-server.ts'
 
@@ -105,6 +106,7 @@ export function listItems(
   const owned = { source, kind: 'thread', id } as const
   return askServer('list_thread_items', call, async (ask) => {
     const user = await ownerOf(owned, registry, call)
+    const readItems = createItemPages(ask, user, id)
     const page = await collect(query, async (part) => {
       // The protocol has no `before`: the items before a cursor are those after it in the other order.
       const backwards = part.before !== undefined && part.after === undefined
@@ -113,12 +115,7 @@ export function listItems(
       const limit = isBetween ? Math.min(part.limit + 1, MAX_LIMIT) : part.limit
       const after = backwards ? part.before : part.after
       const order = backwards ? opposite(part.order) : (part.order ?? 'desc')
-      const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }
-      const hasCursor = after !== undefined
-      const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
-      if (answer.data.some(({ thread_id }) => thread_id !== '' && thread_id !== id)) {
-        throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
-      }
+      const answer = await readItems({ limit, order, after })
       removeAddresses(fileFieldsOfAnswer(answer), urls)
       return itemsOf(answer, { ...part, backwards, id })
     })

@@ -1,0 +1,79 @@
+// Reads pages of a thread's items at a self-hosted server. Callers name the item before a page; a server may want a
+// cursor of its own instead, which it gave with the page that ends at this item.
+
+import type { z } from 'zod'
+import { ServiceError } from '../../lib/errors.ts'
+import type { ThreadId } from '../../lib/ids.ts'
+import { serverFault } from '../protocol/server-fault.ts'
+import { serverItemPage } from '../protocol/thread.ts'
+import { MAX_LIMIT } from '../wire/pages.ts'
+import type { Ask } from './ask.ts'
+
+type ItemPage = Pick<z.infer<typeof serverItemPage>, 'data' | 'has_more'>
+
+interface ItemPart {
+  readonly limit: number
+  readonly order: 'asc' | 'desc'
+  /** Id of the item before the page; undefined for the first page. */
+  readonly after: string | undefined
+}
+
+/** Most pages that are read to find an item: 2,000 items of a server that gives pages of 100. */
+const MAX_PAGES = 20
+
+/** Failures that may be about the cursor: servers answer 400, 422 or 500 to one that they cannot read. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'upstream_rejected',
+  'upstream_unavailable',
+])
+
+/** @param user - owner of the thread, in whose name the server is asked */
+export function createItemPages(ask: Ask, user: string, id: ThreadId) {
+  /** The server's cursor behind an item that was the last one of a page. */
+  const cursors = new Map<string, string>()
+
+  async function read({ limit, order, after }: ItemPart): Promise<ItemPage> {
+    const hasCursor = after !== undefined
+    const params = { thread_id: id, limit, order, ...(hasCursor && { after }) }
+    const page = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
+    if (page.data.some(({ thread_id }) => thread_id !== '' && thread_id !== id)) {
+      throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
+    }
+    const last = page.data.at(-1)
+    if (last !== undefined && page.after) cursors.set(last.id, page.after)
+    return page
+  }
+
+  /** Reads from the start until a page has the item; returns what follows it. */
+  async function readBehind(item: string, order: ItemPart['order'], refusal: unknown) {
+    let after: string | undefined
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const { data, has_more } = await read({ limit: MAX_LIMIT, order, after })
+      const at = data.findIndex(({ id }) => id === item)
+      after = cursors.get(data.at(-1)?.id ?? '')
+      if (at !== -1 && at === data.length - 1 && after !== undefined) {
+        return read({ limit: MAX_LIMIT, order, after })
+      }
+      if (at !== -1) return { data: data.slice(at + 1), has_more }
+      if (!has_more) {
+        const reason = 'the cursor names no item of this thread'
+        throw new ServiceError('invalid_request', { reason, cause: refusal })
+      }
+      if (after === undefined) throw refusal
+    }
+    throw refusal
+  }
+
+  /** @throws `invalid_request` when the server has no such item; further failures of the server */
+  return async function readItems({ limit, order, after }: ItemPart): Promise<ItemPage> {
+    const cursor = after === undefined ? undefined : (cursors.get(after) ?? after)
+    try {
+      return await read({ limit, order, after: cursor })
+    } catch (error) {
+      const isRefusal = error instanceof ServiceError && REFUSALS.has(error.code)
+      if (after === undefined || cursor !== after || !isRefusal) throw error
+      return readBehind(after, order, error)
+    }
+  }
+}

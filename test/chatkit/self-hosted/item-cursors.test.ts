@@ -1,0 +1,85 @@
+import { createServer } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startScene, WORKFLOW } from '../../gateway/scene.ts'
+import { userId } from '../../support/ids.ts'
+import { listen } from '../../support/network/listen.ts'
+
+interface Asked {
+  readonly params: { limit: number; order: 'asc' | 'desc'; after?: string }
+}
+
+/** A server with a thread of eleven items, `i0` the oldest, whose cursors are offsets. */
+async function start({ pageSize = 100, refusal = 400 } = {}) {
+  const items = Array.from({ length: 11 }, (_, at) => ({
+    ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
+  }))
+  const asked: (string | undefined)[] = []
+  const server = createServer(async (request, response) => {
+    const { limit, order, after } = ((await json(request)) as Asked).params
+    asked.push(after)
+    const offset = after === undefined ? 0 : Number(/^offset:(\d+)$/.exec(after)?.[1])
+    const end = offset + Math.min(limit, pageSize)
+    const sorted = order === 'asc' ? items : items.toReversed()
+    const isMore = end < items.length
+    const page = {
+      data: sorted.slice(offset, end),
+      has_more: isMore,
+      after: isMore ? `offset:${end}` : null,
+    }
+    const [status, body] = Number.isNaN(offset) ? [refusal, {}] : [200, page]
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  })
+  const { origin } = await listen(server)
+  const scene = await startScene({ server: `${origin}/chatkit` })
+  onTestFinished(async () => {
+    await scene.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  const owned = { source: WORKFLOW, kind: 'thread', id: 'thr_1', user: userId('alice') } as const
+  await scene.registry.claimOwnership({ ...owned, createdAt: 1 })
+  const list = async (query: Parameters<typeof scene.chatkit.listThreadItems>[1]) => {
+    const page = await scene.chatkit.listThreadItems('thr_1', query)
+    return { ...page, ids: page.data.map(({ id }) => id).join(' ') }
+  }
+  return { list, asked }
+}
+
+describe('items of a server whose cursors are no ids', () => {
+  test.each([400, 422, 500])(
+    'that answers %i to an id: all pages come, in both orders',
+    async (refusal) => {
+      const { list } = await start({ refusal })
+      for (const [order, first, second, third] of [
+        ['desc', 'i10 i9 i8 i7', 'i6 i5 i4 i3', 'i2 i1 i0'],
+        ['asc', 'i0 i1 i2 i3', 'i4 i5 i6 i7', 'i8 i9 i10'],
+      ] as const) {
+        const one = await list({ order, limit: 4 })
+        const two = await list({ order, limit: 4, after: one.last_id ?? '' })
+        const three = await list({ order, limit: 4, after: two.last_id ?? '' })
+        expect([one.ids, two.ids, three.ids]).toEqual([first, second, third])
+        expect([one.has_more, two.has_more, three.has_more]).toEqual([true, true, false])
+      }
+    },
+  )
+
+  test('that gives fewer than were asked for: a page is filled with its own cursors', async () => {
+    const { list, asked } = await start({ pageSize: 3 })
+    expect(await list({ limit: 8 })).toMatchObject({
+      ids: 'i10 i9 i8 i7 i6 i5 i4 i3',
+      has_more: true,
+    })
+    expect(asked).toEqual([undefined, 'offset:3', 'offset:6'])
+    expect(await list({ limit: 3, after: 'i5' })).toMatchObject({ ids: 'i4 i3 i2', has_more: true })
+    expect(await list({ limit: 2, before: 'i5' })).toMatchObject({ ids: 'i7 i6', has_more: true })
+  })
+
+  test.each([400, 500])(
+    'that answers %i to an id: an item of nobody is a bad cursor',
+    async (refusal) => {
+      const { list } = await start({ refusal, pageSize: 5 })
+      await expect(list({ after: 'i99' })).rejects.toMatchObject({ code: 'invalid_request' })
+    },
+  )
+})
