@@ -58,7 +58,7 @@ export interface ServiceErrorOptions {
     | {
         readonly status: number
         readonly param?: string | undefined
-        /** Undefined when the answer is not in the API's format, because a proxy on the way sent it. */
+        /** Empty for an error without a name; undefined when a proxy on the way sent what is not in the API's format. */
         readonly code?: string | undefined
       }
     | undefined

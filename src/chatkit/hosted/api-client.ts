@@ -203,7 +203,7 @@ export function describeAnswer(answer: UpstreamAnswer): string {
 export function refusedBy({ status, body }: UpstreamAnswer) {
   if (status < 400 || status >= 500) return undefined
   const { type, code, param } = errorNames(body)
-  return { status, param: param || undefined, code: code || type || undefined }
+  return { status, param: param || undefined, code: code || type }
 }
 
 function errorNames(body: Buffer): { type?: string; code?: string; param?: string } {

@@ -216,6 +216,11 @@ describe('the ChatKit API', () => {
     ],
     ['a code that is new', saying(403, 'brand_new'), /give it permission/],
     [
+      "an error in the API's format without a name",
+      { status: 401, body: { error: { message: 'planted' } } },
+      /^the key \S+ in OPENAI_API_KEY is not accepted/,
+    ],
+    [
       'the page of a filter (403)',
       { status: 403, body: PAGE },
       /403 with a page .* a filter on the/,
