@@ -7,6 +7,7 @@ import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
 import { show } from '../../lib/show.ts'
+import { sendInPieces } from './in-pieces.ts'
 import {
   badAnswer,
   callFailed,
@@ -96,17 +97,15 @@ async function open(
   const { method, headers, body = null, deadline, silenceMs = 0 } = call
   const { origin, pathname, search } = new URL(url)
   try {
-    const response = await dispatcher.request({
-      origin,
-      path: pathname + search,
-      method,
-      headers,
-      body,
-      signal: deadline.signal(),
+    const request = {
+      ...{ origin, path: pathname + search, method, headers, body, signal: deadline.signal() },
       // The deadline bounds the head. `bodyTimeout` does not run while a slow client makes the body wait.
       headersTimeout: 0,
       bodyTimeout: silenceMs,
-    })
+    }
+    const response = await dispatcher
+      .request(request)
+      .catch((failure) => sendInPieces(dispatcher, request, failure))
     // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
     response.body.on('error', () => undefined)
     const encoding = [response.headers['content-encoding'] ?? []].flat().join(', ').toLowerCase()

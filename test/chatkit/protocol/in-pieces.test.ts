@@ -1,0 +1,63 @@
+import { createServer } from 'node:http'
+import { buffer, text } from 'node:stream/consumers'
+import { Agent, type Dispatcher } from 'undici'
+import { expect, onTestFinished, test } from 'vitest'
+import { openServerCall } from '../../../src/chatkit/protocol/server-call.ts'
+import { startDeadline } from '../../../src/lib/deadline.ts'
+import { ServiceError } from '../../../src/lib/errors.ts'
+import { listen } from '../../support/network/listen.ts'
+
+/** A server, and a dispatcher whose first requests fail with these codes of the operating system. */
+async function startFailing(codes: readonly string[]) {
+  const seen: { length: string | undefined; body: Buffer }[] = []
+  const server = createServer(async (request, response) => {
+    seen.push({ length: request.headers['content-length'], body: await buffer(request) })
+    response.writeHead(413).end('at most 5 MB')
+  })
+  const { origin } = await listen(server)
+  const agent = new Agent()
+  onTestFinished(async () => {
+    await agent.close()
+    server.close()
+  })
+  const left = [...codes]
+  const dispatcher = {
+    request: (options: Dispatcher.RequestOptions) => {
+      const code = left.shift()
+      if (code === undefined) return agent.request(options)
+      return Promise.reject(Object.assign(new Error(`write ${code}`), { code }))
+    },
+  } as Dispatcher
+  const send = async (body: string | Uint8Array) => {
+    const deadline = startDeadline(10_000, undefined)
+    const workflow = { name: 'w', server: `${origin}/chatkit` }
+    const call = { workflow, url: `${origin}/up`, method: 'POST', headers: {}, deadline } as const
+    const reply = await openServerCall(dispatcher, { ...call, body }).finally(deadline.stop)
+    return `${reply.status} ${await text(reply.body)}`
+  }
+  return { send, seen }
+}
+
+test.each([
+  ['a picture', Buffer.alloc(300_000, 'picture')],
+  ['a text', JSON.stringify({ text: 'größe' })],
+])(
+  'when the connection closes while %s is sent, it is sent once more, and the server’s answer is read',
+  async (_name, body) => {
+    const { send, seen } = await startFailing(['EPIPE'])
+    expect(await send(body)).toBe('413 at most 5 MB')
+    const bytes = Buffer.from(body)
+    expect(seen).toEqual([{ length: String(bytes.length), body: bytes }])
+  },
+)
+
+test.each([[['EPIPE', 'EPIPE']], [['ECONNRESET']], [['ECONNREFUSED']]])(
+  'after %j a request is not sent again, because the server may have read all of it, or cannot be reached',
+  async (codes) => {
+    const { send, seen } = await startFailing(codes)
+    const failure = await send('x').catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(ServiceError)
+    expect(failure).toHaveProperty('code', 'upstream_unavailable')
+    expect(seen).toEqual([])
+  },
+)
