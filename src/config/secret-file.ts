@@ -1,5 +1,6 @@
 // Reads a secret from a file, and reads it again when the file changes.
 
+import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { Secret } from '../lib/secret.ts'
 
@@ -66,7 +67,12 @@ function readFirst(variable: string, path: string): Reading {
 function readSecret(variable: string, path: string): Reading {
   // The stamp is read first: a change between the two reads is then seen at the next look.
   const stamp = stampOf(path)
-  const text = readFileSync(path, 'utf8').trim()
+  const bytes = readFileSync(path)
+  // Otherwise each byte that is no text would become the same character. UTF-16 of ASCII is UTF-8, but full of zeros.
+  if (!isUtf8(bytes) || bytes.includes(0)) {
+    throw new SecretFileError(`${variable}: ${path} is not UTF-8 text; save it as UTF-8`)
+  }
+  const text = bytes.toString().trim()
   if (text === '') throw new SecretFileError(`${variable}: ${path} is empty`)
   return { stamp, secret: new Secret(text) }
 }

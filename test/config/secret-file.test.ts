@@ -29,6 +29,16 @@ describe('at first', () => {
     expect(open).toThrow(new SecretFileError(`OPENAI_API_KEY_FILE: ${path} is empty`))
   })
 
+  test.each([
+    ['random bytes', Buffer.from([0x61, 0xff, 0x80, 0xc3])],
+    ['UTF-16', Buffer.from('sk-1', 'utf16le')],
+    ['UTF-16 with its mark', Buffer.from('\ufeffsk-1', 'utf16le')],
+  ])('a file of %s is an error, not a secret of other bytes', (_, bytes) => {
+    writeFileSync(path, bytes)
+    const message = `OPENAI_API_KEY_FILE: ${path} is not UTF-8 text; save it as UTF-8`
+    expect(open).toThrow(new SecretFileError(message))
+  })
+
   test('a file that is missing, or a folder, is an error with variable and path', () => {
     const message = `OPENAI_API_KEY_FILE: cannot read ${path}; check path and permissions`
     expect(open).toThrow(new SecretFileError(message))
