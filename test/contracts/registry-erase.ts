@@ -209,10 +209,15 @@ export function eraseSuite(suite: Suite): void {
     it('by several instances at once leaves nothing, and counts nothing twice', async () => {
       const instances = await suite.instances()
       for (let at = 0; at < 12; at++) await registry.record(entry({ id: `s${at}` }))
+      const of = { user: 'alice', actor: 'iss|ada' }
+      await registry.appendAudit([
+        auditEntry({ id: 'a1', ...of }),
+        chainedEntry({ id: 'a2', ...of }),
+      ])
       const outcomes = await Promise.all(
         instances.map((instance) => instance.eraseUser(erase({ now: LATER }))),
       )
-      expect(outcomes.reduce((sum, { erased }) => sum + erased, 0)).toBe(12)
+      expect(outcomes.reduce((sum, { erased }) => sum + erased, 0)).toBe(12 + 2)
       expect(await sessionsOf('alice', LATER)).toEqual([])
     })
 

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { auditEntry, entry, NOW, order } from '../contracts/registry-fixtures.ts'
+import { auditEntry, chainedEntry, entry, NOW, order } from '../contracts/registry-fixtures.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { redisInstances } from '../support/registry/redis-instances.ts'
 import { forAllTests } from '../support/started.ts'
@@ -28,6 +28,16 @@ describe.runIf(wantsRedis())('a user who was erased', () => {
     for (const set of ['audit', 'ended', 'outbox']) {
       expect([set, await redis.cli('exists', `{ckm}:${set}`)]).toEqual([set, '0'])
     }
+  })
+
+  it('is named by no key of the chained entries that stay', async () => {
+    const actor = 'https://idp.example/|kim-4713'
+    await registry.appendAudit([
+      chainedEntry({ id: 'c1', user: 'kim-4713', actor }, { byUser: true }),
+    ])
+    const erased = await registry.eraseUser({ ...ERASE, user: 'kim-4713' })
+    expect(erased).toEqual({ erased: 1, more: false })
+    expect(await redis.keys('*4713*')).toEqual([])
   })
 
   it('is forgotten also when Redis has evicted sessions of theirs', async () => {
