@@ -398,3 +398,21 @@ describe('one thread', () => {
     })
   })
 })
+
+test('items of a thread that name another thread are left out, and those that name none are not', async () => {
+  const [source] = everything()
+  const { threads, foreign } = threadsOf([source])
+  const item = { object: 'chatkit.thread_item', created_at: 1, type: 'x.new' }
+  const data = [
+    { ...item, id: 'own', thread_id: 'a1' },
+    { ...item, id: 'foreign', thread_id: 'a3' },
+    { ...item, id: 'unnamed' },
+  ]
+  source.chatkit.listThreadItems = async () =>
+    ({ object: 'list', data, has_more: false, first_id: 'own', last_id: 'unnamed' }) as never
+  expect(ids(await threads.listOwnItems('alice', { id: 'a1', query: {} }))).toEqual([
+    'own',
+    'unnamed',
+  ])
+  expect(foreign).toMatchObject([{ what: 'item', count: 1 }])
+})
