@@ -4,7 +4,6 @@
 import type { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseSessionId, type SessionId, type ThreadId } from '../../lib/ids.ts'
-import { jsonOrUndefined } from '../../lib/json/json.ts'
 import { type CallOptions, type ChatKit, UnusableSessionError } from '../port.ts'
 import {
   type CreateSessionParams,
@@ -172,7 +171,11 @@ const utf8 = new TextDecoder()
 /** The parsed body of a 2xx; undefined, which every schema refuses, when it is not JSON. */
 function okJson(client: ApiClient, answer: UpstreamAnswer): unknown {
   if (answer.status < 200 || answer.status > 299) throw client.errorFor(answer)
-  return jsonOrUndefined(utf8.decode(answer.body))
+  try {
+    return JSON.parse(utf8.decode(answer.body))
+  } catch {
+    return undefined
+  }
 }
 
 function parsed<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {

@@ -1,7 +1,8 @@
 // Reads the options of `npm run dev`.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { isObject, jsonOrUndefined } from '../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../lib/json/json.ts'
+import { isObject } from '../../lib/json/strict-json.ts'
 import { EXIT } from '../cli/exit.ts'
 
 /** Claims of the people at the sign-in, by name. */

@@ -8,8 +8,3 @@ export function jsonOrUndefined(text: string): unknown {
     return undefined
   }
 }
-
-/** Whether a value is an object in the sense of JSON: no array and not null. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

@@ -1,4 +1,4 @@
-// Parses JSON strictly, so that no two parsers can read it differently.
+// Parses JSON strictly, so that no two parsers can read it differently, and tells objects from other values.
 
 /** Thrown for text that is not acceptable JSON. The message says why and contains nothing of the text. */
 export class StrictJsonError extends Error {
@@ -90,4 +90,9 @@ function addKey(keys: Set<string> | null | undefined, literal: string): void {
   if (key === '__proto__') throw new StrictJsonError('__proto__ as a key')
   if (keys?.has(key)) throw new StrictJsonError('a repeated key')
   keys?.add(key)
+}
+
+/** Whether a value is an object in the sense of JSON: no array and not null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

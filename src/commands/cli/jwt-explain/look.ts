@@ -2,7 +2,8 @@
 // verifies nothing.
 
 import { UNSET } from '../../../authenticate/token-shape.ts'
-import { isObject, jsonOrUndefined } from '../../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../../lib/json/json.ts'
+import { isObject } from '../../../lib/json/strict-json.ts'
 import { show } from '../../../lib/show.ts'
 
 /** Most claims that are listed, because a token can hold thousands. */
