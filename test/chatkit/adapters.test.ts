@@ -1,17 +1,14 @@
 import { Agent } from 'undici'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createAdapters } from '../../src/chatkit/adapters.ts'
 import type { ChatKit } from '../../src/chatkit/port.ts'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { plain, sessionId, workflowName } from '../support/ids.ts'
+import { forEachTest } from '../support/started.ts'
 
 const agent = new Agent()
-let api: RunningChatKitApi
-beforeEach(async () => {
-  api = await startChatKitApi({ port: 0 })
-})
-afterEach(() => api.close())
+const api = forEachTest(() => startChatKitApi({ port: 0 }))
 
 interface Workflow {
   readonly name: string

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ChatKit, ChatKitOperation, UpstreamCall } from '../../src/chatkit/port.ts'
 import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
 import type { PlainPort } from '../support/ids.ts'
+import { forEachTest } from '../support/started.ts'
 
 /** An adapter and its upstream, which works and is empty at first. */
 export interface ContractChatKit {
@@ -34,11 +35,7 @@ export function chatkitContract(
   sessions: SessionKeeper = 'upstream',
 ): void {
   describe(`${name} as a ChatKit API`, () => {
-    let upstream: ContractChatKit
-    beforeEach(async () => {
-      upstream = await make()
-    })
-    afterEach(() => upstream.close())
+    const upstream = forEachTest(() => make())
     const suite = () => upstream
 
     describe('sessions', () => sessionSuite(suite, sessions))

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forEachTest } from '../support/started.ts'
 import { kinds, type Load, startLoad } from './calls.ts'
 
 // The process ends while widgets mint and an admin revokes, and the upstream confirms no cancel: what
@@ -12,20 +13,18 @@ const WIDGETS = 10
 const REVOKED = ['mallory', 'trudy', 'oscar']
 
 let folder: string
-let upstream: WatchedUpstream
+const upstream = forEachTest(() => startWatchedUpstream())
 let services: Member[]
 let loads: Load[]
 
 beforeEach(async () => {
   folder = scratchFolder()
-  upstream = await startWatchedUpstream()
   services = []
   loads = []
 })
 afterEach(async () => {
   for (const service of services) await service.end()
   await Promise.allSettled(loads.map((load) => load.stop()))
-  await upstream.close()
 })
 
 /** With the time from the start of the process until it is ready. */

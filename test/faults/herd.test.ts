@@ -3,13 +3,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, hashOf } from '../contracts/registry-fixtures.ts'
-import {
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from '../support/chatkit/scripted-upstream.ts'
+import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
 import { type Member, startMember } from '../support/fleet.ts'
 import type { Seen } from '../support/network/clients.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forEachTest } from '../support/started.ts'
 import { kinds, withoutRetryAfter } from './calls.ts'
 
 // After an outage of the network every open chat asks for a new secret in the same moment.
@@ -19,13 +17,12 @@ const UPSTREAM_MS = 50
 /** Enough for the herd's connections, far too little for what its requests would hold unbounded. */
 const HEAP_MB = 384
 
-let upstream: ScriptedUpstream
+const upstream = forEachTest(() => startScriptedUpstream())
 let service: Member
 
 beforeEach(async () => {
   const path = join(scratchFolder(), 'mint.db')
   await fill(path)
-  upstream = await startScriptedUpstream()
   upstream.creates = [{ kind: 'ok', ms: UPSTREAM_MS }]
   service = await startMember({
     upstream,
@@ -35,7 +32,6 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await service?.end()
-  await upstream?.close()
 })
 
 const user = (at: number) => `user-${at}`

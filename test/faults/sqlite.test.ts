@@ -6,10 +6,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_CONFIG } from '../support/admin-calls.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Member, startMember, workingSessions } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd } from '../support/service-process.ts'
+import { forEachTest } from '../support/started.ts'
 import { kinds, type Load, startLoad, withoutRetryAfter } from './calls.ts'
 
 // The store's file cannot be written for a while, as the whole process sees it, under load.
@@ -18,14 +19,13 @@ const WIDGETS = 8
 
 let folder: string
 let mounted: string | undefined
-let upstream: WatchedUpstream
+const upstream = forEachTest(() => startWatchedUpstream())
 let services: Member[]
 let loads: Load[]
 
 beforeEach(async () => {
   folder = scratchFolder()
   mounted = undefined
-  upstream = await startWatchedUpstream()
   services = []
   loads = []
 })
@@ -33,7 +33,6 @@ afterEach(async () => {
   await Promise.allSettled(loads.map((load) => load.stop()))
   for (const service of services) await service.end()
   if (mounted !== undefined) execFileSync('umount', [mounted])
-  await upstream.close()
 })
 
 async function start(path: string): Promise<Member> {

@@ -2,23 +2,23 @@ import { unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Member, startMember } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forAllTests } from '../support/started.ts'
 
 const FIRST = 'sk-proj-first-0123456789abcdef'
 const SECOND = 'sk-proj-second-0123456789abcdef'
 const THIRD = 'sk-proj-third-0123456789abcdef'
 
 let keyFile: string
-let upstream: WatchedUpstream
+const upstream = forAllTests(() => startWatchedUpstream())
 let service: Member
 
 const directory = scratchFolder()
 beforeAll(async () => {
   keyFile = join(directory, 'key')
   writeFileSync(keyFile, `${FIRST}\n`)
-  upstream = await startWatchedUpstream()
   service = await startMember({
     upstream,
     env: { OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: keyFile },
@@ -26,7 +26,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await service.end()
-  await upstream.close()
 })
 
 let users = 0

@@ -6,11 +6,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
 import { scrub } from '../../src/lib/secret.ts'
-import {
-  type Instead,
-  startWatchedUpstream,
-  type WatchedUpstream,
-} from '../support/chatkit/watched-upstream.ts'
+import { type Instead, startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { leaksIn, type Planted } from '../support/leaks.ts'
 import { freePort } from '../support/network/listen.ts'
 import { openRaw } from '../support/raw-http.ts'
@@ -18,6 +14,7 @@ import { APP_ORIGIN, claimsOf } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { CRASH_ON_SIGNAL } from '../support/spies.ts'
+import { forAllTests } from '../support/started.ts'
 import { createSecretSigner, handMade } from '../support/tokens.ts'
 
 // Invariant 5: no answer, no log line and no metric has an API key, a client secret or a user token in it,
@@ -68,7 +65,6 @@ const planted: Planted[] = [
 /** Status line, headers and body of everything that was answered. */
 const answers: string[] = []
 
-let upstream: WatchedUpstream
 let service: ServiceProcess
 let metricsPort: number
 
@@ -87,15 +83,14 @@ function environment(): Record<string, string> {
 }
 
 const directory = scratchFolder()
+const upstream = forAllTests(() => startWatchedUpstream())
 beforeAll(async () => {
-  upstream = await startWatchedUpstream()
   metricsPort = await freePort()
   const nodeArguments = ['--import', CRASH_ON_SIGNAL]
   service = await startServiceProcess({ config: CONFIG, env: environment(), nodeArguments })
 })
 afterAll(async () => {
   await service.end()
-  await upstream.close()
 })
 
 function plant(what: string, value: string): string {

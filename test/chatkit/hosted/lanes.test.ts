@@ -1,32 +1,21 @@
 import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { CallOptions } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import { type Behaviour, startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import type { Behaviour } from '../../support/chatkit/scripted-upstream.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sessionId, threadId } from '../../support/ids.ts'
-import { forEachTest } from '../../support/started.ts'
+import { createScene } from './scene.ts'
 
-let pool: Pool
-let api: ReturnType<typeof createOpenAi>
-const upstream = forEachTest(() => startScriptedUpstream())
+let api: ReturnType<typeof adapter>
+const { upstream, adapter } = createScene(64)
 beforeEach(async () => {
-  pool = new Pool(new URL(upstream.url).origin, { connections: 64 })
   api = withDeadline(8000)
 })
-afterEach(async () => {
-  await pool.destroy()
-})
 
-const withDeadline = (deadlineMs: number) =>
-  createOpenAi({
-    baseUrl: upstream.url,
-    apiKey: () => new Secret('sk-test'),
-    dispatcherFor: () => pool,
-    deadlineMs,
-  })
+const withDeadline = (deadlineMs: number) => adapter({ deadlineMs })
 const create = (call?: CallOptions) =>
   api.createSession({ user: 'alice', workflow: { id: 'wf_1' } }, call)
 const read = (call?: CallOptions) => api.listThreads({ user: 'alice' }, call)

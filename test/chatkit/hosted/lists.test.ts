@@ -1,26 +1,8 @@
-import { Pool } from 'undici'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
-import { Secret } from '../../../src/lib/secret.ts'
-import { startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { threadId } from '../../support/ids.ts'
-import { forEachTest } from '../../support/started.ts'
+import { createScene } from './scene.ts'
 
-let pool: Pool
-const upstream = forEachTest(() => startScriptedUpstream())
-beforeEach(async () => {
-  pool = new Pool(new URL(upstream.url).origin, { connections: 8 })
-})
-afterEach(async () => {
-  await pool.destroy()
-})
-
-const adapter = () =>
-  createOpenAi({
-    baseUrl: upstream.url,
-    apiKey: () => new Secret('sk-1'),
-    dispatcherFor: () => pool,
-  })
+const { upstream, adapter } = createScene(8)
 
 describe('a list that is answered with 404', () => {
   beforeEach(() => {

@@ -1,35 +1,15 @@
 import { setTimeout } from 'node:timers/promises'
-import { Pool } from 'undici'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ApiClientOptions } from '../../../src/chatkit/hosted/api-client.ts'
-import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { UnusableSessionError, UpstreamCall } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import {
-  type Behaviour,
-  sessionOf,
-  startScriptedUpstream,
-} from '../../support/chatkit/scripted-upstream.ts'
+import { type Behaviour, sessionOf } from '../../support/chatkit/scripted-upstream.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sessionId } from '../../support/ids.ts'
-import { forEachTest } from '../../support/started.ts'
+import { createScene } from './scene.ts'
 
-let pool: Pool
-const upstream = forEachTest(() => startScriptedUpstream())
-beforeEach(async () => {
-  pool = new Pool(new URL(upstream.url).origin, { connections: 8 })
-})
-afterEach(async () => {
-  await pool.destroy()
-})
+const { upstream, adapter } = createScene(8)
 
-const adapter = (options: Partial<ApiClientOptions> = {}) =>
-  createOpenAi({
-    baseUrl: upstream.url,
-    apiKey: () => new Secret('sk-first'),
-    dispatcherFor: () => pool,
-    ...options,
-  })
 const PARAMS = { user: 'alice', workflow: { id: 'wf_1' } }
 const create = (options?: Partial<ApiClientOptions>) => adapter(options).createSession(PARAMS)
 const cancel = (options?: Partial<ApiClientOptions>) =>

@@ -1,8 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import {
-  startWatchedUpstream,
-  type WatchedUpstream,
-} from '../../support/chatkit/watched-upstream.ts'
+import { afterEach, expect, test } from 'vitest'
+import { startWatchedUpstream } from '../../support/chatkit/watched-upstream.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
 import {
@@ -11,6 +8,7 @@ import {
   startService,
   tokenFor,
 } from '../../support/running-service.ts'
+import { forEachTest } from '../../support/started.ts'
 
 // Pages of long conversations count in gateway.memory_mb while they are read, and until their client has taken
 // them.
@@ -18,11 +16,8 @@ import {
 const MEBIBYTE = 1024 * 1024
 const WAIT = { timeout: 15_000 }
 
-let upstream: WatchedUpstream
 let running: Running
-beforeEach(async () => {
-  upstream = await startWatchedUpstream()
-})
+const upstream = forEachTest(() => startWatchedUpstream())
 
 /** @param memoryMb - value of gateway.memory_mb; one user may hold a quarter of it */
 async function start(memoryMb: number): Promise<void> {
@@ -32,7 +27,6 @@ async function start(memoryMb: number): Promise<void> {
 }
 afterEach(async () => {
   await running.close()
-  await upstream.close()
 })
 
 /** A list of one thread of the user, with a title as long. */
