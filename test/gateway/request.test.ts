@@ -121,29 +121,23 @@ test('a body of 11 MB is refused with 413, with a length or in chunks, and one o
   expect((await post(json(9 * 1024 * 1024))).status).toBe(200)
 })
 
-test('a body that does not arrive is refused with 408', async () => {
-  const { scene: impatient, session } = await start({ gateway: { bodyMs: 300 } })
-  const connection = await openRaw(impatient.origin)
-  const head = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
-  const headers = [...head, 'Content-Length: 100']
-  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers }))
-  connection.send('{"type"')
-  expectProblem(await connection.next(), 408, 'request_timeout')
-  connection.destroy()
-  expect(impatient.sample.server.requests()).toEqual([])
-})
-
-test('a small body counts with all that it declares before it arrives', async () => {
-  const { scene: small, session } = await start({ gateway: { userMemoryBytes: 10_000 } })
-  const connection = await openRaw(small.origin)
-  const head = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
-  const headers = [...head, 'Content-Length: 20000']
-  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers }))
-  connection.send('{"type"')
-  expectProblem(await connection.next(), 503, 'overloaded')
-  connection.destroy()
-  expect(small.sample.server.requests()).toEqual([])
-})
+test.each([
+  ['does not arrive', { bodyMs: 300 }, 100, 408, 'request_timeout'],
+  ['declares too much', { userMemoryBytes: 10_000 }, 20_000, 503, 'overloaded'],
+] as const)(
+  'a body that %s is refused before its end',
+  async (_name, gateway, length, status, code) => {
+    const { scene: strict, session } = await start({ gateway })
+    const connection = await openRaw(strict.origin)
+    const head = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
+    const headers = [...head, `Content-Length: ${length}`]
+    connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers }))
+    connection.send('{"type"')
+    expectProblem(await connection.next(), status, code)
+    connection.destroy()
+    expect(strict.sample.server.requests()).toEqual([])
+  },
+)
 
 test.each([65_536, 65_537])('a body of %d bytes reaches the server as it came', async (bytes) => {
   const begin = '{"type":"input.transcribe","params":{"mime_type":"audio/wav","audio_base64":"'
