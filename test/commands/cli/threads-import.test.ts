@@ -80,17 +80,18 @@ test.each([
 })
 
 test.each([
+  [',alice', 'has no thread id'],
+  ['thr_1 ,alice', 'has white space around the thread id'],
+  [`${'x'.repeat(513)},alice`, 'the thread id is refused'],
+  ['thr\u0000_1,alice', 'the thread id is refused'],
   ['"thr_1","alice"', 'is in quotes'],
   ['thr_1,"alice, of sales"', 'is in quotes'],
   ['thr_1,"alice ""the"" one"', 'is in quotes'],
   ['thr_1, alice', 'has white space before the user'],
-])(
-  'a line as other tools write it is refused, since no user would match: %j',
-  async (line, why) => {
-    const { code, err } = await importing(`${line}\n`)
-    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(`line 1: ${why}`) })
-  },
-)
+])('a line that no user would match is refused with the reason: %j', async (line, why) => {
+  const { code, err } = await importing(`${line}\n`)
+  expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(`line 1: ${why}`) })
+})
 
 test('a user with bytes that are not UTF-8 is refused', async () => {
   const { code, err } = await importing(Buffer.concat([Buffer.from('t1,a'), Buffer.of(0xff)]))

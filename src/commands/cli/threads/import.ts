@@ -108,7 +108,11 @@ function read(text: string, number: number): Line {
   if (comma === -1) throw wrong('has no comma between thread id and user')
   const [id, rest] = [text.slice(0, comma), text.slice(comma + 1)]
   if (text.includes('\uFFFD')) throw wrong('is not UTF-8')
-  if (!isStorableId(id) || id !== id.trim()) throw wrong('has no thread id')
+  if (id.trim() === '') throw wrong('has no thread id')
+  if (id !== id.trim()) throw wrong('has white space around the thread id; leave it out')
+  if (!isStorableId(id)) {
+    throw wrong('the thread id is refused: it is too long, or has characters that no id has')
+  }
   // Other tools write CSV in quotes (some only a user with a comma or a quote in it), or with a space after the
   // comma. Taken as it is, no user would ever match.
   if (id.startsWith('"') || /^".*"$/.test(rest)) {
