@@ -28,7 +28,7 @@ async function readUpstream(registry: Registry): Promise<Counted['upstream']> {
   const upstream = await registry.getSingleMetric('chatkit_mint_upstream_seconds')?.get()
   const buckets = new Map<number, number>()
   for (const { labels, value } of upstream?.values ?? []) {
-    const bound = 'le' in labels ? labels['le'] : undefined
+    const bound = labels['le']
     if (bound === undefined) continue
     const le = bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound)
     buckets.set(le, (buckets.get(le) ?? 0) + value)

@@ -375,6 +375,8 @@ describe('what a server answers is read tolerantly', () => {
     expect(serverItem.safeParse({ ...base, type: 'client_tool_call', name: 'n' }).success).toBe(
       false,
     )
+    const chosen = { type: 'user_message', inference_options: { tool_choice: {} } }
+    expect(serverItem.safeParse({ ...base, ...chosen }).success).toBe(false)
     expect(serverItem.safeParse({ type: 'later_kind' }).success).toBe(false)
   })
 
