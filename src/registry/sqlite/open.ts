@@ -1,7 +1,8 @@
 // Opens the SQLite database, checks it, and brings its schema up to date.
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { createFolder } from '../../lib/create-folder.ts'
 import type { Log } from '../../lib/log.ts'
 import { namesOf } from '../known-users.ts'
 import { StoreUnusableError } from '../port.ts'
@@ -90,21 +91,6 @@ function createFile(path: string): number {
     return fstatSync(file).size
   } finally {
     closeSync(file)
-  }
-}
-
-/**
- * Creates a folder, and those above it that are missing. Node's own way does this too, but never ends where the
- * system says ENOENT for a folder below one that exists (/proc), and hides causes such as EROFS.
- */
-function createFolder(folder: string): void {
-  if (existsSync(folder)) return
-  createFolder(dirname(folder))
-  try {
-    mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    // Another process may have made it meanwhile.
-    if (!existsSync(folder)) throw error
   }
 }
 

@@ -6,7 +6,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -18,6 +17,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { credentialUrl, profileName, readCliEnvironment } from '../../../config/cli-environment.ts'
+import { createFolder } from '../../../lib/create-folder.ts'
 import { systemCode } from '../../../lib/errors.ts'
 import { jsonOrUndefined } from '../../../lib/json/json.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -150,7 +150,7 @@ function writeFile(file: string, profiles: ReadonlyMap<string, Profile>): void {
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    createFolder(folder)
     chmodSync(folder, 0o700)
     accessSync(folder, constants.W_OK)
   } catch (error) {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -274,6 +274,14 @@ describe('the file', () => {
     }
     expect(readFileSync(profilesFile(variables), 'utf8')).toBe(before)
     expect(provider.requests).toEqual([])
+  })
+
+  // Node's own recursive mkdir never returns there.
+  test.runIf(existsSync('/proc/self'))('a folder that cannot be made ends it at once', async () => {
+    variables = { XDG_CONFIG_HOME: '/proc/config' }
+    await expect(signIn()).rejects.toThrow(
+      '74: chatkit-mint: cannot write /proc/config/chatkit-mint',
+    )
   })
 
   test('XDG_CONFIG_HOME that is relative counts as none, and ~/.config is next', async () => {

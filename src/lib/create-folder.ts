@@ -1,0 +1,22 @@
+// Creates a folder that only its owner may enter, and those above it that are missing.
+
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * Node's own way does this too, but never ends where the system says ENOENT for a folder below one that exists
+ * (/proc, homes that are mounted when asked for), and hides causes such as EROFS.
+ *
+ * @throws the system's error
+ */
+export function createFolder(folder: string): void {
+  if (existsSync(folder)) return
+  const parent = dirname(folder)
+  if (parent !== folder) createFolder(parent)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(folder)) throw error
+  }
+}
