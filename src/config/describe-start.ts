@@ -1,6 +1,6 @@
 // Describes the settings of a start for the log.
 
-import type { LogFields } from '../lib/log-fields.ts'
+import type { LogFields } from '../lib/log/fields.ts'
 import type { Setup } from './setup.ts'
 import { nameOfStore } from './store-url.ts'
 

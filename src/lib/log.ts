@@ -1,7 +1,7 @@
 // The log of the service: JSON lines (or text), with everything that looks like a credential redacted.
 import { type DestinationStream, pino } from 'pino'
-import type { LogFields } from './log-fields.ts'
-import { logText } from './log-text.ts'
+import type { LogFields } from './log/fields.ts'
+import { logText } from './log/text.ts'
 import { scrub } from './secret.ts'
 
 /** Writes a line: fields and a message, or only a message. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { EXAMPLE_LINES } from '../../src/commands/reference/log-fields.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
-import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../src/lib/log-fields.ts'
+import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../src/lib/log/fields.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS, adminToken } from '../support/admin-calls.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
@@ -77,9 +77,9 @@ function formOf(line: object | undefined): unknown {
 
 test('each field is on the page once, and stands in code that writes to the log', () => {
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !/^(?:embedded|commands)\/|log-fields/.test(file))
+    .filter((file) => file.endsWith('.ts') && !/^(?:embedded|commands)\/|log\/fields/.test(file))
     .map((file) => readFileSync(join(ROOT, 'src', file), 'utf8'))
-    .filter((text) => /\blib\/log(?:-fields)?\.ts'/.test(text))
+    .filter((text) => /\blib\/log(?:\/fields)?\.ts'/.test(text))
   expect(files.length).toBeGreaterThan(20)
   for (const name of fields) {
     const used = files.filter((text) => new RegExp(`[{,]\\s*${name}\\b|\\b${name}:`).test(text))

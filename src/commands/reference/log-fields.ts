@@ -1,6 +1,6 @@
 // Makes the page about the log: every field that a line can have, and lines as examples.
 
-import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../lib/log-fields.ts'
+import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../lib/log/fields.ts'
 import { table } from './table.ts'
 
 /** A mint, a refusal, and a revoke in the audit. A test compares their fields with lines of the service. */

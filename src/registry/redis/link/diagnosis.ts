@@ -1,6 +1,7 @@
 // Logs what is wrong with Redis, once for each kind of cause, and how durable Redis is.
+
+import type { LogFields } from '../../../lib/log/fields.ts'
 import type { Log } from '../../../lib/log.ts'
-import type { LogFields } from '../../../lib/log-fields.ts'
 import type { RedisConnection } from './client.ts'
 
 /** Milliseconds in which each kind of cause is logged once, even if causes alternate. */

@@ -1,6 +1,6 @@
 // Turns a JSON line of the log into text for people: time, level, message, and the rest as name=value.
 
-import { escapeInJson, printable } from './printable.ts'
+import { escapeInJson, printable } from '../printable.ts'
 
 /** Names of pino's levels. */
 const LEVELS: Readonly<Record<string, string>> = {

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { createLogOutput } from '../../src/lib/log-output.ts'
-import { scratchFolder } from '../support/scratch-folder.ts'
+import { createLogOutput } from '../../../src/lib/log/output.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 
 // The service on a full disk is in test/process/drain.test.ts.
 

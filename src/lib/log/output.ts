@@ -3,7 +3,7 @@
 
 import { write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { codeIn } from './errors.ts'
+import { codeIn } from '../errors.ts'
 
 const writeTo = promisify(write)
 
