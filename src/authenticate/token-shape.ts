@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { firstIssue } from '../lib/errors.ts'
-import { isObject, parseStrictJson, StrictJsonError } from '../lib/json/strict-json.ts'
+import { isObject, parseStrictJson, StrictJsonError } from '../lib/json.ts'
 import { show, showAll } from '../lib/show.ts'
 import { invalidToken } from './refusal.ts'
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'
-import { parseStrictJson, StrictJsonError } from '../lib/json/strict-json.ts'
+import { parseStrictJson, StrictJsonError } from '../lib/json.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
 import { bodyProblem } from './body-problem.ts'
 import type { AppContext } from './context.ts'

@@ -1,7 +1,7 @@
 // Fetches JSON documents of identity providers, within bounds of time and size.
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
-import { parseStrictJson } from '../../lib/json/strict-json.ts'
+import { parseStrictJson } from '../../lib/json.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
 import { show } from '../../lib/show.ts'

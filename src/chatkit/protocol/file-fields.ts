@@ -1,7 +1,7 @@
 // Finds the addresses of files in a server's answer, in the fields of attachments, pictures and widgets that
 // the protocol has for them. It does not search text or the application's own data.
 
-import { isObject } from '../../lib/json/strict-json.ts'
+import { isObject } from '../../lib/json.ts'
 
 /** A field of an answer that holds the address of a file. */
 export interface FileField {

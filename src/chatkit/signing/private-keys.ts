@@ -15,7 +15,7 @@ import {
 import type { JWK } from 'jose'
 import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
-import { jsonOrUndefined } from '../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../lib/json.ts'
 
 /** Algorithms of the keys that sign. `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
 export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const

@@ -1,8 +1,7 @@
 // Reads the options of `npm run dev`.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { jsonOrUndefined } from '../../lib/json/json.ts'
-import { isObject } from '../../lib/json/strict-json.ts'
+import { isObject, jsonOrUndefined } from '../../lib/json.ts'
 import { EXIT } from '../cli/exit.ts'
 
 /** Claims of the people at the sign-in, by name. */

@@ -8,7 +8,7 @@ import {
   SAMPLE_ACCOUNTS,
 } from '../../embedded/sign-in/accounts.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json/strict-json.ts'
+import { isObject } from '../../lib/json.ts'
 import { mapSession } from '../../map/map.ts'
 import { mapUser } from '../../map/map-user.ts'
 

@@ -1,6 +1,6 @@
 // The types of a config file's problems and of their positions, and helpers for the raw data that checks read.
 
-import { isObject } from '../../lib/json/strict-json.ts'
+import { isObject } from '../../lib/json.ts'
 import { scrub } from '../../lib/secret.ts'
 
 /** The position of a value in the config file: keys of mappings and indexes of lists, outermost first. */

@@ -1,7 +1,7 @@
 // The records of requests to the embedded ChatKit API, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { jsonOrUndefined } from '../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../lib/json.ts'
 import { Secret } from '../../lib/secret.ts'
 import { CREDENTIALS } from '../kit/recorder.ts'
 

@@ -1,8 +1,7 @@
 // The records of requests to the sample ChatKit server, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { jsonOrUndefined } from '../../lib/json/json.ts'
-import { isObject } from '../../lib/json/strict-json.ts'
+import { isObject, jsonOrUndefined } from '../../lib/json.ts'
 
 /** Longest body that is kept. Only the size of a longer one is kept, so that a thousand of them take no memory. */
 const KEPT_BODY_BYTES = 64 * 1024

@@ -5,8 +5,7 @@ import { MIMEType } from 'node:util'
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
-import { jsonOrUndefined } from '../../lib/json/json.ts'
-import { parseStrictJson } from '../../lib/json/strict-json.ts'
+import { jsonOrUndefined, parseStrictJson } from '../../lib/json.ts'
 import { show, showAll } from '../../lib/show.ts'
 
 /** Media type of a form with files. */

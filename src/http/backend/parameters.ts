@@ -3,7 +3,7 @@
 
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { parseStrictJson, StrictJsonError } from '../../lib/json/strict-json.ts'
+import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'
 import { ApiError } from './api-error.ts'
 
 export const MAX_BODY_BYTES = 256 * 1024

@@ -2,8 +2,7 @@
 // verifies nothing.
 
 import { UNSET } from '../../../authenticate/token-shape.ts'
-import { jsonOrUndefined } from '../../../lib/json/json.ts'
-import { isObject } from '../../../lib/json/strict-json.ts'
+import { isObject, jsonOrUndefined } from '../../../lib/json.ts'
 import { show } from '../../../lib/show.ts'
 
 /** Most claims that are listed, because a token can hold thousands. */

@@ -19,7 +19,7 @@ import { z } from 'zod'
 import { credentialUrl, profileName, readCliEnvironment } from '../../../config/cli-environment.ts'
 import { createFolder } from '../../../lib/create-folder.ts'
 import { systemCode } from '../../../lib/errors.ts'
-import { jsonOrUndefined } from '../../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../../lib/json.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 

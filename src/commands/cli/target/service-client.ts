@@ -3,7 +3,7 @@
 import type { Dispatcher, Response } from 'undici'
 import { z } from 'zod'
 import { pageOf } from '../../../chatkit/wire/wire.ts'
-import { jsonOrUndefined } from '../../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../../lib/json.ts'
 import { printable } from '../../../lib/printable.ts'
 import type { Secret } from '../../../lib/secret.ts'
 import { reasonOf } from '../../../lib/show.ts'

@@ -1,7 +1,7 @@
 // Reads NDJSON answers (an export, an erase) line by line, up to the summary at their end.
 
 import { z } from 'zod'
-import { jsonOrUndefined } from '../../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../../lib/json.ts'
 import { CommandError, EXIT } from '../exit.ts'
 
 const lineSchema = z.looseObject({ type: z.string() })

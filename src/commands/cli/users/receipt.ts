@@ -11,7 +11,7 @@ import {
 } from '../../../chatkit/signing/receipt.ts'
 import { readCliEnvironment } from '../../../config/cli-environment.ts'
 import type { UserId } from '../../../lib/ids.ts'
-import { jsonOrUndefined } from '../../../lib/json/json.ts'
+import { jsonOrUndefined } from '../../../lib/json.ts'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, oneSubject, someText, USER, withSubject } from '../arguments.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseStrictJson, StrictJsonError } from '../../src/lib/json/strict-json.ts'
+import { parseStrictJson, StrictJsonError } from '../../src/lib/json.ts'
 
 describe('parseStrictJson', () => {
   test('returns what JSON.parse returns, for any JSON value', () => {

@@ -1,4 +1,4 @@
-// Parses JSON strictly, so that no two parsers can read it differently, and tells objects from other values.
+// Reads JSON of others: strictly, so that no two parsers can read it differently, or text that may be no JSON at all.
 
 /** Thrown for text that is not acceptable JSON. The message says why and contains nothing of the text. */
 export class StrictJsonError extends Error {
@@ -95,4 +95,13 @@ function addKey(keys: Set<string> | null | undefined, literal: string): void {
 /** Whether a value is an object in the sense of JSON: no array and not null. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The value that `JSON.parse` gives; undefined when the text is not JSON. */
+export function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
