@@ -66,7 +66,7 @@ export function createOpenStreams({
     }
   }
   const tick = (): void => {
-    const oldest = ticks++ - GRACE_TICKS
+    const oldest = ++ticks - GRACE_TICKS
     for (const stream of watched) if (stream.vouchedAt < oldest) end(stream, 'store_unavailable')
     if (watched.size === 0) {
       clearInterval(timer)

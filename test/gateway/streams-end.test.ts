@@ -3,11 +3,13 @@ import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { createOpenStreams } from '../../src/gateway/open-streams.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionId } from '../../src/lib/ids.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
-import { userId } from '../support/ids.ts'
+import { sessionId, userId } from '../support/ids.ts'
+import { recordingLog } from '../support/issuer-settings.ts'
 import { listen } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
@@ -156,6 +158,30 @@ test('a stream ends when the store has not answered for too long', {
   const text = await rest(reader)
   expect(performance.now() - started).toBeGreaterThan(4000)
   expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
+})
+
+test.each([
+  ['never', 0],
+  ['until then', 3],
+])('streams end 5 s after the store was last asked; it has answered %s', async (_name, answers) => {
+  vi.useFakeTimers()
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  let left = answers
+  const endedAmong = async () => {
+    if (left-- > 0) return []
+    throw new ServiceError('store_unavailable', { reason: 'down' })
+  }
+  const { log } = recordingLog()
+  const draining = new AbortController().signal
+  const streams = createOpenStreams({ registry: { endedAmong }, draining, drainMs: 0, log })
+  const ends: string[] = []
+  streams.watch({ id: sessionId('cksess_1'), user: userId('alice') }, (why) => ends.push(why))
+  await vi.advanceTimersByTimeAsync(answers * 500 + 5000)
+  expect(ends).toEqual([])
+  await vi.advanceTimersByTimeAsync(500)
+  expect(ends).toEqual(['store_unavailable'])
 })
 
 test.each([
