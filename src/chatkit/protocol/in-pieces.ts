@@ -24,7 +24,7 @@ export function sendInPieces(
   const { body = null, headers } = request
   const isWhole = typeof body === 'string' || body instanceof Uint8Array
   if (!isWhole || systemCode(failure) !== 'EPIPE') throw failure
-  const bytes = Buffer.from(body)
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
   return dispatcher.request({
     ...request,
     headers: { ...headers, 'content-length': String(bytes.length) },
@@ -32,7 +32,7 @@ export function sendInPieces(
   })
 }
 
-async function* piecesOf(bytes: Buffer) {
+async function* piecesOf(bytes: Uint8Array) {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
     yield bytes.subarray(at, at + PIECE_BYTES)
     await sleep(1)
