@@ -37,7 +37,7 @@ const SOCKETS = 64
 const NOTICE_MS = 2000
 /** In-flight requests get this long after it. */
 const GRACE_MS = 15_000
-/** What runs in the background gets this long after the signal: supervisors kill a process that takes longer than 20 s. */
+/** What runs in the background gets this long after the signal: the process must end within 20 s. */
 const END_MS = 19_000
 /** npm hands on what Ctrl-C or a supervisor has sent to all processes: within this time it is no second signal. */
 const COPY_WITHIN_MS = startedByNpm ? 500 : 0

@@ -173,8 +173,8 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
 
 /**
  * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`, and PHP reads `{"0": "thr_1"}` as that
- * list. A number beyond 2^53 was rounded when it
- * was parsed, so every id counts that servers may read in the numbers of the body that are rounded to it.
+ * list. A number beyond 2^53 was rounded when it was parsed, so every id counts that servers may read in the numbers of
+ * the body that are rounded to it.
  *
  * @param judged - `refused`: ids that no request may name; `readingsOf`: the ids in the numbers that are rounded to one
  */
