@@ -52,15 +52,16 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
       const { data, has_more } = await read({ limit: MAX_LIMIT, order, after })
       const at = data.findIndex(({ id }) => id === item)
       after = cursors.get(data.at(-1)?.id ?? '')
-      if (at !== -1 && at === data.length - 1 && after !== undefined) {
-        return read({ limit: MAX_LIMIT, order, after })
-      }
-      if (at !== -1) return { data: data.slice(at + 1), has_more }
+      const isFound = at !== -1
+      if (isFound && !(has_more && at === data.length - 1))
+        return { data: data.slice(at + 1), has_more }
       if (!has_more) {
         const reason = 'the cursor names no item of this thread'
         throw new ServiceError('invalid_request', { reason, cause: refusal })
       }
+      // An empty page would be taken for the end of the list.
       if (after === undefined) throw refusal
+      if (isFound) return read({ limit: MAX_LIMIT, order, after })
     }
     throw refusal
   }

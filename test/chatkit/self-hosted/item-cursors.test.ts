@@ -10,7 +10,7 @@ interface Asked {
 }
 
 /** A server with a thread of eleven items, `i0` the oldest, whose cursors are offsets. */
-async function start({ pageSize = 100, refusal = 400 } = {}) {
+async function start({ pageSize = 100, refusal = 400, givesCursors = true } = {}) {
   const items = Array.from({ length: 11 }, (_, at) => ({
     ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
   }))
@@ -25,7 +25,7 @@ async function start({ pageSize = 100, refusal = 400 } = {}) {
     const page = {
       data: sorted.slice(offset, end),
       has_more: isMore,
-      after: isMore ? `offset:${end}` : null,
+      after: isMore && givesCursors ? `offset:${end}` : null,
     }
     const [status, body] = Number.isNaN(offset) ? [refusal, {}] : [200, page]
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -82,4 +82,12 @@ describe('items of a server whose cursors are no ids', () => {
       await expect(list({ after: 'i99' })).rejects.toMatchObject({ code: 'invalid_request' })
     },
   )
+
+  test('that gives no cursors at all: what follows its first page is a failure, not the end of the list', async () => {
+    const { list } = await start({ pageSize: 4, givesCursors: false })
+    expect(await list({ limit: 2, after: 'i10' })).toMatchObject({ ids: 'i9 i8', has_more: true })
+    const failure = { code: 'invalid_request', reason: 'the server refuses the cursor' }
+    await expect(list({ limit: 4, after: 'i7' })).rejects.toMatchObject(failure)
+    await expect(list({ limit: 8 })).rejects.toMatchObject(failure)
+  })
 })
