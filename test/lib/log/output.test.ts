@@ -1,18 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { constants, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createLogOutput } from '../../../src/lib/log/output.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 
 // The service on a full disk is in test/process/drain.test.ts.
+// Descriptors stay open: an output goes on trying, and would write into the socket of another test that has the number next.
 
 /** A pipe that takes 64 KiB until somebody reads it, and never blocks. */
 function openPipe() {
   const path = join(scratchFolder(), 'pipe')
   execFileSync('mkfifo', [path])
   const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
-  onTestFinished(() => closeSync(fd))
   const said: Buffer[] = []
   return {
     fd,
@@ -73,9 +73,7 @@ test('the end of the process does not wait for a reader that hangs, nor for room
   const hung = createLogOutput({ fd: openPipe().fd })
   for (const line of LINES) hung.write(line)
   hung.flushSync()
-  const fd = openSync('/dev/full', 'w')
-  onTestFinished(() => closeSync(fd))
-  const full = createLogOutput({ fd })
+  const full = createLogOutput({ fd: openSync('/dev/full', 'w') })
   full.write('lost\n')
   full.flushSync()
 })
