@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
+import { isObject } from '../../lib/json.ts'
 import type { Io } from './io.ts'
 import { print, printFields, printJson, printTable, remark, time } from './output.ts'
 import { type ListFlags, type PageSeen, readList } from './pages.ts'
@@ -74,9 +75,7 @@ export async function printList<T>(
 function fieldsOf(answer: object, prefix = ''): (readonly [string, unknown])[] {
   return Object.entries(answer).flatMap(([name, value]) => {
     const path = prefix + name
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
-      return fieldsOf(value, `${path}.`)
-    }
+    if (isObject(value)) return fieldsOf(value, `${path}.`)
     const isTime = typeof value === 'number' && /_(?:at|until)$/.test(name)
     return [[path, isTime ? `${value} (${time(value)})` : value] as const]
   })

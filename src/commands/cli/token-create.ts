@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
 import { readCliEnvironment, signInUrl } from '../../config/cli-environment.ts'
+import { jsonOrUndefined } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { reasonOf } from '../../lib/show.ts'
 import { examples, someText, wholeNumber } from './arguments.ts'
@@ -131,15 +132,10 @@ function withClaim(text: string, earlier: Claims = new Map()): Claims {
 }
 
 function read(text: string): Given {
-  try {
-    const value: unknown = JSON.parse(text)
-    // Too large to be exact as a JSON number, so it is kept as text.
-    const isLost = typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER
-    if (!isLost) return { value, isText: false }
-  } catch {
-    // Not JSON.
-  }
-  return { value: text, isText: true }
+  const value = jsonOrUndefined(text)
+  // Too large to be exact as a JSON number, so it is kept as text.
+  const isLost = typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER
+  return value === undefined || isLost ? { value: text, isText: true } : { value, isText: false }
 }
 
 function loopbackUrl(text: string): string {
