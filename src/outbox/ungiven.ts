@@ -57,12 +57,12 @@ export function createUngiven({
       if (await attempt(session)) return
       if (tries < TRIES) await pause(PAUSE_MS * tries)
     }
-    if (left.size < MOST_LEFT) {
-      left.set(session, session.expiresAt ?? unixSeconds(now) + DEFAULT_LIFE_SECONDS)
-    }
+    const isKept = left.size < MOST_LEFT
+    if (isKept) left.set(session, session.expiresAt ?? unixSeconds(now) + DEFAULT_LIFE_SECONDS)
+    const next = isKept ? 'it is tried until it expires' : 'too many wait, so it is left to expire'
     log.error(
       { session: session.id },
-      'a session whose secret nobody has could not be cancelled; it is tried until it expires',
+      `a session whose secret nobody has could not be cancelled; ${next}`,
     )
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { cancelling, createScene, many, unavailable } from '../mint/scene.ts'
+import { sessionId, workflowName } from '../support/ids.ts'
 
 // Bounds on the calls and writes that thousands of sessions cost.
 
@@ -61,4 +62,17 @@ test('in an outage, a session does not cost a write per attempt', async () => {
   scene.clock.ms += 5_000
   while ((await scene.canceller.workOutbox()) > 0);
   expect(scene.upstream.ended.size).toBe(1000)
+})
+
+test('10,000 sessions that no outbox has are kept for later tries; a further one is left to expire', async () => {
+  const scene = createScene(many)
+  const outage = unavailable('upstream')
+  scene.upstream.onCancel = () => Promise.reject(outage)
+  for (let at = 0; at <= 10_000; at++) {
+    const id = sessionId(`cksess_${at}`)
+    scene.canceller.cancelUnrecorded({ id, workflow: workflowName('support'), state: undefined })
+  }
+  await scene.canceller.settled()
+  expect(scene.logText().split('it is tried until it expires')).toHaveLength(10_001)
+  expect(scene.logText().split('so it is left to expire')).toHaveLength(2)
 })
