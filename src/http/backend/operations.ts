@@ -57,11 +57,11 @@ export function operationHandlers<E extends Env>(
     cancelChatKitSession: async (c) =>
       c.json(await operations.cancelSession(c, c.req.param('session_id') ?? '')),
     listChatKitThreads: async (c) =>
-      c.json(await operations.listThreads(c, parseOrRefuse(threadListQuery, queryOf(c)))),
+      c.json(await operations.listThreads(c, queryOf(c, threadListQuery))),
     retrieveChatKitThread: async (c) => c.json(await operations.retrieveThread(c, threadId(c))),
     deleteChatKitThread: async (c) => c.json(await operations.deleteThread(c, threadId(c))),
     async listChatKitThreadItems(c) {
-      const query = parseOrRefuse(listQuery, queryOf(c))
+      const query = queryOf(c, listQuery)
       return c.json(await operations.listItems(c, threadId(c), query))
     },
   }

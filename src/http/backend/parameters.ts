@@ -34,24 +34,26 @@ export function parseJson(body: string | Uint8Array): unknown {
 }
 
 /**
- * The query of a list call as the wire schemas read it: `limit` is a number where it looks like one.
+ * The query of a list call as its schema reads it: `limit` is a number where it looks like one. A parameter
+ * that the schema does not name is ignored.
  *
- * @throws {@link ApiError} 400 when a parameter is repeated, or an escape is not UTF-8
+ * @throws {@link ApiError} 400 when a parameter is repeated, is not what the schema takes, or an escape is not UTF-8
  */
-export function queryOf({ req }: Context): Record<string, string | number> {
+export function queryOf<S extends z.ZodObject>({ req }: Context, schema: S): z.infer<S> {
   try {
     // Hono leaves such an escape as it stands, so `%ff` would be a user of three characters.
     decodeURIComponent(new URL(req.url).search)
   } catch {
     throw new ApiError(400, 'The query has a percent-encoded part that is not UTF-8.')
   }
-  const entries = Object.entries(req.queries()).map(([name, values]) => {
+  const named = Object.entries(req.queries()).filter(([name]) => Object.hasOwn(schema.shape, name))
+  const entries = named.map(([name, values]) => {
     const [value = '', ...more] = values
     if (more.length > 0) throw new ApiError(400, `Repeated parameter: '${name}'.`, { param: name })
     const isNumber = name === 'limit' && /^-?\d{1,9}$/.test(value)
     return [name, isNumber ? Number(value) : value] as const
   })
-  return Object.fromEntries(entries)
+  return parseOrRefuse(schema, Object.fromEntries(entries))
 }
 
 /**

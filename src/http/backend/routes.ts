@@ -102,7 +102,9 @@ export const BACKEND_ROUTES = {
     method: 'GET',
     path: '/v1/chatkit/threads',
     summary: 'List ChatKit threads',
-    description: "Of all workflows that the key may use; without `user`, every user's.",
+    description:
+      "Of all workflows that the key may use; without `user`, every user's. A parameter that the " +
+      'reference does not have is ignored.',
     query: threadListQuery,
     answers: [pageAnswer(threadPage, threadExample, threadExample.id)],
     problems: UPSTREAM,

@@ -254,13 +254,20 @@ describe('a path', () => {
     ['limit=', 'invalid_type'],
     ['limit=1.5', 'invalid_type'],
     ['limit=0x10', 'invalid_type'],
-    ['colour=red', 'unknown_parameter'],
     ['order=up', 'invalid_value'],
     ['after=', 'string_below_min_length'],
   ])('with the query %s is 400 with its parameter', async (query, code) => {
     const [param] = query.split('=')
     const answer = await refusal(scene.call(`/chatkit/threads?${query}`))
     expect(answer).toMatchObject({ status: 400, param, code })
+  })
+
+  test('ignores a query parameter that the reference does not have, also twice', async () => {
+    const answer = await scene.call('/chatkit/threads?colour=red&colour=blue&__proto__=1&limit=1')
+    expect(answer.status).toBe(200)
+    expect(await refusal(scene.call('/chatkit/threads?colour=red&limit=x'))).toMatchObject({
+      ...{ status: 400, param: 'limit' },
+    })
   })
 
   test('with an escape in the query that is not UTF-8 is 400: it would name another user', async () => {
@@ -292,7 +299,7 @@ describe('a credential in the wrong place', () => {
   const post = (body: object) => ({ method: 'POST', body: JSON.stringify(body) })
   test.each([
     ['the id of a thread', `/chatkit/threads/${BILLING}`, {}, 404],
-    ['a query parameter', `/chatkit/threads?${BILLING}=1`, {}, 400],
+    ['a query parameter', `/chatkit/threads?${BILLING}=1`, {}, 200],
     ['a cursor', `/chatkit/threads?after=${BILLING}`, {}, 400],
     ['a workflow', '/chatkit/sessions', post({ user: 'a', workflow: { id: BILLING } }), 404],
     [
