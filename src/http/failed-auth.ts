@@ -37,14 +37,14 @@ export function createFailedAuth({
     /** Counts a failure. Returns the failure itself within the limit, `rate_limited` beyond it. */
     async counted(c: AppContext, failure: ServiceError): Promise<ServiceError> {
       try {
-        const state = await registry.consume(`failed-auth:${keyOf(c)}`, { ...limit, nowMs: now() })
-        setRateLimitHeaders(c, { ...limit, policy: 'failed-auth' }, state)
-        if (state.allowed) return failure
+        const count = await registry.consume(`failed-auth:${keyOf(c)}`, { ...limit, nowMs: now() })
+        setRateLimitHeaders(c, { ...limit, policy: 'failed-auth' }, count)
+        if (count.used <= limit.max) return failure
         return new ServiceError('rate_limited', {
           reason: `failed authentications of one address; the last: ${failure.reason}`,
           detail:
             'Too many failed sign-ins from this address. Wait for the seconds in Retry-After.',
-          retryAfterSeconds: state.resetMs / 1000,
+          retryAfterSeconds: count.resetMs / 1000,
         })
       } catch {
         // When the store cannot count, the bad credential is refused all the same.

@@ -1,6 +1,6 @@
 // Sets the headers that tell a client the state of a rate limit (draft-ietf-httpapi-ratelimit-headers).
 import type { RateLimit } from '../config/settings.ts'
-import type { RateState } from '../registry/records.ts'
+import type { Count } from '../registry/records.ts'
 import { setHeader } from './answer.ts'
 import type { AppContext } from './context.ts'
 
@@ -13,9 +13,10 @@ import type { AppContext } from './context.ts'
 export function setRateLimitHeaders(
   c: AppContext,
   limit: RateLimit & { readonly policy: string },
-  { remaining, resetMs }: RateState,
+  { used, resetMs }: Count,
 ): void {
   const { policy, max, seconds } = limit
+  const remaining = Math.max(0, max - used)
   setHeader(c, 'RateLimit-Policy', `"${policy}";q=${max};w=${seconds}`)
   setHeader(c, 'RateLimit', `"${policy}";r=${remaining};t=${Math.ceil(resetMs / 1000)}`)
 }

@@ -15,13 +15,13 @@ import type { WorkflowName } from '../lib/ids.ts'
 import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
-import type { RateState, RecordOutcome, SessionRecord, UserStanding } from '../registry/records.ts'
+import type { Count, RecordOutcome, SessionRecord, UserStanding } from '../registry/records.ts'
 import { type Caller, refuseBlocked, refuseLoggedOut, standingQuery } from './standing.ts'
 
 /** A mint that is counted. Its request is not read yet, so only its caller is known. */
 export interface BegunMint {
   readonly caller: Caller
-  readonly rate: RateState
+  readonly rate: Count
   /** Undefined while the store does not answer. */
   readonly standing: UserStanding | undefined
 }
@@ -64,8 +64,7 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
      * step. A refused mint counts too: the limit is there to stop clients that mint in a loop.
      */
     async begin(caller: Caller): Promise<BegunMint> {
-      const { max, seconds } = mintsPerUser
-      const window = { max, seconds, nowMs: now() }
+      const window = { seconds: mintsPerUser.seconds, nowMs: now() }
       const question = { ...standingQuery(caller, now), exactFrom }
       const { rate, standing } = await registry.beginMint(question, window)
       return { caller, rate, standing }

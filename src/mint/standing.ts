@@ -6,7 +6,7 @@ import { ServiceError } from '../lib/errors.ts'
 import type { UserId } from '../lib/ids.ts'
 import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
-import type { RateState, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
+import type { Count, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
 
 /** An end user, as their verified token describes them. */
 export interface Caller {
@@ -76,8 +76,8 @@ export function refuseLoggedOut(
  *
  * @throws ServiceError `rate_limited`
  */
-export function refuseOverLimit(rate: RateState, { max, seconds }: RateLimit): void {
-  if (rate.allowed) return
+export function refuseOverLimit(rate: Count, { max, seconds }: RateLimit): void {
+  if (rate.used <= max) return
   throw new ServiceError('rate_limited', {
     reason: `more than ${max} mints in ${seconds} s`,
     retryAfterSeconds: rate.resetMs / 1000,

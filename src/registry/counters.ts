@@ -1,5 +1,5 @@
-// Rate counters in memory, with fixed windows, and the state that results from a count.
-import type { RateState, RateWindow } from './records.ts'
+// Rate counters in memory, with fixed windows.
+import type { Count, RateWindow } from './records.ts'
 
 /** Name of the counter of a user's mints, in SQLite and in memory. */
 export const mintCounter = (user: string): string => `mints:${user}`
@@ -30,36 +30,22 @@ export function createCounters(most = MOST_WINDOWS) {
     tidyAt = Math.max(TIDY_FROM, windows.size * 2)
   }
 
-  return function consume(key: string, limit: RateWindow): RateState {
+  return function consume(key: string, { seconds, nowMs }: RateWindow): Count {
     let window = windows.get(key)
-    if (window === undefined || window.endsMs <= limit.nowMs) {
-      if (windows.size >= tidyAt) tidy(limit.nowMs)
+    if (window === undefined || window.endsMs <= nowMs) {
+      if (windows.size >= tidyAt) tidy(nowMs)
       // The first key of a map is the one that was added first.
       for (const oldest of windows.keys()) {
         if (windows.size < most) break
         windows.delete(oldest)
       }
       windows.delete(key)
-      window = { used: 0, endsMs: limit.nowMs + limit.seconds * 1000 }
+      window = { used: 0, endsMs: nowMs + seconds * 1000 }
       windows.set(key, window)
     }
     window.used += 1
     // A window that was begun before the clock was set back ends one length from now.
-    window.endsMs = Math.min(window.endsMs, limit.nowMs + limit.seconds * 1000)
-    return stateAfterUse(window.used, window.endsMs, limit)
-  }
-}
-
-/**
- * The state of a limit after one use.
- *
- * @param used - uses in the window, this one included
- * @param endsMs - end of the window, in Unix milliseconds
- */
-export function stateAfterUse(used: number, endsMs: number, limit: RateWindow): RateState {
-  return {
-    allowed: used <= limit.max,
-    remaining: Math.max(0, limit.max - used),
-    resetMs: endsMs - limit.nowMs,
+    window.endsMs = Math.min(window.endsMs, nowMs + seconds * 1000)
+    return { used: window.used, resetMs: window.endsMs - nowMs }
   }
 }

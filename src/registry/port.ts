@@ -7,12 +7,12 @@ import type { OwnedQuery, OwnedThing, Ownership } from './owned-records.ts'
 import type {
   Block,
   CancelClaim,
+  Count,
   EraseOutcome,
   LogoutMark,
   NewEntry,
   Page,
   PageQuery,
-  RateState,
   RateWindow,
   RecordOutcome,
   Retention,
@@ -56,8 +56,8 @@ export interface Registry {
    */
   beginMint(
     question: StandingQuery,
-    limit: RateWindow,
-  ): Promise<{ readonly rate: RateState; readonly standing: UserStanding | undefined }>
+    window: RateWindow,
+  ): Promise<{ readonly rate: Count; readonly standing: UserStanding | undefined }>
   /**
    * Records a new session if, and only if, the user's generation is still `generation` and no block
    * holds; otherwise writes nothing and answers `blocked`. At the cap it evicts the oldest live
@@ -166,7 +166,7 @@ export interface Registry {
    * Counts one use of `key`; the window starts with its first use and does not slide. While Redis is
    * away, its adapter counts in memory: the limit then holds per instance, and the outage refuses nobody.
    */
-  consume(key: string, limit: RateWindow): Promise<RateState>
+  consume(key: string, window: RateWindow): Promise<Count>
   /** Whether `rememberOnce` has stored this key and its time to live has not passed. */
   remembers(key: string, now: number): Promise<boolean>
   /**

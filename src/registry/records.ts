@@ -143,14 +143,14 @@ export interface LogoutMark extends TokenIdentity {
 }
 
 export interface RateWindow {
-  readonly max: number
   readonly seconds: number
   readonly nowMs: number
 }
 
-export interface RateState {
-  readonly allowed: boolean
-  readonly remaining: number
+/** What a counter shows after one use. */
+export interface Count {
+  /** Uses in the window, this one included. */
+  readonly used: number
   /** Milliseconds until the window ends. */
   readonly resetMs: number
 }

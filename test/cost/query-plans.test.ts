@@ -64,9 +64,9 @@ async function everyStep(): Promise<void> {
   await registry.usersOf({ issuer: 'https://idp.example/', sid })
   await registry.usersOf({ issuer: 'https://idp.example/', sid: '\u0000s' })
   await registry.liftBlock('alice', NOW)
-  const limit = { max: 1, seconds: 1, nowMs: NOW * 1000 }
-  await registry.consume('key', limit)
-  await registry.beginMint(standingQuery(), limit)
+  const window = { seconds: 1, nowMs: NOW * 1000 }
+  await registry.consume('key', window)
+  await registry.beginMint(standingQuery(), window)
   await registry.remembers('key', NOW)
   await registry.rememberOnce('key', 60, NOW)
   await registry.getSession('a')

@@ -80,8 +80,8 @@ function createSteps(random: () => number): () => readonly [string, Step] {
     },
     mint() {
       const query = { user: pick(USERS), identity: identity(), now }
-      const limit = { max: 5, seconds: 60, nowMs: now * 1000 }
-      return (registry) => registry.beginMint(query, limit)
+      const window = { seconds: 60, nowMs: now * 1000 }
+      return (registry) => registry.beginMint(query, window)
     },
     cancel: withId((id) => (registry) => registry.beginCancel(id, now, 'ada')),
     confirm: withId((id) => (registry) => registry.confirmCancel([id], now)),

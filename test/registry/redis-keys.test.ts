@@ -117,8 +117,8 @@ async function everyKind(
     ...{ issuer: 'i', subject: user, sid },
     ...{ issuedBefore: NOW, keepUntil: NOW + 60 },
   })
-  await registry.consume('k', { max: 1, seconds: 60, nowMs: NOW * 1000 })
-  await registry.beginMint(standingQuery(user), { max: 1, seconds: 60, nowMs: NOW * 1000 })
+  await registry.consume('k', { seconds: 60, nowMs: NOW * 1000 })
+  await registry.beginMint(standingQuery(user), { seconds: 60, nowMs: NOW * 1000 })
   await registry.rememberOnce('jti', 60, NOW)
   await registry.keptKey('k', () => Uint8Array.of(1))
   await registry.claimOwnership(ownership({ id: 't1' }))
@@ -133,10 +133,10 @@ describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {
   afterEach(() => instances.closeAll())
 
   it('is one command before the call of the upstream, and one after it', async () => {
-    const limit = { max: 9, seconds: 60, nowMs: NOW * 1000 }
+    const window = { seconds: 60, nowMs: NOW * 1000 }
     const mint = async (id: string) => {
       const question = { ...standingQuery(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
-      expect((await registry.beginMint(question, limit)).standing?.generation).toBe(0)
+      expect((await registry.beginMint(question, window)).standing?.generation).toBe(0)
       expect(await registry.record(entry({ id }))).toEqual({ kind: 'recorded', ended: [] })
     }
     await mint('s1')

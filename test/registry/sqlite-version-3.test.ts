@@ -131,8 +131,8 @@ describe('a SQLite file of schema version 3', () => {
     const entries = await registry.listAudit({ limit: 5, user: 'bob' })
     const about = { user: 'bob', reason: 'why', requestId: 'r1' }
     expect(entries?.data).toEqual([auditEntry({ id: 'a1', ...about })])
-    const window = { max: 5, seconds: 3600, nowMs: NOW * 1000 }
-    expect(await registry.consume('mint:alice', window)).toMatchObject({ remaining: 3 })
+    const window = { seconds: 3600, nowMs: NOW * 1000 }
+    expect(await registry.consume('mint:alice', window)).toMatchObject({ used: 2 })
     const use = {
       id: 'self_hosted',
       user: 'alice',

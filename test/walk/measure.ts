@@ -20,9 +20,9 @@ export interface PathLength {
  * widget gets its links in its text.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 56, functions: 189 },
+  mint: { files: 56, functions: 188 },
   'admin-revoke': { files: 39, functions: 98 },
-  'own-threads': { files: 47, functions: 139 },
+  'own-threads': { files: 46, functions: 138 },
   'gateway-stream': { files: 42, functions: 182 },
 }
 

@@ -68,11 +68,11 @@ export function createOpenLink({
   readonly now: Clock
 }) {
   async function count(user: string): Promise<void> {
-    const state = await registry.consume(`links:${user}`, { ...limit, nowMs: now() })
-    if (state.allowed) return
+    const { used, resetMs } = await registry.consume(`links:${user}`, { ...limit, nowMs: now() })
+    if (used <= limit.max) return
     throw new ServiceError('rate_limited', {
       reason: `more than ${limit.max} links of a user in ${limit.seconds} s`,
-      retryAfterSeconds: state.resetMs / 1000,
+      retryAfterSeconds: resetMs / 1000,
     })
   }
 

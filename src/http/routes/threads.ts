@@ -155,11 +155,14 @@ export function createLimitReads({
   readonly now: Clock
 }) {
   return async (c: AppContext): Promise<void> => {
-    const state = await registry.consume(`reads:${c.var.user}`, { ...limit, nowMs: now() })
-    if (state.allowed) return
+    const { used, resetMs } = await registry.consume(`reads:${c.var.user}`, {
+      ...limit,
+      nowMs: now(),
+    })
+    if (used <= limit.max) return
     throw new ServiceError('rate_limited', {
       reason: `more than ${limit.max} reads of a user in ${limit.seconds} s`,
-      retryAfterSeconds: state.resetMs / 1000,
+      retryAfterSeconds: resetMs / 1000,
     })
   }
 }

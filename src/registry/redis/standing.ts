@@ -1,8 +1,8 @@
 // Reads a user's standing and counts uses of rate limits in Redis; for a mint both in one script.
 import { z } from 'zod'
-import { createCounters, mintCounter, stateAfterUse } from '../counters.ts'
+import { createCounters, mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
-import type { RateState, RateWindow, StandingQuery } from '../records.ts'
+import type { Count, RateWindow, StandingQuery } from '../records.ts'
 import { COUNT, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
@@ -83,7 +83,7 @@ export function createStanding(link: Link) {
       try {
         return await link.run(READ_STANDING, args, (reply) => {
           const { standing, counted } = standingReply.parse(reply)
-          return { rate: toRate(counted, limit), standing }
+          return { rate: toCount(counted, limit), standing }
         })
       } catch {
         return { rate: countInMemory(mintCounter(question.user), limit), standing: undefined }
@@ -92,7 +92,7 @@ export function createStanding(link: Link) {
     async consume(key, limit) {
       try {
         const args = [key, limit.nowMs, limit.seconds * 1000]
-        return await link.run(CONSUME, args, (reply) => toRate(reply, limit))
+        return await link.run(CONSUME, args, (reply) => toCount(reply, limit))
       } catch {
         return countInMemory(key, limit)
       }
@@ -105,7 +105,7 @@ function standingArgs({ user, identity, currentSecretHash, exactFrom, now }: Sta
   return [now, user, currentSecretHash ?? '', issuer, subject ?? '', sid ?? '', exactFrom ?? '']
 }
 
-function toRate(counted: unknown, limit: RateWindow): RateState {
+function toCount(counted: unknown, { nowMs }: RateWindow): Count {
   const [used = 0, endsMs = 0] = uses.parse(counted)
-  return stateAfterUse(used, endsMs, limit)
+  return { used, resetMs: endsMs - nowMs }
 }

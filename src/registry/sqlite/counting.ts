@@ -1,7 +1,7 @@
 // Counts uses of rate limits in SQLite, alone and together with the first step of a mint.
-import { mintCounter, stateAfterUse } from '../counters.ts'
+import { mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
-import type { RateState, RateWindow } from '../records.ts'
+import type { Count, RateWindow } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { readStanding } from './sessions.ts'
 
@@ -24,8 +24,8 @@ export function createCounting(db: Database) {
   } satisfies Partial<Registry>
 }
 
-function consume(sql: Sql, key: string, limit: RateWindow): RateState {
-  const endsMs = limit.nowMs + limit.seconds * 1000
-  const row = sql(CONSUME).get(key, endsMs, limit.nowMs)
-  return stateAfterUse(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
+function consume(sql: Sql, key: string, { seconds, nowMs }: RateWindow): Count {
+  const row = sql(CONSUME).get(key, nowMs + seconds * 1000, nowMs)
+  const endsMs = numberIn(row, 'ends_ms') ?? nowMs
+  return { used: numberIn(row, 'used') ?? 0, resetMs: endsMs - nowMs }
 }
