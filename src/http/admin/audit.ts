@@ -52,7 +52,12 @@ export const auditEntry = z
       .nullable()
       .describe('The ChatKit user it was about; null where there is none, or was erased.'),
     outcome: z.enum(['ok', 'refused', 'failed']).describe('How it ended.'),
-    reason: z.string().nullable().describe('Why, or on what; null when there is nothing to add.'),
+    reason: z
+      .string()
+      .nullable()
+      .describe(
+        'Why, or on what: the workflow of a mint, the code of a refusal, the route of a read, the id of what was cancelled or deleted; null when there is nothing to add.',
+      ),
     request_id: z.string().nullable().describe('The request that did it; null for none.'),
     instance: z
       .string()
