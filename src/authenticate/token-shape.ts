@@ -56,18 +56,28 @@ const headerSchema = z.looseObject({
  * canonical base64url, the first two of them strict JSON objects, and the header valid by `headerSchema`
  */
 export function readToken(raw: string): UnverifiedToken {
+  if (raw.length > MAX_TOKEN_LENGTH) throw invalidToken('longer than 12 KiB')
   const { header, payload } = openToken(raw)
   return { raw, header, claims: parseObject(payload, 'payload') }
 }
 
 /**
+ * The claims of an ID token that the provider itself gave us, by the rules of {@link readToken}. It may be longer, since
+ * no request carries it.
+ *
+ * @throws ServiceError `invalid_token`
+ */
+export function readIdToken(raw: string): Readonly<Record<string, unknown>> {
+  return parseObject(openToken(raw).payload, 'payload')
+}
+
+/**
  * The part of {@link readToken} that any compact JWS must pass: segments and header. The payload is
- * not parsed.
+ * not parsed, and the length is not bounded.
  *
  * @throws ServiceError `invalid_token`
  */
 export function openToken(raw: string): SignedToken & { readonly payload: Uint8Array } {
-  if (raw.length > MAX_TOKEN_LENGTH) throw invalidToken('longer than 12 KiB')
   const segments = raw.split('.', 4)
   const [header, payload, signature] = segments
   if (segments.length !== 3 || !header || !payload || !signature) {

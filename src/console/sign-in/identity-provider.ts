@@ -2,7 +2,9 @@
 
 import * as oidc from 'openid-client'
 import type { Dispatcher } from 'undici'
+import { clockProblem } from '../../authenticate/claims.ts'
 import { discoverProvider, withNewKeys } from '../../authenticate/relying-party.ts'
+import { readIdToken } from '../../authenticate/token-shape.ts'
 import type { ConsoleSettings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -99,12 +101,12 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
         if (claims === undefined || claims.iss !== settings.issuer || !isForUs) {
           throw notGood('no ID token of this issuer for this client')
         }
-        // The library does not check this, and no logout would end the sign-in of a token from the future.
-        const ahead = claims.iat - now() / 1000
-        if (ahead > clockTolerance) {
-          const by = `iat is ahead of this machine's clock by ${Math.ceil(ahead)} seconds`
-          throw notGood(`${by}: set the clocks, or raise clock_tolerance_seconds`)
-        }
+        // The library takes the last of repeated keys, any end, and a time of issue ahead of our clock, whose sign-in no
+        // logout would end.
+        readIdToken(tokens.id_token ?? '')
+        const { iat, exp, nbf } = claims
+        const problem = clockProblem({ iat, exp, nbf }, clockTolerance, now() / 1000)
+        if (problem !== undefined) throw problem
         return claims
       } catch (error) {
         const refusal = refusalOf(error)
@@ -134,7 +136,9 @@ const NO_ANSWERS = new Set(['OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_
 /** Tells a failure of the provider (unreachable, or it refuses our client) from one of this sign-in. */
 function refusalOf(error: unknown): ServiceError {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof ServiceError) return cause
+    if (!(cause instanceof ServiceError)) continue
+    const isOfToken = cause.code === 'invalid_token' || cause.code === 'token_expired'
+    return isOfToken ? notGood(cause.reason, cause) : cause
   }
   const fault = error instanceof oidc.ResponseBodyError ? error.error : undefined
   // A 401 of the token endpoint means that it refuses our credentials (RFC 6749 §5.2).

@@ -1,5 +1,12 @@
 import { createServer, type Server } from 'node:http'
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
+import {
+  CompactSign,
+  exportJWK,
+  generateKeyPair,
+  type JWTPayload,
+  SignJWT,
+  UnsecuredJWT,
+} from 'jose'
 import { Agent } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
@@ -35,6 +42,12 @@ const agents = new Set<string>()
 
 const sign = (claims: JWTPayload, key = keys.privateKey) =>
   new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k' }).sign(key)
+
+/** A payload that no object can hold: with repeated keys, or a number beyond all others. */
+const signText = (payload: string) =>
+  new CompactSign(new TextEncoder().encode(payload))
+    .setProtectedHeader({ alg: 'RS256', kid: 'k' })
+    .sign(keys.privateKey)
 
 const publicJwk = async ({ publicKey }: Keys) => ({
   ...(await exportJWK(publicKey)),
@@ -115,6 +128,10 @@ test.each<[string, Maker]>([
     'one for us and others, as the authorized party',
     (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
   ],
+  [
+    'more groups than a user’s token may hold',
+    (claims) => sign({ ...claims, groups: 'g'.repeat(20_000) }),
+  ],
 ])('an ID token with %s is accepted', async (_name, maker) => {
   expect(await redeem(maker)).toMatchObject({ sub: 'ada', iss: issuer })
 })
@@ -151,6 +168,15 @@ test.each<[string, Maker]>([
   ['no end', ({ exp: _, ...claims }) => sign(claims)],
   ['no subject', ({ sub: _, ...claims }) => sign(claims)],
   ['ended', (claims) => sign({ ...claims, ...past })],
+  ['an end in milliseconds', (claims) => sign({ ...claims, exp: Date.now() })],
+  [
+    'an endless end',
+    ({ exp: _, ...claims }) => signText(JSON.stringify(claims).replace('{', '{"exp":1e400,')),
+  ],
+  [
+    'a repeated claim',
+    (claims) => signText(JSON.stringify(claims).replace('{', '{"sub":"another",')),
+  ],
   ['signed with a key that is not the issuer’s', (claims) => sign(claims, others.privateKey)],
   ['not signed', async (claims) => new UnsecuredJWT(claims).encode()],
   [
