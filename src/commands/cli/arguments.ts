@@ -61,7 +61,7 @@ export const THREAD: Subject<ThreadId> = {
 
 /** Adds the subject to a command. {@link oneSubject} reads it. */
 export function withSubject<T>(command: Command, { name, flag, what, parse }: Subject<T>): Command {
-  const alone = `or the ${name} alone, without a flag`
+  const alone = `the same as the ${name} alone, without a flag`
   return command
     .addArgument(new Argument(`[${name}]`, what).argParser(parse))
     .addOption(new Option(`${flag} <${name}>`, alone).argParser(parse))

@@ -23,13 +23,15 @@ const HEAD = ['user', 'until', 'reason', 'by', 'created']
 
 export function blocksCommand(io: Io): Command {
   return new Command('blocks')
-    .description('Users who get no new session (needs --url and an admin token)')
+    .description('List the users who are blocked (needs --url and an admin token)')
     .addCommand(listBlocks(io))
 }
 
 function listBlocks(io: Io): Command {
-  const command = new Command('list').description('List the blocks in force, newest first')
-  listOptions(command, 'blocks (by user)')
+  const command = new Command('list').description(
+    'List the blocks in force, newest first; an id for --after or --before is a user',
+  )
+  listOptions(command, 'blocks')
     .addOption(jsonOption())
     .addHelpText('after', examples('blocks list --all'))
   return serviceOptions(command).action(

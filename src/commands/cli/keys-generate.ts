@@ -36,23 +36,23 @@ interface Options {
  */
 export function keysCommand(io: Io): Command {
   return new Command('keys')
-    .description('Signing keys, secrets, API keys for backends')
+    .description('Make signing keys, secrets, and API keys for backends')
     .addCommand(generateKey(io))
 }
 
 function generateKey(io: Io): Command {
-  const use = new Option('--use <use>', 'what it is for').choices(Object.keys(USES))
-  const alg = new Option('--alg <alg>', 'what a signing key signs with (default: "ES256")')
+  const use = new Option('--use <use>', 'what the key is for').choices(Object.keys(USES))
+  const alg = new Option('--alg <alg>', 'algorithm of a signing key (default: "ES256")')
   return new Command('generate')
     .description(
-      'make a key for SIGNING_KEY_FILE, USER_PSEUDONYM_KEY or CONSOLE_COOKIE_KEY; or an API key for a\n' +
-        'backend, with its entry for api_keys in the config, which has the digest alone',
+      'Make a key for SIGNING_KEY_FILE, USER_PSEUDONYM_KEY or CONSOLE_COOKIE_KEY, or an API key for a backend\n' +
+        'with its entry for api_keys in the config, which holds only the digest',
     )
     .addOption(use.default('signing'))
     .addOption(alg.choices(SIGNING_ALGORITHMS))
     .option(
       '--output <file>',
-      'a new file, readable for its owner only, instead of standard output',
+      'new file to write, which only its owner can read; standard output when absent',
     )
     .addOption(jsonOption())
     .addHelpText(

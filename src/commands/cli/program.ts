@@ -37,7 +37,7 @@ const COMMANDS: Readonly<Record<string, (io: Io, program: Command) => Promise<Co
  */
 export async function createProgram(io: Io, first?: string): Promise<Command> {
   const program = new Command('chatkit-mint')
-    .description('For operators of chatkit-mint: this service, or the ChatKit API itself.')
+    .description('For operators of chatkit-mint: calls this service, or the ChatKit API itself.')
     .version(VERSION, '--version', 'print the version')
     .addHelpText('after', ENVIRONMENT_HELP)
     .addHelpText('after', EXIT_HELP)

@@ -39,14 +39,14 @@ const madeToken = z.looseObject({ token: z.string(), remark: z.string().optional
 const refusal = z.object({ error: z.string() })
 
 export function tokenCommand(io: Io): Command {
-  return new Command('token').description('Tokens for development').addCommand(createToken(io))
+  return new Command('token').description('Make tokens for development').addCommand(createToken(io))
 }
 
 function createToken(io: Io): Command {
-  const claim = new Option('--claim <name=value>', 'a claim; may be repeated')
+  const claim = new Option('--claim <name=value>', 'a claim of the token; may be repeated')
   const audience = new Option(
     '--audience <audience>',
-    "instead of the config's first; may be repeated",
+    "audience of the token (default: the config's first); may be repeated",
   )
   const expiresIn = new Option(
     '--expires-in <seconds>',
@@ -57,11 +57,18 @@ function createToken(io: Io): Command {
   return new Command('create')
     .description(
       "Make a user's token for development: asks the sign-in of a running `npm run dev` or `npm run demo`,\n" +
-        'and prints the token alone. Its keys live as long as that process, and no other service takes it.',
+        'and prints only the token. Its keys live as long as that process, and no other service accepts it.',
     )
-    .addOption(new Option('--sub <sub>', 'the user').argParser(someText).makeOptionMandatory())
+    .addOption(
+      new Option('--sub <sub>', 'subject of the token').argParser(someText).makeOptionMandatory(),
+    )
     .addOption(claim.argParser(withClaim))
-    .addOption(new Option('--issuer <issuer>', "one of the config's (default: the first)"))
+    .addOption(
+      new Option(
+        '--issuer <issuer>',
+        "issuer of the token, one of the config's (default: the first)",
+      ),
+    )
     .addOption(audience.argParser((text, list: string[] = []) => [...list, someText(text)]))
     .addOption(expiresIn.argParser(wholeNumber(1, MAX_SECONDS)))
     .addOption(new Option('--sign-in <url>', address).argParser(loopbackUrl))
@@ -80,9 +87,9 @@ function createToken(io: Io): Command {
 }
 
 const CLAIMS_HELP = `
-Values of --claim are JSON where they can be read so (3, true, null, ["a","b"], {"a":1}, "3"), else text.
-A name that is repeated makes a list. groups, roles and entitlements are lists also with one value;
---claim 'groups="support"' makes a text of it. alice, bob and ada have claims already, which --claim replaces.`
+Values of --claim are read as JSON if possible (3, true, null, ["a","b"], {"a":1}, "3"), else as text.
+A name that is repeated makes a list. groups, roles and entitlements are lists even with one value;
+--claim 'groups="support"' makes it a text. alice, bob and ada have claims already, which --claim replaces.`
 
 async function create(io: Io, flags: Flags): Promise<void> {
   const { signInUrl: configured, proxies } = readCliEnvironment(io.variables)

@@ -136,7 +136,9 @@ describe('users', () => {
     const words = ['users', 'export', 'exported', '--output', file]
     const { code, out, err } = await cli(words, { env })
     expect({ code, out }).toEqual({ code: 0, out: '' })
-    expect(err).toContain(`written to ${file}: `)
+    expect(err).toContain(
+      `written to ${file}: sessions: 1, threads: 1, items: ${FULL_ITEMS.length}, `,
+    )
     expect(linesOf(readFileSync(file, 'utf8')).at(-1)).toMatchObject({ complete: true })
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(() => statSync(`${file}.partial`)).toThrow('ENOENT')

@@ -15,7 +15,7 @@ import { verifyAudit } from './verify.ts'
 /** `audit list` and `audit verify`; `audit` alone is `audit list`. */
 export function auditCommand(io: Io): Command {
   return new Command('audit')
-    .description('The audit of this service (needs --url and an admin token)')
+    .description('List or verify the audit of this service (list needs --url and an admin token)')
     .addCommand(listAudit(io), { isDefault: true })
     .addCommand(verifyAudit(io))
 }
@@ -45,16 +45,27 @@ type Flags = TargetFlags & ListFlags & Filters & { readonly json?: boolean; read
 
 function listAudit(io: Io): Command {
   const command = new Command('list')
-    .description('List who did what, newest first; this read is in the audit too')
-    .addOption(new Option('--user <user>', 'about this ChatKit user').argParser(user))
-    .addOption(new Option('--actor <actor>', 'by this actor, issuer|subject').argParser(someText))
-    .addOption(new Option('--action <action>', 'of this kind').choices(AUDIT_ACTIONS))
-    .addOption(new Option('--not-action <action>', 'of every other kind').choices(AUDIT_ACTIONS))
-    .addOption(new Option('--since <time>', 'from then on; ISO 8601 or seconds').argParser(moment))
-    .addOption(new Option('--until <time>', 'before then').argParser(moment))
+    .description('List who did what, newest first; the list itself is recorded in the audit')
+    .addOption(new Option('--user <user>', 'only entries about this ChatKit user').argParser(user))
+    .addOption(
+      new Option('--actor <actor>', 'only entries of this actor, issuer|subject').argParser(
+        someText,
+      ),
+    )
+    .addOption(new Option('--action <action>', 'only entries of this kind').choices(AUDIT_ACTIONS))
+    .addOption(
+      new Option('--not-action <action>', 'only entries of other kinds').choices(AUDIT_ACTIONS),
+    )
+    .addOption(
+      new Option(
+        '--since <time>',
+        'only entries from this time on; ISO 8601 or Unix seconds',
+      ).argParser(moment),
+    )
+    .addOption(new Option('--until <time>', 'only entries before this time').argParser(moment))
   pageOptions(command, 'entries')
     .addOption(
-      new Option('--follow', 'then print new entries as they come, until Ctrl-C').conflicts([
+      new Option('--follow', 'go on printing new entries as they come, until Ctrl-C').conflicts([
         ...['all', 'maxItems', 'after', 'until'],
       ]),
     )

@@ -15,9 +15,11 @@ import { type ChainFault, type ChainSummary, checkChains } from './check-chains.
 export function verifyAudit(io: Io): Command {
   return new Command('verify')
     .description(
-      'Check an unfiltered export of the audit, offline: nothing changed, missing, inserted',
+      'Check offline that in an unfiltered export of the audit nothing was changed, removed or inserted',
     )
-    .addArgument(new Argument('[file]', 'of `audit list --all --json`; standard input when absent'))
+    .addArgument(
+      new Argument('[file]', 'output of `audit list --all --json`; standard input when absent'),
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',

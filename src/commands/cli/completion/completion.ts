@@ -21,7 +21,7 @@ const SCRIPTS: Readonly<Record<string, (table: CompletionTable) => string>> = {
 export function completionCommand(io: Io, program: Command): Command {
   return new Command('completion')
     .description('Print a script that completes commands and options in a shell')
-    .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(SCRIPTS)))
+    .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SCRIPTS)))
     .addHelpText('after', HELP)
     .addHelpText('after', examples('completion bash'))
     .action(async (shell: string) => {

@@ -12,10 +12,10 @@ const DOCTOR = 'chatkit-mint-doctor'
 /** `doctor`: tries everything that the service depends on, and reports faults with advice. */
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
-    .description('try config, store, issuers and each workflow, and say what is wrong')
+    .description('Try config, store, issuers and each workflow, and say what is wrong')
     .addOption(configOption())
-    .option('--workflow <name>', 'look at this workflow only')
-    .option('--user <user>', 'mint for this ChatKit user', DOCTOR)
+    .option('--workflow <name>', 'check only this workflow')
+    .option('--user <user>', 'the ChatKit user to mint for', DOCTOR)
     .addOption(jsonOption())
     .addHelpText('after', examples('doctor', 'doctor --workflow helpdesk'))
     .action(async (flags: Omit<DoctorOptions, 'nobody'>) => {

@@ -9,16 +9,16 @@ import type { ExplainOptions } from './explain.ts'
 
 /** `jwt explain`: shows how the service would judge a token. It mints nothing and opens no store. */
 export function jwtCommand(io: Io): Command {
-  return new Command('jwt').description('Users’ tokens').addCommand(explainToken(io))
+  return new Command('jwt').description('Explain users’ tokens').addCommand(explainToken(io))
 }
 
 function explainToken(io: Io): Command {
   return new Command('explain')
-    .description('tell what a token on standard input maps to, or which check refuses it')
+    .description('Show what a token on standard input maps to, or which check refuses it')
     .addOption(configOption())
-    .option('--workflow <name>', 'as a client would ask for it')
-    .option('--input <json>', "a client's input, a JSON object")
-    .option('--offline', 'fetch no keys: signatures are checked only by keys in the config')
+    .option('--workflow <name>', 'the workflow that a client would ask for')
+    .option('--input <json>', "a client's input, as a JSON object")
+    .option('--offline', 'fetch no keys: check signatures only with keys in the config')
     .addOption(jsonOption())
     .addHelpText('after', examples('jwt explain --workflow helpdesk < token.txt'))
     .allowExcessArguments()

@@ -11,8 +11,10 @@ import type { LoginFlags } from './sign-in.ts'
 const MOST_SECONDS = 300
 
 export function loginCommand(io: Io): Command {
-  const within = new Option('--timeout <seconds>', 'give up after these').default(MOST_SECONDS)
-  const port = new Option('--port <port>', 'of the redirect; a free one when absent')
+  const within = new Option('--timeout <seconds>', 'how long to wait for the sign-in').default(
+    MOST_SECONDS,
+  )
+  const port = new Option('--port <port>', 'port of the redirect URI; a free one when absent')
   return new Command('login')
     .description(
       'Sign in as an admin at the identity provider, and keep the tokens in a profile, for commands that ask a service.\n' +
@@ -27,14 +29,20 @@ export function loginCommand(io: Io): Command {
     .addOption(
       new Option(
         '--client-id <id>',
-        'a public client there; when absent, that of the profile',
+        'a public client of that provider; when absent, that of the profile',
       ).argParser(someText),
     )
     .addOption(urlOption('the service that the tokens are for, and no other; or CHATKIT_MINT_URL'))
     .addOption(
-      new Option('--scope <scopes>', 'more scopes, as that of the API; in one word with spaces'),
+      new Option(
+        '--scope <scopes>',
+        'further scopes, such as that of an API; several in one quoted text',
+      ),
     )
-    .option('--device', 'by a code, on any device: for a machine without a browser (RFC 8628)')
+    .option(
+      '--device',
+      'sign in by a code on any device, for a machine without a browser (RFC 8628)',
+    )
     .addOption(port.argParser(wholeNumber(1, 65_535)))
     .addOption(within.argParser(wholeNumber(1, MOST_SECONDS)))
     .addOption(profileOption())

@@ -7,7 +7,7 @@ import { profileName } from '../../../config/cli-environment.ts'
 export function profileOption(): Option {
   return new Option(
     '--profile <name>',
-    'service and token of this login; or CHATKIT_MINT_PROFILE',
+    'use the service and the token of this profile; or CHATKIT_MINT_PROFILE',
   ).argParser((text) => {
     const { data, error } = profileName.safeParse(text)
     if (data !== undefined) return data

@@ -31,13 +31,13 @@ interface CreateFlags extends TargetFlags {
 export function createSession(io: Io): Command {
   const command = new Command('create')
     .description(
-      "Create a session; the answer holds its client secret. With --url for the token's own user",
+      "Create a session; the answer holds its client secret. With --url, it is for the token's own user",
     )
-    .addOption(new Option('--user <user>', 'whose session it is').argParser(user))
+    .addOption(new Option('--user <user>', 'the ChatKit user of the session').argParser(user))
     .addOption(
       new Option(
         '--workflow <object>',
-        "'{id, state_variables, tracing, version}'; with --url the name of a workflow",
+        "'{id, state_variables, tracing, version}'; with --url, the name of a workflow",
       ).argParser(nameOrObject),
     )
     .addOption(object('--chatkit-configuration', chatkit_configuration))

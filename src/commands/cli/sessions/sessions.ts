@@ -23,7 +23,7 @@ import { createSession } from './create.ts'
 export function sessionsCommand(io: Io): Command {
   return new Command('sessions')
     .alias('beta:chatkit:sessions')
-    .description('ChatKit sessions')
+    .description('Create, cancel, list and retrieve ChatKit sessions')
     .addCommand(createSession(io))
     .addCommand(cancelSession(io))
     .addCommand(listSessions(io))
@@ -93,11 +93,17 @@ const STATUSES = ['active', 'expired', 'replaced', 'cancelling', 'cancelled']
 function listSessions(io: Io): Command {
   const command = new Command('list')
     .description('List sessions that this service minted (the ChatKit API has no such call)')
-    .addOption(new Option('--user <user>', 'of this ChatKit user').argParser(user))
-    .addOption(new Option('--workflow <name>', 'of this workflow').argParser(someText))
-    .addOption(new Option('--status <status>', 'in this state').choices(STATUSES))
-    .addOption(new Option('--issuer <url>', "of this issuer's users").argParser(someText))
-    .addOption(new Option('--subject <sub>', 'of this subject').argParser(someText))
+    .addOption(new Option('--user <user>', 'only sessions of this ChatKit user').argParser(user))
+    .addOption(
+      new Option('--workflow <name>', 'only sessions of this workflow').argParser(someText),
+    )
+    .addOption(new Option('--status <status>', 'only sessions with this status').choices(STATUSES))
+    .addOption(
+      new Option('--issuer <url>', 'only sessions of tokens of this issuer').argParser(someText),
+    )
+    .addOption(
+      new Option('--subject <sub>', 'only sessions of tokens of this subject').argParser(someText),
+    )
   listOptions(command, 'sessions')
     .addOption(jsonOption())
     .addHelpText('after', examples("sessions list --user 'acme|alice' --status active --all"))

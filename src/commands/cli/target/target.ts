@@ -39,7 +39,7 @@ export function urlOption(text: string): Option {
 /** Adds `--url`, `--token-file` and `--profile`. */
 export function serviceOptions(command: Command): Command {
   return command
-    .addOption(urlOption('ask this service; or CHATKIT_MINT_URL'))
+    .addOption(urlOption('call the service at this address; or CHATKIT_MINT_URL'))
     .addOption(
       new Option(
         '--token-file <file>',
@@ -58,13 +58,14 @@ export function targetOptions(command: Command): Command {
     .addOption(
       new Option(
         '--api-key <key>',
-        'ask the ChatKit API with this key; better OPENAI_API_KEY or OPENAI_API_KEY_FILE, since others on this machine can read the arguments of a process',
+        'call the ChatKit API with this key; OPENAI_API_KEY and OPENAI_API_KEY_FILE are safer, since other users of this machine can read the arguments of a process',
       ).conflicts(SERVICE_FLAGS),
     )
     .addOption(
-      new Option('--base-url <url>', 'of the ChatKit API; or OPENAI_BASE_URL').conflicts(
-        SERVICE_FLAGS,
-      ),
+      new Option(
+        '--base-url <url>',
+        'the address of the ChatKit API; or OPENAI_BASE_URL',
+      ).conflicts(SERVICE_FLAGS),
     )
 }
 

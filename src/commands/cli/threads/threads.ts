@@ -25,7 +25,7 @@ import type { ImportFlags } from './import.ts'
 export function threadsCommand(io: Io): Command {
   return new Command('threads')
     .alias('beta:chatkit:threads')
-    .description('ChatKit threads, of any user')
+    .description('List, retrieve, delete and import ChatKit threads of any user')
     .addCommand(listThreads(io))
     .addCommand(retrieveThread(io))
     .addCommand(deleteThread(io))
@@ -42,9 +42,11 @@ function listThreads(io: Io): Command {
       'List threads; without --user those of all users. A service of several sources (API keys,\n' +
         'self-hosted servers) takes --before only with --workflow.',
     )
-    .addOption(new Option('--user <user>', 'of this user').argParser(user))
+    .addOption(new Option('--user <user>', 'only threads of this user').argParser(user))
     .addOption(
-      new Option('--workflow <name>', 'of this workflow (only with --url)').argParser(someText),
+      new Option('--workflow <name>', 'only threads of this workflow (with --url)').argParser(
+        someText,
+      ),
     )
   listOptions(command, 'threads')
     .addOption(jsonOption())
@@ -115,9 +117,9 @@ function importThreads(io: Io): Command {
   return new Command('import')
     .description(
       'Record the owners of threads from before the move: lines of thread_id,user, oldest first.\n' +
-        'Writes into the store that STORE_URL names. An owner who is known stays.',
+        'Writes to the store that STORE_URL names. A thread that has an owner keeps it.',
     )
-    .argument('<file>', 'the lines; the id ends at the first comma')
+    .argument('<file>', 'file with the lines; the id ends at the first comma')
     .addOption(workflow.argParser(someText).makeOptionMandatory())
     .addOption(configOption())
     .addOption(jsonOption())

@@ -19,8 +19,13 @@ interface Flags extends TargetFlags {
 
 export function exportUser(io: Io): Command {
   const command = withSubject(new Command('export'), USER)
-    .description('Everything that is kept of a user, as NDJSON: sessions, threads, items, audit')
-    .addOption(new Option('--output <file>', 'where to; it appears when it is complete'))
+    .description('Export all data of a user as NDJSON: sessions, threads, items, audit')
+    .addOption(
+      new Option(
+        '--output <file>',
+        'file to write, which appears when it is complete; standard output when absent',
+      ),
+    )
     .addOption(jsonOption())
     .addHelpText('after', examples("users export 'acme|alice' --output alice.ndjson"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
@@ -86,5 +91,5 @@ function requireComplete(summary: StreamSummary | undefined, where: string): voi
 
 function countsOf(summary: StreamSummary | undefined): string {
   const numbers = Object.entries(summary ?? {}).filter(([, value]) => typeof value === 'number')
-  return numbers.map(([name, value]) => `${value} ${name}`).join(', ')
+  return numbers.map(([name, value]) => `${name}: ${value}`).join(', ')
 }

@@ -25,11 +25,14 @@ const HEAD = ['user', 'subject', 'last seen', 'live', 'blocked until']
 
 export function findUsers(io: Io): Command {
   const command = new Command('find')
-    .description('Find users who have had a session; all of them, last seen first, without a name')
+    .description(
+      'Find users who have had a session; without a name, list all of them, last seen first',
+    )
     .addArgument(
-      new Argument('[name]', 'beginning of the user or of the subject, in any case').argParser(
-        beginning,
-      ),
+      new Argument(
+        '[name]',
+        'beginning of the user or the subject; upper and lower case are the same',
+      ).argParser(beginning),
     )
   pageOptions(command, 'users')
     .addOption(jsonOption())

@@ -34,15 +34,17 @@ const KEY_SET = '/.well-known/jwks.json'
 
 export function userReceipt(io: Io): Command {
   const command = withSubject(new Command('receipt'), USER)
-    .description('A signed receipt: what was live, who ended it, what the upstream confirmed')
-    .addOption(
-      new Option('--since <time>', 'without sessions that had ended before').argParser(moment),
+    .description(
+      'Get or verify a signed receipt: which sessions were live, who ended them, what the upstream confirmed',
     )
-    .addOption(new Option('--output <file>', 'where to; standard output when absent'))
+    .addOption(
+      new Option('--since <time>', 'leave out sessions that had ended before').argParser(moment),
+    )
+    .addOption(new Option('--output <file>', 'file to write; standard output when absent'))
     .addOption(
       new Option(
         '--verify <file>',
-        'verify this receipt instead; --url names who must have signed it',
+        'verify the receipt in this file instead; --url is the service that must have signed it',
       )
         .argParser(someText)
         .conflicts(['since', 'output']),
@@ -50,7 +52,7 @@ export function userReceipt(io: Io): Command {
     .addOption(
       new Option(
         '--keys <file-or-url>',
-        `with --verify: the keys; absent, ${KEY_SET} of the service`,
+        `with --verify: the public keys; ${KEY_SET} of the service when absent`,
       ),
     )
     .addOption(jsonOption())

@@ -34,19 +34,25 @@ const YEAR_SECONDS = 31_536_000
 
 export function revokeUser(io: Io): Command {
   const command = withSubject(new Command('revoke'), USER)
-    .description('Revoke all sessions of a user; with --block-seconds, block the user, too')
-    .addOption(new Option('--issuer <url>', 'of the tokens, instead of a user').argParser(someText))
+    .description('Revoke all sessions of a user; with --block-seconds, also block the user')
     .addOption(
-      new Option('--subject <sub>', 'of the tokens, together with --issuer').argParser(someText),
+      new Option('--issuer <url>', 'instead of a user: the issuer of their tokens').argParser(
+        someText,
+      ),
     )
     .addOption(
-      new Option('--block-seconds <n>', 'no new session for so long; 0 when absent').argParser(
+      new Option('--subject <sub>', 'instead of a user: the subject of their tokens').argParser(
+        someText,
+      ),
+    )
+    .addOption(
+      new Option('--block-seconds <n>', 'seconds without a new session; 0 when absent').argParser(
         wholeNumber(0, YEAR_SECONDS),
       ),
     )
-    .addOption(new Option('--reason <text>', 'for the audit'))
+    .addOption(new Option('--reason <text>', 'the reason, for the audit'))
     .addOption(
-      new Option('--even-if-unknown', 'exit with 0 also if the user never had a session here'),
+      new Option('--even-if-unknown', 'exit with 0 even if the user never had a session here'),
     )
     .addOption(jsonOption())
     .addHelpText(

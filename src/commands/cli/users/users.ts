@@ -16,7 +16,7 @@ import { revokeUser } from './revoke.ts'
 /** `users find|revoke|unblock|export|erase|receipt` */
 export function usersCommand(io: Io): Command {
   return new Command('users')
-    .description('What this service can do about a user (needs --url and an admin token)')
+    .description('Find, revoke, export and erase users (needs --url and an admin token)')
     .addCommand(findUsers(io))
     .addCommand(revokeUser(io))
     .addCommand(unblockUser(io))
