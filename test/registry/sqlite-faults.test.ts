@@ -101,6 +101,7 @@ describe('a SQLite store that fails', () => {
   it.each([
     ['the file is deleted', () => rmSync(file.path)],
     ['the log is deleted', () => rmSync(`${file.path}-wal`)],
+    ['the index of the log is deleted', () => rmSync(`${file.path}-shm`)],
     [
       'another file takes its place',
       () => {

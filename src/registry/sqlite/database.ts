@@ -108,13 +108,14 @@ function createSql(connection: DatabaseSync): Sql {
 const CHECK_EVERY_MS = 1000
 
 /**
- * Makes the check that throws when the file or its log was deleted or replaced. SQLite goes on writing into the
- * deleted one, and all of that is gone when the process ends.
+ * Makes the check that throws when the file, its log or its index of the log was deleted or replaced. SQLite goes on
+ * writing into the deleted one, and all of that is gone when the process ends. The index also holds the locks:
+ * another process would make a new one, and both would write at once and destroy the file.
  *
  * @param path - null for a database in memory
  */
 function createFileCheck(path: string | null) {
-  const files = path === null ? [] : [path, `${path}-wal`]
+  const files = path === null ? [] : ['', '-wal', '-shm'].map((end) => path + end)
   const find = () => files.map((file) => statSync(file, { throwIfNoEntry: false })?.ino)
   const opened = find()
   return {
@@ -123,7 +124,8 @@ function createFileCheck(path: string | null) {
     check(): void {
       const found = find()
       if (found.some((file, at) => file !== opened[at])) {
-        const reason = 'the SQLite file or its log was deleted or replaced: restart the service'
+        const reason =
+          'the SQLite file, its -wal or its -shm was deleted or replaced: restart the service'
         throw new ServiceError('store_unavailable', { reason })
       }
       this.checkAt = performance.now() + CHECK_EVERY_MS
