@@ -88,8 +88,12 @@ export function createAuthenticator({
      * Fetches missing and ageing keys of all issuers. Settles when each fetch has ended; never throws.
      */
     warm,
-    /** Seconds since the keys of each issuer were fetched; undefined for keys that never were. */
+    /**
+     * Seconds since the keys of each issuer were fetched; undefined for keys that never were. Fetches missing and
+     * ageing keys in the background: without it, the age would also grow while nobody signs in.
+     */
     keyAges(): ReadonlyMap<string, number | undefined> {
+      void warm()
       return new Map(Array.from(issuers, ([issuer, { keys }]) => [issuer, keys.state().ageSeconds]))
     },
   }

@@ -73,3 +73,11 @@ test('warm fetches the keys of all issuers, even if one of them is down', async 
     [server.issuer, 0],
   ])
 })
+
+test('asking for the ages of keys renews old keys', async () => {
+  const service = start([issuerSettings({ issuer: server.issuer })])
+  await service.warm()
+  clock.advance(3600)
+  expect(service.keyAges().get(server.issuer)).toBe(3600)
+  await expect.poll(() => service.keyAges().get(server.issuer)).toBe(0)
+})
