@@ -32,8 +32,6 @@ export const revokeTerms = z.strictObject({
 /** A revoke of a user. */
 export interface RevokedUser extends RevokeResult {
   readonly user: UserId
-  /** Whether the user ever had a session; for a subject with several users, whether any of them had one. */
-  readonly known: boolean
 }
 
 /** Makes the functions that an admin has for revokes and blocks. */
@@ -44,7 +42,7 @@ export function createAdministerRevokes({
   issuers,
   now,
 }: {
-  readonly registry: Pick<Registry, 'usersOf' | 'liftBlock' | 'listBlocks' | 'isKnown'>
+  readonly registry: Pick<Registry, 'usersOf' | 'liftBlock' | 'listBlocks'>
   readonly revoke: Pick<Revoke, 'revokeUser'>
   readonly audit: Audit
   readonly issuers: Settings['issuers']
@@ -63,8 +61,7 @@ export function createAdministerRevokes({
     const { actor, requestId } = request
     const command = { user, blockSeconds, reason, by: actor }
     const event = { actor, action: 'revoke', user, outcome: 'ok', reason, requestId } as const
-    const known = await registry.isKnown(user)
-    return { user, known, ...(await revoke.revokeUser(command, () => audit.write(event))) }
+    return { user, ...(await revoke.revokeUser(command, () => audit.write(event))) }
   }
 
   /**

@@ -118,6 +118,8 @@ export interface RevokeOutcome {
   readonly blockedUntil: number | undefined
   /** The user's generation, as this revoke raised it. */
   readonly generation: number
+  /** Whether the store knows the user, as `isKnown` answers it. */
+  readonly known: boolean
 }
 
 export interface CancelClaim {

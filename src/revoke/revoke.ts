@@ -22,6 +22,8 @@ export interface RevokeCommand {
 
 /** The sessions that the upstream confirmed as cancelled, those that it did not, and the block. */
 export interface RevokeResult extends CancelOutcome {
+  /** Whether the user ever had a session; for a subject with several users, whether any of them had one. */
+  readonly known: boolean
   /** Unix seconds. A block of an earlier revoke may last longer than the one asked for. */
   readonly blockedUntil: number | undefined
 }
@@ -63,10 +65,10 @@ export function createRevoke({
       const seconds = unixSeconds(now)
       const block = blockSeconds > 0 ? { until: seconds + blockSeconds, reason, by } : undefined
       const command = { user, endReason: 'revoked', by, block, now: seconds } as const
-      const { cancelling, blockedUntil } = await registry.revoke(command)
+      const { cancelling, blockedUntil, known } = await registry.revoke(command)
       await onDurable?.()
-      if (cancelling.length === 0) return { cancelled: [], cancelling: [], blockedUntil }
-      return { ...(await canceller.cancelAll(cancelling)), blockedUntil }
+      if (cancelling.length === 0) return { known, cancelled: [], cancelling: [], blockedUntil }
+      return { known, ...(await canceller.cancelAll(cancelling)), blockedUntil }
     },
 
     /** Ends all sessions of a user, without a block. */

@@ -174,8 +174,10 @@ export function knownUsersSuite(suite: Suite): void {
       await registry.sweep({ ...sweep, now: NOW })
       expect(await users()).toEqual([])
       expect(await registry.isKnown('alice')).toBe(true)
+      expect(await registry.revoke(order())).toMatchObject({ known: true })
       await registry.sweep({ ...sweep, sessionsEndedBefore: NOW + 10_000, now: NOW })
       expect(await registry.isKnown('alice')).toBe(false)
+      expect(await registry.revoke(order())).toMatchObject({ known: false })
     })
   })
 

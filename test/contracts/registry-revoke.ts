@@ -47,6 +47,7 @@ export function revokeSuite({ registry }: Suite): void {
         cancelling: [],
         blockedUntil: NOW + 60,
         generation: 1,
+        known: false,
       })
       expect(await registry.readStanding(standingQuery('ghost'))).toMatchObject({
         generation: 1,

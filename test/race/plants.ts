@@ -162,7 +162,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'a sign-out does nothing': changing((registry) => ({
     async revoke(order) {
       if (order.endReason !== 'signed_out') return registry.revoke(order)
-      return { cancelling: [], blockedUntil: undefined, generation: 0 }
+      return { cancelling: [], blockedUntil: undefined, generation: 0, known: true }
     },
   })),
 

@@ -16,12 +16,17 @@ local function key(kind, name)
 end
 `
 
-/** Reads the generation of a user, and the end of the block if one holds; a block is over at its last second. */
+/** Reads what is known of a user: the generation; the end of the block if one holds, which is over at its last second. */
 export const USER = `
 local function state_of(user, now)
   local generation, till = unpack(redis.call('HMGET', key('user', user), 'generation', 'block_until'))
   till = tonumber(till or nil)
   return generation or '0', till and till > now and till or nil
+end
+
+-- 1 when the user is on the list of users or a session is kept, else 0.
+local function is_known(user)
+  return math.min(1, redis.call('EXISTS', key('known-user', user), key('of-user', user)))
 end
 `
 

@@ -119,9 +119,8 @@ while tonumber(range) <= tonumber(ARGV[4]) do
 end
 return found`)
 
-/** ARGV: user → 1 when known, or when a session is kept. */
-const IS_KNOWN = script(`
-return math.min(1, redis.call('EXISTS', key('known-user', ARGV[1]), key('of-user', ARGV[1])))`)
+/** ARGV: user → 1 or 0. */
+const IS_KNOWN = script(USER, 'return is_known(ARGV[1])')
 
 export function createKnownUsers(link: Link) {
   return {

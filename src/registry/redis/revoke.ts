@@ -13,7 +13,7 @@ const MARK_KEPT_SECONDS = 86_400
 /**
  * ARGV: now, user, why, when the cancels are due in ms, issuer, subject and `sid` or '', seconds to keep
  * the generation, who revokes, then for a block: until, who, and why if there is a reason.
- * → end of the block that holds or '', the generation, sessions whose cancel is not confirmed.
+ * → end of the block that holds or '', the generation, 1 when the user is known, sessions whose cancel is not confirmed.
  */
 const REVOKE = script(
   ...[USER, SESSION],
@@ -73,7 +73,7 @@ end
 table.sort(unconfirmed, function(one, other) return tonumber(one.seq) < tonumber(other.seq) end)
 local reply = {}
 for at, session in ipairs(unconfirmed) do reply[at] = flat_session(session.id) end
-return { tostring(holds or ''), generation, reply }`,
+return { tostring(holds or ''), generation, is_known(user), reply }`,
 )
 
 /** ARGV: now, id, when the cancel is due in ms, who cancels or '' → the session as it is now, or an empty row. */
@@ -150,17 +150,17 @@ for kind, value in pairs({ subject = ARGV[5], sid = ARGV[6] }) do
   end
 end`)
 
-const revokeReply = z.tuple([countOrNone, count, sessions])
+const revokeReply = z.tuple([countOrNone, count, count, sessions])
 const blockOrNone = row.transform((fields) => ('user' in fields ? toBlock(fields) : undefined))
 
 export function createRevokes(link: Link) {
   return {
     async revoke(command) {
       const read = (reply: unknown) => revokeReply.parse(reply)
-      const [blockedUntil, generation, cancelling] = await link.takeBack(
+      const [blockedUntil, generation, known, cancelling] = await link.takeBack(
         ...[REVOKE, revokeArgs(command), read],
       )
-      return { cancelling, blockedUntil, generation }
+      return { cancelling, blockedUntil, generation, known: known === 1 }
     },
     beginCancel: (id, now, by = '') =>
       link.takeBack(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS, by], (reply) =>

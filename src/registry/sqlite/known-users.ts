@@ -29,7 +29,7 @@ const RENAMED = `
   WHERE user = ?1`
 
 const BY_USER = 'SELECT * FROM known_users WHERE user = ?'
-const IS_KNOWN = `
+export const IS_KNOWN = `
   SELECT 1 FROM known_users WHERE user = ?1 UNION ALL SELECT 1 FROM sessions WHERE user = ?1 LIMIT 1`
 const NEXT_SHARED = `
   SELECT shared FROM known_users WHERE shared > ? AND shared < ? ORDER BY shared LIMIT 1`

@@ -13,7 +13,7 @@ import type {
 } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { LIVE_AND_BLOCK, see } from './known-users.ts'
+import { IS_KNOWN, LIVE_AND_BLOCK, see } from './known-users.ts'
 
 const STANDING = `
   ${LIVE_AND_BLOCK},
@@ -57,7 +57,7 @@ const RAISE = `
   VALUES (?1, 1, ?2, iif(?3, coalesce((SELECT max(seq) FROM sessions), 0), 0))
   ON CONFLICT (user) DO UPDATE SET generation = generation + 1, changed_at = excluded.changed_at,
     ended_upto = max(ended_upto, excluded.ended_upto)
-  RETURNING generation`
+  RETURNING generation, EXISTS (${IS_KNOWN}) AS known`
 
 const REPLACE = `
   UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = ?2,
@@ -182,8 +182,12 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   const cancelling = sql(
     `SELECT * FROM sessions WHERE ${MATCHING} AND +status = 'cancelling' ORDER BY seq`,
   ).all(...match)
-  const generation = numberIn(raised, 'generation') ?? 0
-  return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, command), generation }
+  return {
+    cancelling: cancelling.map(toSession),
+    blockedUntil: block(sql, command),
+    generation: numberIn(raised, 'generation') ?? 0,
+    known: numberIn(raised, 'known') === 1,
+  }
 }
 
 /** Sets the given block unless a longer one holds; returns the end of the block that holds. */
