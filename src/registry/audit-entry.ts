@@ -1,5 +1,8 @@
-// An entry of the audit, and the hash that chains each entry of an instance to the one before it.
+// An entry of the audit: the hash that chains each entry of an instance to the one before it, and the row that a
+// store keeps.
 import { hash } from 'node:crypto'
+import { z } from 'zod'
+import { count, optionalText } from './rows.ts'
 
 /** Kinds of entries, in the order of lists of them. `dropped` says how many were dropped while the store was away. */
 export const AUDIT_ACTIONS = [
@@ -139,4 +142,64 @@ function digestIn(entry: ChainedEntry, field: keyof ErasedDigests): string | und
   const { salt, erased } = entry.chain
   if (salt === undefined) return erased?.[field]
   return value === undefined ? undefined : hash('sha256', `${salt}.${field}.${value}`, 'base64url')
+}
+
+const erasedDigests = z.object({
+  actor: z.string().optional(),
+  user: z.string().optional(),
+  reason: z.string().optional(),
+})
+
+const auditRow = z.object({
+  id: z.string(),
+  at: count,
+  /** An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis. */
+  actor: optionalText.transform((actor) => actor || undefined),
+  action: z.string(),
+  user: optionalText,
+  outcome: z.enum(['ok', 'refused', 'failed']),
+  reason: optionalText,
+  request_id: optionalText,
+  instance: optionalText,
+  chain_seq: count.nullish(),
+  prev: optionalText,
+  salt: optionalText,
+  by_user: count.nullish(),
+  erased: optionalText,
+})
+
+/** @throws `ZodError` when a field is missing or of the wrong type */
+export function toAuditEntry(row: unknown): AuditEntry {
+  const { request_id, instance, chain_seq, prev, salt, by_user, erased, ...same } =
+    auditRow.parse(row)
+  const chain = instance !== undefined && {
+    instance,
+    seq: count.parse(chain_seq),
+    prev,
+    salt,
+    byUser: by_user === 1,
+    erased: erased === undefined ? undefined : erasedDigests.parse(JSON.parse(erased)),
+  }
+  return { ...same, requestId: request_id, chain: chain || undefined }
+}
+
+/** The fields of a row, the inverse of {@link toAuditEntry}. */
+export function fromAuditEntry(entry: AuditEntry) {
+  const { id, at, actor, action, user, outcome, reason, requestId, chain } = entry
+  return {
+    id,
+    at,
+    actor,
+    action,
+    user,
+    outcome,
+    reason,
+    request_id: requestId,
+    instance: chain?.instance,
+    chain_seq: chain?.seq,
+    prev: chain?.prev,
+    salt: chain?.salt,
+    by_user: chain?.byUser ? 1 : undefined,
+    erased: chain?.erased && JSON.stringify(chain.erased),
+  }
 }

@@ -1,18 +1,18 @@
 // Turns rows of a store into records, and checks each field. SQLite and Redis use the same field names; Redis
 // returns numbers as text.
 import { z } from 'zod'
-import type { AuditEntry } from './audit-entry.ts'
 import type { Counted, IntervalFigures } from './interval-figures.ts'
 import type { KnownUser, Names } from './known-users.ts'
 import type { Ownership } from './owned-records.ts'
 import type { Block, SessionRecord } from './records.ts'
 
 const text = z.string()
-const optionalText = z
+/** Null in SQLite, absent in Redis. */
+export const optionalText = z
   .string()
   .nullish()
   .transform((value) => value ?? undefined)
-const count = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+export const count = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
 
 /** A user's id, as read from the store. */
 export const userId = text.brand<'UserId'>()
@@ -58,12 +58,6 @@ const blockRow = z.object({
   created_at: count,
 })
 
-const erasedDigests = z.object({
-  actor: text.optional(),
-  user: text.optional(),
-  reason: text.optional(),
-})
-
 const knownUserRow = z.object({
   user: userId,
   issuer: text,
@@ -74,24 +68,6 @@ const knownUserRow = z.object({
 })
 
 const namesRow = z.object({ name: text, other_name: text.nullish(), shared: count.nullish() })
-
-const auditRow = z.object({
-  id: text,
-  at: count,
-  /** An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis. */
-  actor: optionalText.transform((actor) => actor || undefined),
-  action: text,
-  user: optionalText,
-  outcome: z.enum(['ok', 'refused', 'failed']),
-  reason: optionalText,
-  request_id: optionalText,
-  instance: optionalText,
-  chain_seq: count.nullish(),
-  prev: optionalText,
-  salt: optionalText,
-  by_user: count.nullish(),
-  erased: optionalText,
-})
 
 /**
  * @throws `ZodError` when a field is missing or of the wrong type, as the other functions here do
@@ -135,41 +111,6 @@ export function toKnownUser(row: unknown): KnownUser {
 export function toNames(row: unknown): Names {
   const { name, other_name, shared } = namesRow.parse(row)
   return { name, otherName: other_name ?? null, shared: shared ?? null }
-}
-
-export function toAuditEntry(row: unknown): AuditEntry {
-  const { request_id, instance, chain_seq, prev, salt, by_user, erased, ...same } =
-    auditRow.parse(row)
-  const chain = instance !== undefined && {
-    instance,
-    seq: count.parse(chain_seq),
-    prev,
-    salt,
-    byUser: by_user === 1,
-    erased: erased === undefined ? undefined : erasedDigests.parse(JSON.parse(erased)),
-  }
-  return { ...same, requestId: request_id, chain: chain || undefined }
-}
-
-/** The fields of a row, the inverse of {@link toAuditEntry}. */
-export function fromAuditEntry(entry: AuditEntry) {
-  const { id, at, actor, action, user, outcome, reason, requestId, chain } = entry
-  return {
-    id,
-    at,
-    actor,
-    action,
-    user,
-    outcome,
-    reason,
-    request_id: requestId,
-    instance: chain?.instance,
-    chain_seq: chain?.seq,
-    prev: chain?.prev,
-    salt: chain?.salt,
-    by_user: chain?.byUser ? 1 : undefined,
-    erased: chain?.erased && JSON.stringify(chain.erased),
-  }
 }
 
 /**

@@ -1,7 +1,13 @@
 // Adds entries to the audit in Redis, lists them, deletes old ones, and takes a user's name out of them.
-import { type AuditEntry, type AuditFilter, erasedEntry, isChained } from '../audit-entry.ts'
+import {
+  type AuditEntry,
+  type AuditFilter,
+  erasedEntry,
+  fromAuditEntry,
+  isChained,
+  toAuditEntry,
+} from '../audit-entry.ts'
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
-import { fromAuditEntry, toAuditEntry } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, readPage, seqIn } from './pages.ts'

@@ -1,9 +1,15 @@
 // Adds entries to the audit in SQLite, lists them, and erases a user from them.
 
-import { type AuditEntry, type AuditQuery, erasedEntry, isChained } from '../audit-entry.ts'
+import {
+  type AuditEntry,
+  type AuditQuery,
+  erasedEntry,
+  fromAuditEntry,
+  isChained,
+  toAuditEntry,
+} from '../audit-entry.ts'
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
 import type { Page, UserErase } from '../records.ts'
-import { fromAuditEntry, toAuditEntry } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { walkOf } from './pages.ts'
 
