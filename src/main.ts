@@ -39,7 +39,7 @@ const NOTICE_MS = 2000
 const GRACE_MS = 15_000
 /** What runs in the background gets this long after the signal: the process must end within 20 s. */
 const END_MS = 19_000
-/** npm hands on what Ctrl-C or a supervisor has sent to all processes: within this time it is no second signal. */
+/** npm passes on a signal that Ctrl-C or a supervisor sent to all processes: within this time it is not a second signal. */
 const COPY_WITHIN_MS = startedByNpm ? 500 : 0
 
 async function main(): Promise<void> {
@@ -143,7 +143,7 @@ async function listenOrExit(service: Service, setup: Setup, log: Log): Promise<L
   }
 }
 
-/** Figures are worth less than the service: without their port it works on, and says so. */
+/** Without a port for metrics the service runs all the same, and the log says why there are none. */
 async function listenForMetrics(service: Service, env: Environment, log: Log): Promise<void> {
   if (env.metricsPort === 0) return
   const address = { host: env.metricsHost, port: env.metricsPort }
@@ -155,7 +155,7 @@ async function listenForMetrics(service: Service, env: Environment, log: Log): P
   }
 }
 
-/** The answer to a `wf_…` id after this day is not documented; nobody shall be surprised by it. */
+/** OpenAI does not document its answer to a `wf_…` id after this day, so operators are told before. */
 function warnOfHosted({ settings }: Setup, log: Log): void {
   const hosted = settings.workflows.filter(({ kind }) => kind === 'hosted')
   if (hosted.length === 0) return
@@ -165,7 +165,7 @@ function warnOfHosted({ settings }: Setup, log: Log): void {
   )
 }
 
-/** One thing that is longer than a user's share of the memory could never be read whole. */
+/** A body, event or answer that is longer than a user's share of the memory can never be read whole. */
 function warnOfSmallMemory({ settings: { gateway } }: Setup, log: Log): void {
   const share = gateway.userMemoryBytes
   const larger = (['maxBodyBytes', 'maxFrameBytes', 'maxAnswerBytes'] as const).filter(

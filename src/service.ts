@@ -57,11 +57,11 @@ export interface Service {
   readonly metrics: Hono
   /** Refuses mints while there is more to do than this process can. */
   readonly shedding: Shedding
-  /** Told of connections that were one too many. */
+  /** Called with the number of connections that were closed because too many were open. */
   readonly onTurnedAway: (count: number) => void
   /** From now on `/readyz` says 503 and answers close their connections; work goes on. */
   drain(): void
-  /** Waits so long for what runs in the background, and lets go of store and connections. The outbox keeps its cancels. */
+  /** Waits at most this long for background work, then closes store and connections. The outbox keeps its cancels. */
   close(withinMs?: number): Promise<void>
 }
 

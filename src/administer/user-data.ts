@@ -63,7 +63,7 @@ export function createUserData({
           free()
         }
       })()
-      // Up to the empty lines: only a generator that has begun runs its `finally` when it is returned.
+      // Runs up to `yield []`: a generator that has not begun skips its `finally` when it is returned, and would keep its slot.
       await lines.next()
       return lines
     },

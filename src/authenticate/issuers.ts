@@ -131,7 +131,7 @@ function createSharedSecret(
   if (beyond.length > 0) {
     log.warn(
       { issuer, secretEnv: envName, algorithms: beyond },
-      'secret shorter than RFC 7518 asks',
+      'the secret is shorter than RFC 7518 requires',
     )
   }
   return keys

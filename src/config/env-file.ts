@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util'
 
 export interface EnvFile {
   readonly variables: Readonly<Record<string, string | undefined>>
-  /** One line each. */
+  /** One line for each problem. */
   readonly problems: readonly string[]
 }
 
@@ -46,7 +46,7 @@ function colonProblems(text: string, variables: EnvFile['variables']): string[] 
   })
 }
 
-/** What became of the file's variables, by name. */
+/** Names of the file's variables that count, and of those that do not. */
 export interface EnvFileUse {
   readonly given: readonly string[]
   /** The environment has another value, which wins. */

@@ -25,7 +25,7 @@ import { StreamFault } from './stream-fault.ts'
 /** The parser is as fast for an event longer than this, and needs only one text of it in memory. */
 const LONG_BYTES = 64 * 1024
 
-/** The `data:` lines of a frame, each with its LF. A line may contain other line ends of Unicode, which are none here. */
+/** The `data:` lines of a frame, each with its LF. A line may contain U+2028, which `.` does not match. */
 const DATA_LINES = /(?<=^|\n)data(?::[^\n]*)?\n/g
 
 interface EventChecks {

@@ -84,7 +84,7 @@ export function createAnswerJson({
         requireItems({ items: [fieldOf(json, 'updated_item')] }, request.params.thread_id)
     }
     if (adopts !== undefined && !(await ownership.claim(call, adopts))) {
-      throw notFound('of another, since a moment ago')
+      throw notFound('that another user has just claimed')
     }
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)

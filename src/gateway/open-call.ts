@@ -69,7 +69,7 @@ export function createVerifyToken({
   /** Claims of verified client secrets, by the SHA-256 of the secret, so that a memory dump shows no secret. */
   let verified = new Map<string, JWTPayload>()
 
-  /** Each request of a session has its secret. The signature is checked once, the expiry each time. */
+  /** All requests of a session send the same secret: its signature is checked once, its expiry each time. */
   async function verifySecret(token: string, expected: ExpectedToken): Promise<JWTPayload> {
     const name = hash('sha256', `${expected.audience} ${token}`, 'base64url')
     const known = verified.get(name)
@@ -183,7 +183,7 @@ export function createOpenCall({
 /** For the log. Claims are shown only where the signature is ours, because jose verifies it first. */
 function whyNotTaken(error: unknown, { audience, issuer }: ExpectedToken): string {
   if (error instanceof errors.JWKSNoMatchingKey) {
-    return 'not signed by a key of this instance: send what POST /v1/sessions answered, no user token; all instances need the same SIGNING_KEY_FILE'
+    return 'not signed by a key of this instance: send the client secret that POST /v1/sessions gave, not the token of the user; all instances need the same SIGNING_KEY_FILE'
   }
   if (!(error instanceof errors.JWTClaimValidationFailed)) return 'not one of ours'
   const { claim, payload } = error

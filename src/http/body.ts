@@ -61,8 +61,8 @@ export async function readJson<S extends z.ZodType<object>>(
 }
 
 /**
- * The one value of a field in a form body. A body of length 0 has no field, whatever its type. A repeated field is refused: two readers may not agree on
- * which value counts.
+ * The one value of a field in a form body. A body of length 0 has no field, whatever its type. A repeated field is
+ * refused: two readers may not agree on which value counts.
  *
  * @throws what {@link readText} throws; `unsupported_media_type`, `invalid_request`
  */

@@ -31,7 +31,7 @@ export async function answerExport(
     await batches.return()
     return c.body(null, 200, { 'Content-Type': NDJSON })
   }
-  // Also before there are lines to send: what nobody waits for must not go on.
+  // The client may leave before the first line: the export then ends too, because nobody waits for it.
   c.env.outgoing?.once('close', () => {
     gone.abort(clientGone())
     void batches.return().catch(() => undefined)
@@ -39,7 +39,7 @@ export async function answerExport(
   return streamLines(c, presented(batches, unixSeconds(now)), {
     onError: (error) => {
       if (gone.signal.aborted) return
-      log.error({ err: error, request_id: request.requestId }, 'export ended')
+      log.error({ err: error, request_id: request.requestId }, 'an export broke off')
     },
   })
 }

@@ -102,7 +102,7 @@ export function createCanceller({
       backoff.forget(cancelled)
       await backoff.postpone(failed)
     } catch (error) {
-      log.error({ err: error, sessions: cancelled.length }, 'cancels done but not written')
+      log.error({ err: error, sessions: cancelled.length }, 'confirmed cancels were not recorded')
     }
   }
 

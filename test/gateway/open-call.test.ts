@@ -150,7 +150,7 @@ test('the log says which issuer a client secret of ours has, once PUBLIC_URL is 
   )
   const foreign = Buffer.from('{"alg":"ES256","kid":"idp-1"}').toString('base64url')
   expect(await refused(`${foreign}.${unsigned.toString('base64url')}.${signature}`)).toMatch(
-    /not signed by a key of this instance: send what POST \/v1\/sessions answered, no user token;/,
+    /not signed by a key of this instance: send the client secret that POST \/v1\/sessions gave, not the token of the user;/,
   )
 })
 

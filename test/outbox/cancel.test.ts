@@ -82,7 +82,7 @@ describe('cancelling at once', () => {
     const sessions = await cancelling(scene, 1)
     await expect(scene.canceller.cancelAll(sessions)).resolves.toBeDefined()
     expect(await outbox(scene)).toBe(1)
-    expect(scene.logText()).toContain('cancels done but not written')
+    expect(scene.logText()).toContain('confirmed cancels were not recorded')
   })
 })
 

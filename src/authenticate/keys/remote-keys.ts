@@ -145,7 +145,7 @@ function createFailures(issuer: string, log: Log) {
       count += 1
       last = error
       if (isOwnEnd(error)) return
-      // A reason says all of an outage; only what nobody foresaw needs its stack.
+      // The reason is enough for an outage; only an unforeseen error needs its stack.
       const why =
         error instanceof ServiceError
           ? { reason: error.reason }

@@ -30,13 +30,13 @@ export interface RequestIds {
   readonly otherSpelling: string | undefined
 }
 
-/** Stands for an id that cannot be told. No store holds it, so nobody owns it. */
+/** Stands for an id that cannot be determined. No store holds it, so nobody owns it. */
 const ROUNDED = '\0'
 /** The strings and numbers of JSON. */
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g
 /** Longest number whose digits are judged, because the time to convert one grows with the square of its length. */
 const LONGEST_INTEGER = /^-?\d{1,40}$/
-/** Most ids that servers may read in the numbers of a body that are rounded to the same one. */
+/** Most ids that are kept for one rounded number. */
 const MOST_ALIKE = 16
 /** Most rounded numbers of a body that are judged. No request may name so many ids anyway. */
 const MOST_ROUNDED = 10_000
@@ -173,10 +173,10 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
 
 /**
  * Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`, and PHP reads `{"0": "thr_1"}` as that
- * list. A number beyond 2^53 was rounded when it was parsed, so every id counts that servers may read in the numbers of
- * the body that are rounded to it.
+ * list. A number beyond 2^53 was rounded when it was parsed: servers may read it as any number of the body that is
+ * rounded to the same value, so all of these count.
  *
- * @param judged - `refused`: ids that no request may name; `readingsOf`: the ids in the numbers that are rounded to one
+ * @param judged - `refused`: ids that no request may name; `readingsOf`: the possible ids of a rounded number
  */
 function take(
   value: unknown,
@@ -197,8 +197,8 @@ function take(
 }
 
 /**
- * The ids in the numbers of JSON beyond 2^53, by what these are rounded to: an integer with all its digits, and as
- * JavaScript and C write it once it is rounded; {@link ROUNDED} for one with a fraction or an exponent.
+ * Maps each rounded number to the ids that servers may read in it. An integer beyond 2^53 gives three: with all its
+ * digits, and as JavaScript and C write the rounded value. One with a fraction or an exponent gives {@link ROUNDED}.
  */
 function roundedNumbersIn(bytes: Uint8Array): ReadonlyMap<number, ReadonlySet<string>> {
   const found = new Map<number, Set<string>>()

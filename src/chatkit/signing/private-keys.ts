@@ -168,6 +168,6 @@ function requireUsable(
   const text = Buffer.from('probe')
   const fits = verify(hash, text, { ...key, key: publicKey }, sign(hash, text, key))
   if (modulusLength < LEAST_RSA_BITS || publicExponent < LEAST_RSA_EXPONENT || !fits) {
-    throw new Error('weak, or of two keys')
+    throw new Error('the key is weak, or its public and private parts do not belong together')
   }
 }

@@ -161,7 +161,7 @@ function notValid(what: string, why: string, hint: string | undefined): Expressi
   return new ExpressionError(`is not ${what}: ${why}${hint === undefined ? '' : `; ${hint}`}`)
 }
 
-/** What people write who know another language, and its form in CEL. Quoted text counts as "". */
+/** Notations of other languages, and their form in CEL. Quoted text counts as "". */
 const OTHERWISE_IN_CEL: readonly (readonly [RegExp, string])[] = [
   [/!==/, 'use != to compare'],
   [/===|(?<![=!<>])=(?![=>])/, 'use == to compare'],

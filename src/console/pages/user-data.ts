@@ -96,7 +96,7 @@ export function eraseAction({ addresses, administer, now, log }: PageParts): Act
 `
     const end = html`<p><a class="button" href="${back.href}">${back.label}</a></p>${pageEnd(frame)}`
     const onError = (error: unknown) =>
-      log.error({ err: error, request_id: c.var.requestId }, 'erase ended')
+      log.error({ err: error, request_id: c.var.requestId }, 'an erase broke off')
     const texts = pageOf(lines, {
       ...{ start: String(start), end: String(end), onError },
       textOf: (line) => textOf(line, unixSeconds(now)),

@@ -10,38 +10,38 @@ import { show, showAll } from '../../lib/show.ts'
 
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
-/** Types of forms. Multipart without a boundary is none: browsers send a saved page as `multipart/related`. */
+/** Types of forms. Multipart needs a boundary: browsers send a saved page as `multipart/related` without one. */
 const ANY_FORM = /multipart\/form-data|multipart.*boundary|urlencoded/i
 /**
- * Names of fields that no server reads otherwise. Without `"`, `\\`, `;` and `%`, which some read as an end or an escape,
- * and without `=?`, where an encoded word begins that Tomcat decodes (RFC 2047).
+ * Names of fields that every server reads alike. Some servers read `"`, `\\`, `;` or `%` as an end or an escape, and
+ * Tomcat decodes what begins with `=?` (an encoded word, RFC 2047).
  */
 const FIELD_NAME = /^(?!.*=\?)[^\p{Cc}"\\;%]{1,128}$/su
-/** What may stand between the parts of a nested name: `input[thread_id]`, `input.thread_id`, `form:thread_id`. */
+/** Separates the parts of a nested name: `input[thread_id]`, `input.thread_id`, `form:thread_id`. */
 const BETWEEN_PARTS = /[^\p{L}\p{M}\p{N}_-]+/u
 /** Usual names of the field that holds the file: `file`, `files`, `file0`, `myFile`, `uploaded_image`, but not `profile`. */
 const FILE_NAME = /(?:(?<!pro)file|attachment|upload|image|photo|picture)s?[_-]?\d*$/i
-/** A charset of a part in which ASCII, where ids are searched, has other bytes: UTF-7, EBCDIC. UTF-16 adds only NULs. */
+/** Charsets other than these may write ids in bytes that are not ASCII (UTF-7, EBCDIC). UTF-16 only adds NULs. */
 const OTHER_CHARSET =
   /charset(?!\s*=\s*"?(?:utf-?(?:8|16|16le|16be)|(?:us-)?ascii|iso-8859-\d+|windows-125\d)"?\s*(?:;|$))/i
-/** In this field a form names the charset of all its fields (RFC 7578 §4.6). */
+/** Name of the field that gives the charset of all fields of the form (RFC 7578 §4.6). */
 const CHARSET_FIELD = '_charset_'
-/** Rack reads a name like this one as the name of the field. */
+/** Rack takes the name of the field from a file name like this one. */
 const NAME_IN_FILE_NAME = /;\s*name\s*[=*]/i
 /** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
 /**
- * A dialect of JSON begins like this: with JSON, perhaps in parentheses, with a comment, or with the line that keeps a
- * page from running it. Some parsers skip control characters before it, which may be all of a file's first bytes.
+ * Beginning of text in a dialect of JSON: JSON itself, perhaps in parentheses; a comment; or `)]}'`, which keeps a page
+ * from running it. Some parsers skip control characters first. A beginning with nothing else matches too.
  */
 const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*]|$)/u
 /**
- * The name of an id before a colon, an equals sign, a comment or very many blanks, as JSON, its dialects (`=` is Gson's)
- * and the objects of JavaScript and Python write it, or an escaped letter, with which it can be written otherwise.
+ * Matches an id's name as a key, in JSON, its dialects and the objects of JavaScript and Python: before a colon, `=` (Gson),
+ * a comment or very many blanks. Also matches an escaped letter, because the name can be written with escapes.
  */
 const NEAR_JSON_ID =
   /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s\p{Cc}]{0,99}(?:[:=#]|\/[/*]|(?<=["'\s\p{Cc}]{99}))|\\(?:u0{2,6}[4-7][\da-f]|u\{|x[4-7][\da-f]|1[0-7]{2})/iu
-/** JSON5 and YAML read `\h` as `h`, and nothing for a line that is continued. */
+/** JSON5 and YAML read `\h` as `h`, and drop a backslash together with the line end after it. */
 const OTHER_ESCAPES = /\\(?:\r?\n)?/g
 /** Most fields of a form, because the parser needs seconds for a hundred thousand. */
 const MOST_FIELDS = 100
@@ -127,7 +127,7 @@ async function judge(form: FormData): Promise<object[]> {
     if (!FIELD_NAME.test(name))
       throw refusal(`a field whose name can be read in several ways: ${show(name)}`)
     const parts = name.split(BETWEEN_PARTS).filter((part) => part !== '')
-    // A server that leaves out what stands between them would read them as one name.
+    // Some servers drop the separators, and so read all parts as one name.
     const names = [...parts, parts.join('')]
     const text = await textOf(names, value)
     if (name.toLowerCase() === CHARSET_FIELD && !/^utf-?8$/i.test(text ?? '')) {
@@ -144,8 +144,8 @@ async function judge(form: FormData): Promise<object[]> {
 
 /**
  * The text of a field; undefined for a file. A page that sends JSON with its media type sends a `Blob`, which arrives
- * as a file and counts as text, unless the field has a usual name of files. So does JSON with any other media type,
- * because the client chooses that.
+ * as a file and counts as text, unless the field has a usual name of files. So does JSON with another media type,
+ * because the client chooses the type.
  */
 async function textOf(names: readonly string[], value: string | File): Promise<string | undefined> {
   if (typeof value === 'string') return value
@@ -163,7 +163,7 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
   if (OTHER_CHARSET.test(value.type))
     throw refusal(`a part in another charset: ${show(value.type)}`)
   if (isNameless) return value.text()
-  // To decode 20 MB of a picture takes the process half a second.
+  // Only the beginning is decoded: 20 MB of a picture would take half a second.
   const beginning = await value.slice(0, 1024).text()
   return NEAR_JSON_BEGINS.test(beginning) ? value.text() : undefined
 }
@@ -185,8 +185,8 @@ function jsonIn(value: string, name: string): unknown {
 }
 
 /**
- * Refuses text that is not JSON, but names an id as an object in JSON does, because some servers read it: Python takes
- * `NaN`, .NET takes comments, single quotes and commas at the end.
+ * Refuses text that is not JSON but has an id's name as a key, because lenient parsers read it: Python's accepts
+ * `NaN`; .NET's accepts comments, single quotes and commas at the end.
  */
 function refuseNearJson(text: string, name: string): undefined {
   if (!NEAR_JSON_BEGINS.test(text) || !text.includes('{')) return

@@ -173,7 +173,8 @@ export function userData({
       const lines = await administer.eraseUser(adminRequest(c), pathUser(c))
       return streamLines(c, oneByOne(lines), {
         atOnce: true,
-        onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'erase ended'),
+        onError: (error) =>
+          log.error({ err: error, request_id: c.var.requestId }, 'an erase broke off'),
       })
     },
   }

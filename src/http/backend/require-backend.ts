@@ -37,7 +37,8 @@ export function requireBackend({
     throw await failedAuth.counted(
       c,
       new ServiceError('invalid_token', {
-        reason: 'an API key whose SHA-256 is not under api_keys; OpenAI keys are none',
+        reason:
+          'an API key whose SHA-256 is not under api_keys; a key of OpenAI is not accepted here',
       }),
     )
   }

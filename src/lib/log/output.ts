@@ -59,7 +59,7 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
     },
     /** Writes what waits, as far as that is possible within a second. Never throws. */
     flushSync(): void {
-      // What is being written already is not written twice.
+      // The batch that is being written is not written again.
       if (writing) batch = Buffer.alloc(0)
       const end = performance.now() + LAST_MS
       while (nextBatch().length > 0) {
