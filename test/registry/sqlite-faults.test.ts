@@ -66,7 +66,8 @@ describe('a SQLite store that fails', () => {
         reason: { code: 'store_unavailable', reason: expect.stringMatching(/another process/) },
       })
     }
-    expect(ticks).toBeGreaterThan(2)
+    // Writes that block the event loop leave none; a busy machine may leave few.
+    expect(ticks).toBeGreaterThan(0)
     await expect(registry.check()).rejects.toMatchObject({ code: 'store_unavailable' })
     expect((await registry.readStanding(standingQuery())).liveSessions).toBe(0)
     other.exec('ROLLBACK')
