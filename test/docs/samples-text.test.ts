@@ -37,6 +37,31 @@ describe('sh', () => {
   })
 })
 
+/** Secrets in arguments stay in the history of the shell, and other users of the machine can see them. */
+test('no command of a guide, or in a comment of the config, has a secret among its arguments', () => {
+  const files = ['README.md', 'fly.toml', 'config/compose.yaml', 'config/kubernetes.yaml']
+  const texts = [
+    ...samplesIn('sh').map(({ text }) => text),
+    ...guideNames.flatMap((name) => guideText(name).match(/`[^`\n]+`/g) ?? []),
+    ...files.map((file) => readFileSync(join(ROOT, file), 'utf8')),
+  ]
+  const lines = texts.flatMap((text) => text.split('\n'))
+  const given =
+    /(?:kubectl|redis-cli|export) .*(?::replace-me@|=sk-)|--from-literal|secrets set \w+=/
+  expect(lines.filter((line) => given.test(line))).toEqual([])
+})
+
+test.each(['src/docs/deploy.md', 'config/compose.yaml'])(
+  '%s lets nobody else on the machine read the key that the shell writes',
+  (file) => {
+    const commands = readFileSync(join(ROOT, file), 'utf8').split('\n')
+    const folder = commands.findIndex((line) => line.includes('mkdir -p -m 700 secrets'))
+    const key = commands.findIndex((line) => line.includes('> secrets/signing-key.json'))
+    expect(folder).not.toBe(-1)
+    expect(key).toBeGreaterThan(folder)
+  },
+)
+
 test('nginx takes the longest token that the service takes, beside the name of its header', () => {
   const [, kib = '0'] = /large_client_header_buffers \d+ (\d+)k;/.exec(guideText('deploy')) ?? []
   expect(Number(kib) * 1024).toBeGreaterThan(12_288 + 'Authorization: Bearer '.length)
