@@ -3,10 +3,9 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
 import { html } from 'hono/html'
-import { readText } from '../http/body.ts'
+import { isPlainForm, readText } from '../http/body.ts'
 import type { AppContext, AppEnv } from '../http/context.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
-import { FORM_TYPE } from '../lib/header-patterns.ts'
 import type { Addresses } from './addresses.ts'
 import { explain, PageError, setConsoleHeaders } from './error-page.ts'
 import type { SignIn, SignInCookie } from './sign-in/sign-in-cookie.ts'
@@ -194,8 +193,8 @@ function checkToken(form: Form, { csrf }: SignIn): void {
  * @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a repeated field
  */
 async function readForm(c: AppContext): Promise<Form> {
-  if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
-    throw new ServiceError('unsupported_media_type', { reason: 'not a form' })
+  if (!isPlainForm(c)) {
+    throw new ServiceError('unsupported_media_type', { reason: 'not a plain form' })
   }
   const fields = new URLSearchParams(await readText(c))
   if (new Set(fields.keys()).size < fields.size) {

@@ -68,15 +68,21 @@ export async function readJson<S extends z.ZodType<object>>(
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
   const length = bodyLength(c)
-  const isForm = FORM_TYPE.test(c.req.header('Content-Type') ?? '')
+  const isForm = isPlainForm(c)
   if (!isForm && !(await hasNoBody(c, length))) {
-    const detail = `Send ${field} as application/x-www-form-urlencoded.`
-    throw new ServiceError('unsupported_media_type', { reason: 'not a form', detail })
+    const detail = `Send ${field} as application/x-www-form-urlencoded, without Content-Encoding.`
+    throw new ServiceError('unsupported_media_type', { reason: 'not a plain form', detail })
   }
   const text = isForm ? await readText(c, length) : ''
   const [value, ...more] = new URLSearchParams(text).getAll(field)
   if (value !== undefined && more.length === 0) return value
   throw new ServiceError('invalid_request', { reason: `not exactly one ${field}` })
+}
+
+/** Whether the body is said to be an HTML form without files, in no content coding: nothing is decompressed here. */
+export function isPlainForm({ req }: AppContext): boolean {
+  const encoding = req.header('Content-Encoding') ?? 'identity'
+  return FORM_TYPE.test(req.header('Content-Type') ?? '') && encoding.toLowerCase() === 'identity'
 }
 
 /**

@@ -150,15 +150,16 @@ describe('the request', () => {
   })
 
   test.each([
-    'application/json',
-    'text/plain',
-    'multipart/form-data; boundary=x',
-    'application/jwt',
-  ])('%s: 415', async (type) => {
-    const body = type.endsWith('json')
-      ? JSON.stringify({ logout_token: logoutToken() })
-      : String(form())
-    const answer = await sendForm(running, body, { 'content-type': type })
+    ['application/json', 'identity'],
+    ['text/plain', 'identity'],
+    ['multipart/form-data; boundary=x', 'identity'],
+    ['application/jwt', 'identity'],
+    ['application/x-www-form-urlencoded', 'gzip'],
+  ])('%s, coding %s: 415', async (type, coding) => {
+    const json = JSON.stringify({ logout_token: logoutToken() })
+    const body = type.endsWith('json') ? json : String(form())
+    const headers = { 'content-type': type, 'content-encoding': coding }
+    const answer = await sendForm(running, body, headers)
     expectProblem(answer, 415, 'unsupported_media_type')
     await expectNothingEnded()
   })

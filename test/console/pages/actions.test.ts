@@ -227,16 +227,21 @@ describe('a form is not executed, and its page says what to do, with', () => {
     await expectNothingDone()
   })
 
-  test('a repeated field, JSON, or a body that is too long', async () => {
+  test('a repeated field, JSON, a compressed form, or a body that is too long', async () => {
     const csrf = await token()
     const origin = new URL(scene.console).origin
     const url = `${scene.console}/user/revoke`
-    const send = (body: string, type: string) =>
-      browser.send(url, { method: 'POST', body, headers: { origin, 'content-type': type } })
+    const send = (body: string, type: string, more = {}) =>
+      browser.send(url, {
+        method: 'POST',
+        body,
+        headers: { origin, 'content-type': type, ...more },
+      })
     const form = 'application/x-www-form-urlencoded'
     const fields = `csrf=${csrf}&user=alice&block_seconds=0`
     expect((await send(`${fields}&user=bob`, form)).status).toBe(400)
     expect((await send(`{"csrf":"${csrf}"}`, 'application/json')).status).toBe(415)
+    expect((await send(fields, form, { 'content-encoding': 'gzip' })).status).toBe(415)
     expect((await send(`${fields}&reason=${'x'.repeat(20_000)}`, form)).status).toBe(413)
     await expectNothingDone()
   })
