@@ -69,7 +69,7 @@ describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
     expect(faults.join('\n')).toContain(fault)
   })
 
-  test('a failure that belongs to the test is none', async () => {
+  test('a failure that the test expects does not count', async () => {
     expect((await faultsOf('/missing', ['404 /nothing.png'])).faults).toEqual([])
   })
 

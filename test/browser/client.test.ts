@@ -102,7 +102,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(cancels).toHaveLength(1)
   })
 
-  test('429: waits as long as Retry-After says, then has its secret', async () => {
+  test('after a 429 the helper waits as long as Retry-After says, then gets its secret', async () => {
     await open.context.close()
     await running.close()
     await start(HIGH_LIMITS.replace('{ max: 100000, seconds: 60 }', '{ max: 1, seconds: 2 }'))
@@ -111,7 +111,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(mints().map(({ status }) => status)).toEqual([200, 429, 200])
   })
 
-  test('401 stops, for both, until there is somebody again', async () => {
+  test('a 401 stops both helpers until somebody has signed in again', async () => {
     await signIn(tokenFor('alice', { exp: 1 }))
     expect(await refreshBoth()).toEqual(['token_expired', 'token_expired'])
     expect(await refresh(0)).toBe('token_expired')
@@ -122,7 +122,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(await refresh(0)).toMatch(/^ek_/)
   })
 
-  test('a revoke stops, for both', async () => {
+  test('a revoke stops both helpers', async () => {
     expect(await refresh(0)).toMatch(/^ek_/)
     await revoke(running, 'alice', { block_seconds: 60 })
     expect(await refreshBoth()).toEqual(['user_blocked', 'user_blocked'])
@@ -131,7 +131,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(mints()).toHaveLength(2)
   })
 
-  test('a network that fails twice is tried a third time, and no fourth', async () => {
+  test('a network that fails is tried three times, and not a fourth time', async () => {
     let failures = 2
     await open.page.route('**/v1/sessions', (route) =>
       failures-- > 0 ? route.abort('failed') : route.continue(),
@@ -143,7 +143,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(await told()).toEqual([])
   })
 
-  test('signing out while a call is under way: its answer is dropped', async () => {
+  test('the answer to a call that was under way at a sign-out is dropped', async () => {
     const arrived = Promise.withResolvers<void>()
     const gate = Promise.withResolvers<void>()
     await open.page.route('**/v1/sessions', async (route) => {

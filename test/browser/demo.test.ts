@@ -161,7 +161,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     expect(await page.getByRole('button', { name: 'Mint' }).isEnabled()).toBe(false)
   })
 
-  test('chats: the answer streams, and stops when the access is taken back', async () => {
+  test('chats: the answer streams, and stops when the access is revoked', async () => {
     const page = await signedIn('alice')
     const write = async (text: string) => {
       await page.getByLabel('Your message').fill(text)

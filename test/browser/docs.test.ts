@@ -139,7 +139,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     expect(await page.locator('#revokeUser').getAttribute('open')).toBe('')
   })
 
-  test('a search by keyboard: slash, arrows, Enter, Escape', async () => {
+  test('a search works by keyboard: slash, arrows, Enter, Escape', async () => {
     const page = await open('/docs/html')
     const field = page.getByRole('combobox', { name: 'Search the docs' })
     await page.keyboard.press('/')
@@ -177,7 +177,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     expect(copied).toBe(await block.locator('code').textContent())
   })
 
-  test('a browser that does not let a page copy is said to', async () => {
+  test('the page says when the browser does not let it copy', async () => {
     const page = await open('/docs/html')
     const block = page.locator('.code').first()
     await block.getByRole('button', { name: 'Copy' }).click()

@@ -95,7 +95,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     await revoke(running, 'alice', { block_seconds: 60 })
     await askAgain()
     await expect.poll(() => chat().textContent()).toMatch(/^user_blocked: /)
-    await expect.poll(() => page.getByRole('status').textContent()).toMatch(/taken back/)
+    await expect.poll(() => page.getByRole('status').textContent()).toMatch(/was revoked/)
   })
 
   test('plain HTML under the policy of the guide: nothing is blocked once its tags have a nonce', async () => {

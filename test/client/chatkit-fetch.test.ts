@@ -307,7 +307,7 @@ describe('stops', () => {
     expect(onRevoked).toHaveBeenCalledTimes(1)
   })
 
-  test('not for ever: goes on when mints succeed again', async () => {
+  test('only for a time: goes on when mints succeed again', async () => {
     const down = () => problem(503, 'overloaded')
     const { chatKitFetch } = scene(down(), down(), down(), minted('s1'), ok())
     const failed = chatKitFetch(API, REQUEST).catch((error: unknown) => error)

@@ -191,14 +191,14 @@ describe('trying again', () => {
     expect(await waits(0, fault)).toEqual([500, 1000])
   })
 
-  test('spreads those who were told the same Retry-After', async () => {
+  test('waits for different times after the same Retry-After', async () => {
     const fault = () => problem(429, 'rate_limited', { 'Retry-After': '7' })
     expect((await waits(0.5, fault))[0]).toBe(7250)
   })
 })
 
 describe('stopping', () => {
-  test('on 401: tells it once, and asks no more', async () => {
+  test('on 401: calls onSignedOut once, and asks no more', async () => {
     const { get, calls, onSignedOut, onRevoked } = scene(problem(401, 'token_expired'))
     const outcomes = await Promise.allSettled([get(null), get(null)])
     const error = { code: 'token_expired', status: 401, requestId: 'req_1' }
@@ -260,7 +260,7 @@ describe('stopping', () => {
     expect(onSignedOut).toHaveBeenCalledOnce()
   })
 
-  test('on user_blocked: tells it once, and asks no more', async () => {
+  test('on user_blocked: calls onRevoked once, and asks no more', async () => {
     const { get, calls, onSignedOut, onRevoked } = scene(problem(403, 'user_blocked'))
     await expect(get('ek_1')).rejects.toMatchObject({ code: 'user_blocked' })
     await expect(get('ek_1')).rejects.toMatchObject({ code: 'user_blocked' })
@@ -274,16 +274,19 @@ describe('stopping', () => {
     [403, 'workflow_not_allowed'],
     [404, 'not_found'],
     [413, 'body_too_large'],
-  ])('on %d %s: with an error to quote, and nobody told', async (status, code) => {
-    const { get, calls, onSignedOut, onRevoked } = scene(problem(status, code))
-    const error = await get(null).catch((error: unknown) => error)
-    expect(error).toBeInstanceOf(MintError)
-    expect(error).toMatchObject({ name: 'MintError', code, status, requestId: 'req_1' })
-    expect(String(error)).toBe(`MintError: ${code}: About ${code}.`)
-    await expect(get(null)).rejects.toBe(error)
-    expect(calls).toHaveLength(1)
-    expect([onSignedOut, onRevoked].map((told) => told.mock.calls.length)).toEqual([0, 0])
-  })
+  ])(
+    'on %d %s: with an error that has the request id, and without a callback',
+    async (status, code) => {
+      const { get, calls, onSignedOut, onRevoked } = scene(problem(status, code))
+      const error = await get(null).catch((error: unknown) => error)
+      expect(error).toBeInstanceOf(MintError)
+      expect(error).toMatchObject({ name: 'MintError', code, status, requestId: 'req_1' })
+      expect(String(error)).toBe(`MintError: ${code}: About ${code}.`)
+      await expect(get(null)).rejects.toBe(error)
+      expect(calls).toHaveLength(1)
+      expect([onSignedOut, onRevoked].map((told) => told.mock.calls.length)).toEqual([0, 0])
+    },
+  )
 
   test('on a 403 of a proxy, which has no code of ours', async () => {
     const { get } = scene(new Response('<html>no</html>', { status: 403 }))

@@ -85,7 +85,7 @@ describe.runIf(wantsChromium() && canInstall)('quick starts (need npm registry, 
 
       await revoke(running, guide, { block_seconds: 60 })
       await page.evaluate(ASK_AGAIN)
-      await expect.poll(() => page.locator('p[role=status]').textContent()).toMatch(/taken back/)
+      await expect.poll(() => page.locator('p[role=status]').textContent()).toMatch(/was revoked/)
       // Another host is asked for ChatKit's script alone, and the console has no error.
       expect([...new Set(faults())]).toEqual([`request: ${new URL(CHATKIT_URL).origin}`])
     },

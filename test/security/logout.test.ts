@@ -106,7 +106,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     await expectMints(running, later('dora'))
   })
 
-  test('a subject that looks like the stand-in for a missing sid is no way to end others', async () => {
+  test('a subject that looks like the substitute for a missing sid ends no sessions of others', async () => {
     const frank = await secretFrom(running, earlier('frank'))
     const answer = await sendLogout(running, logoutToken({ sub: 'eve', sid: '\u0000frank' }))
     expectProblem(answer, 400, 'invalid_request')
@@ -131,7 +131,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     await expectOver(running, earlier('sessionless'))
   })
 
-  test('an earlier logout that comes late takes nothing back', async () => {
+  test('an earlier logout that comes late changes nothing', async () => {
     await logOut(running, { sub: 'late', iat: seconds() - 10 })
     await logOut(running, { sub: 'late', iat: seconds() - 100 })
     await expectOver(running, userToken('late', { iat: seconds() - 50 }))
@@ -172,7 +172,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })
 
-  test('it is in the trail', async () => {
+  test('it is in the audit', async () => {
     await logOut(running, { sub: 'trailed', sid: 't1' })
     const token = userToken('ada', { roles: ['chatkit-admin'] })
     const answer = await callAdmin(running, 'GET /audit?action=logout&limit=1', { token })

@@ -16,7 +16,7 @@ export const ADMIN_CALLS = Object.values(ROUTES)
 export const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`
 export const ADMIN_CONFIG = `${DEFAULT_CONFIG}\n${ADMINS}\n`
 
-/** The actor that the audit trail and blocks name for {@link adminToken}. */
+/** The actor that the audit and blocks name for {@link adminToken}. */
 export const ADA = 'https://issuer.test|ada'
 
 /** A token that the rule of {@link ADMINS} takes for an admin's. */
@@ -98,13 +98,13 @@ export async function sessionsOf(running: Running, user: string): Promise<readon
   return (await askAdmin<PageSeen<SessionSeen>>(running, `GET ${path}`)).data
 }
 
-/** The trail, newest first, without the reads that asking for it leaves. */
+/** The audit, newest first, without the reads that reading it adds. */
 export async function auditOf(running: Running, query = ''): Promise<readonly AuditSeen[]> {
   const page = await askAdmin<PageSeen<AuditSeen>>(running, `GET /audit?limit=100${query}`)
   return page.data.filter(({ action }) => action !== 'admin_read')
 }
 
-/** Takes back all of a user's sessions. */
+/** Revokes all of a user's sessions. */
 export async function revoke(running: Running, user: string, body: unknown = {}) {
   return askAdmin<RevokeSeen>(running, `POST /users/${encodeURIComponent(user)}/revoke`, body)
 }

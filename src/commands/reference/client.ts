@@ -45,7 +45,7 @@ const chatKitFetch = createChatKitFetch({
   workflow: 'helpdesk',
   getToken: () => accessToken(),
   onSignedOut: () => location.assign('/sign-in'),
-  onRevoked: ({ requestId }) => console.warn('access was taken back', requestId),
+  onRevoked: ({ requestId }) => console.warn('access was revoked', requestId),
 })
 document.querySelector('openai-chatkit').setOptions({
   api: {

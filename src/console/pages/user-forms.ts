@@ -32,7 +32,7 @@ export const NO_RECEIPTS =
 /** Forms and links to revoke, export and erase the user, and for a receipt. */
 export function actionPanels(parts: UserFormsParts & { readonly receipts: boolean }): Html {
   return html`<div class="actions">
-${panel({ id: 'revoke', title: 'Take access back', content: revokeForm(parts) })}
+${panel({ id: 'revoke', title: 'Revoke access', content: revokeForm(parts) })}
 ${panel({ id: 'data', title: 'Data', content: dataForms(parts) })}
 </div>`
 }

@@ -57,7 +57,7 @@ ${actionPanels(parts)}
 ${panel({ id: 'sessions', title: 'Sessions', content: sessionPart(sessions, { table: sessionRows, path: addresses.userPage(user) }), aside: all('/sessions?status=all&', 'sessions') })}
 ${panel({ id: 'threads', title: 'Threads', content: threads instanceof ServiceError ? noThreads(threads, c) : threadSection(threads, { addresses, user, seconds }) })}
 ${panel({
-  id: 'trail',
+  id: 'audit',
   title: 'Audit',
   content: auditTable(entries, { addresses, now: seconds, users: false }),
   aside: all('/audit?', 'entries'),

@@ -21,7 +21,7 @@ cors: { origins: [https://app.acme.example] }`
 export function renderStart(): Markup {
   return html`<h1 id="start">ChatKit for the users you already have</h1>
 <p class="lead">chatkit-mint stands between your app and ChatKit. It checks who asks by the token that your users have
-anyway, gives the page a client secret for a few minutes, and takes it back the moment you say so.</p>
+anyway, gives the page a client secret for a few minutes, and revokes it the moment you say so.</p>
 ${picture()}
 <h2 id="ten-minutes"><a class="anchor" href="#ten-minutes">Ten minutes</a></h2>
 <ol class="steps">

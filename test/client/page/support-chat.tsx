@@ -22,7 +22,7 @@ function UsersChat({ getToken }: Pick<SupportChatProps, 'getToken'>) {
         getToken,
         workflow: 'support',
         onSignedOut: () => setEnded('Sign in again to go on.'),
-        onRevoked: () => setEnded('Your access to the chat was taken back.'),
+        onRevoked: () => setEnded('Your access to the chat was revoked.'),
       }),
     [getToken],
   )

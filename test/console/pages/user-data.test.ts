@@ -71,7 +71,7 @@ describe('threads', () => {
     expect(page.status).toBe(200)
     expect(page.text).toContain('Threads cannot be shown now: OpenAI cannot be reached')
     expect(page.text).toMatch(/Request *req_\w+ *· upstream_unavailable/)
-    expect(page.text).toContain('Take access back')
+    expect(page.text).toContain('Revoke access')
     const thread = await browser.go(`${scene.console}/threads/cthr_0`)
     expect([thread.status, thread.headers.get('retry-after')]).toEqual([503, '2'])
   })

@@ -73,7 +73,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
       expect(await scene.audit('revoke')).toEqual([])
     })
 
-    test('but not with that of another admin elsewhere', async () => {
+    test('but not with the sign-in of another admin in another browser', async () => {
       const ada = await scene.signedIn()
       const grace = await scene.signedIn('grace')
       for (const browser of [ada, grace]) expect((await browser.go(scene.console)).status).toBe(200)
