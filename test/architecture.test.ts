@@ -149,7 +149,7 @@ function isAllowed({ from, to }: Import): boolean {
   )
 }
 
-describe('which way imports go', () => {
+describe('directions of imports', () => {
   test('there are files and imports to look at', () => {
     expect(files.length).toBeGreaterThan(30)
     expect(ours.length).toBeGreaterThan(files.length)
@@ -220,7 +220,7 @@ describe('which way imports go', () => {
   })
 })
 
-describe('how the code reads', () => {
+describe('sizes and names', () => {
   test.each(files)('%s has at most 250 lines and a name that says what it is', (file) => {
     const lines = sourceOf(file).split('\n').length - 1
     expect(lines).toBeLessThanOrEqual(250)
@@ -269,7 +269,7 @@ describe('how the code reads', () => {
   })
 })
 
-describe('what a function is given', () => {
+describe('arguments of functions', () => {
   test('a record destructured in a signature has at most 8 members', () => {
     const wide = files.flatMap((file) =>
       Array.from(sourceOf(file).matchAll(DESTRUCTURED), ([, name = '', members = '']) => ({
@@ -315,7 +315,7 @@ describe('what a function is given', () => {
   })
 })
 
-describe('paths written as text', () => {
+describe('paths in texts', () => {
   const readText = (file: string) => readFileSync(join(ROOT, file), 'utf8')
   const unmatched = (globs: readonly string[]) =>
     globs.filter((glob) => globSync(glob, { cwd: ROOT }).length === 0)

@@ -9,7 +9,7 @@ beforeEach(() => {
   file = join(scratchFolder(), '.env')
 })
 
-test('no file is no problem', () => {
+test('a missing file is no problem', () => {
   expect(readEnvFile(file)).toBeUndefined()
 })
 

@@ -87,7 +87,7 @@ describe('NO_PROXY', () => {
     ['[fd12::1]:8000', 'http://[fd12::1]:8000'],
     ['[fd00::/8]:8000', 'http://[fd12::1]:8000'],
     ['[fd00::]/8', 'http://[fd12::1]'],
-  ])('%s lets %s go straight', (named, url) => {
+  ])('with %s, %s is called directly', (named, url) => {
     expect(way(url, { HTTPS_PROXY: PROXY, HTTP_PROXY: PROXY, NO_PROXY: named })).toBe('direct')
   })
 
@@ -114,7 +114,7 @@ describe('NO_PROXY', () => {
     ['.', 'https://api.openai.com'],
     ['[', 'https://api.openai.com'],
     [':443', 'https://api.openai.com'],
-  ])('%s leaves %s to the proxy', (named, url) => {
+  ])('with %s, %s is called through the proxy', (named, url) => {
     expect(way(url, { HTTPS_PROXY: PROXY, HTTP_PROXY: PROXY, NO_PROXY: named })).toBe(PROXY)
   })
 })

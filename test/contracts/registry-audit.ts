@@ -10,7 +10,7 @@ export function auditSuite({ registry }: Suite): void {
     return [pageIds(page).join(''), page?.hasMore]
   }
 
-  describe('the audit trail', () => {
+  describe('the audit', () => {
     it('returns the entries that were appended', async () => {
       const full = auditEntry({ id: 'x', user: 'u', reason: 'Grüße\n😀', requestId: 'req_1' })
       const bare = auditEntry({ id: 'y', outcome: 'refused' })
@@ -45,7 +45,7 @@ export function auditSuite({ registry }: Suite): void {
       expect(await registry.listAudit({ limit: 1, after: 'nope' })).toBeUndefined()
     })
 
-    it('returns the place in the chain, and what an erase left', async () => {
+    it('returns the link of an entry in the chain, and what an erase left', async () => {
       const first = chainedEntry({ id: 'x', user: 'u' }, { byUser: true })
       const erased = { user: 'd'.repeat(43), actor: 'e'.repeat(43) }
       const place = { seq: 2, prev: 'p'.repeat(43), salt: undefined, erased }

@@ -5,7 +5,7 @@ import { entry, NOW } from '../contracts/registry-fixtures.ts'
 /** Sessions per other user. */
 const EACH = 5
 
-/** Puts live sessions of other users on the books, through the registry itself. */
+/** Records live sessions of other users, through the registry itself. */
 export async function fill(registry: Registry, sessions: number): Promise<void> {
   const numbers = Array.from({ length: sessions }, (_, at) => at)
   await eachBounded(numbers, 50, async (at) => {

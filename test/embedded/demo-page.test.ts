@@ -98,7 +98,7 @@ describe('acting as ada', () => {
     ['another Origin', { Origin: 'https://evil.example' }],
     ['the Origin null', { Origin: 'null' }],
     ['another port', { Origin: 'http://localhost:3000' }],
-  ])('not for a request with %s', async (_, headers) => {
+  ])('is refused for a request with %s', async (_, headers) => {
     const { ask, callAsAdmin } = scene()
     for (const action of ['revoke', 'unblock']) {
       expect((await ask(`/demo/as-ada/${action}`, post(headers))).status).toBe(403)

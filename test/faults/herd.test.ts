@@ -76,7 +76,7 @@ const isRefusal = ({ status }: Seen) => status === 503 || status === 429
 /** Where neighbours take the processor: 5 s until it was read, or 8 s until its call was answered. */
 const isLate = ({ code }: Seen) => code === 'request_timeout' || code === 'upstream_timeout'
 
-test(`${HERD} refreshes at once: each gets an answer, and then all is as before`, async () => {
+test(`${HERD} refreshes at once: each gets an answer, and later mints work as before`, async () => {
   const herd = [...Array(HERD).keys()]
   const answers = await Promise.all(herd.map(refresh))
   const which = (wanted: (seen: Seen) => boolean) =>

@@ -159,7 +159,7 @@ describe('flapping', () => {
     expect(kinds(await widgets.stop())).toEqual(new Set([200, 'upstream_unavailable']))
   })
 
-  test('of the cancels alone: no mint is refused, and every cancel is made up for', async () => {
+  test('of the cancels alone: no mint is refused, and every cancel is done later', async () => {
     const users = Array.from({ length: 12 }, (_, at) => `leaver-${at}`)
     for (const user of users) await holding(user, 2)
     upstream.cancels = [failing]

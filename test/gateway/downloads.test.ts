@@ -130,7 +130,7 @@ describe('a link to a picture', () => {
   })
 })
 
-describe('a server that lies', () => {
+describe('a server with a wrong answer', () => {
   test.each([
     [
       'a redirect',
@@ -375,7 +375,7 @@ describe('the links of one user', () => {
     })
   })
 
-  test('free their slots when the client or the server gives up', async () => {
+  test('free their slots when the client or the server ends the download', async () => {
     const { link, serve } = await startPicture()
     serve((_request, response) =>
       response.writeHead(200, { 'content-type': 'video/mp4' }).write('a'),

@@ -254,7 +254,7 @@ describe('a form that names a thing of another user reaches no server, however t
     ['multipart/form-data', formWith(named('"thread_id"')), 415],
     ['text/plain, multipart/form-data; boundary=b4a2e7d', formWith(named('"thread_id"')), 415],
     ['application/x-www-form-urlencoded,text/plain', 'thread_id=thr_bob', 415],
-  ])('to a link as %s', async (type, body, status) => {
+  ])('at a link, as %s', async (type, body, status) => {
     const { toLink, seen } = await startForms()
     expect((await toLink(type, body)).status).toBe(status)
     expect(seen).toEqual([])

@@ -105,7 +105,7 @@ test('a request ends with 401 when its session is cancelled before the server an
   await expect.poll(outcome).toBe('client_gone')
 })
 
-test('a client whose stream ended with an error sends its next request on the same connection', async () => {
+test('a client whose stream ended with an error can send its next request on the same connection', async () => {
   const { url, opened } = await startScripted()
   const { scene, session } = await start({ server: url })
   const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })

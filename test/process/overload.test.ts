@@ -45,7 +45,7 @@ async function refusedMint(): Promise<RawAnswer> {
   }
 }
 
-test('mints are refused, revokes and health are not, and soon after it is as before', async () => {
+test('mints are refused, revokes and health checks are not, and soon afterwards mints work again', async () => {
   const [mallory, bob] = ['mallory', 'bob']
   for (const user of [mallory, bob]) expect((await service.mint(user)).status).toBe(200)
   const few = load(10, 'few')

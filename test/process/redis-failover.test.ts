@@ -82,7 +82,7 @@ describe.runIf(wantsRedis())('when the primary is killed after a revoke has answ
     expect(await lostAt(await start(url))).toBe(0)
   })
 
-  test('without it those are lost that the replica does not have yet', async () => {
+  test('without ?replicas=1, revokes that the replica does not have yet are lost', async () => {
     const { member } = await revokeAndFailOver('')
     const lost = await lostAt(member)
     const text = `without ?replicas, ${LAG_MS} ms behind: ${lost} of ${USERS.length} revokes lost`

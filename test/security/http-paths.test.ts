@@ -109,7 +109,7 @@ test('a percent-encoded path of users is one, with its origins and its answer', 
   expect((await ask(APP_ORIGIN)).status).toBe(200)
 })
 
-test('headers that proxies rewrite paths and methods with are not heeded', async () => {
+test('headers in which proxies put other paths and methods are ignored', async () => {
   const headers = [
     `Authorization: Bearer ${tokenFor()}`,
     'X-Original-URL: /v1/sessions',

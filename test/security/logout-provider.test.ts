@@ -59,8 +59,8 @@ test('a sign-out at the provider ends the sessions of that sign-in, and its toke
   const line = running.log.find(({ route }) => route === '/v1/backchannel-logout')
   expect(line).toMatchObject({ method: 'POST', status: 200 })
   const { accessToken: token } = await signInAs(signIn, 'ada')
-  const trail = await callAdmin(running, 'GET /audit?action=logout', { token })
-  expect(trail.json()).toMatchObject({
+  const entries = await callAdmin(running, 'GET /audit?action=logout', { token })
+  expect(entries.json()).toMatchObject({
     data: [{ actor: `${signIn.issuer}|alice`, outcome: 'ok', reason: 'sid' }],
   })
 })

@@ -37,7 +37,7 @@ describe('the breaker opens', () => {
     expect(breaker.state()).toBe('open')
   })
 
-  test('at exactly half of many: 999 of 2000 is less', () => {
+  test('when half of many calls have failed: 1000 of 2000, not 999', () => {
     call(...times(1001, 'well'), ...times(999, 'failed'))
     expect(breaker.state()).toBe('closed')
     call('failed', 'failed')

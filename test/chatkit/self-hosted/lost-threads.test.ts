@@ -32,7 +32,7 @@ const range = (from: number, to: number) =>
   Array.from({ length: from - to + 1 }, (_, at) => `t${from - at}`)
 
 test.each([404, 500, 503, 400, 403])(
-  'a thread that the server answers with %i is left out, told, and kept',
+  'a thread that the server answers with %i is left out and reported, and its record stays',
   async (status) => {
     const { server, list, missing, ownerOf } = await start(4)
     server.lost.add('t2')
@@ -43,7 +43,7 @@ test.each([404, 500, 503, 400, 403])(
   },
 )
 
-test('a thread that the server writes in no known shape is left out, told, and kept', async () => {
+test('a thread that the server writes in no known shape is left out and reported, and its record stays', async () => {
   const { server, list, missing, ownerOf } = await start(4)
   server.unreadable.add('t2')
   expect(await list()).toMatchObject({ ids: ['t3', 't1', 't0'], more: false })

@@ -6,7 +6,10 @@ it.each([
   ['an entry', [{ id: 'a', value: 1 }], false, true],
   ['an entry that does not count', [{ id: 'a', value: undefined }], false, false],
   ['an entry that does not count, and more', [{ id: 'a', value: undefined }], true, true],
-])('a page of none says whether there are more: %s', async (_name, entries, hasMore, expected) => {
-  const page = await collect({ limit: 0 }, async () => ({ entries, hasMore }))
-  expect(page).toEqual({ values: [], hasMore: expected })
-})
+])(
+  'a page with a limit of 0 says whether there are entries: %s',
+  async (_name, entries, hasMore, expected) => {
+    const page = await collect({ limit: 0 }, async () => ({ entries, hasMore }))
+    expect(page).toEqual({ values: [], hasMore: expected })
+  },
+)

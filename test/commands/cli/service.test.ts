@@ -112,8 +112,8 @@ describe('users', () => {
       blocked_until: expect.any(Number),
     })
     expect((await running.mint(tokenFor(user))).status).toBe(403)
-    const trail = await auditOf(running, `&user=${encodeURIComponent(user)}&action=revoke`)
-    expect(trail).toMatchObject([{ action: 'revoke', reason: 'lost phone' }])
+    const entries = await auditOf(running, `&user=${encodeURIComponent(user)}&action=revoke`)
+    expect(entries).toMatchObject([{ action: 'revoke', reason: 'lost phone' }])
     expect(await cli(['users', 'unblock', user], { env })).toMatchObject({
       code: 0,
       out: '',

@@ -35,7 +35,7 @@ test.each([
   ['https://login.corp.test/', 'https://acme.example.com/'],
   ['https://login.corp.test/', 'https://acme.eu.auth0.com/'],
   ['wf_1', 'wf_1replace_me'],
-])('%s as %s is none', (part, own) => {
+])('%s as %s is not a placeholder', (part, own) => {
   expect(placesIn(MINIMAL.replace(part, own))).toEqual([])
 })
 
@@ -65,7 +65,7 @@ test.each([
   'https://acme.okta.com.evil.test',
   'https://login.corp.test/',
   'https://acmes.okta.com',
-])('%s gets none', (issuer) => {
+])('%s gets no remark', (issuer) => {
   expect(placeholderNotes({ issuers: [{ issuer }], corsOrigins: [] })).toEqual([])
 })
 

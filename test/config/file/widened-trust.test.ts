@@ -136,7 +136,7 @@ describe('trusted_proxies', () => {
     '128.0.0.0/1',
     '::/1',
     '::ffff:0:0/96',
-  ])('%s is everyone, and is told', (range) => {
+  ])('%s means nearly everyone, and is reported', (range) => {
     expect(trusting(range)).toEqual([expect.stringContaining(`trusted_proxies: ${range} `)])
   })
 
@@ -167,7 +167,7 @@ describe('an API key that sees the threads of workflows it may not use', () => {
     ['support', 'sales too, which share the OpenAI key OPENAI_API_KEY with support'],
     ['sales', 'support too, which share the OpenAI key OPENAI_API_KEY with sales'],
     ['night', 'desk too, which share threads_at: desk with night'],
-  ])('%s alone is told', (workflows, told) => {
+  ])('%s alone is reported', (workflows, told) => {
     expect(allowing(workflows)).toEqual([`api_keys: billing sees the threads of ${told}`])
   })
 

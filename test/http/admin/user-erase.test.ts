@@ -123,8 +123,8 @@ describe('an erase', () => {
     seed('alice', 2)
     await secretOf(scene.running, 'alice')
     await eraseOf(scene.running, 'alice')
-    const trail = await auditOf(scene.running, '&user=alice')
-    expect(trail).toMatchObject([
+    const entries = await auditOf(scene.running, '&user=alice')
+    expect(entries).toMatchObject([
       {
         action: 'erase',
         actor: ADA,

@@ -79,7 +79,7 @@ describe('the retries of the official client, two by default', () => {
     expect(await sessionsOf('bob')).toBe(3)
   })
 
-  test('are not tried for what the backend has to mend', async () => {
+  test('are not made for what the backend has to correct', async () => {
     const error = await errorOf(client.beta.chatkit.sessions.create(hosted('')))
     expect(error).toBeInstanceOf(OpenAI.BadRequestError)
     expect(statusesAt('sessions')).toEqual([400])

@@ -364,12 +364,20 @@ describe('an error of the upstream', () => {
     expect(error.message).not.toContain('0123456789')
   })
 
-  test.each([401, 403])('%i, about our key, is ours to answer for: 500', async (status) => {
-    const error = await fails(status, { param: 'key', code: 'invalid_api_key' })
-    expect(error).toBeInstanceOf(OpenAI.InternalServerError)
-    const { type, code, param } = error
-    expect([error.status, type, code, param]).toEqual([500, 'server_error', 'internal_error', null])
-  })
+  test.each([401, 403])(
+    '%i, which is about our key, is 500: the backend cannot correct it',
+    async (status) => {
+      const error = await fails(status, { param: 'key', code: 'invalid_api_key' })
+      expect(error).toBeInstanceOf(OpenAI.InternalServerError)
+      const { type, code, param } = error
+      expect([error.status, type, code, param]).toEqual([
+        500,
+        'server_error',
+        'internal_error',
+        null,
+      ])
+    },
+  )
 
   test('404 is the workflow that is gone', async () => {
     const error = await fails(404)

@@ -173,8 +173,8 @@ describe('{"active": false} and no more', () => {
   })
 })
 
-describe('who may ask', () => {
-  test('nobody without a credential', async () => {
+describe('the caller of introspection', () => {
+  test('is refused without a credential', async () => {
     expectBothSchemes(await answerOf(await introspect('x', '')), 'missing_token')
   })
 
@@ -185,14 +185,14 @@ describe('who may ask', () => {
     ['an unknown client', basic('other', PASSWORD)],
     ['no id', basic('', PASSWORD)],
     ['no colon', `Basic ${Buffer.from('helpdesk').toString('base64')}`],
-  ])('not with %s', async (_what, authorization) => {
+  ])('is refused with %s', async (_what, authorization) => {
     const secret = await secretFor()
     const refused = await answerOf(await introspect(secret, authorization))
     expectBothSchemes(refused, 'invalid_token')
     expect(running.logText()).not.toContain(secret)
   })
 
-  test('an OAuth client that sends its id and secret form-encoded', async () => {
+  test('may be an OAuth client that sends its id and secret form-encoded', async () => {
     const secret = await secretFor()
     const encoded = (text: string) => encodeURIComponent(text).replaceAll('%20', '+')
     const all = [...'helpdesk'].map((char) => `%${char.charCodeAt(0).toString(16)}`).join('')
@@ -203,7 +203,7 @@ describe('who may ask', () => {
     expectBothSchemes(wrong, 'invalid_token')
   })
 
-  test('not with a user’s token, nor with the secret itself', async () => {
+  test('is refused with a user’s token, and with the secret itself', async () => {
     const secret = await secretFor()
     const user = `Bearer ${token('alice')}`
     const forbidden = await introspect(secret, user)
@@ -213,7 +213,7 @@ describe('who may ask', () => {
     expectBothSchemes(self, 'invalid_token')
   })
 
-  test('where there are no admins, a client; where there is neither, nobody', async () => {
+  test('must be a client where there are no admins, and is always refused where there are neither', async () => {
     for (const [more, status] of [
       [CLIENTS, 200],
       ['', 401],

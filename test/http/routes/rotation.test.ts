@@ -115,11 +115,11 @@ describeEachStore('current_client_secret, %s', ADMIN_CONFIG, (running) => {
     const second = await refresh('silent', first)
     const unknown = 'ek_never-issued-but-quite-as-secret'
     await refresh('silent', unknown)
-    const trail = await callAdmin(running, 'GET /audit?user=silent')
+    const entries = await callAdmin(running, 'GET /audit?user=silent')
     const list = await callAdmin(running, 'GET /sessions?user=silent')
     const sent = JSON.stringify(running.upstream.requests())
     const planted = [first, second, unknown].map((value) => ({ what: 'a client secret', value }))
-    expect(leaksIn([running.logText(), trail.body, list.body, sent].join('\n'), planted)).toEqual(
+    expect(leaksIn([running.logText(), entries.body, list.body, sent].join('\n'), planted)).toEqual(
       [],
     )
   })

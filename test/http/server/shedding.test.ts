@@ -259,7 +259,7 @@ describe('a refused mint', () => {
     expect((await connection.next()).body).toBe('the app')
   })
 
-  test('never goes to a page that may not call: the app answers that page itself', async () => {
+  test('is never the answer to a page that may not call: the app answers that page itself', async () => {
     expect((await mint(['Origin: https://evil.example'])).body).toBe('the app')
     expect((await mint(['Origin: null'])).body).toBe('the app')
   })
