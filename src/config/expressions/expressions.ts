@@ -166,7 +166,7 @@ const OTHERWISE_IN_CEL: readonly (readonly [RegExp, string])[] = [
   [/!==/, 'use != to compare'],
   [/===|(?<![=!<>])=(?![=>])/, 'use == to compare'],
   [/[“”‘’]/, 'use straight quotes'],
-  [/\?\./, 'ask has(claims.plan) before'],
+  [/\?\.|\.\?|\[\?|\?\?/, 'ask has(claims.plan) before'],
   [/\b(?:and|or|not)\b/, 'use && || !'],
   [
     /claims(?:\.\w+)*(?::|\.\w+-\w)/,
