@@ -147,8 +147,12 @@ export function checkTokenType(typ: string | undefined, accepted: readonly strin
   const name = typ.toLowerCase().replace(/^application\//, '')
   // In the list, `none` stands for an absent `typ`, so a token that says `"typ": "none"` is refused.
   if (name === 'none' || !accepted.includes(name)) {
-    throw invalidToken(
-      `typ ${show(typ)} is not accepted, expected ${showAll(accepted)} in any case`,
-    )
+    throw invalidToken(`typ ${show(typ)} is not accepted, expected ${expectedTypes(accepted)}`)
   }
+}
+
+function expectedTypes(accepted: readonly string[]): string {
+  const named = accepted.filter((one) => one !== 'none')
+  const types = named.length === 0 ? [] : [`${showAll(named)} in any case`]
+  return [...types, ...(named.length < accepted.length ? ['no typ'] : [])].join(' or ')
 }

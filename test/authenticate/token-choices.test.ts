@@ -77,7 +77,14 @@ test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'A
 test('a token without typ is refused when the list does not say none', async () => {
   configure({ tokenTypes: ['at+jwt'] })
   await invalid(es.token(claims(), { typ: undefined }), /^typ is absent.*; add none to token_types/)
-  await invalid(es.token(claims()), /^typ "JWT" is not accepted/)
+  await invalid(es.token(claims()), /^typ "JWT" is not accepted, expected "at\+jwt" in any case$/)
+})
+
+test('a refused typ is told that tokens without one are expected', async () => {
+  configure({ tokenTypes: ['none'] })
+  await invalid(es.token(claims()), /^typ "JWT" is not accepted, expected no typ$/)
+  configure({ tokenTypes: ['at+jwt', 'none'] })
+  await invalid(es.token(claims()), /expected "at\+jwt" in any case or no typ$/)
 })
 
 test('a token from a cookie counts only for issuers configured with it', async () => {
