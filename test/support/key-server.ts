@@ -7,6 +7,10 @@ export type KeyServerBehaviour =
   | { readonly kind: 'ok' }
   /** The same, compressed unless the request refuses that, and 406 unless it takes JSON (RFC 9110 §12.5). */
   | { readonly kind: 'negotiates' }
+  /** Compressed, whatever the request asks for. */
+  | { readonly kind: 'compressed' }
+  /** As it should be, with a content-encoding that it does not have. */
+  | { readonly kind: 'mislabelled' }
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
   | { readonly kind: 'redirect'; readonly location: string }
   /** A body of so many bytes, as fast as it is read. */
@@ -94,6 +98,12 @@ function behave(
       response.end(plain ? JSON.stringify(document()) : gzipSync(JSON.stringify(document())))
       return
     }
+    case 'compressed':
+      response.setHeader('content-encoding', 'gzip').end(gzipSync(JSON.stringify(document())))
+      return
+    case 'mislabelled':
+      response.setHeader('content-encoding', 'aws-chunked').end(JSON.stringify(document()))
+      return
     case 'answer':
       response.writeHead(behaviour.status).end(behaviour.body)
       return

@@ -1,7 +1,7 @@
 // Fetches JSON documents of identity providers, within bounds of time and size.
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
-import { parseStrictJson } from '../../lib/json.ts'
+import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
 import { show } from '../../lib/show.ts'
@@ -10,8 +10,8 @@ import { USER_AGENT } from '../../lib/version.ts'
 const MAX_BYTES = 262_144
 const MAX_DEPTH = 32
 const DEADLINE_MS = 3_000
-/** Drops a byte order mark, which Windows editors write into files that a web server hands out (RFC 8259 §8.1). */
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+/** Windows editors write it into files that a web server hands out; it is dropped (RFC 8259 §8.1). */
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
 /** The provider answered with another status than 200. */
 export class AnswerError extends Error {
@@ -20,7 +20,8 @@ export class AnswerError extends Error {
 
   constructor(status: number, redirect: URL | null = null) {
     const leads = `which leads to ${show(`${redirect?.origin}${redirect?.pathname}`)}`
-    const advice = 'no redirect is followed: correct `issuer`, or name `jwks_uri` in the config'
+    const advice =
+      'no redirect is followed: correct `issuer`, or the address of the keys in `jwks_uri`'
     super(`answered ${status}${redirect === null ? '' : `, ${leads}; ${advice}`}`)
     this.status = status
   }
@@ -88,7 +89,20 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
       typeof location === 'string' ? URL.parse(location, url) : null,
     )
   }
-  return parseStrictJson(utf8.decode(await readBounded(body, MAX_BYTES)), MAX_DEPTH)
+  const { 'content-encoding': coding } = answered
+  return parseDocument(await readBounded(body, MAX_BYTES), coding)
+}
+
+/** @param coding - the header; some servers name one that the body does not have, so it alone is no failure */
+function parseDocument(bytes: Buffer, coding: string | string[] | undefined): unknown {
+  const isMarked = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+  try {
+    return parseStrictJson(isMarked ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes, MAX_DEPTH)
+  } catch (error) {
+    if (coding === undefined || !(error instanceof StrictJsonError)) throw error
+    const named = `content-encoding ${show(String(coding))}, although the request asks for identity`
+    throw new Error(`${error.message}; answered with ${named}`)
+  }
 }
 
 /** undici heeds a signal only once there is a connection, and a proxy or a firewall may never give one. */

@@ -36,6 +36,11 @@ test('a byte order mark before the document is dropped', async () => {
   expect(await fetchJson(url)).toEqual({ keys: [] })
 })
 
+test('a content-encoding that the body does not have does no harm', async () => {
+  server.jwksBehaviour = { kind: 'mislabelled' }
+  expect(await fetchJson(url)).toEqual({ keys: [] })
+})
+
 test('the request asks for JSON, not compressed', async () => {
   server.jwksBehaviour = { kind: 'negotiates' }
   expect(await fetchJson(url)).toEqual({ keys: [] })
@@ -45,6 +50,11 @@ test.each<[string, () => KeyServerBehaviour, RegExp]>([
   ['two byte order marks', () => answer('\ufeff\ufeff{"keys":[]}'), /not JSON/],
   ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],
   ['nothing', () => answer(''), /not JSON/],
+  [
+    'a coding that the request refuses',
+    () => ({ kind: 'compressed' }),
+    /not UTF-8; answered with content-encoding "gzip"/,
+  ],
   ['a repeated key', () => answer('{"keys":[],"keys":[]}'), /repeated key/],
   ['256 KiB and a byte', () => answer(`${' '.repeat(262_143)}{}`), /more than 262144 bytes/],
   ['204', () => answer('', 204), /answered 204/],
@@ -53,7 +63,7 @@ test.each<[string, () => KeyServerBehaviour, RegExp]>([
   [
     'a redirect',
     () => ({ kind: 'redirect', location: `${server.issuer}/bait?code=1` }),
-    /answered 302, which leads to "http:.*\/bait"; no redirect is followed: correct `issuer`, or name `jwks_uri`/,
+    /answered 302, which leads to "http:.*\/bait"; no redirect is followed: correct `issuer`, or .* `jwks_uri`/,
   ],
   ['a redirect to the same host', () => ({ kind: 'redirect', location: '/keys' }), /:\d+\/keys"/],
   ['a cut connection', () => ({ kind: 'reset' }), /GET /],

@@ -72,14 +72,21 @@ function adviceOnIssuer(
   { issuer, keys }: Issuer['settings'],
   proxyFor: ProxyFor,
 ): string {
-  if (keys.kind === 'jwks_uri') {
-    return adviceOnConnection(error, { url: keys.url, setting: 'jwks_uri', proxyFor })
+  const named = keys.kind === 'jwks_uri' ? keys.url : undefined
+  if (systemCode(error) !== undefined || hasTimedOut(error)) {
+    const setting = named === undefined ? 'issuer' : 'jwks_uri'
+    return adviceOnConnection(error, { url: named ?? issuer, setting, proxyFor })
   }
-  if (systemCode(error) !== undefined) {
-    return adviceOnConnection(error, { url: issuer, setting: 'issuer', proxyFor })
+  if (named !== undefined) {
+    return `see that jwks_uri (${named}) is where the provider publishes its keys, and answers with them; then look at proxies on the way`
   }
   const document = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   return `compare issuer (${issuer}) with ${document}, letter by letter; see that its jwks_uri answers with keys; then look at proxies on the way`
+}
+
+/** A deadline that passed has no code of the system. */
+function hasTimedOut(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || hasTimedOut(error.cause))
 }
 
 /**

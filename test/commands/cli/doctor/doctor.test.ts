@@ -19,7 +19,7 @@ import { MIGRATIONS } from '../../../../src/registry/sqlite/migrations.ts'
 import { APPLICATION_ID } from '../../../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../../../src/registry/sqlite.ts'
 import { startScriptedUpstream } from '../../../support/chatkit/scripted-upstream.ts'
-import { startKeyServer } from '../../../support/key-server.ts'
+import { type KeyServerBehaviour, startKeyServer } from '../../../support/key-server.ts'
 import { leaksIn } from '../../../support/leaks.ts'
 import { startRedis, wantsRedis } from '../../../support/registry/redis.ts'
 import { API_KEY } from '../../../support/running-service.ts'
@@ -394,6 +394,35 @@ describe('issuers, PUBLIC_URL and store', () => {
     writeFileSync(file, configOf().replace('[ES256]', '[RS256]'))
     const none = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
     expect(none).toMatchObject({ status: 'wrong', message: 'its key set has no key for RS256' })
+  })
+
+  test.each<[string, KeyServerBehaviour, RegExp]>([
+    [
+      'answers with a page',
+      { kind: 'answer', status: 200, body: '<!doctype html>' },
+      /^see that jwks_uri \(http:.*\/jwks\.json\) is where the provider publishes its keys/,
+    ],
+    [
+      'answers with another document',
+      { kind: 'answer', status: 200, body: '{"issuer":"https://login.test"}' },
+      /^see that jwks_uri /,
+    ],
+  ])('issuers: advice where the address of the keys %s', async (_name, behaviour, advice) => {
+    issuer.jwksBehaviour = behaviour
+    const { status, advice: given } =
+      (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`) ?? {}
+    expect({ status, given }).toEqual({ status: 'wrong', given: expect.stringMatching(advice) })
+  })
+
+  test('issuers: one that does not answer is no issuer with another name', async () => {
+    issuer.discoveryBehaviour = { kind: 'hang' }
+    writeFileSync(file, configOf().replace(/, jwks_uri: [^ ]+/, ''))
+    const found = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
+    issuer.discoveryBehaviour = { kind: 'ok' }
+    expect(found).toMatchObject({
+      status: 'wrong',
+      advice: expect.stringMatching(/^check issuer \(http:.*firewalls/),
+    })
   })
 
   test('issuers: one written without the slash that the provider has', async () => {
