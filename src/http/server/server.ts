@@ -192,6 +192,9 @@ function serveTogether(serve: Serve, log: Log): Take {
     for (const [request, response] of all) {
       // Only what is left of a body is still taken from this connection: nothing new begins on it.
       if (request.socket.writableEnded) continue
+      // Node's parser drops what one read brought behind a request with `Upgrade`. The next read could begin in the middle
+      // of a request, so the connection ends with this answer (RFC 9112 §9.6).
+      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
       const problem = requestTargetProblem(request)
       if (problem === undefined) void serve(request, response)
       else writeToResponse(response, problem, log)

@@ -37,6 +37,27 @@ test('pipelined requests are answered in their order', async () => {
   connection.destroy()
 })
 
+test.each(['websocket', 'h2c'])(
+  'a request with Upgrade: %s is the last one of its connection, and no body behind it is served',
+  async (protocol) => {
+    const connection = await openRaw(running.url)
+    const upgrade = ['Connection: Upgrade', `Upgrade: ${protocol}`]
+    const hidden = rawRequest('POST /v1/sessions', { headers: [authorization('alice')] })
+    const head = `Host: a.test\r\n${JSON_TYPE}\r\nContent-Length: ${hidden.length}\r\n\r\n`
+    connection.send(
+      Buffer.concat([
+        rawRequest('GET /livez', { headers: upgrade }),
+        Buffer.from(`POST /nowhere HTTP/1.1\r\n${head}`),
+      ]),
+    )
+    const { headers } = await connection.next()
+    connection.send(hidden)
+    expect(headers).toMatchObject({ connection: 'close' })
+    await connection.closed
+    expect(users()).toEqual([])
+  },
+)
+
 test('requests that are sent at once are served one at a time', async () => {
   running.upstream.setFaults({ latency_ms: 1000, times: 1 })
   const connection = await openRaw(running.url)
