@@ -1,9 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
-import { MIGRATIONS } from '../../src/registry/sqlite/migrations.ts'
-import { migrate } from '../../src/registry/sqlite/open.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
   auditEntry,
@@ -45,8 +44,7 @@ let path: string
 const registry = forEachTest(() => {
   path = join(scratchFolder(), 'mint.db')
   const db = new DatabaseSync(path)
-  migrate(db, MIGRATIONS.slice(0, 1))
-  expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
+  db.exec(readFileSync(new URL('./sqlite-version-1.sql', import.meta.url), 'utf8'))
   db.exec(ROWS)
   db.close()
   return plain(createSqliteRegistry({ path }))

@@ -57,7 +57,7 @@ export function openDatabase(options: OpenOptions): DatabaseSync {
   try {
     const bytes = options.path === ':memory:' ? undefined : createFile(options.path)
     db = connect(options)
-    if (bytes === undefined) migrate(db, MIGRATIONS, SCHEMA)
+    if (bytes === undefined) migrate(db)
     else prepareFile(db, bytes, options)
     return db
   } catch (error) {
@@ -74,7 +74,7 @@ function prepareFile(db: DatabaseSync, bytes: number, { log, moves }: OpenOption
   patiently(() => db.exec('PRAGMA journal_mode = WAL'))
   if (bytes <= CHECKED_BYTES) checkPages(db)
   else log?.info({ bytes }, 'the store is large: its pages are not all checked')
-  migrate(db, MIGRATIONS, SCHEMA)
+  migrate(db)
   inTransaction(db, () => moveOwners(db, moves ?? []))
   patiently(() => db.exec(HEALTH_WRITE))
   db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
@@ -118,12 +118,10 @@ function checkPages(db: DatabaseSync): void {
 /**
  * Brings the schema to the newest version, in one transaction that no other process can enter.
  *
- * @param db - open
- * @param migrations - {@link MIGRATIONS}, or the first of them
- * @param schema - the result of all migrations, with which a new database begins; without it, a new database
- * runs every step
+ * @param migrations - {@link MIGRATIONS}, and in tests more
  */
-export function migrate(db: DatabaseSync, migrations: readonly string[], schema?: string): void {
+export function migrate(db: DatabaseSync, migrations = MIGRATIONS): void {
+  const newest = migrations.length + 1
   inTransaction(db, () => {
     const version = Number(pragma(db, 'user_version'))
     const objects = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n']
@@ -131,17 +129,17 @@ export function migrate(db: DatabaseSync, migrations: readonly string[], schema?
     if (version > 0 && pragma(db, 'application_id') !== APPLICATION_ID) {
       throw new Error('it is a database of another program')
     }
-    if (version > migrations.length) {
-      const known = `this one knows versions up to ${migrations.length}`
+    if (version > newest) {
+      const known = `this one knows versions up to ${newest}`
       const cause = `it was written by a newer chatkit-mint (schema ${version}; ${known})`
       throw new Error(`${cause}; start that one, or restore a backup of before`)
     }
     db.function('names_of', { deterministic: true }, namesJson)
-    const steps = version === 0 && schema !== undefined ? [schema] : migrations.slice(version)
+    const steps = version === 0 ? [SCHEMA] : migrations.slice(version - 1)
     for (const sql of steps) db.exec(sql)
-    if (version < migrations.length) {
+    if (version < newest) {
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
-      db.exec(`PRAGMA user_version = ${migrations.length}`)
+      db.exec(`PRAGMA user_version = ${newest}`)
     }
   })
 }

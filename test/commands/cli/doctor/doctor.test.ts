@@ -15,8 +15,6 @@ import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../../../src/embedded/chatkit-server/server.ts'
-import { MIGRATIONS } from '../../../../src/registry/sqlite/migrations.ts'
-import { APPLICATION_ID } from '../../../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../../../src/registry/sqlite.ts'
 import { startScriptedUpstream } from '../../../support/chatkit/scripted-upstream.ts'
 import { type KeyServerBehaviour, startKeyServer } from '../../../support/key-server.ts'
@@ -28,6 +26,10 @@ import { forAllTests, forEachTest } from '../../../support/started.ts'
 import { createSigner } from '../../../support/tokens.ts'
 import { type Ran, runInProcess } from '../run-in-process.ts'
 
+const VERSION_1 = readFileSync(
+  new URL('../../../registry/sqlite-version-1.sql', import.meta.url),
+  'utf8',
+)
 const OTHER_KEY = 'sk-test-other-key-0123456789wxyz'
 /** Locks the file that its argument names, says so, and lets go soon after. */
 const HOLDS_LOCK = `
@@ -483,8 +485,7 @@ describe('issuers, PUBLIC_URL and store', () => {
   test('SQLite file of an older version stays as it is', async () => {
     const path = join(folder, 'older.db')
     const db = new DatabaseSync(path)
-    db.exec(MIGRATIONS[0] ?? '')
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
+    db.exec(VERSION_1)
     variables = { ...variables, STORE_URL: `sqlite:${path}` }
     const { ok, of } = await doctor()
     expect(ok).toBe(true)
@@ -499,8 +500,7 @@ describe('issuers, PUBLIC_URL and store', () => {
   test('SQLite file of an older version that another process locks meanwhile stays as it is', async () => {
     const path = join(folder, 'locked.db')
     const db = new DatabaseSync(path)
-    db.exec(MIGRATIONS[0] ?? '')
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
+    db.exec(VERSION_1)
     const holder = spawn(process.execPath, ['-e', HOLDS_LOCK, path], { stdio: 'pipe' })
     await once(holder.stdout, 'data')
     const { findings } = await checkStore({ kind: 'sqlite', path })
