@@ -1,6 +1,6 @@
 // Options and arguments that several commands take, checked before anything is sent.
 
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
   parseSessionId,
   parseThreadId,
@@ -62,9 +62,7 @@ export const THREAD: Subject<ThreadId> = {
 /** Adds the subject to a command. {@link oneSubject} reads it. */
 export function withSubject<T>(command: Command, { name, flag, what, parse }: Subject<T>): Command {
   const alone = `the same as the ${name} alone, without a flag`
-  return command
-    .addArgument(new Argument(`[${name}]`, what).argParser(parse))
-    .addOption(new Option(`${flag} <${name}>`, alone).argParser(parse))
+  return command.argument(`[${name}]`, what, parse).option(`${flag} <${name}>`, alone, parse)
 }
 
 /**

@@ -32,17 +32,17 @@ export function pageOptions(command: Command, what: string): Command {
   const limit = new Option('--limit <number>', 'entries per page, 0 to 100; 20 when absent')
   const most = new Option('--max-items <number>', 'most entries, from as many pages as needed')
   return command
-    .addOption(new Option('--after <id>', `only ${what} after this one`).argParser(cursor))
+    .option('--after <id>', `only ${what} after this one`, cursor)
     .addOption(limit.argParser(wholeNumber(0, MAX_LIMIT)))
     .addOption(most.argParser(wholeNumber(1, 999_999_999)).conflicts('all'))
-    .addOption(new Option('--all', 'all entries, from all pages'))
+    .option('--all', 'all entries, from all pages')
 }
 
 /** {@link pageOptions}, and the other list options of the reference. */
 export function listOptions(command: Command, what: string): Command {
   const order = new Option('--order <order>', 'order of creation; desc when absent')
   return pageOptions(command, what)
-    .addOption(new Option('--before <id>', `only ${what} before this one`).argParser(cursor))
+    .option('--before <id>', `only ${what} before this one`, cursor)
     .addOption(order.choices(['asc', 'desc']))
 }
 

@@ -1,6 +1,6 @@
 // `token create`: gets a user's token from the embedded sign-in of `npm run dev` or of the demo.
 
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
 import { readCliEnvironment, signInUrl } from '../../config/cli-environment.ts'
 import { jsonOrUndefined } from '../../lib/json.ts'
@@ -43,15 +43,6 @@ export function tokenCommand(io: Io): Command {
 }
 
 function createToken(io: Io): Command {
-  const claim = new Option('--claim <name=value>', 'a claim of the token; may be repeated')
-  const audience = new Option(
-    '--audience <audience>',
-    "audience of the token (default: the config's first); may be repeated",
-  )
-  const expiresIn = new Option(
-    '--expires-in <seconds>',
-    'life of the token (default: 3600, or max_token_age_seconds)',
-  )
   const address =
     'address of the sign-in (default: "http://127.0.0.1:8788", or CHATKIT_MINT_SIGN_IN)'
   return new Command('create')
@@ -59,19 +50,20 @@ function createToken(io: Io): Command {
       "Make a user's token for development: asks the sign-in of a running `npm run dev` or `npm run demo`,\n" +
         'and prints only the token. Its keys live as long as that process, and no other service accepts it.',
     )
-    .addOption(
-      new Option('--sub <sub>', 'subject of the token').argParser(someText).makeOptionMandatory(),
+    .requiredOption('--sub <sub>', 'subject of the token', someText)
+    .option('--claim <name=value>', 'a claim of the token; may be repeated', withClaim)
+    .option('--issuer <issuer>', "issuer of the token, one of the config's (default: the first)")
+    .option(
+      '--audience <audience>',
+      "audience of the token (default: the config's first); may be repeated",
+      withText,
     )
-    .addOption(claim.argParser(withClaim))
-    .addOption(
-      new Option(
-        '--issuer <issuer>',
-        "issuer of the token, one of the config's (default: the first)",
-      ),
+    .option(
+      '--expires-in <seconds>',
+      'life of the token (default: 3600, or max_token_age_seconds)',
+      wholeNumber(1, MAX_SECONDS),
     )
-    .addOption(audience.argParser((text, list: string[] = []) => [...list, someText(text)]))
-    .addOption(expiresIn.argParser(wholeNumber(1, MAX_SECONDS)))
-    .addOption(new Option('--sign-in <url>', address).argParser(loopbackUrl))
+    .option('--sign-in <url>', address, loopbackUrl)
     .addOption(jsonOption())
     .addHelpText('after', CLAIMS_HELP)
     .addHelpText(
@@ -127,6 +119,10 @@ function requestOf({ sub, claim, issuer, audience, expiresIn }: Flags) {
     return [name, isList ? values : values[0]]
   })
   return { sub, issuer, audience, claims: Object.fromEntries(claims), expires_in: expiresIn }
+}
+
+function withText(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, someText(text)]
 }
 
 /** Adds one `name=value`; values keep their order. */

@@ -1,6 +1,6 @@
 // Reads the options of `npm run dev`.
 
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { isObject, jsonOrUndefined } from '../../lib/json.ts'
 import { EXIT } from '../cli/exit.ts'
 
@@ -21,13 +21,12 @@ export interface DevOptions {
  * @param words - without node and script
  */
 export function readOptions(words: readonly string[]): DevOptions {
-  const account = new Option('--account <name=claims>', 'somebody to sign in as; may be repeated')
   const command = new Command('npm run dev --')
     .description(
       'Runs your config with a sign-in that asks nobody for a password, on this machine alone.',
     )
-    .addOption(new Option('--config <file>', 'the config file, instead of CONFIG_FILE'))
-    .addOption(account.argParser(withAccount))
+    .option('--config <file>', 'the config file, instead of CONFIG_FILE')
+    .option('--account <name=claims>', 'somebody to sign in as; may be repeated', withAccount)
     .addHelpText(
       'after',
       `

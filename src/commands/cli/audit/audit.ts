@@ -46,23 +46,14 @@ type Flags = TargetFlags & ListFlags & Filters & { readonly json?: boolean; read
 function listAudit(io: Io): Command {
   const command = new Command('list')
     .description('List who did what, newest first; the list itself is recorded in the audit')
-    .addOption(new Option('--user <user>', 'only entries about this ChatKit user').argParser(user))
-    .addOption(
-      new Option('--actor <actor>', 'only entries of this actor, issuer|subject').argParser(
-        someText,
-      ),
-    )
+    .option('--user <user>', 'only entries about this ChatKit user', user)
+    .option('--actor <actor>', 'only entries of this actor, issuer|subject', someText)
     .addOption(new Option('--action <action>', 'only entries of this kind').choices(AUDIT_ACTIONS))
     .addOption(
       new Option('--not-action <action>', 'only entries of other kinds').choices(AUDIT_ACTIONS),
     )
-    .addOption(
-      new Option(
-        '--since <time>',
-        'only entries from this time on; ISO 8601 or Unix seconds',
-      ).argParser(moment),
-    )
-    .addOption(new Option('--until <time>', 'only entries before this time').argParser(moment))
+    .option('--since <time>', 'only entries from this time on; ISO 8601 or Unix seconds', moment)
+    .option('--until <time>', 'only entries before this time', moment)
   pageOptions(command, 'entries')
     .addOption(
       new Option('--follow', 'go on printing new entries as they come, until Ctrl-C').conflicts([

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
-import { Argument, Command } from 'commander'
+import { Command } from 'commander'
 import { z } from 'zod'
 import { systemCode } from '../../../lib/errors.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
@@ -17,9 +17,7 @@ export function verifyAudit(io: Io): Command {
     .description(
       'Check offline that in an unfiltered export of the audit nothing was changed, removed or inserted',
     )
-    .addArgument(
-      new Argument('[file]', 'output of `audit list --all --json`; standard input when absent'),
-    )
+    .argument('[file]', 'output of `audit list --all --json`; standard input when absent')
     .addOption(jsonOption())
     .addHelpText(
       'after',

@@ -1,50 +1,46 @@
 // Defines the command `login`.
 
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { credentialUrl } from '../../../config/cli-environment.ts'
 import { examples, someText, wholeNumber } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { urlOption } from '../target/target.ts'
 import { profileOption } from './profile-option.ts'
 import type { LoginFlags } from './sign-in.ts'
 
 const MOST_SECONDS = 300
 
 export function loginCommand(io: Io): Command {
-  const within = new Option('--timeout <seconds>', 'how long to wait for the sign-in').default(
-    MOST_SECONDS,
-  )
-  const port = new Option('--port <port>', 'port of the redirect URI; a free one when absent')
   return new Command('login')
     .description(
       'Sign in as an admin at the identity provider, and keep the tokens in a profile, for commands that ask a service.\n' +
         'Prints an address to open in a browser, and opens none by itself.',
     )
-    .addOption(
-      new Option(
-        '--issuer <url>',
-        'the identity provider; when absent, that of the profile',
-      ).argParser(issuer),
+    .option('--issuer <url>', 'the identity provider; when absent, that of the profile', issuer)
+    .option(
+      '--client-id <id>',
+      'a public client of that provider; when absent, that of the profile',
+      someText,
     )
-    .addOption(
-      new Option(
-        '--client-id <id>',
-        'a public client of that provider; when absent, that of the profile',
-      ).argParser(someText),
-    )
-    .addOption(urlOption('the service that the tokens are for, and no other; or CHATKIT_MINT_URL'))
-    .addOption(
-      new Option(
-        '--scope <scopes>',
-        'further scopes, such as that of an API; several in one quoted text',
-      ),
+    .option('--url <url>', 'the service that the tokens are for, and no other; or CHATKIT_MINT_URL')
+    .option(
+      '--scope <scopes>',
+      'further scopes, such as that of an API; several in one quoted text',
     )
     .option(
       '--device',
       'sign in by a code on any device, for a machine without a browser (RFC 8628)',
     )
-    .addOption(port.argParser(wholeNumber(1, 65_535)))
-    .addOption(within.argParser(wholeNumber(1, MOST_SECONDS)))
+    .option(
+      '--port <port>',
+      'port of the redirect URI; a free one when absent',
+      wholeNumber(1, 65_535),
+    )
+    .option(
+      '--timeout <seconds>',
+      'how long to wait for the sign-in',
+      wholeNumber(1, MOST_SECONDS),
+      MOST_SECONDS,
+    )
     .addOption(profileOption())
     .addHelpText('after', TOKEN_HELP)
     .addHelpText(

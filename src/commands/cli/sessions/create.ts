@@ -1,6 +1,6 @@
 // `sessions create`, at the ChatKit API or through this service.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { z } from 'zod'
 import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
 import { type CreateSessionParams, createSessionParams } from '../../../chatkit/wire/session.ts'
@@ -33,17 +33,32 @@ export function createSession(io: Io): Command {
     .description(
       "Create a session; the answer holds its client secret. With --url, it is for the token's own user",
     )
-    .addOption(new Option('--user <user>', 'the ChatKit user of the session').argParser(user))
-    .addOption(
-      new Option(
-        '--workflow <object>',
-        "'{id, state_variables, tracing, version}'; with --url, the name of a workflow",
-      ).argParser(nameOrObject),
+    .option('--user <user>', 'the ChatKit user of the session', user)
+    .option(
+      '--workflow <object>',
+      "'{id, state_variables, tracing, version}'; with --url, the name of a workflow",
+      nameOrObject,
     )
-    .addOption(object('--chatkit-configuration', chatkit_configuration))
-    .addOption(object('--expires-after', expires_after))
-    .addOption(object('--rate-limits', rate_limits))
-    .addOption(object('--input', z.record(z.string(), z.unknown())))
+    .option(
+      '--chatkit-configuration <object>',
+      "'{automatic_thread_titling, file_upload, history}'",
+      relaxedObject(chatkit_configuration),
+    )
+    .option(
+      '--expires-after <object>',
+      "'{anchor: created_at, seconds: 600}'",
+      relaxedObject(expires_after),
+    )
+    .option(
+      '--rate-limits <object>',
+      "'{max_requests_per_1_minute: 10}'",
+      relaxedObject(rate_limits),
+    )
+    .option(
+      '--input <object>',
+      'what a workflow of this service lets clients send (only with --url)',
+      relaxedObject(z.record(z.string(), z.unknown())),
+    )
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return targetOptions(command).action(async (flags: CreateFlags) => {
@@ -61,18 +76,6 @@ const EXAMPLES = examples(
   'sessions create --user x --workflow \'{id: wf_68e5, state_variables: {plan: pro, account: "0042"}}\'',
   'sessions create --url https://chat.example.com --token-file token.txt --workflow helpdesk',
 )
-
-const DESCRIPTIONS: Readonly<Record<string, string>> = {
-  '--chatkit-configuration': "'{automatic_thread_titling, file_upload, history}'",
-  '--expires-after': "'{anchor: created_at, seconds: 600}'",
-  '--rate-limits': "'{max_requests_per_1_minute: 10}'",
-  '--input': 'what a workflow of this service lets clients send (only with --url)',
-}
-
-function object(flag: string, schema: z.ZodType): Option {
-  const option = new Option(`${flag} <object>`, DESCRIPTIONS[flag])
-  return option.argParser(relaxedObject(schema))
-}
 
 async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promise<object> {
   if (flags.input !== undefined) throw wrongUse('--input is for a workflow of this service.')

@@ -93,17 +93,11 @@ const STATUSES = ['active', 'expired', 'replaced', 'cancelling', 'cancelled']
 function listSessions(io: Io): Command {
   const command = new Command('list')
     .description('List sessions that this service minted (the ChatKit API has no such call)')
-    .addOption(new Option('--user <user>', 'only sessions of this ChatKit user').argParser(user))
-    .addOption(
-      new Option('--workflow <name>', 'only sessions of this workflow').argParser(someText),
-    )
+    .option('--user <user>', 'only sessions of this ChatKit user', user)
+    .option('--workflow <name>', 'only sessions of this workflow', someText)
     .addOption(new Option('--status <status>', 'only sessions with this status').choices(STATUSES))
-    .addOption(
-      new Option('--issuer <url>', 'only sessions of tokens of this issuer').argParser(someText),
-    )
-    .addOption(
-      new Option('--subject <sub>', 'only sessions of tokens of this subject').argParser(someText),
-    )
+    .option('--issuer <url>', 'only sessions of tokens of this issuer', someText)
+    .option('--subject <sub>', 'only sessions of tokens of this subject', someText)
   listOptions(command, 'sessions')
     .addOption(jsonOption())
     .addHelpText('after', examples("sessions list --user 'acme|alice' --status active --all"))

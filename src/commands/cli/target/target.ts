@@ -31,20 +31,13 @@ export type Target =
   | { readonly kind: 'hosted'; readonly chatkit: ChatKit }
   | { readonly kind: 'service'; readonly service: ServiceClient }
 
-/** `--url`, which names this service. */
-export function urlOption(text: string): Option {
-  return new Option('--url <url>', text)
-}
-
 /** Adds `--url`, `--token-file` and `--profile`. */
 export function serviceOptions(command: Command): Command {
   return command
-    .addOption(urlOption('call the service at this address; or CHATKIT_MINT_URL'))
-    .addOption(
-      new Option(
-        '--token-file <file>',
-        "file with the admin's token, - for standard input; or CHATKIT_MINT_TOKEN",
-      ),
+    .option('--url <url>', 'call the service at this address; or CHATKIT_MINT_URL')
+    .option(
+      '--token-file <file>',
+      "file with the admin's token, - for standard input; or CHATKIT_MINT_TOKEN",
     )
     .addOption(profileOption())
 }
@@ -53,20 +46,17 @@ const SERVICE_FLAGS = ['url', 'tokenFile', 'profile']
 
 /** Adds the options of {@link serviceOptions}, and `--api-key` and `--base-url` for the ChatKit API itself. */
 export function targetOptions(command: Command): Command {
-  const withService = serviceOptions(command)
-  return withService
-    .addOption(
-      new Option(
-        '--api-key <key>',
-        'call the ChatKit API with this key; OPENAI_API_KEY and OPENAI_API_KEY_FILE are safer, since other users of this machine can read the arguments of a process',
-      ).conflicts(SERVICE_FLAGS),
-    )
-    .addOption(
-      new Option(
-        '--base-url <url>',
-        'the address of the ChatKit API; or OPENAI_BASE_URL',
-      ).conflicts(SERVICE_FLAGS),
-    )
+  const apiKey = new Option(
+    '--api-key <key>',
+    'call the ChatKit API with this key; OPENAI_API_KEY and OPENAI_API_KEY_FILE are safer, since other users of this machine can read the arguments of a process',
+  )
+  const baseUrl = new Option(
+    '--base-url <url>',
+    'the address of the ChatKit API; or OPENAI_BASE_URL',
+  )
+  return serviceOptions(command)
+    .addOption(apiKey.conflicts(SERVICE_FLAGS))
+    .addOption(baseUrl.conflicts(SERVICE_FLAGS))
 }
 
 /**

@@ -1,6 +1,6 @@
 // `threads list|retrieve|delete|list-items|import`.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { ListQuery } from '../../../chatkit/wire/wire.ts'
 import type { ThreadId } from '../../../lib/ids.ts'
 import { ITEMS, printList, printObject, THREADS } from '../answers.ts'
@@ -42,12 +42,8 @@ function listThreads(io: Io): Command {
       'List threads; without --user those of all users. A service of several sources (API keys,\n' +
         'self-hosted servers) takes --before only with --workflow.',
     )
-    .addOption(new Option('--user <user>', 'only threads of this user').argParser(user))
-    .addOption(
-      new Option('--workflow <name>', 'only threads of this workflow (with --url)').argParser(
-        someText,
-      ),
-    )
+    .option('--user <user>', 'only threads of this user', user)
+    .option('--workflow <name>', 'only threads of this workflow (with --url)', someText)
   listOptions(command, 'threads')
     .addOption(jsonOption())
     .addHelpText('after', examples("threads list --user 'acme|alice' --max-items 500"))
@@ -113,14 +109,13 @@ function listItems(io: Io): Command {
 
 /** `threads import --workflow W FILE` */
 function importThreads(io: Io): Command {
-  const workflow = new Option('--workflow <name>', 'the self-hosted workflow that has the threads')
   return new Command('import')
     .description(
       'Record the owners of threads from before the move: lines of thread_id,user, oldest first.\n' +
         'Writes to the store that STORE_URL names. A thread that has an owner keeps it.',
     )
     .argument('<file>', 'file with the lines; the id ends at the first comma')
-    .addOption(workflow.argParser(someText).makeOptionMandatory())
+    .requiredOption('--workflow <name>', 'the self-hosted workflow that has the threads', someText)
     .addOption(configOption())
     .addOption(jsonOption())
     .addHelpText('after', examples('threads import --workflow helpdesk owners.csv'))

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
@@ -23,7 +23,7 @@ interface Flags extends TargetFlags {
 export function eraseUser(io: Io): Command {
   const command = withSubject(new Command('erase'), USER)
     .description('Revoke a user, delete all their threads and what this service keeps of them')
-    .addOption(new Option('--yes', 'do not ask'))
+    .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .addHelpText('after', examples("users erase 'acme|alice' --yes"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {

@@ -1,6 +1,6 @@
 // `users export`: prints or saves all data of a user.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -20,11 +20,9 @@ interface Flags extends TargetFlags {
 export function exportUser(io: Io): Command {
   const command = withSubject(new Command('export'), USER)
     .description('Export all data of a user as NDJSON: sessions, threads, items, audit')
-    .addOption(
-      new Option(
-        '--output <file>',
-        'file to write, which appears when it is complete; standard output when absent',
-      ),
+    .option(
+      '--output <file>',
+      'file to write, which appears when it is complete; standard output when absent',
     )
     .addOption(jsonOption())
     .addHelpText('after', examples("users export 'acme|alice' --output alice.ndjson"))

@@ -1,6 +1,6 @@
 // `users find`: lists the users who have had a session, or finds them by the beginning of a name.
 
-import { Argument, Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
 import { MAX_USER_CHARACTERS } from '../../../lib/ids.ts'
 import { printList } from '../answers.ts'
@@ -28,11 +28,10 @@ export function findUsers(io: Io): Command {
     .description(
       'Find users who have had a session; without a name, list all of them, last seen first',
     )
-    .addArgument(
-      new Argument(
-        '[name]',
-        'beginning of the user or the subject; upper and lower case are the same',
-      ).argParser(beginning),
+    .argument(
+      '[name]',
+      'beginning of the user or the subject; upper and lower case are the same',
+      beginning,
     )
   pageOptions(command, 'users')
     .addOption(jsonOption())

@@ -37,10 +37,8 @@ export function userReceipt(io: Io): Command {
     .description(
       'Get or verify a signed receipt: which sessions were live, who ended them, what the upstream confirmed',
     )
-    .addOption(
-      new Option('--since <time>', 'leave out sessions that had ended before').argParser(moment),
-    )
-    .addOption(new Option('--output <file>', 'file to write; standard output when absent'))
+    .option('--since <time>', 'leave out sessions that had ended before', moment)
+    .option('--output <file>', 'file to write; standard output when absent')
     .addOption(
       new Option(
         '--verify <file>',
@@ -49,11 +47,9 @@ export function userReceipt(io: Io): Command {
         .argParser(someText)
         .conflicts(['since', 'output']),
     )
-    .addOption(
-      new Option(
-        '--keys <file-or-url>',
-        `with --verify: the public keys; ${KEY_SET} of the service when absent`,
-      ),
+    .option(
+      '--keys <file-or-url>',
+      `with --verify: the public keys; ${KEY_SET} of the service when absent`,
     )
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)

@@ -1,6 +1,6 @@
 // `users revoke`: revokes all sessions of a user, or of the users of a token's subject.
 
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { z } from 'zod'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
@@ -35,25 +35,15 @@ const YEAR_SECONDS = 31_536_000
 export function revokeUser(io: Io): Command {
   const command = withSubject(new Command('revoke'), USER)
     .description('Revoke all sessions of a user; with --block-seconds, also block the user')
-    .addOption(
-      new Option('--issuer <url>', 'instead of a user: the issuer of their tokens').argParser(
-        someText,
-      ),
+    .option('--issuer <url>', 'instead of a user: the issuer of their tokens', someText)
+    .option('--subject <sub>', 'instead of a user: the subject of their tokens', someText)
+    .option(
+      '--block-seconds <n>',
+      'seconds without a new session; 0 when absent',
+      wholeNumber(0, YEAR_SECONDS),
     )
-    .addOption(
-      new Option('--subject <sub>', 'instead of a user: the subject of their tokens').argParser(
-        someText,
-      ),
-    )
-    .addOption(
-      new Option('--block-seconds <n>', 'seconds without a new session; 0 when absent').argParser(
-        wholeNumber(0, YEAR_SECONDS),
-      ),
-    )
-    .addOption(new Option('--reason <text>', 'the reason, for the audit'))
-    .addOption(
-      new Option('--even-if-unknown', 'exit with 0 even if the user never had a session here'),
-    )
+    .option('--reason <text>', 'the reason, for the audit')
+    .option('--even-if-unknown', 'exit with 0 even if the user never had a session here')
     .addOption(jsonOption())
     .addHelpText(
       'after',
