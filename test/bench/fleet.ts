@@ -1,27 +1,18 @@
-import { type NextRequest, once, repeat } from './load/identity.ts'
+import { once, repeat } from './load/identity.ts'
 import { measureCpu } from './measure-cpu.ts'
 import type { Scene } from './scene.ts'
 import { type Server, startServer } from './server.ts'
 import type { Side } from './sides.ts'
-
-/** Servers that have compiled what they run often, shared by the parts that measure that. */
-export interface Fleet {
-  /** Gives the next request of users whose tokens all of these servers have seen. */
-  readonly seen: NextRequest
-  /** The servers of these sides, in their order. */
-  warm(sides: readonly Side[]): Promise<readonly Server[]>
-  /** The same, when they have just seen the tokens of {@link Fleet.seen}. */
-  warmWithSeen(sides: readonly Side[]): Promise<readonly Server[]>
-  close(): Promise<void>
-}
 
 /** With a token each; so many that nobody's sessions become a long list. */
 const USERS = 2000
 /** Below that, V8 is still compiling: the first seconds of a server cost several times the later. */
 const WARM_UP_SECONDS = { full: 5, quick: 1.2 }
 
+export type Fleet = ReturnType<typeof createFleet>
+
 /** Nothing is started before it is asked for. */
-export function createFleet(scene: Scene): Fleet {
+export function createFleet(scene: Scene) {
   const servers = new Map<string, Server>()
   const requests = scene.identity.requests('ES256', Math.ceil(USERS * shortened(scene)))
   const serverOf = async (side: Side) => {
@@ -39,9 +30,12 @@ export function createFleet(scene: Scene): Fleet {
     return servers
   }
   return {
+    /** Gives the next request of users whose tokens all of these servers have seen. */
     seen: repeat(requests),
+    /** The servers of these sides, in their order. */
     warm,
-    async warmWithSeen(sides) {
+    /** The same, when they have just seen the tokens of `seen`. */
+    async warmWithSeen(sides: readonly Side[]) {
       const servers = await warm(sides)
       // Each time: a part with many new tokens may have driven these out of a bounded cache.
       for (const server of servers.filter(({ side }) => side.remembers)) {

@@ -3,36 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { carryOut } from '../deploy/dockerfile.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
-import { type FakeUpstream, startFakeUpstream } from './fake-upstream.ts'
-import { createIdentity, type Identity } from './load/identity.ts'
-import { bindCores, type Cores } from './machine.ts'
+import { startFakeUpstream } from './fake-upstream.ts'
+import { createIdentity } from './load/identity.ts'
+import { bindCores } from './machine.ts'
 import type { Options } from './options.ts'
-import { findSides, inImage, type Missing, type Side } from './sides.ts'
+import { findSides, inImage, type Side } from './sides.ts'
 
-/** Everything that the sides are measured with. */
-export interface Scene {
-  readonly options: Options
-  readonly cores: Cores
-  readonly identity: Identity
-  readonly upstream: FakeUpstream
-  readonly redisUrl: string | undefined
-  readonly sides: readonly Side[]
-  readonly missing: readonly Missing[]
-  /** A request that every side answers with a mint. */
-  readonly oneRequest: string
-  /** Failures so far. With any of them the run has failed. */
-  readonly failures: string[]
-  /** A new folder, gone after the run. */
-  newFolder(name: string): string
-  /** Ours as the image starts it, which is made once, in some seconds; a quick run has none. */
-  image(): readonly Side[]
-  /** A line about how far the run is. */
-  progress(line: string): void
-  close(): Promise<void>
-}
+export type Scene = Awaited<ReturnType<typeof createScene>>
 
 /** Starts what the sides share. */
-export async function createScene(options: Options): Promise<Scene> {
+export async function createScene(options: Options) {
   const cores = bindCores()
   const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-bench-'))
   const removeFolder = () => rmSync(folder, { recursive: true, force: true })
@@ -57,15 +37,20 @@ export async function createScene(options: Options): Promise<Scene> {
     redisUrl: redis?.url,
     sides,
     missing,
-    failures: [],
+    /** Failures so far. With any of them the run has failed. */
+    failures: [] as string[],
+    /** A request that every side answers with a mint. */
     oneRequest: identity.requests('ES256', 1)[0] ?? '',
+    /** A new folder, gone after the run. */
     newFolder,
+    /** Ours as the image starts it, which is made once, in some seconds; a quick run has none. */
     image() {
       if (options.quick) return []
       image ??= inImage(join(carryOut(newFolder('image')), 'app'))
       return [image]
     },
-    progress(line) {
+    /** A line about how far the run is. */
+    progress(line: string) {
       const seconds = Math.round((performance.now() - began) / 1000)
       process.stderr.write(`${String(seconds).padStart(4)} s  ${line}\n`)
     },

@@ -1,16 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** A process that this run has started. */
-export interface Started {
-  readonly pid: number
-  readonly running: () => boolean
-  /** The end of its standard error. */
-  readonly complaint: () => string
-  /** SIGKILL, unless it has ended; settles when it is gone. */
-  end(): Promise<void>
-}
-
 export interface StartOptions {
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -20,8 +10,10 @@ export interface StartOptions {
 
 const running = new Set<ChildProcess>()
 
+export type Started = ReturnType<typeof start>
+
 /** Starts a process that ends with this run at the latest. */
-export function start({ command, env, output }: StartOptions): Started {
+export function start({ command, env, output }: StartOptions) {
   const [program = '', ...args] = command
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -36,7 +28,9 @@ export function start({ command, env, output }: StartOptions): Started {
   return {
     pid: child.pid ?? 0,
     running: () => running.has(child),
+    /** The end of its standard error. */
     complaint: () => complaint,
+    /** SIGKILL, unless it has ended; settles when it is gone. */
     async end() {
       if (running.has(child)) child.kill('SIGKILL')
       await gone

@@ -1,38 +1,15 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
-import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
-import type { AuditEntry } from '../../src/registry/audit-entry.ts'
+import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { listen } from '../support/network/listen.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
-import {
-  HIGH_LIMITS,
-  type Running,
-  type RunningOptions,
-  startService,
-} from '../support/running-service.ts'
+import { HIGH_LIMITS, type RunningOptions, startService } from '../support/running-service.ts'
 import { type Browser, createBrowser, type Seen } from '../support/sign-in/browser.ts'
 import { signInAs } from '../support/sign-in/sign-in-as.ts'
 
 const CLIENT_SECRET = 'a-client-secret-planted-for-the-console'
-
-/** A service with a console, and the sign-in that its admins use. */
-export interface ConsoleScene {
-  readonly running: Running
-  readonly signIn: SignInServer
-  /** `http://localhost:PORT/admin` */
-  readonly console: string
-  readonly clientSecret: string
-  readonly registry: FaultyRegistry
-  /** The audit entries of one action, newest first. */
-  audit(action: string): Promise<readonly AuditEntry[]>
-  /** Signs in at the provider's page, after `begin`. */
-  signedIn(account?: string): Promise<Browser>
-  /** Mints as one of the provider's users. */
-  mint(account: string): Promise<string>
-  close(): Promise<void>
-}
 
 export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
   readonly registry?: FaultyRegistry
@@ -50,7 +27,10 @@ export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
   readonly adminRule?: string
 }
 
-export async function startConsoleScene(options: SceneOptions = {}): Promise<ConsoleScene> {
+export type ConsoleScene = Awaited<ReturnType<typeof startConsoleScene>>
+
+/** A service with a console, and the sign-in that its admins use. */
+export async function startConsoleScene(options: SceneOptions = {}) {
   const {
     accounts,
     publicUrl,
@@ -78,18 +58,22 @@ export async function startConsoleScene(options: SceneOptions = {}): Promise<Con
   return {
     running,
     signIn,
+    /** `http://localhost:PORT/admin` */
     console: `${url}/admin`,
     clientSecret: CLIENT_SECRET,
     registry,
-    async audit(action) {
+    /** The audit entries of one action, newest first. */
+    async audit(action: string) {
       return (await registry.listAudit({ limit: 100, action }))?.data ?? []
     },
+    /** Signs in at the provider's page, after `begin`. */
     async signedIn(account = 'ada') {
       const browser = createBrowser()
       await signInWith(browser, `${url}/admin`, account)
       return browser
     },
-    async mint(account) {
+    /** Mints as one of the provider's users. */
+    async mint(account: string): Promise<string> {
       const { accessToken } = await signInAs(signIn, account)
       const answer = await running.mint(accessToken)
       const body = await answer.text()

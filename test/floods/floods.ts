@@ -26,18 +26,6 @@ export interface Fared {
   readonly medianMs: number
 }
 
-/** A service with the default limits, and its neighbours. */
-export interface FloodScene {
-  /** Mints of thirty users: alone, and then during the flood. */
-  measure(name: FloodName): Promise<{
-    readonly alone: Fared
-    readonly flooded: Fared
-    /** Statuses that the flood met. */
-    readonly met: readonly number[]
-  }>
-  close(): Promise<void>
-}
-
 const ISSUER = 'https://issuer.test'
 const SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
 const signer = createSecretSigner('HS256', SHARED_SECRET)
@@ -56,7 +44,8 @@ const TOGETHER = 10
 const RISE_MS = 300
 const MEGABYTE = 1024 * 1024
 
-export async function startFloodScene(): Promise<FloodScene> {
+/** A service with the default limits, and its neighbours. */
+export async function startFloodScene() {
   const upstream = await startFloodUpstream(MINT_MS)
   const frames = await startFrameServer()
   const service = await startServiceProcess({
@@ -94,7 +83,8 @@ export async function startFloodScene(): Promise<FloodScene> {
   }
 
   return {
-    async measure(name) {
+    /** Mints of thirty users: alone, and then during the flood. */
+    async measure(name: FloodName) {
       const alone = await thirtyMints()
       // A user of its own for each flood, whose limits nobody has used.
       const mallory = `mallory-${round}`

@@ -10,24 +10,10 @@ export interface Life {
   alive: boolean
 }
 
-/** Where every step of every instance waits until the scheduler lets it go on. */
-export interface Steps {
-  /** Waits for its turn. A step of a life that has ended never gets one. */
-  turn(life: Life, label: string): Promise<void>
-  /** Runs real input or output, of which {@link Steps.quiet} knows. */
-  real<T>(work: () => Promise<T>): Promise<T>
-  /** How many times real input or output has begun so far. */
-  begun(): number
-  /** Resolves when no real input or output is under way and every step waits for its turn. */
-  quiet(): Promise<void>
-  /** The same; without waiting for real input and output when steps may overlap in it. */
-  settle(): Promise<void>
-  /** Gives turns until nobody waits for one and all is over. */
-  idle(isOver: () => boolean): Promise<void>
-}
+export type Steps = ReturnType<typeof createSteps>
 
 /** @param overlap - real input and output of several steps may be under way at once */
-export function createSteps(scheduler: Scheduler, overlap: boolean): Steps {
+export function createSteps(scheduler: Scheduler, overlap: boolean) {
   let underWay = 0
   let begun = 0
 
@@ -37,11 +23,13 @@ export function createSteps(scheduler: Scheduler, overlap: boolean): Steps {
   }
 
   return {
-    async turn(life, label) {
+    /** Waits for its turn. A step of a life that has ended never gets one. */
+    async turn(life: Life, label: string) {
       await scheduler.schedule(Promise.resolve(), label)
       if (!life.alive) await new Promise<never>(() => undefined)
     },
-    async real(work) {
+    /** Runs real input or output, of which `quiet` knows. */
+    async real<T>(work: () => Promise<T>) {
       underWay++
       begun++
       try {
@@ -50,10 +38,14 @@ export function createSteps(scheduler: Scheduler, overlap: boolean): Steps {
         underWay--
       }
     },
+    /** How many times real input or output has begun so far. */
     begun: () => begun,
+    /** Resolves when no real input or output is under way and every step waits for its turn. */
     quiet,
+    /** The same; without waiting for real input and output when steps may overlap in it. */
     settle: overlap ? () => setImmediate() : quiet,
-    async idle(isOver) {
+    /** Gives turns until nobody waits for one and all is over. */
+    async idle(isOver: () => boolean) {
       const end = performance.now() + HANGS_MS
       await quiet()
       while (scheduler.count() > 0 || !isOver()) {

@@ -4,28 +4,16 @@ import { asAt } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
 import { framesOf, input } from '../support/chatkit/server-client.ts'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 
-/** The service as a process, with `helpdesk` on a ChatKit server, and calls of it. */
-export interface Instance {
-  readonly process: Member
-  /** The gateway of `helpdesk`. */
-  readonly gateway: string
-  /** Mints for a user and gives the client secret. */
-  mint(user: string): Promise<string>
-  /** Cancels the session of a secret, as an admin, and gives the answer's body. */
-  cancel(secret: string): Promise<unknown>
-}
+export type Instance = Awaited<ReturnType<typeof startInstance>>
 
 /**
  * @param server - URL of the ChatKit server
  * @param env - besides `PUBLIC_URL` and the issuer's secret
  */
-export async function startInstance(
-  server: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Instance> {
+export async function startInstance(server: string, env: Readonly<Record<string, string>> = {}) {
   const workflow = '    rate_limits: { max_requests_per_1_minute: 1000 }\n'
   const process = await startMember({
     // Nothing listens there: no call may need it.
@@ -35,12 +23,16 @@ export async function startInstance(
   })
   return {
     process,
+    /** The gateway of `helpdesk`. */
     gateway: `${process.url}/chatkit/helpdesk`,
-    async mint(user) {
+    /** Mints for a user and gives the client secret. */
+    async mint(user: string) {
       const { secret, body } = await process.mint(user)
       return secret ?? expect.unreachable(JSON.stringify(body))
     },
-    cancel: async (secret) => (await process.admin(`POST /sessions/${sidOf(secret)}/cancel`)).body,
+    /** Cancels the session of a secret, as an admin, and gives the answer's body. */
+    cancel: async (secret: string) =>
+      (await process.admin(`POST /sessions/${sidOf(secret)}/cancel`)).body,
   }
 }
 

@@ -11,26 +11,12 @@ export interface RawAnswer {
   json(): Record<string, unknown>
 }
 
-/** A connection without an HTTP client in between, for requests that no client would send. */
-export interface RawConnection {
-  /** Writes as it stands; text as Latin-1. */
-  send(bytes: string | Uint8Array): void
-  /** The next whole answer; throws when the connection ends before. `head`: it has no body. */
-  next(options?: { readonly head?: boolean }): Promise<RawAnswer>
-  /** Resolves when the server has closed the connection. */
-  readonly closed: Promise<void>
-  /** Everything that came and was not taken by `next`. */
-  rest(): string
-  /** Reads nothing from now on. */
-  pause(): void
-  /** Closes at once, as a client that crashes does. */
-  destroy(): void
-}
+export type RawConnection = Awaited<ReturnType<typeof openRaw>>
 
 /**
  * @param url - of the server; only its host and port count
  */
-export async function openRaw(url: string): Promise<RawConnection> {
+export async function openRaw(url: string) {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   let received: Buffer = Buffer.alloc(0)
@@ -47,10 +33,12 @@ export async function openRaw(url: string): Promise<RawConnection> {
   socket.on('error', () => {})
   await once(socket, 'connect')
   return {
-    send(bytes) {
+    /** Writes as it stands; text as Latin-1. */
+    send(bytes: string | Uint8Array) {
       socket.write(typeof bytes === 'string' ? latin1(bytes) : bytes)
     },
-    async next({ head = false } = {}) {
+    /** The next whole answer; throws when the connection ends before. `head`: it has no body. */
+    async next({ head = false } = {}): Promise<RawAnswer> {
       for (;;) {
         const parsed = parseAnswer(received, head)
         if (parsed !== undefined) {
@@ -61,9 +49,13 @@ export async function openRaw(url: string): Promise<RawConnection> {
         await once(socket, 'data')
       }
     },
+    /** Resolves when the server has closed the connection. */
     closed,
+    /** Everything that came and was not taken by `next`. */
     rest: () => received.toString('latin1'),
+    /** Reads nothing from now on. */
     pause: () => void socket.pause(),
+    /** Closes at once, as a client that crashes does. */
     destroy: () => void socket.destroy(),
   }
 }

@@ -1,5 +1,5 @@
 import { ADMIN_CONFIG, adminToken } from './admin-calls.ts'
-import { startWatchedUpstream, type WatchedUpstream } from './chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from './chatkit/watched-upstream.ts'
 import { type Running, type RunningOptions, startService } from './running-service.ts'
 
 export interface Line {
@@ -8,13 +8,7 @@ export interface Line {
 }
 
 /** A service in front of an upstream that a test can make misbehave. */
-export interface UserDataScene {
-  readonly running: Running
-  readonly upstream: WatchedUpstream
-  close(): Promise<void>
-}
-
-export async function startUserData(options: RunningOptions = {}): Promise<UserDataScene> {
+export async function startUserData(options: RunningOptions = {}) {
   const upstream = await startWatchedUpstream()
   const env = { OPENAI_BASE_URL: upstream.url, ...options.env }
   const running = await startService({ config: ADMIN_CONFIG, ...options, env })

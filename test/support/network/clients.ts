@@ -20,17 +20,13 @@ interface Sent {
   readonly json?: unknown
 }
 
-/** Clients of one service: light, so that the service and not the test is under load. */
-export interface Clients {
-  call(path: string, sent?: Sent): Promise<Seen>
-  close(): Promise<void>
-}
-
 /** The service must answer sooner than this: a call that hangs is a failure. */
 const PATIENCE_MS = 15_000
 
+export type Clients = ReturnType<typeof createClients>
+
 /** @param connect - for example the address that they come from */
-export function createClients(url: string, connect: { localAddress?: string } = {}): Clients {
+export function createClients(url: string, connect: { localAddress?: string } = {}) {
   const agent = new Agent({
     connect: { timeout: PATIENCE_MS, ...connect },
     headersTimeout: PATIENCE_MS,
@@ -38,7 +34,7 @@ export function createClients(url: string, connect: { localAddress?: string } = 
     allowH2: false,
   })
   return {
-    async call(path, { method = 'GET', token, json } = {}) {
+    async call(path: string, { method = 'GET', token, json }: Sent = {}): Promise<Seen> {
       const begun = performance.now()
       const headers: Record<string, string> = {}
       if (token !== undefined) headers['authorization'] = `Bearer ${token}`

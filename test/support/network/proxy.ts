@@ -17,21 +17,6 @@ export interface Arrived {
   readonly userAgent: string | undefined
 }
 
-export interface TestProxy {
-  /** `http://127.0.0.1:3128` */
-  readonly url: string
-  /** The same with {@link CREDENTIALS}. */
-  readonly urlWithCredentials: string
-  /** The same over TLS. */
-  readonly secureUrlWithCredentials: string
-  /** First lines of what the proxy was asked for: `CONNECT api.corp.test:443`, `GET http://…`. */
-  readonly asked: string[]
-  /** `User-Agent` of each `CONNECT`. */
-  readonly agents: Set<string | undefined>
-  readonly arrived: Arrived[]
-  close(): void
-}
-
 /**
  * A proxy through which alone some hosts can be reached: their names are known to no DNS, and it leads them to
  * servers on loopback. Https is opened there with a certificate of the test's own authority.
@@ -42,7 +27,7 @@ export interface TestProxy {
 export async function startProxy(
   hosts: Readonly<Record<string, () => string>>,
   server: { readonly key: string; readonly cert: string },
-): Promise<TestProxy> {
+) {
   const asked: string[] = []
   const agents = new Set<string | undefined>()
   const arrived: Arrived[] = []
@@ -76,8 +61,11 @@ export async function startProxy(
   }
   const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
   return {
+    /** `http://127.0.0.1:3128` */
     url: `http://${address}`,
+    /** The same with {@link CREDENTIALS}. */
     urlWithCredentials: `http://${CREDENTIALS}@${address}`,
+    /** The same over TLS. */
     secureUrlWithCredentials: `https://${CREDENTIALS}@127.0.0.1:${(secureProxy.address() as AddressInfo).port}`,
     ...{ asked, agents, arrived },
     close() {

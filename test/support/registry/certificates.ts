@@ -3,21 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { scratchFolder } from '../scratch-folder.ts'
 
-/** Files of an authority of this test's own, and of a server's certificate that it signed. */
-export interface Certificates {
-  readonly authority: string
-  /** Files of the server's own. */
-  readonly server: { readonly key: string; readonly cert: string }
-  /** Arguments that make redis-server speak TLS. */
-  readonly options: (port: number) => readonly string[]
-}
-
 /**
  * Made with openssl, for a day.
  *
  * @param name - of the server, as a certificate has it
  */
-export function makeCertificates(name = 'IP:127.0.0.1'): Certificates {
+export function makeCertificates(name = 'IP:127.0.0.1') {
   const folder = scratchFolder()
   const file = (of: string) => join(folder, of)
   const openssl = (line: string) =>
@@ -32,7 +23,9 @@ export function makeCertificates(name = 'IP:127.0.0.1'): Certificates {
   const paths = files.map((part, at) => (at % 2 === 0 ? `--tls-${part}` : file(part)))
   return {
     authority: file('ca.crt'),
+    /** Files of the server's own. */
     server: { key: file('server.key'), cert: file('server.crt') },
-    options: (port) => ['--tls-port', String(port), '--tls-auth-clients', 'no', ...paths],
+    /** Arguments that make redis-server speak TLS. */
+    options: (port: number) => ['--tls-port', String(port), '--tls-auth-clients', 'no', ...paths],
   }
 }

@@ -15,15 +15,7 @@ import {
 import { plain } from '../ids.ts'
 
 /** Instances of one test file, and what they logged. */
-export interface RedisInstances {
-  open(url: string, how?: { cluster?: boolean; replicas?: number }): PlainRegistry
-  /** The same, once it takes writes. */
-  answering(url: string): Promise<PlainRegistry>
-  readonly lines: string[]
-  closeAll(): Promise<void>
-}
-
-export function redisInstances(): RedisInstances {
+export function redisInstances() {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
   const opened: PlainRegistry[] = []
@@ -36,7 +28,8 @@ export function redisInstances(): RedisInstances {
   return {
     lines,
     open,
-    async answering(url) {
+    /** The same, once it takes writes. */
+    async answering(url: string) {
       const registry = open(url)
       await answers(registry)
       return registry

@@ -1,20 +1,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** Stands before a server on loopback. */
-export interface TcpProxy {
-  readonly port: number
-  /** Cuts all connections; the next ones lead to another port. */
-  aim(port: number): void
-  /** Makes what the server says from now on later, never earlier: it stays in order. */
-  delay(milliseconds: number): void
-  close(): void
-}
-
 /**
  * @param delay - how long what the server says is under way, in milliseconds; it is lost when the server goes
  */
-export async function startTcpProxy(target: number, delay = 0): Promise<TcpProxy> {
+export async function startTcpProxy(target: number, delay = 0) {
   let delayMs = delay
   let aimedAt = target
   const sockets = new Set<Socket>()
@@ -44,11 +34,13 @@ export async function startTcpProxy(target: number, delay = 0): Promise<TcpProxy
   }
   return {
     port: address.port,
-    aim(port) {
+    /** Cuts all connections; the next ones lead to another port. */
+    aim(port: number) {
       aimedAt = port
       cut()
     },
-    delay(milliseconds) {
+    /** Makes what the server says from now on later, never earlier: it stays in order. */
+    delay(milliseconds: number) {
       delayMs = Math.max(delayMs, milliseconds)
     },
     close() {
