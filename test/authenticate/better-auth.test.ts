@@ -19,7 +19,7 @@ const EXAMPLE = new URL('../../config/examples/better-auth.yaml', import.meta.ur
 /** An app with better-auth on loopback. */
 async function startApp() {
   const http = createServer()
-  const { origin: url } = await listen(http)
+  const { origin: url, close } = await listen(http)
   const user: { email: string; emailVerified: boolean }[] = []
   const tables = { user, session: [], account: [], verification: [], jwks: [] }
   const auth = betterAuth({
@@ -58,7 +58,7 @@ async function startApp() {
       const answer = await fetch(`${url}/api/auth/token`, { headers: { cookie } })
       return ((await answer.json()) as { token: string }).token
     },
-    close: () => new Promise((resolve) => http.close(resolve).closeAllConnections()),
+    close,
   }
 }
 

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listen } from '../support/network/listen.ts'
 
 /** As little of a ChatKit API as answers a create, and the identity provider's key set beside it. */
 export interface FakeUpstream {
@@ -61,17 +61,8 @@ export async function startFakeUpstream(jwks: object): Promise<FakeUpstream> {
       response.writeHead(404).end()
     }
   })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const upstream: FakeUpstream = {
-    origin: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
-    delayMs: 0,
-    creates: () => answered,
-    close: () =>
-      new Promise((resolve) => {
-        http.close(() => resolve())
-        http.closeAllConnections()
-      }),
-  }
+  const { origin, close } = await listen(http)
+  const upstream: FakeUpstream = { origin, delayMs: 0, creates: () => answered, close }
   return upstream
 }
 

@@ -1,6 +1,5 @@
-import { createServer, type Server } from 'node:http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { listen } from '../support/network/listen.ts'
+import { describe, expect, test } from 'vitest'
+import { serve } from '../support/network/listen.ts'
 import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { startBrowser, wantsChromium } from './chromium.ts'
@@ -27,27 +26,20 @@ const PAGES: Readonly<Record<string, string>> = {
 }
 
 describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
-  let server: Server
-  let origin: string
   const browser = forAllTests(() => startBrowser())
-  beforeAll(async () => {
-    server = createServer((request, response) => {
+  const site = forAllTests(() =>
+    serve((request, response) => {
       const content = PAGES[request.url ?? '']
       const policy = request.url === '/policy' ? "style-src 'self'" : 'img-src * data:'
       response.setHeader('Content-Security-Policy', policy)
       response.setHeader('Content-Type', 'text/html').statusCode = content ? 200 : 404
       response.end(content)
-    })
-    origin = (await listen(server)).origin
-  })
-  afterAll(async () => {
-    server.close()
-    server.closeAllConnections()
-  })
+    }),
+  )
 
   async function faultsOf(path: string, expectedFailures: readonly string[] = []) {
     const open = await browser.open({ expectedFailures })
-    await open.page.goto(origin + path, { waitUntil: 'networkidle' })
+    await open.page.goto(site.origin + path, { waitUntil: 'networkidle' })
     const faults = [...open.faults()]
     const inaccessible = await seriousFaults(open.page)
     await open.context.close()

@@ -1,8 +1,7 @@
-import { createServer, type Server } from 'node:http'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { revoke } from '../support/admin-calls.ts'
-import { listen } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import {
   DEFAULT_CONFIG,
   HIGH_LIMITS,
@@ -42,24 +41,17 @@ Object.assign(window, {
 const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`
 
 describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
-  let app: Server
-  let origin: string
   let running: Running
   let open: OpenPage
 
   const browser = forAllTests(() => startBrowser())
-  beforeAll(async () => {
-    app = createServer((request, response) => {
+  const app = forAllTests(() =>
+    serve((request, response) => {
       const isScript = request.url === '/app.js'
       const type = isScript ? 'text/javascript' : 'text/html'
       response.setHeader('Content-Type', type).end(isScript ? script(running.url) : PAGE)
-    })
-    origin = (await listen(app)).origin
-  })
-  afterAll(async () => {
-    app.close()
-    app.closeAllConnections()
-  })
+    }),
+  )
   beforeEach(() => start())
   afterEach(async () => {
     expect(await storedIn(open.page)).toEqual({ storage: [], cookies: '', databases: [] })
@@ -70,12 +62,12 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
   })
 
   async function start(limits = HIGH_LIMITS): Promise<void> {
-    const config = DEFAULT_CONFIG.replace('https://app.acme.example', origin)
+    const config = DEFAULT_CONFIG.replace('https://app.acme.example', app.origin)
     running = await startService({ config: `${config.replace(HIGH_LIMITS, limits)}\n${ADMINS}` })
     open = await browser.open({
       expectedFailures: [401, 403, 429, 'ERR_FAILED'].map((why) => `${why} /v1/sessions`),
     })
-    await open.page.goto(origin)
+    await open.page.goto(app.origin)
     await open.page.waitForFunction('window.widgets')
     await signIn(tokenFor())
   }

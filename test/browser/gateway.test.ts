@@ -1,11 +1,8 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ADMINS, askAdmin, revoke } from '../support/admin-calls.ts'
 import { selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { type Json, textOf } from '../support/chatkit/server-client.ts'
-import { freePort } from '../support/network/listen.ts'
+import { freePort, serve } from '../support/network/listen.ts'
 import { startNodeSdk } from '../support/node-sdk/server.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
@@ -22,16 +19,14 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
   let open: OpenPage
   const sdk = forAllTests(() => startNodeSdk())
   const browser = forAllTests(() => startBrowser())
-  const app = forAllTests(async () => {
-    const server = createServer((request, response) => {
+  const app = forAllTests(() =>
+    serve((request, response) => {
       const script = gatewayScript({ service: running.url, workflow: 'helpdesk' })
       const [type, body] =
         request.url === '/app.js' ? ['text/javascript', script] : ['text/html', PAGE]
       response.setHeader('Content-Type', type).end(body)
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return Object.assign(server, { url: urlOf(server) })
-  })
+    }),
+  )
   const printed = vi.spyOn(console, 'log')
   beforeAll(async () => {
     // The SDK prints what it was sent.
@@ -40,20 +35,19 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
       server: sdk.url,
       workflow: `    upload_url: ${sdk.uploadUrl}\n    forward_headers: [article-id]\n`,
       more: ADMINS,
-    }).replace(APP_ORIGIN, app.url)
+    }).replace(APP_ORIGIN, app.origin)
     // Links name the service's own address, which has to be known before.
     const port = await freePort()
     const env = { PUBLIC_URL: `http://127.0.0.1:${port}` }
     running = await startService({ config, env, port })
     open = await browser.open({ expectedFailures: ['401 /chatkit/helpdesk'] })
-    await open.page.goto(app.url)
+    await open.page.goto(app.origin)
     await open.page.waitForFunction('window.loaded')
   })
   afterAll(async () => {
     printed.mockRestore()
     await open.context.close()
     await running.close()
-    app.closeAllConnections()
   })
   beforeEach(() => {
     sdk.seen.length = 0
@@ -135,6 +129,3 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
     expect(open.faults()).toEqual([])
   })
 })
-
-const urlOf = (server: { address(): unknown }) =>
-  `http://127.0.0.1:${(server.address() as AddressInfo).port}`

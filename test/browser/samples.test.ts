@@ -1,10 +1,9 @@
-import { createServer, type Server } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
 import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
-import { listen } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
@@ -33,24 +32,23 @@ test('the pages of the guides load the script that ChatKit has', () => {
 })
 
 describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () => {
-  let app: Server
-  let origin: string
   let running: Running
   let open: OpenPage
   const files = new Map<string, readonly [type: string, text: string, policy?: string]>()
 
   const browser = forAllTests(() => startBrowser())
   const server = forAllTests(() => startChatKitServer({ port: 0 }))
-  beforeAll(async () => {
-    app = createServer((request, response) => {
+  const app = forAllTests(() =>
+    serve((request, response) => {
       const [type, text, policy] = files.get(request.url ?? '') ?? ['text/plain', '']
       if (policy !== undefined) response.setHeader('Content-Security-Policy', policy)
       response.setHeader('Content-Type', type).end(text)
-    })
-    origin = (await listen(app)).origin
+    }),
+  )
+  beforeAll(async () => {
     const config = selfHostedConfig({ server: server.url, more: ADMINS }).replace(
       APP_ORIGIN,
-      origin,
+      app.origin,
     )
     running = await startService({ config, env: { PUBLIC_URL } })
     const text = (guide: string, language: string) =>
@@ -65,8 +63,6 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   })
   afterAll(async () => {
     await running.close()
-    app.close()
-    app.closeAllConnections()
   })
   afterEach(async () => {
     expect(open.faults()).toEqual([])
@@ -80,7 +76,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     open = await browser.open({ expectedFailures: ['401 /chatkit/helpdesk', '403 /v1/sessions'] })
     const { page } = open
     page.on('dialog', (dialog) => dialog.accept(tokenFor('alice')))
-    await page.goto(`${origin}/html`)
+    await page.goto(`${app.origin}/html`)
     await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
     expect(await chat().boundingBox()).toMatchObject({ height: 600 })
 
@@ -107,7 +103,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     files.set('/policy', ['text/html', page.replace(/<(style|script)/g, '<$1 nonce="n1"'), policy])
     open = await browser.open()
     open.page.on('dialog', (dialog) => dialog.accept(tokenFor('carol')))
-    await open.page.goto(`${origin}/policy`)
+    await open.page.goto(`${app.origin}/policy`)
     await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
     expect(await chat().boundingBox()).toMatchObject({ height: 600 })
   })
@@ -129,7 +125,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
         return JSON.stringify(secret === undefined ? { id, code } : { id, secret })
       })
       await page.addInitScript(`globalThis.${channel}`)
-      await page.goto(`${origin}/chat.html`)
+      await page.goto(`${app.origin}/chat.html`)
       await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
       expect((await chat().boundingBox())?.height).toBe(page.viewportSize()?.height)
 

@@ -1,21 +1,20 @@
 import { writeFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventually } from '../support/eventually.ts'
-import { listen } from '../support/network/listen.ts'
+import { type Listening, serve } from '../support/network/listen.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { createBrowser } from '../support/sign-in/browser.ts'
 import { type ConsoleScene, type SceneOptions, startConsoleScene } from './scene.ts'
 
 let scene: ConsoleScene
-let provider: Server | undefined
+let provider: Listening | undefined
 afterEach(async () => {
   await scene.close()
-  provider?.close()
-  provider?.closeAllConnections()
+  await provider?.close()
   provider = undefined
 })
 
@@ -154,9 +153,8 @@ describe('the identity provider', () => {
     ],
   ]
   test.each(documents)('is reported as down when it %s', async (_name, answer) => {
-    provider = createServer(answer)
-    const { origin: issuer } = await listen(provider)
-    await start({ issuer })
+    provider = await serve(answer)
+    await start({ issuer: provider.origin })
     await expectUnreachable()
   })
 })

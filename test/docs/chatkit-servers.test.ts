@@ -1,8 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { createChatServer } from '../../src/docs/chatkit-server.ts'
@@ -10,7 +8,7 @@ import { asAt, createThread, itemIn } from '../gateway/scene.ts'
 import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { EVENTUALLY_MS } from '../support/eventually.ts'
-import { freePort } from '../support/network/listen.ts'
+import { freePort, type Listening, listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -18,7 +16,7 @@ import { ROOT, samplesIn } from './samples.ts'
 
 // The guide's server in Node, behind the service, as a reader starts both.
 
-let server: Server
+let server: Listening
 let running: Running
 const printed = vi.spyOn(console, 'log')
 beforeAll(async () => {
@@ -26,16 +24,14 @@ beforeAll(async () => {
   const [at, port] = [await freePort(), await freePort()]
   const audience = `http://127.0.0.1:${at}/chatkit`
   const issuer = `http://127.0.0.1:${port}`
-  server = createChatServer({ issuer, audience }).listen(at, '127.0.0.1')
-  await once(server, 'listening')
+  server = await listen(createChatServer({ issuer, audience }), at)
   const config = selfHostedConfig({ server: audience })
   running = await startService({ config, env: { PUBLIC_URL: issuer }, port })
 })
 afterAll(async () => {
   printed.mockRestore()
   await running.close()
-  server.closeAllConnections()
-  server.close()
+  await server.close()
 })
 
 const userNamed = async (name: string) =>
@@ -57,8 +53,7 @@ test('answers a chat, keeps it, and deletes it', async () => {
 })
 
 test('answers the gateway alone, and each user for their own threads', async () => {
-  const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}/chatkit`
+  const url = `${server.origin}/chatkit`
   const { id: thread_id } = await createThread(await userNamed('alice'))
   const get = ['threads.get_by_id', { thread_id }] as const
   const refused = vi.spyOn(process.stderr, 'write').mockReturnValue(true)

@@ -1,6 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -15,7 +14,7 @@ import {
   type SigningKeys,
 } from '../../src/chatkit/signing/signing-keys.ts'
 import { createVerifier } from '../../src/docs/verify-chatkit-token.ts'
-import { listen } from '../support/network/listen.ts'
+import { type Listening, serve } from '../support/network/listen.ts'
 
 const PYTHON = '/usr/bin/python3'
 const DOCS = join(import.meta.dirname, '../../src/docs')
@@ -26,7 +25,7 @@ type Verify = (
   authorization: string | undefined,
 ) => Promise<{ user: string; session: string | null; state: unknown } | undefined>
 
-let keyServer: Server
+let keyServer: Listening
 let issuer: string
 let keys: SigningKeys
 let foreign: SigningKeys
@@ -38,17 +37,14 @@ beforeAll(async () => {
   }
   const published = [keys, ...others.values()].flatMap((set) => set.publicKeys.keys)
   foreign = readSigningKeys(makeSigningKeys(), 'test')
-  keyServer = createServer((request, response) => {
+  keyServer = await serve((request, response) => {
     const found = request.url === '/.well-known/jwks.json'
     response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ keys: published }))
   })
-  issuer = (await listen(keyServer)).origin
+  issuer = keyServer.origin
 })
-afterAll(() => {
-  keyServer.closeAllConnections()
-  keyServer.close()
-})
+afterAll(() => keyServer.close())
 
 interface Changes {
   readonly keys?: SigningKeys

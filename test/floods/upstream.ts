@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
-import { listen } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 
 /** A ChatKit API on loopback for the floods: it mints after a while, and reads as it is told to. */
 export interface FloodUpstream {
@@ -16,7 +15,7 @@ export interface FloodUpstream {
 /** @param mintMs - how long a create takes */
 export async function startFloodUpstream(mintMs: number): Promise<FloodUpstream> {
   let sessions = 0
-  const http = createServer(async (request, response) => {
+  const { origin, close } = await serve(async (request, response) => {
     const { method, url = '' } = request
     const body = await text(request)
     if (method !== 'POST') return read(url, response)
@@ -29,17 +28,7 @@ export async function startFloodUpstream(mintMs: number): Promise<FloodUpstream>
     if (upstream.reads === 'fail') send(response, 500, '{}')
     if (upstream.reads === 'pages') send(response, 200, url.includes('/items') ? ITEMS : THREADS)
   }
-  const { origin } = await listen(http)
-  const upstream: FloodUpstream = {
-    url: `${origin}/v1`,
-    reads: 'pages',
-    async close() {
-      const closed = once(http, 'close')
-      http.close()
-      http.closeAllConnections()
-      await closed
-    },
-  }
+  const upstream: FloodUpstream = { url: `${origin}/v1`, reads: 'pages', close }
   return upstream
 }
 

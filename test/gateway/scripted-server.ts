@@ -1,7 +1,7 @@
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { input, type Json } from '../support/chatkit/server-client.ts'
-import { listen } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import { asAt, type SceneOptions, startScene } from './scene.ts'
 
 /** A scene for the running test, and a session of alice. */
@@ -15,17 +15,12 @@ export async function start(options: SceneOptions = {}) {
 /** A server for the running test, whose streams the test writes. */
 export async function startScripted() {
   const opened: ServerResponse[] = []
-  const server = createServer((_request, response) => {
+  const server = await serve((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
     opened.push(response)
   })
-  const { origin } = await listen(server)
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const url = `${origin}/chatkit`
-  return { url, opened }
+  onTestFinished(server.close)
+  return { url: `${server.origin}/chatkit`, opened }
 }
 
 /** A stream that the test writes as the server, and reads as the client of the gateway. */

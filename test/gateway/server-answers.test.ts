@@ -1,8 +1,8 @@
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
-import { listen } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
@@ -14,12 +14,8 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 /** A server that answers what `raw` says, and a thread of alice at it. */
 async function startRaw() {
   let answer = (response: ServerResponse) => response.end()
-  const server = createServer((_request, response) => answer(response))
-  const { origin } = await listen(server)
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
+  const { origin, close } = await serve((_request, response) => answer(response))
+  onTestFinished(close)
   const at = await start({ server: `${origin}/chatkit` })
   const thing = { source: WORKFLOW, kind: 'thread', id: 'thr_1', createdAt: 1 } as const
   await at.scene.registry.claimOwnership({ ...thing, user: userId('alice') })

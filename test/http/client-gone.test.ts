@@ -1,26 +1,24 @@
 import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { listen } from '../support/network/listen.ts'
+import { type Listening, serve } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 
 let running: Running | undefined
-let upstream: Server | undefined
+let upstream: Listening | undefined
 afterEach(async () => {
   await running?.close()
-  upstream?.closeAllConnections()
-  upstream?.close()
+  await upstream?.close()
   running = upstream = undefined
 })
 
 /** A ChatKit API that holds every answer back, and what it holds. */
 async function startSilentUpstream(): Promise<{ url: string; held: ServerResponse[] }> {
   const held: ServerResponse[] = []
-  upstream = createServer((_request, response) => held.push(response))
-  const { origin } = await listen(upstream)
-  return { url: `${origin}/v1`, held }
+  upstream = await serve((_request, response) => held.push(response))
+  return { url: `${upstream.origin}/v1`, held }
 }
 
 test('the upstream call is aborted when the client leaves', async () => {

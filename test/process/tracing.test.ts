@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { freePort, serve } from '../support/network/listen.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
@@ -25,26 +24,24 @@ interface Span {
   readonly attributes: readonly { readonly key: string; readonly value: object }[]
 }
 
-let collector: Server
-let bodies: string[]
+const bodies: string[] = []
 let service: ServiceProcess | undefined
 let directory: string
 
 const upstream = forEachTest(() => startWatchedUpstream())
-beforeEach(async () => {
-  bodies = []
-  directory = scratchFolder()
-  collector = createServer(async (request, response) => {
+const collector = forEachTest(() =>
+  serve(async (request, response) => {
     bodies.push(await text(request))
     response.setHeader('content-type', 'application/json').end('{}')
-  })
-  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve))
+  }),
+)
+beforeEach(() => {
+  bodies.length = 0
+  directory = scratchFolder()
 })
 afterEach(async () => {
   await service?.end()
   service = undefined
-  collector.closeAllConnections()
-  collector.close()
 })
 
 async function start(env: Record<string, string>, nodeArguments: readonly string[] = []) {
@@ -62,11 +59,7 @@ async function start(env: Record<string, string>, nodeArguments: readonly string
 }
 
 function collectorAddress(): Record<string, string> {
-  const { port } = collector.address() as AddressInfo
-  return {
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
-    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-  }
+  return { OTEL_EXPORTER_OTLP_ENDPOINT: collector.origin, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }
 }
 
 async function mint(url: string, token: string): Promise<Response> {
@@ -136,9 +129,11 @@ describe('with the standard OTEL_* variables', () => {
   })
 
   test('a collector that is away costs no mint, and does not hold up the end', async () => {
-    collector.closeAllConnections()
-    const address = collectorAddress()
-    collector.close()
+    const away = await freePort()
+    const address = {
+      ...collectorAddress(),
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${away}`,
+    }
     const running = await start(address)
     expect((await mint(running.url, tokenFor('traced-user'))).status).toBe(200)
     await stop(running)

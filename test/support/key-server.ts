@@ -1,6 +1,6 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
+import { serve } from './network/listen.ts'
 
 export type KeyServerBehaviour =
   /** The key set, or the discovery document, as it should be. */
@@ -48,7 +48,7 @@ export interface KeyServer {
 export async function startKeyServer(
   keys: readonly Record<string, unknown>[] = [],
 ): Promise<KeyServer> {
-  const http = createServer((request, response) => {
+  const { origin: issuer, close } = await serve((request, response) => {
     if (request.url === '/jwks.json') {
       server.fetches.jwks += 1
       behave(server, server.jwksBehaviour, response, () => ({ keys: server.keys }))
@@ -60,7 +60,6 @@ export async function startKeyServer(
       behave(server, { kind: 'ok' }, response, () => ({ keys: server.keys }))
     }
   })
-  const issuer = `http://127.0.0.1:${await listen(http)}`
   const server: KeyServer = {
     issuer,
     jwksUri: `${issuer}/jwks.json`,
@@ -70,7 +69,7 @@ export async function startKeyServer(
     jwksBehaviour: { kind: 'ok' },
     discoveryBehaviour: { kind: 'ok' },
     floodedBytes: 0,
-    close: () => close(http),
+    close,
   }
   return server
 }
@@ -135,18 +134,4 @@ function flood(server: KeyServer, bytes: number, response: ServerResponse): void
   }
   response.on('drain', pour)
   pour()
-}
-
-function listen(http: Server): Promise<number> {
-  return new Promise((resolve, reject) => {
-    http.once('error', reject)
-    http.listen(0, '127.0.0.1', () => resolve((http.address() as AddressInfo).port))
-  })
-}
-
-function close(http: Server): Promise<void> {
-  return new Promise((resolve) => {
-    http.close(() => resolve())
-    http.closeAllConnections()
-  })
 }

@@ -1,5 +1,5 @@
-import { createServer, request, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { request, type ServerResponse } from 'node:http'
+import { serve } from '../../support/network/listen.ts'
 
 /** Frames a second of each stream, as a model makes pieces of text. */
 export const FRAMES_PER_SECOND = 25
@@ -73,7 +73,7 @@ export async function startFrameServer(): Promise<FrameServer> {
       response.write(isPicture ? picture(++pictures) : other)
     }
   }
-  const http = createServer((incoming, response) => {
+  const http = await serve((incoming, response) => {
     incoming.resume()
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     const turn = turns[opened++ % TURNS]
@@ -86,14 +86,12 @@ export async function startFrameServer(): Promise<FrameServer> {
   const timer = setInterval(() => {
     for (const send of turns[tick++ % TURNS] ?? []) send()
   }, TICK_MS)
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const server: FrameServer = {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/chatkit`,
+    url: `${http.origin}/chatkit`,
     kind: 'text',
     close: () => {
       clearInterval(timer)
-      http.closeAllConnections()
-      return new Promise((resolve) => http.close(() => resolve()))
+      return http.close()
     },
   }
   return server

@@ -1,6 +1,6 @@
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
+import { serve } from '../../support/network/listen.ts'
 import { runClosedLoop } from './closed-loop.ts'
 import { mintRequest } from './connection.ts'
 import { once, repeat } from './identity.ts'
@@ -11,14 +11,10 @@ import { runOpenLoop } from './open-loop.ts'
 const REQUEST = mintRequest('token')
 const MINTED = '{"client_secret":"ek_00000001_1500"}'
 
-async function serve(listener: RequestListener): Promise<number> {
-  const http = createServer(listener)
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    http.close()
-    http.closeAllConnections()
-  })
-  return (http.address() as AddressInfo).port
+async function portOf(listener: RequestListener): Promise<number> {
+  const { port, close } = await serve(listener)
+  onTestFinished(close)
+  return port
 }
 
 /** Answers in turns: a mint, a mint in chunks, a refusal, a 200 without a secret, none at all. */
@@ -46,7 +42,7 @@ function inTurns(): RequestListener {
 }
 
 test('a closed loop counts mints, refusals, answers without a secret and broken connections', async () => {
-  const port = await serve(inTurns())
+  const port = await portOf(inTurns())
   const next = once(Array.from({ length: 25 }, () => REQUEST))
   const { mints, failures } = await runClosedLoop({ port, next, connections: 3, seconds: 30 })
   expect(mints).toBe(10)
@@ -54,7 +50,7 @@ test('a closed loop counts mints, refusals, answers without a secret and broken 
 })
 
 test('an open loop answers for every request, with what the upstream held it for', async () => {
-  const port = await serve(inTurns())
+  const port = await portOf(inTurns())
   const load = { port, next: repeat([REQUEST]), perSecond: 500, seconds: 0.2, maxConnections: 50 }
   const { answers, unanswered, lateMs } = await runOpenLoop(load)
   expect(unanswered).toBe(0)
@@ -66,7 +62,9 @@ test('an open loop answers for every request, with what the upstream held it for
 })
 
 test('whoever waits too long for a connection is given up, and counted', async () => {
-  const port = await serve((_request, response) => void setTimeout(() => response.end(MINTED), 100))
+  const port = await portOf(
+    (_request, response) => void setTimeout(() => response.end(MINTED), 100),
+  )
   const load = { port, next: repeat([REQUEST]), perSecond: 300, seconds: 0.1, maxConnections: 1 }
   const patient = await runOpenLoop({ ...load, perSecond: 50 })
   expect(patient.answers.every(({ minted }) => minted)).toBe(true)

@@ -1,9 +1,8 @@
-import { createServer } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startScene, WORKFLOW } from '../../gateway/scene.ts'
 import { userId } from '../../support/ids.ts'
-import { listen } from '../../support/network/listen.ts'
+import { serve } from '../../support/network/listen.ts'
 
 interface Asked {
   readonly params: { limit: number; order: 'asc' | 'desc'; after?: string }
@@ -15,7 +14,7 @@ async function start({ pageSize = 100, refusal = 400, givesCursors = true } = {}
     ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
   }))
   const asked: (string | undefined)[] = []
-  const server = createServer(async (request, response) => {
+  const { origin, close } = await serve(async (request, response) => {
     const { limit, order, after } = ((await json(request)) as Asked).params
     asked.push(after)
     const offset = after === undefined ? 0 : Number(/^offset:(\d+)$/.exec(after)?.[1])
@@ -30,12 +29,10 @@ async function start({ pageSize = 100, refusal = 400, givesCursors = true } = {}
     const [status, body] = Number.isNaN(offset) ? [refusal, {}] : [200, page]
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
-  const { origin } = await listen(server)
   const scene = await startScene({ server: `${origin}/chatkit` })
   onTestFinished(async () => {
     await scene.close()
-    server.closeAllConnections()
-    server.close()
+    await close()
   })
   const owned = { source: WORKFLOW, kind: 'thread', id: 'thr_1', user: userId('alice') } as const
   await scene.registry.claimOwnership({ ...owned, createdAt: 1 })

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CommandError, EXIT } from '../../../src/commands/cli/exit.ts'
 import { runCli } from '../../../src/commands/cli/program.ts'
-import { listen } from '../../support/network/listen.ts'
+import { serve } from '../../support/network/listen.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
+import { forAllTests } from '../../support/started.ts'
 import { quickCli, terminal } from './run-cli.ts'
 
 // Answers of a service that a test writes line by line, with the point at which the connection breaks.
@@ -16,22 +17,19 @@ const PARTIAL = '{"type":"summary","complete":false,"threads":1,"failures":[{"co
 
 let answer: (response: ServerResponse) => void = (response) => response.end()
 let seen: string[] = []
-const server = createServer((request, response) => {
-  seen.push(`${request.method} ${request.url}`)
-  answer(response)
-})
+const server = forAllTests(() =>
+  serve((request, response) => {
+    seen.push(`${request.method} ${request.url}`)
+    answer(response)
+  }),
+)
 const folder = scratchFolder()
 let env: Record<string, string>
-beforeAll(async () => {
-  const { port } = await listen(server)
-  env = { CHATKIT_MINT_URL: `http://127.0.0.1:${port}`, CHATKIT_MINT_TOKEN: 'a.b.c' }
+beforeAll(() => {
+  env = { CHATKIT_MINT_URL: server.origin, CHATKIT_MINT_TOKEN: 'a.b.c' }
 })
 afterEach(() => {
   seen = []
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
 })
 
 /** These lines, and then the end or a broken connection. */

@@ -1,8 +1,7 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startSignIn } from '../../../src/embedded/sign-in/sign-in.ts'
+import { serve } from '../../support/network/listen.ts'
 import { forAllTests } from '../../support/started.ts'
 import { runInProcess } from './run-in-process.ts'
 
@@ -102,11 +101,7 @@ test('CHATKIT_MINT_SIGN_IN on another machine is an error of the environment', a
 })
 
 describe('where no sign-in answers', () => {
-  const other = createServer((_, response) => response.end('hello'))
-  beforeAll(() => new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve)))
-  afterAll(() => {
-    other.close()
-  })
+  const other = forAllTests(() => serve((_, response) => response.end('hello')))
 
   test('says how to start one, and ends with 69', async () => {
     const words = ['token', 'create', '--sub', 'a', '--sign-in', 'http://127.0.0.1:9']
@@ -117,8 +112,7 @@ describe('where no sign-in answers', () => {
   })
 
   test('says when another server answers', async () => {
-    const { port } = other.address() as AddressInfo
-    const words = ['token', 'create', '--sub', 'a', '--sign-in', `http://127.0.0.1:${port}`]
+    const words = ['token', 'create', '--sub', 'a', '--sign-in', other.origin]
     const { code, out, err } = await runInProcess(words)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain('is not the sign-in')

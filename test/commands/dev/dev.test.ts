@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { readDevSetup } from '../../../src/commands/dev/environment.ts'
 import { readOptions } from '../../../src/commands/dev/options.ts'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { listen, serve } from '../../support/network/listen.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { spawnNode } from '../../support/service-process.ts'
 import { createBrowser } from '../../support/sign-in/browser.ts'
@@ -145,20 +145,17 @@ describe('hosted workflows', () => {
 
 describe('self-hosted workflows', () => {
   const seen: (string | undefined)[] = []
-  const server = createServer((request, response) => {
-    seen.push(request.headers['x-chatkit-user']?.toString())
-    request.resume()
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end('{"data":[],"has_more":false}')
-  })
-  beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)))
-  afterAll(() => {
-    server.close()
-  })
+  const server = forAllTests(() =>
+    serve((request, response) => {
+      seen.push(request.headers['x-chatkit-user']?.toString())
+      request.resume()
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end('{"data":[],"has_more":false}')
+    }),
+  )
 
   test('the configured server is called, with PUBLIC_URL and a signing key of the start', async () => {
-    const { port } = server.address() as AddressInfo
-    const config = `${ISSUERS}\nworkflows: { helpdesk: { server: 'http://127.0.0.1:${port}/chatkit' } }\n`
+    const config = `${ISSUERS}\nworkflows: { helpdesk: { server: '${server.origin}/chatkit' } }\n`
     await during(startDevScene(config), async (dev) => {
       const { send_as } = await dev.token({ sub: 'alice' })
       const answer = (await (await dev.mint(...send_as)).json()) as { client_secret: string }
@@ -171,7 +168,7 @@ describe('self-hosted workflows', () => {
         body: JSON.stringify({ type: 'threads.list', params: {} }),
       })
       expect(listed.status).toBe(200)
-      expect(dev.introduction).toContain(`helpdesk  your server http://127.0.0.1:${port}/chatkit\n`)
+      expect(dev.introduction).toContain(`helpdesk  your server ${server.origin}/chatkit\n`)
     })
     expect(seen).toEqual(['alice'])
   })
@@ -255,16 +252,15 @@ test('STORE_URL is used, and named', async () => {
 })
 
 test('a port that is taken: another one, and the start says so', async () => {
-  const taken = createServer()
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
-  const port = String((taken.address() as AddressInfo).port)
+  const taken = await listen(createServer())
+  const port = String(taken.port)
   await during(startDevScene(HOSTED, { PORT: port }), async (dev) => {
     expect(dev.introduction).toContain(`Port ${port} is taken`)
     expect(new URL(dev.urls.service).port).not.toBe(port)
     const { send_as } = await dev.token({ sub: 'alice' })
     expect((await dev.mint(...send_as)).status).toBe(200)
   })
-  taken.close()
+  await taken.close()
 })
 
 describe('as a process', () => {

@@ -1,8 +1,7 @@
-import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { type AnswerOnTheWire, hearAnswers } from '../../support/network/answers-on-the-wire.ts'
 import { undescribed } from '../../support/network/described-answers.ts'
-import { listen } from '../../support/network/listen.ts'
+import { serve } from '../../support/network/listen.ts'
 
 // The check that holds every other HTTP test to the API description must itself be able to fail.
 
@@ -59,20 +58,18 @@ test('finds members that a loose schema leaves out', () => {
 test('sees every answer of a server, in whatever way Node lets it be written', async () => {
   const heard: AnswerOnTheWire[] = []
   const hearing = hearAnswers((answer) => heard.push(answer))
-  const server = createServer((request, response) => {
+  const { origin: url, close } = await serve((request, response) => {
     if (request.url === '/head') return void response.writeHead(201, ['X-One', '1']).end('whole')
     if (request.url === '/pairs') return void response.writeHead(202, { 'X-Two': '2' }).end()
     response.setHeader('X-Three', '3')
     response.write('pa')
     response.end(Buffer.from('rts'))
   })
-  const { origin: url } = await listen(server)
   hearing.listenTo(url)
   for (const path of ['/head', '/pairs', '/written']) await (await fetch(url + path)).text()
   hearing.stop()
   await (await fetch(`${url}/after`)).text()
-  server.closeAllConnections()
-  server.close()
+  await close()
   expect(heard).toMatchObject([
     { method: 'GET', target: '/head', status: 201, headers: { 'x-one': '1' }, body: 'whole' },
     { target: '/pairs', status: 202, headers: { 'x-two': '2' }, body: '' },

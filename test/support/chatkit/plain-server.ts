@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { onTestFinished } from 'vitest'
-import { listen } from '../network/listen.ts'
+import { serve } from '../network/listen.ts'
 
 interface Params {
   readonly thread_id?: string
@@ -29,7 +29,7 @@ export async function startPlainServer() {
     unknownCursor: 'refuses' as 'refuses' | 'ignores',
     requests: [] as { readonly type: string; readonly user: string; readonly params: Params }[],
   }
-  const listening = createServer(async (request, response) => {
+  const { origin, close } = await serve(async (request, response) => {
     const { type, params } = JSON.parse(await textOf(request)) as { type: string; params: Params }
     const user = decodeURIComponent(String(request.headers['x-chatkit-user']))
     server.requests.push({ type, user, params })
@@ -63,11 +63,7 @@ export async function startPlainServer() {
   function shown(id: string): object {
     return { ...threadOf(id), ...(server.unreadable.has(id) && { created_at: 'yesterday' }) }
   }
-  const { origin } = await listen(listening)
-  onTestFinished(() => {
-    listening.closeAllConnections()
-    listening.close()
-  })
+  onTestFinished(close)
   server.url = `${origin}/chatkit`
   return server
 }

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { listen } from '../network/listen.ts'
 
 export type Behaviour =
   /** As the reference has it; `changes` replace members of the session. At once, or after `ms`. */
@@ -101,8 +101,7 @@ export async function startScriptedUpstream(port = 0): Promise<ScriptedUpstream>
     socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
   })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
+  const { origin, close } = await listen(server, port)
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const connection = sockets.get(request.socket) ?? 0
@@ -119,7 +118,7 @@ export async function startScriptedUpstream(port = 0): Promise<ScriptedUpstream>
 
   const of = (operation: Operation) => upstream.seen.filter((seen) => seen.operation === operation)
   const upstream: ScriptedUpstream = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    url: `${origin}/v1`,
     seen: [],
     flooded: 0,
     creates: [],
@@ -130,12 +129,7 @@ export async function startScriptedUpstream(port = 0): Promise<ScriptedUpstream>
     cancellations: () => of('cancel'),
     connections: () => connections,
     openConnections: () => sockets.size,
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
-    },
+    close,
   }
   return upstream
 }

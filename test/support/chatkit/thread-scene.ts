@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createAdaptorServer } from '@hono/node-server'
 import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import type { ThreadSeed } from '../../../src/embedded/chatkit-api/seed.ts'
@@ -92,7 +91,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
     asked++
   }
   for (const server of Object.values(servers)) server.onRequest = count
-  const hosted = createAdaptorServer({
+  const hostedApi = createAdaptorServer({
     fetch: (request: Request) => {
       if (request.url.includes('/chatkit/threads')) count()
       const key = request.headers.get('authorization')
@@ -101,16 +100,11 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
       return scene.tamper === undefined ? answer() : scene.tamper(request, answer)
     },
   })
-  const { port } = await listen(hosted)
+  const hosted = await listen(hostedApi)
   const running = await startService({
     config: configOf(options, servers),
     registry,
-    env: {
-      ...KEYS,
-      OPENAI_API_KEY: API_KEY,
-      OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
-      PUBLIC_URL,
-    },
+    env: { ...KEYS, OPENAI_API_KEY: API_KEY, OPENAI_BASE_URL: `${hosted.origin}/v1`, PUBLIC_URL },
   })
 
   const scene: ThreadScene = {
@@ -154,10 +148,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
     },
     async close() {
       await running.close()
-      const closed = once(hosted, 'close')
-      hosted.close()
-      if ('closeAllConnections' in hosted) hosted.closeAllConnections()
-      await Promise.all([closed, ...Object.values(servers).map((server) => server.close())])
+      await Promise.all([hosted, servers.desk, servers.shop].map((server) => server.close()))
     },
   }
   return scene

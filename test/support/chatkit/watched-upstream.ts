@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
@@ -31,18 +30,13 @@ export async function startWatchedUpstream(): Promise<WatchedUpstream> {
       return upstream.instead?.(request, node) ?? api.app.fetch(request)
     },
   })
-  const { origin } = await listen(server)
+  const { origin, close } = await listen(server)
   const upstream: WatchedUpstream = {
     url: `${origin}/v1`,
     api,
     authorizations: [],
     instead: undefined,
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
-      if ('closeAllConnections' in server) server.closeAllConnections()
-      await closed
-    },
+    close,
   }
   return upstream
 }

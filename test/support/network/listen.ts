@@ -1,12 +1,36 @@
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
+import {
+  createServer as createHttpServer,
+  Server as HttpServer,
+  type RequestListener,
+} from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 
-/** Lets a server listen on a free port of this machine; `origin` is as in `http://127.0.0.1:8789`. */
-export async function listen(server: Server): Promise<{ origin: string; port: number }> {
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+/** A server that listens on loopback. */
+export type Listening = Awaited<ReturnType<typeof listen>>
+
+/** Lets a server listen on a free port of this machine. */
+export async function listen(server: Server, wanted = 0) {
+  await once(server.listen(wanted, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
-  return { origin: `http://127.0.0.1:${port}`, port }
+  return {
+    /** `http://127.0.0.1:8789` */
+    origin: `http://127.0.0.1:${port}`,
+    port,
+    /** Cuts every connection of HTTP, too. */
+    async close(): Promise<void> {
+      const closed = once(server, 'close')
+      server.close()
+      if (server instanceof HttpServer) server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+/** Answers HTTP on a free port of this machine. */
+export function serve(listener: RequestListener): Promise<Listening> {
+  return listen(createHttpServer(listener))
 }
 
 /** Below those that the kernel gives to `listen(0)` and to connections, so that no other test gets one meanwhile. */

@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import {
   type Attachment,
   type AttachmentCreateParams,
   AttachmentStore,
 } from 'chatkit-node-backend-sdk'
-import { listen } from '../network/listen.ts'
+import { serve } from '../network/listen.ts'
 import { Assistant, type Caller } from './assistant.ts'
 import { MemoryStore } from './store.ts'
 
@@ -23,14 +23,13 @@ export async function startNodeSdk() {
     readonly body: Buffer
     readonly headers: IncomingMessage['headers']
   }[] = []
-  const http = createServer((request, response) => {
+  const { origin, close } = await serve((request, response) => {
     answer(request, response).catch((error) => {
       // As Express 5 does it.
       if (response.headersSent) response.destroy()
       else response.writeHead(500).end(String(error))
     })
   })
-  const { origin } = await listen(http)
   const attachments = new Attachments(origin, files)
   const assistant = new Assistant(store, attachments, SILENT)
 
@@ -81,10 +80,7 @@ export async function startNodeSdk() {
     files,
     assistant,
     seen,
-    close: () => {
-      http.closeAllConnections()
-      http.close()
-    },
+    close,
   }
 }
 
