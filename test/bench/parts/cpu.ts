@@ -100,20 +100,12 @@ function goals(found: readonly Found[]): readonly Goal[] {
   const bounds = { sqlite: 2.2, redis: 2 }
   const ours = Object.entries(bounds).flatMap(([name, goal]) => {
     const value = against(name, 'warm', limit)
-    return atMost(`CPU per mint, seen token, ${name}, against the limit`, {
-      value,
-      goal,
-      unit: '×',
-    })
+    return atMost(`CPU per mint, seen token, ${name}, against the limit`, value, [goal, '×'])
   })
   const cold = against('sqlite', 'cold', of(found, 'limit-jose', 'cold'))
   return [
     ...ours,
-    ...atMost('CPU per mint, new token, sqlite, against the limit with jose', {
-      value: cold,
-      goal: 1.5,
-      unit: '×',
-    }),
+    ...atMost('CPU per mint, new token, sqlite, against the limit with jose', cold, [1.5, '×']),
     ...cheaperGoals(found),
   ]
 }
@@ -125,16 +117,11 @@ function cheaperGoals(found: readonly Found[]): readonly Goal[] {
   const unit = '× cheaper'
   const scaled = absent(found).flatMap(({ title, microseconds, goal }) => {
     const value = microseconds / PUBLISHED_LIMIT_US / ratio(ours, limit)
-    return atLeast(`sqlite against ${title}, scaled`, { value, goal, unit, digits: 1 })
+    return atLeast(`sqlite against ${title}, scaled`, value, [goal, unit, 1])
   })
   return [
-    ...atLeast('sqlite against Express and the SDK', {
-      value: cheaper('express'),
-      goal: 9,
-      unit,
-      digits: 1,
-    }),
-    ...atLeast('sqlite against FastAPI', { value: cheaper('fastapi'), goal: 14, unit, digits: 1 }),
+    ...atLeast('sqlite against Express and the SDK', cheaper('express'), [9, unit, 1]),
+    ...atLeast('sqlite against FastAPI', cheaper('fastapi'), [14, unit, 1]),
     ...scaled,
   ]
 }

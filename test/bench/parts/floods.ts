@@ -41,7 +41,7 @@ export async function floodsPart({ options, progress, failures }: Scene): Promis
     how: `Default limits, an upstream that takes 100 ms; medians of thirty mints, ten at a time, and of ${options.rounds} rounds.`,
     tables: [table(head, rows)],
     goals: found.flatMap(({ name, aloneMs, floodedMs }) =>
-      atMost(`mints during ${name}`, { value: floodedMs / aloneMs, goal: GOAL, unit: '×' }),
+      atMost(`mints during ${name}`, floodedMs / aloneMs, [GOAL, '×']),
     ),
     figures: found,
   }

@@ -208,23 +208,17 @@ function report(sides: readonly Measured[], rounds: number): Report {
     ],
     goals: [
       ...FRAME_KINDS.flatMap((kind, at) =>
-        atMost(`CPU per frame, ${TITLES[kind]}, against a raw pipe`, {
-          value: ratios[at] ?? Number.NaN,
-          goal: GOALS.perFrame,
-          unit: '×',
-        }),
+        atMost(`CPU per frame, ${TITLES[kind]}, against a raw pipe`, ratios[at], [
+          GOALS.perFrame,
+          '×',
+        ]),
       ),
-      ...atMost(`memory added by ${MANY.streams} streams`, {
-        value: gateway?.addedMegabytes ?? Number.NaN,
-        goal: GOALS.megabytes,
-        unit: 'MB',
-        digits: 0,
-      }),
-      ...atMost('first byte of a stream, added', {
-        value: addedMs,
-        goal: GOALS.firstByteMs,
-        unit: 'ms',
-      }),
+      ...atMost(`memory added by ${MANY.streams} streams`, gateway?.addedMegabytes, [
+        GOALS.megabytes,
+        'MB',
+        0,
+      ]),
+      ...atMost('first byte of a stream, added', addedMs, [GOALS.firstByteMs, 'ms']),
     ],
     figures: sides.map(({ server, url: _, secrets: __, ...figures }) => ({
       side: server.side.name,

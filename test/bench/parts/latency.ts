@@ -88,8 +88,8 @@ function report(found: readonly Found[], lateP99: number): Report {
   const goals = found
     .filter(({ side }) => side.store !== undefined)
     .flatMap(({ side, p50, p99 }) => [
-      ...atMost(`added p50, ${side.name}`, { value: median(p50), goal: 1, unit: 'ms' }),
-      ...atMost(`added p99, ${side.name}`, { value: median(p99), goal: 5, unit: 'ms' }),
+      ...atMost(`added p50, ${side.name}`, median(p50), [1, 'ms']),
+      ...atMost(`added p99, ${side.name}`, median(p99), [5, 'ms']),
     ])
   return {
     title: `Latency added to an upstream of ${UPSTREAM_MS} ms at ${PER_SECOND} mints a second`,

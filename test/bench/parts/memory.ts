@@ -130,21 +130,13 @@ function report(found: readonly Found[]): Report {
     how: `Resident memory; idle: of fresh processes after their first mint, median of the rounds; under load: closed loop of ${CONNECTIONS} connections on an upstream of ${UPSTREAM_MS} ms, the same load for each; median of the second half. The slope (\`--long\` only) is that of five minutes at 200 mints a second, the first left out.`,
     tables: [table(head, rows)],
     goals: ours.flatMap(({ side, idle, loaded, slope }) => [
-      ...atMost(`idle memory above the limit, ${side.name}`, {
-        value: side.name in MOST_ABOVE ? idle - (limit?.idle ?? Number.NaN) : Number.NaN,
-        goal: MOST_ABOVE[side.name] ?? Number.NaN,
-        unit: 'MB',
-      }),
-      ...atMost(`memory against the limit, ${side.name}`, {
-        value: overLimit(loaded),
-        goal: 1.2,
-        unit: '×',
-      }),
-      ...atMost(`memory at 200 a second, ${side.name}`, {
-        value: slope ?? Number.NaN,
-        goal: 1,
-        unit: 'MB a minute',
-      }),
+      ...atMost(
+        `idle memory above the limit, ${side.name}`,
+        side.name in MOST_ABOVE ? idle - (limit?.idle ?? Number.NaN) : undefined,
+        [MOST_ABOVE[side.name] ?? Number.NaN, 'MB'],
+      ),
+      ...atMost(`memory against the limit, ${side.name}`, overLimit(loaded), [1.2, '×']),
+      ...atMost(`memory at 200 a second, ${side.name}`, slope, [1, 'MB a minute']),
     ]),
     figures: found,
   }

@@ -140,8 +140,8 @@ function goalsOf({ side, capacity, goodput, refusalP99, normalAfterMs }: Found):
   const at = `at three times capacity, ${side.name}`
   const share = (100 * goodput) / capacity
   return [
-    ...atLeast(`goodput ${at}`, { value: share, goal: 80, unit: '% of capacity', digits: 0 }),
-    ...atMost(`refusals p99 ${at}`, { value: refusalP99, goal: 100, unit: 'ms', digits: 0 }),
-    ...atMost(`normal after ${at}`, { value: normalAfterMs / 1000, goal: 5, unit: 's', digits: 1 }),
+    ...atLeast(`goodput ${at}`, share, [80, '% of capacity', 0]),
+    ...atMost(`refusals p99 ${at}`, refusalP99, [100, 'ms', 0]),
+    ...atMost(`normal after ${at}`, normalAfterMs / 1000, [5, 's', 1]),
   ]
 }

@@ -56,13 +56,8 @@ function report(found: readonly Found[], seconds: number): Report {
     how: 'Open loop as above, each token new (ES256); from the scheduled time to the answer, upstream included.',
     tables: [table(head, rows)],
     goals: found.flatMap(({ side, p99, failures }) => [
-      ...atMost(`1,000 a second, p99, ${side.name}`, { value: p99, goal: 120, unit: 'ms' }),
-      ...atMost(`1,000 a second, failures, ${side.name}`, {
-        value: failures,
-        goal: 0,
-        unit: 'requests',
-        digits: 0,
-      }),
+      ...atMost(`1,000 a second, p99, ${side.name}`, p99, [120, 'ms']),
+      ...atMost(`1,000 a second, failures, ${side.name}`, failures, [0, 'requests', 0]),
     ]),
     figures: found,
   }

@@ -67,7 +67,8 @@ function report(
     tables: [table(['live sessions of other users', 'µs', '× the first'], rows)],
     goals: atMost(
       `mint beside ${sizes[1]?.toLocaleString('en')} sessions against ${sizes[0]?.toLocaleString('en')}`,
-      { value, goal: 1.1, unit: '×' },
+      value,
+      [1.1, '×'],
     ),
     figures: { sizes, perMintUs },
   }

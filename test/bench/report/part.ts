@@ -19,35 +19,26 @@ export interface Goal {
   readonly reached: boolean
 }
 
+/** A number with its unit, and the digits to show behind the point; two when absent. */
+type Bound = readonly [goal: number, unit: string, digits?: number]
+
 /** A goal with an upper bound; none when there is no figure. */
-export function atMost(what: string, bound: Bound): readonly Goal[] {
-  return judged(what, bound, { word: 'at most', reached: bound.value <= bound.goal })
+export function atMost(what: string, value: number | undefined, bound: Bound): readonly Goal[] {
+  return judged(what, { value, word: 'at most', reached: (value ?? 0) <= bound[0] }, bound)
 }
 
 /** A goal with a lower bound; none when there is no figure. */
-export function atLeast(what: string, bound: Bound): readonly Goal[] {
-  return judged(what, bound, { word: 'at least', reached: bound.value >= bound.goal })
-}
-
-interface Bound {
-  readonly value: number
-  readonly goal: number
-  readonly unit: string
-  readonly digits?: number
+export function atLeast(what: string, value: number | undefined, bound: Bound): readonly Goal[] {
+  return judged(what, { value, word: 'at least', reached: (value ?? 0) >= bound[0] }, bound)
 }
 
 function judged(
   what: string,
-  { value, goal, unit, digits = 2 }: Bound,
-  { word, reached }: { word: string; reached: boolean },
+  found: { value: number | undefined; word: string; reached: boolean },
+  [goal, unit, digits = 2]: Bound,
 ): readonly Goal[] {
+  const { value = Number.NaN, word, reached } = found
   if (Number.isNaN(value)) return []
-  return [
-    {
-      what,
-      goal: `${word} ${goal} ${unit}`,
-      measured: `${value.toFixed(digits)} ${unit}`,
-      reached,
-    },
-  ]
+  const measured = `${value.toFixed(digits)} ${unit}`
+  return [{ what, goal: `${word} ${goal} ${unit}`, measured, reached }]
 }
