@@ -37,12 +37,12 @@ export const DEFINITIONS = {
   }),
   latency: define({
     name: 'chatkit_mint_request_seconds',
-    help: 'From the request head to the answer, by route.',
+    help: 'Time from the request head to the answer, by route.',
     labelNames: ['route'],
   }),
   upstream: define({
     name: 'chatkit_mint_upstream_seconds',
-    help: 'Calls of the ChatKit API, all attempts together, by operation and last status.',
+    help: 'Time of calls of the ChatKit API, all attempts together, by operation and last status.',
     labelNames: ['operation', 'status'],
   }),
   foreign: define({
@@ -68,7 +68,7 @@ export const DEFINITIONS = {
   }),
   mintsUnderWay: define({
     name: 'chatkit_mint_mints_under_way',
-    help: 'Mints that were let in and have no answer yet.',
+    help: 'Mints that have begun and have no answer yet.',
   }),
   keySetAge: define({
     name: 'chatkit_mint_key_set_age_seconds',
@@ -77,7 +77,7 @@ export const DEFINITIONS = {
   }),
   breakerOpen: define({
     name: 'chatkit_mint_breaker_open',
-    help: '1 while calls of the ChatKit API are refused unsent, or one of them is sent as a probe.',
+    help: '1 while calls of the ChatKit API are refused without being sent, or one of them is sent as a probe.',
     labelNames: ['key', 'breaker'],
   }),
 } as const
@@ -85,19 +85,20 @@ export const DEFINITIONS = {
 /** The meaning of each metric for an operator. */
 export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
   requests:
-    'Who is refused, and why: its rate by `code`. Mints are `route="/v1/sessions"`, `method="POST"`.',
-  latency: 'Whether users wait. Compared with the upstream’s time, it shows on which side.',
-  upstream: 'Whether OpenAI, or your own server, is slow or fails.',
+    'Its rate by `code` shows how many are refused, and why. Mints are `route="/v1/sessions"`, `method="POST"`.',
+  latency:
+    'Shows whether users wait. What is more than the upstream’s time is the time of the service itself.',
+  upstream: 'Shows whether OpenAI, or your own server, is slow or fails.',
   foreign:
     'More than 0 is a fault of the upstream: it showed one user a thread or item of another. The service dropped it; look into it at once.',
   missing: 'More than 0: the server has lost threads, or fails for some of them.',
   turnedAway: 'More than 0: a flood, or a limit on open files that is too low.',
-  activeSessions: 'How many chats can go on now; in the store, so equal on every instance.',
+  activeSessions: 'The chats that can go on now. Read from the store, so equal on every instance.',
   outboxLength:
-    'More than 0 for minutes: revokes do not reach OpenAI. In the store, so equal on every instance.',
-  mintsUnderWay: 'Load of this instance.',
+    'More than 0 for minutes: revokes do not reach OpenAI. Read from the store, so equal on every instance.',
+  mintsUnderWay: 'Shows the load of this instance.',
   keySetAge:
     'More than an hour: the identity provider’s keys cannot be fetched, and the known ones are still used.',
   breakerOpen:
-    '1: the upstream fails so often that calls are not sent. It is probed after 2 seconds.',
+    '1: the upstream fails so often that calls are not sent, except for a probe every 2 seconds.',
 }
