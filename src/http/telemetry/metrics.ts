@@ -22,7 +22,7 @@ export interface MetricSources {
   readonly keyAges: () => ReadonlyMap<string, number | undefined>
   /** By API key variable and lane: `mint`, `threads`, `cancel`. */
   readonly breakers: () => readonly UpstreamLane[]
-  /** Mints that were let in and have no answer yet. */
+  /** Mints that have begun and have no answer yet. */
   readonly mintsUnderWay: () => number
 }
 
