@@ -64,14 +64,21 @@ export function describeResponses(
   // A server, and OpenAI for a backend, may refuse with any status.
   const refusing = isBackend ? 'upstream_rejected' : 'server_refused'
   const refused = problems.filter((code) => code === refusing)
-  // Only mints have a cap of live sessions.
-  const limits = problems.includes('session_limit') ? RATE_LIMIT : {}
+  // Only mints have a cap of live sessions. A failed authentication is a 401, or at the logout, which has none, a 400.
+  const isMint = problems.includes('session_limit')
+  const isLogout = failures.has(429) && !failures.has(401)
+  const limitsOf = (status: number) =>
+    isMint || status === 401 || (isLogout && status === 400) ? RATE_LIMIT : {}
+  const describe = (status: number, codes: readonly ErrorCode[]) => {
+    const response = describeProblems(status, codes, isBackend)
+    return { ...response, headers: { ...response.headers, ...limitsOf(status) } }
+  }
   return Object.fromEntries([
-    ...[...successes].map(([status, same]) => [status, describeAnswers(same, limits)] as const),
-    ...[...failures].map(
-      ([status, codes]) => [status, describeProblems(status, codes, isBackend)] as const,
+    ...[...successes].map(
+      ([status, same]) => [status, describeAnswers(same, limitsOf(status))] as const,
     ),
-    ...refused.map((code) => ['4XX', describeProblems(400, [code], isBackend)] as const),
+    ...[...failures].map(([status, codes]) => [status, describe(status, codes)] as const),
+    ...refused.map((code) => ['4XX', describe(400, [code])] as const),
   ])
 }
 
@@ -130,7 +137,7 @@ const RETRY_AFTER = {
   },
 }
 
-/** On answers to mints and after failed authentications; reads of one's own threads have none. */
+/** On answers to mints and after failed authentications; other answers to reads of one's own threads have none. */
 const RATE_LIMIT = {
   RateLimit: {
     description: 'As in `"mints";r=9;t=60`: calls that are left in the window, and its seconds.',

@@ -35,14 +35,16 @@ function convert(schema: z.core.$ZodType, io: 'input' | 'output') {
 }
 
 /**
- * Drops `additionalProperties: {}`. It is the default, and code generators turn an object that has it into a map.
+ * Drops `additionalProperties: {}` beside properties. It is the default, and code generators turn an object that has
+ * it into a map. Without properties it stays: a map is right there, and generators take the bare object for an empty one.
  */
 function withoutFurtherMembers({
   jsonSchema,
 }: {
   readonly jsonSchema: z.core.JSONSchema.BaseSchema
 }) {
-  const { additionalProperties } = jsonSchema
+  const { type, additionalProperties, properties = {} } = jsonSchema
+  if (type === 'object' && Object.keys(properties).length === 0) return
   if (typeof additionalProperties !== 'object') return
   if (Object.keys(additionalProperties).length === 0) delete jsonSchema.additionalProperties
 }

@@ -287,7 +287,7 @@ test('calls of backends are described with the codes and words that backends get
 
 test('a mint and its refusal over a limit have the rate limit headers that are described for them', async () => {
   const { responses = {} } = document.paths['/v1/sessions']?.['post'] ?? {}
-  for (const status of ['200', '429']) {
+  for (const status of ['200', '400', '401', '403', '429', '503']) {
     const names = Object.keys(responses[status]?.headers ?? {})
     expect(names).toEqual(expect.arrayContaining(['RateLimit', 'RateLimit-Policy']))
   }

@@ -29,6 +29,8 @@ interface Place {
   readonly property: boolean
 }
 
+const isEmpty = (value: unknown) => value !== undefined && JSON.stringify(value) === '{}'
+
 /** A schema and all schemas inside it, except those behind a reference. */
 function placesIn(schema: unknown, where: string, kind: Partial<Place> = {}): Place[] {
   const node = jsonSchemaNode.parse(schema)
@@ -131,8 +133,22 @@ describe('every schema', () => {
     expect(open).toEqual([])
   })
 
-  test('says nothing of further members: generators would make maps of such objects', () => {
-    expect(JSON.stringify(components.schemas)).not.toContain('"additionalProperties":{}')
+  test('with members says nothing of further ones: generators would make maps of such objects', () => {
+    const maps = everywhere.filter(({ node }) => isEmpty(node.additionalProperties))
+    expect(maps.map(({ where }) => where)).toEqual(['ChatKitParams', 'OpenApiPaths'])
+  })
+
+  test('without members says that it has others: generators would let it be empty only', () => {
+    const bare = everywhere.filter(
+      ({ node }) => node.type === 'object' && isEmpty(node.properties ?? {}),
+    )
+    expect(bare.length).toBeGreaterThan(3)
+    for (const { where, node } of bare) {
+      expect({ where, says: node.additionalProperties !== undefined }).toEqual({
+        where,
+        says: true,
+      })
+    }
   })
 })
 

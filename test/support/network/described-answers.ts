@@ -18,6 +18,16 @@ const BELOW_ROUTES: readonly string[] = [
   'internal_error',
 ]
 
+/** Headers that callers act on. Those of CORS, caches and browsers are the same everywhere, and not described. */
+const MEANT_FOR_CALLERS = [
+  'allow',
+  'ratelimit',
+  'ratelimit-policy',
+  'retry-after',
+  'www-authenticate',
+  'x-request-id',
+]
+
 const { paths } = createOpenApi(ROUTES, undefined)
 
 const routes = Object.values<RouteDefinition>(ROUTES).map((route) => ({
@@ -89,6 +99,9 @@ function faultOf(answer: AnswerOnTheWire, route: RouteDefinition) {
   for (const [name, { required }] of Object.entries(response.headers)) {
     if (required && answer.headers[name.toLowerCase()] === undefined) return `without ${name}`
   }
+  const described = Object.keys(response.headers).map((name) => name.toLowerCase())
+  const silent = MEANT_FOR_CALLERS.find((name) => answer.headers[name] && !described.includes(name))
+  if (silent !== undefined) return `a header ${silent} that is not described`
   if (answer.status >= 400 && route.checks.includes('backend')) return faultOfApiError(answer)
   if (answer.status >= 400) return faultOfProblem(answer, problemsOf(route))
   return faultOfGood(answer, route)
