@@ -113,6 +113,19 @@ describe('npm', () => {
     )
   })
 
+  test('finds script and types without `exports`, which older bundlers and TypeScript do not read', () => {
+    const manifest = JSON.parse(installed(app, 'package.json'))
+    const byExports = manifest.exports['.']
+    expect([manifest.main, manifest.types]).toEqual([byExports.default, byExports.types])
+  })
+
+  test('gives tools its package.json', async () => {
+    const find = `console.log(require('${NAME}/package.json').name)`
+    expect(await run(app, process.execPath, '--input-type=commonjs', '--eval', find)).toBe(
+      `${NAME}\n`,
+    )
+  })
+
   test('gets the script and the types that the service serves', async () => {
     for (const file of ['client.js', 'client.d.ts']) {
       expect(installed(app, file)).toBe(await (await fetch(`${running.url}/${file}`)).text())

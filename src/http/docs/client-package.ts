@@ -34,7 +34,13 @@ function packageManifest() {
     license: LICENSE,
     type: 'module',
     sideEffects: false,
-    exports: { '.': { types: './client.d.ts', default: './client.js' } },
+    exports: {
+      '.': { types: './client.d.ts', default: './client.js' },
+      './package.json': './package.json',
+    },
+    // For what does not read `exports`: Parcel, webpack 4, Metro of React Native 0.78, `"moduleResolution": "node"`.
+    main: './client.js',
+    types: './client.d.ts',
   }
 }
 
