@@ -28,7 +28,6 @@
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
 const REQUEST_MS = 30_000
-const WAIT_MS = 120_000
 
 /** Why there is no client secret. Match on `code`. */
 export class MintError extends Error {
@@ -128,7 +127,7 @@ export function createChatKitFetch(options) {
     const sendWith = async ({ secret }) => {
       const headers = new Headers(init?.headers ?? Object(input).headers)
       headers.set('Authorization', `Bearer ${await orAborted(secret, aborted)}`)
-      run.throwIfAborted()
+      if (run.aborted) throw run.reason
       return send(Object(input).clone?.() ?? input, { ...init, headers, signal: aborted })
     }
     let held = secretOf(run)
@@ -167,12 +166,10 @@ const mint = async (options, run, current) => {
         .catch(failWith('token_unavailable'))
       // `fetch` refuses such a token as a header, in some browsers with an error that contains the token.
       if (token && /[^ -~]/.test(token.trim?.() ?? '\n')) failWith('token_unavailable')('no token')
-      run.over.signal.throwIfAborted()
-      if (expired && expired.token === token) throw expired.error
+      if (run.over.signal.aborted || (expired && expired.token === token)) throw expired?.error
       return await ask(options, run, current, token)
     } catch (error) {
-      run.over.signal.throwIfAborted()
-      if (!(error instanceof MintError)) throw error
+      if (run.over.signal.aborted || !(error instanceof MintError)) throw error
       const { code, status, retryAfterMs } = error
       if (code === 'token_expired' && !expired) {
         expired = { token, error }
@@ -228,7 +225,8 @@ const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, 
 /** @type {(promise: Promise<string>, signal: AbortSignal) => Promise<string>} */
 const orAborted = (promise, signal) =>
   new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
+    // Browsers of before 2022, jsdom and React Native give no reason.
+    const abort = () => reject(signal.reason ?? new MintError('reset', 'Signed out.'))
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort)
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
@@ -241,8 +239,8 @@ const failWith = (code) => (cause) => {
 
 /** @type {(retryAfter: string | null) => number | undefined} */
 const waitOf = (text) => {
-  const ms = text && (/^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now())
-  return ms && ms > 0 ? Math.min(ms, WAIT_MS) : undefined
+  const ms = text && (/^\d+$/.test(text) ? +text * 1000 : Date.parse(text) - Date.now())
+  return ms && ms > 0 ? Math.min(ms, 120_000) : undefined
 }
 
 /** @type {(input: RequestInfo | URL) => string} */

@@ -32,6 +32,7 @@ one ES module (ES2022) without dependencies; secrets stay in memory. It does not
 
 Import it from the service, \`https://chat.example.com/client.js\`, or install it as a package: download \`/client.tgz\` once, commit it beside
 the app, and \`npm install\` that file; then import from \`@chatkit-mint/client\`. Types come with the package, and as \`/client.d.ts\`.
+Jest needs \`transformIgnorePatterns: ['/node_modules/(?!@chatkit-mint/)']\` and Babel's settings in \`babel.config.js\`: it reads no ES modules there.
 
 ## createChatKitFetch
 
