@@ -5,6 +5,7 @@ import { isLinked } from '../chatkit/protocol/file-address.ts'
 import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
 import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import {
+  forgetSent,
   isStreaming,
   type ParsedRequest,
   parseRequest,
@@ -133,12 +134,11 @@ export function createTakeMessage({
     { bytes, parsed, ids, work }: AskedMessage & Pick<HeldMemory, 'work'>,
   ): Promise<Response> {
     await call.count(runsModel(parsed) ? 'run' : 'read')
-    const named = { ...ids, shows: shownBy(parsed) }
     const { threads, attachments } = ids.mentioned
     const adopts =
       threads.length + attachments.length > MANY_IDS
-        ? await work(() => requireOwn(ownership, call, named), true)
-        : await requireOwn(ownership, call, named)
+        ? await work(() => requireOwn(ownership, call, ids), true)
+        : await requireOwn(ownership, call, ids)
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined
@@ -187,7 +187,8 @@ export function createTakeMessage({
 interface AskedMessage {
   readonly bytes: Uint8Array
   readonly parsed: ParsedRequest
-  readonly ids: RequestIds
+  /** `shows`: the thread that the request only reads. */
+  readonly ids: RequestIds & { readonly shows: string | undefined }
 }
 
 interface Message {
@@ -197,11 +198,6 @@ interface Message {
   /** Frees the user's slot for an open stream; does nothing if the answer cannot be a stream. */
   readonly leave: () => void
   readonly adopts: Thing | undefined
-}
-
-/** The thread that a request only reads; undefined for other requests. */
-function shownBy({ known, request }: ParsedRequest): string | undefined {
-  return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
 }
 
 function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean): AskedMessage {
@@ -238,5 +234,8 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
       detail: 'A field of this message differs from one of the protocol only in its spelling.',
     })
   }
-  return { bytes, parsed, ids }
+  const { known, request } = parsed
+  const shows = known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
+  forgetSent(request)
+  return { bytes, parsed, ids: { ...ids, shows } }
 }

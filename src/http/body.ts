@@ -134,7 +134,7 @@ export async function readBytes(
   const { incoming } = c.env
   if (incoming === undefined) return within(milliseconds, readChunked(c, maxBytes), maxBytes)
   try {
-    return await readIncoming(incoming, limits, hold)
+    return await readIncoming(incoming, { maxBytes: length ?? maxBytes, milliseconds }, hold)
   } catch (error) {
     throw refusalOf(error, maxBytes)
   }

@@ -41,13 +41,17 @@ export function createBoundedBytes(limit: number, hold?: (bytes: number) => void
       if (total > limit) throw new TooLargeError(`more than ${limit} bytes`)
       hold?.(total)
       if (total > buffer.length) {
-        const larger = Buffer.allocUnsafe(Math.max(total, 2 * length))
+        const larger = Buffer.allocUnsafe(Math.min(limit, Math.max(total, 2 * length)))
         buffer.copy(larger, 0, 0, length)
         buffer = larger
       }
       buffer.set(chunk, length)
       length = total
     },
-    all: (): Buffer => buffer.subarray(0, length),
+    /** Without the free rest of the buffer, which could be as large: the bytes may be held for long. */
+    all(): Buffer {
+      const bytes = buffer.subarray(0, length)
+      return buffer.length - length > length / 8 ? Buffer.from(bytes) : bytes
+    },
   }
 }

@@ -1,12 +1,15 @@
-import { type IncomingMessage, request } from 'node:http'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Hono } from 'hono'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createAnswerJson } from '../../src/gateway/json-answer.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
+import { listen } from '../support/network/listen.ts'
 import { asAt } from './scene.ts'
 import { note, start, startScripted } from './scripted-server.ts'
 
@@ -48,6 +51,36 @@ test('bodies of one user that never end take a quarter of the memory, and other 
   expect(new Set(statuses)).toEqual(new Set([503]))
   const bob = asAt(scene.url, await scene.session('bob'))
   expect((await bob(CREATE)).status).toBe(200)
+})
+
+test('the text of a message is not kept beside its bytes until the server answers', async () => {
+  setFlagsFromString('--expose-gc')
+  const gc: () => void = runInNewContext('gc')
+  let read = 0
+  const server = createServer((incoming) => incoming.resume().on('end', () => read++))
+  const { origin } = await listen(server)
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { scene, session } = await start({ server: `${origin}/chatkit` })
+  const message = { content: [{ type: 'input_text', text: 'x'.repeat(6 * MEBIBYTE) }] }
+  const fields = { type: 'threads.create', params: { input: message }, metadata: {}, more: '' }
+  const body = Buffer.from(JSON.stringify({ ...fields, more: 'y'.repeat(3 * MEBIBYTE) }))
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let at = 1; at <= 4; at++) {
+    const headers = {
+      authorization: `Bearer ${session.secret}`,
+      'content-type': 'application/json',
+    }
+    const sent = request(scene.url, { method: 'POST', headers }).on('error', () => {})
+    sent.setHeader('content-length', body.length).end(body)
+    onTestFinished(() => void sent.destroy())
+    await vi.waitFor(() => expect(read).toBe(at), WAIT)
+  }
+  gc()
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(body.length)
 })
 
 test('requests of one user that mention hundreds of ids are looked up one after the other', async () => {

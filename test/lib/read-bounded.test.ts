@@ -42,6 +42,14 @@ describe('readBounded', () => {
     expect([...bytes]).toEqual(Array.from({ length: 300 }, (_, at) => at % 256))
   })
 
+  test('keeps no buffer that is much longer than what it read', async () => {
+    const read = await readBounded(chunks(...Array.from({ length: 33 }, () => 4000)), 1_000_000)
+    expect(read).toHaveLength(132_000)
+    expect(read.buffer.byteLength).toBeLessThan(150_000)
+    const full = await readBounded(chunks(70_000, 20_000), 90_000)
+    expect(full.buffer.byteLength).toBe(90_000)
+  })
+
   test('passes on an error of the source', async () => {
     const broken = new Readable({
       read() {

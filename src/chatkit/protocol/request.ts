@@ -191,10 +191,7 @@ export function runsModel({ known, request: { type } }: ParsedRequest): boolean 
 }
 
 /**
- * Reads the body of a request.
- *
- * A server that binds names without regard to case would read a second `Type` or `Params` instead of
- * the one that is judged here, so such a body is refused.
+ * Reads the body of a request; one with a second `Type` or `Params`, which some servers would read instead, is refused.
  *
  * @param value - parsed JSON, of bounded depth
  * @throws `ZodError` when it is no request, or a known type without what it needs
@@ -204,6 +201,19 @@ export function parseRequest(value: unknown): ParsedRequest {
   return isKnownType(envelope.type)
     ? { known: true, request: knownRequest.parse(value) }
     : { known: false, request: envelope }
+}
+
+/**
+ * Leaves type, ids, cursor and numbers, by which the answer is judged. What a user sent would take as much memory as the
+ * body, or twice as much, until the server answers.
+ */
+export function forgetSent(request: ParsedRequest['request']): void {
+  for (const part of [request, request.params ?? {}]) {
+    for (const [name, value] of Object.entries(part)) {
+      const isLong = typeof value === 'object' || String(value).length > MAX_CURSOR_CHARACTERS
+      if (isLong && value !== request.params) Reflect.deleteProperty(part, name)
+    }
+  }
 }
 
 /** For the log: the first field that does not fit, and what was expected; never a value. */

@@ -52,7 +52,7 @@ export const gatewaySchema = z
     memory_mb: between(1, 16_384)
       .default(256)
       .describe(
-        'Megabytes for all bodies, events and answers that one instance is reading; one user may hold a quarter at most. Beyond it, calls get 503 `overloaded`.',
+        'Megabytes for all bodies, events and answers that one instance is reading; one user may hold a quarter at most. Beyond it, calls get 503 `overloaded`. The process needs 200 MB and up to twice this.',
       ),
     body_seconds: seconds.default(120).describe('Seconds in which a body must have arrived.'),
     idle_seconds: seconds
