@@ -9,6 +9,7 @@ import type { ConsoleSettings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { reasonOf } from '../../lib/show.ts'
 
 /** The values that the browser keeps while the admin is at the provider. */
 interface SignInAttempt {
@@ -153,7 +154,7 @@ function refusalOf(error: unknown): ServiceError {
     const status = error.cause instanceof Response ? ` (${error.cause.status})` : ''
     return unavailable(`token endpoint: ${error.message}${status}`, undefined)
   }
-  return notGood(error instanceof Error ? error.message : 'unknown', error)
+  return notGood(reasonOf(error), error)
 }
 
 function notGood(reason: string, cause?: unknown): ServiceError {

@@ -190,6 +190,21 @@ test.each<[string, Maker]>([
   await expect(redeem(maker)).rejects.toMatchObject({ code: 'invalid_request' })
 })
 
+test.each<[string, Maker, RegExp]>([
+  [
+    'another audience',
+    (claims) => sign({ ...claims, aud: 'chat-api' }),
+    /"aud" \(audience\) claim/,
+  ],
+  ['another issuer', (claims) => sign({ ...claims, iss: `${issuer}/` }), /"iss" \(issuer\) claim/],
+  ['another nonce', (claims) => sign({ ...claims, nonce: 'another' }), /"nonce" claim/],
+  ['an end that passed', (claims) => sign({ ...claims, ...past }), /expiration is past/],
+  ['a foreign key', (claims) => sign(claims, others.privateKey), /signature verification failed/],
+  ['none', async () => '', /"id_token" property/],
+])('the log says what is wrong with an ID token with %s', async (_name, maker, reason) => {
+  await expect(redeem(maker)).rejects.toMatchObject({ reason: expect.stringMatching(reason) })
+})
+
 test('an ID token signed with a new key of the provider is accepted at once, and one with an old key no more', async () => {
   await redeem(sign)
   const before = published
