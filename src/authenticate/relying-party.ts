@@ -7,7 +7,7 @@ import { ServiceError } from '../lib/errors.ts'
 import { usableKeys } from '../lib/key-set.ts'
 import { isSecureUrl, mayBeLoopback } from '../lib/loopback.ts'
 import { readBounded } from '../lib/read-bounded.ts'
-import { show } from '../lib/show.ts'
+import { reasonOf, show } from '../lib/show.ts'
 import { USER_AGENT } from '../lib/version.ts'
 
 /**
@@ -42,8 +42,10 @@ export async function discoverProvider({
       const named = `the issuer ${show(found.issuer)}, expected ${show(issuer)}`
       throw new Error(`the discovery document names ${named}`)
     }
-    if (!isSecureUrl(new URL(found.authorization_endpoint ?? ''))) {
-      throw new Error('authorization_endpoint is not https')
+    // Providers that only sign tokens have none (Firebase).
+    const endpoint = URL.parse(found.authorization_endpoint ?? '')
+    if (endpoint === null || !isSecureUrl(endpoint)) {
+      throw new Error('authorization_endpoint is missing or no https address')
     }
     configuration[oidc.customFetch] = withUsableKeys(ask, found.jwks_uri)
     return configuration
@@ -139,8 +141,7 @@ function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFe
       const content = bytes.length === 0 ? null : new Uint8Array(bytes)
       return new Response(content, { status, headers: headersOf(answer) })
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : 'unknown error'
-      const reason = `identity provider: ${method} ${url.origin}${url.pathname}: ${why}`
+      const reason = `identity provider: ${method} ${url.origin}${url.pathname}: ${reasonOf(cause)}`
       throw new ServiceError('idp_unavailable', { reason, cause })
     }
   }

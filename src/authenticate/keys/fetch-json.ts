@@ -4,7 +4,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
-import { show } from '../../lib/show.ts'
+import { reasonOf, show } from '../../lib/show.ts'
 import { USER_AGENT } from '../../lib/version.ts'
 
 const MAX_BYTES = 262_144
@@ -63,7 +63,7 @@ export function createFetchJson({
       }
       return await getJson(url, dispatcher, AbortSignal.timeout(deadlineMs))
     } catch (cause) {
-      const reason = `GET ${url.origin}${url.pathname}: ${describe(cause)}`
+      const reason = `GET ${url.origin}${url.pathname}: ${reasonOf(cause)}`
       throw new ServiceError('idp_unavailable', { reason, cause })
     }
   }
@@ -110,13 +110,4 @@ function aborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>()
   signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   return promise
-}
-
-/**
- * An AggregateError (a host with several addresses, and none answers) has a code instead of a message.
- */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error'
-  if (error.message !== '') return error.message
-  return 'code' in error ? String(error.code) : error.name
 }

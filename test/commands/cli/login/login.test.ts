@@ -168,7 +168,7 @@ describe('a login that fails keeps nothing', () => {
       'discovery names no authorization endpoint',
       () => provider.script.without.push('authorization_endpoint'),
       69,
-      /discovery/,
+      /discovery: authorization_endpoint is missing/,
     ],
   ])('%s', async (_, change, expected, why) => {
     change()
