@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
 import { listen } from '../support/network/listen.ts'
 
 /** As little of a ChatKit API as answers a create, and the identity provider's key set beside it. */
@@ -11,19 +12,15 @@ export interface FakeUpstream {
   close(): Promise<void>
 }
 
-/** Session answer after the four fields that differ, as in the API reference. */
-const REST = JSON.stringify({
-  object: 'chatkit.session',
-  status: 'active',
-  max_requests_per_1_minute: 10,
-  rate_limits: { max_requests_per_1_minute: 10 },
-  workflow: { id: 'wf_bench', version: null, state_variables: null, tracing: { enabled: false } },
-  chatkit_configuration: {
-    automatic_thread_titling: { enabled: true },
-    file_upload: { enabled: false, max_file_size: 512, max_files: 10 },
-    history: { enabled: true, recent_threads: null },
-  },
-}).slice(1)
+/** Session answer after the four fields that differ. */
+const {
+  id: _id,
+  user: _user,
+  client_secret: _secret,
+  expires_at: _end,
+  ...same
+} = sessionOf('', '')
+const REST = JSON.stringify(same).slice(1)
 
 /**
  * Starts it in this process. The client secret of each answer ends with the microseconds for which

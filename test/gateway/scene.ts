@@ -11,7 +11,6 @@ import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { connectToAny } from '../../src/lib/connections.ts'
 import type { WorkflowName } from '../../src/lib/ids.ts'
-import { createLog } from '../../src/lib/log.ts'
 import { hashSecret } from '../../src/lib/secret.ts'
 import { createMemoryBudget } from '../../src/lib/shares/memory-budget.ts'
 import type { Registry } from '../../src/registry/port.ts'
@@ -25,6 +24,7 @@ import {
   type Json,
 } from '../support/chatkit/server-client.ts'
 import { plain, userId, workflowName } from '../support/ids.ts'
+import { recordingLog } from '../support/issuer-settings.ts'
 import { holdToDescription } from '../support/network/described-answers.ts'
 
 export const ISSUER = 'https://mint.acme.example'
@@ -92,9 +92,7 @@ export async function startScene(options: SceneOptions = {}) {
   const keys = readSigningKeys(makeSigningKeys(), 'test')
   const registry = options.registry ?? createSqliteRegistry({ path: ':memory:' })
   const dispatcher = connectToAny(() => undefined, { allowH2: false })
-  const lines: Record<string, unknown>[] = []
-  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
-  const log = createLog({ level: 'info', destination })
+  const { log, lines } = recordingLog()
   const server = options.server ?? sample.url
   const memory = createMemoryBudget({ ...USUAL, ...options.gateway })
   const { draining = new AbortController().signal } = options

@@ -3,7 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { eventually } from '../support/eventually.ts'
-import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
+import {
+  createsSeen,
+  expectOnTheBooks,
+  type Member,
+  startMember,
+  workingSessions,
+} from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
 
@@ -185,20 +191,9 @@ describe('SIGKILL under load', () => {
     expect(answered.secrets.size).toBeGreaterThan(USERS.length)
     expect(new Set(answered.secrets.values())).toEqual(new Set(USERS))
     expect(answered.revoked.size).toBeGreaterThan(0)
-    await expectOnTheBooks(member, answered)
+    await expectOnTheBooks(member, upstream, answered.secrets)
     await expectRevoked(member, answered)
   })
-
-  async function expectOnTheBooks(member: Member, { secrets }: Answered): Promise<void> {
-    const bySecret = new Map(upstream.api.sessions().map((one) => [one.client_secret, one]))
-    for (const [secret, user] of secrets) {
-      const id = bySecret.get(secret)?.id
-      expect(await member.admin(`GET /sessions/${id}`)).toMatchObject({
-        status: 200,
-        body: { id, user },
-      })
-    }
-  }
 
   async function expectRevoked(member: Member, { revoked }: Answered): Promise<void> {
     upstream.api.clearRequests()

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { quantile } from '../faults/calls.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { createsSeen, type Member, startMember } from '../support/fleet.ts'
+import { createsSeen, expectOnTheBooks, type Member, startMember } from '../support/fleet.ts'
 import type { Seen } from '../support/network/clients.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { forEachTest } from '../support/started.ts'
@@ -123,22 +123,13 @@ describe.runIf(wantsRedis())('Redis', () => {
       const slowest = Math.max(...allRefusals.map(({ begun, ended }) => ended - begun))
       expect(slowest).toBeLessThan(5 * REFUSED_WITHIN_MS)
       expect(tookToRecover).toBeLessThan(BACK_WITHIN_MS)
-      await expectOnTheBooks(load.mints)
+      const minted = load.mints.filter(({ status }) => status === 200)
+      expect(minted.length).toBeGreaterThan(20)
+      const secrets = minted.map(({ secret = '', user }) => [secret, user] as const)
+      await expectOnTheBooks(member, upstream, secrets)
     },
     OUTAGE_MS + 30_000,
   )
-
-  /** Every secret that left belongs to a session that Redis has after its return. */
-  async function expectOnTheBooks(mints: readonly Asked[]): Promise<void> {
-    const bySecret = new Map(upstream.api.sessions().map((one) => [one.client_secret, one]))
-    const minted = mints.filter(({ status }) => status === 200)
-    expect(minted.length).toBeGreaterThan(20)
-    for (const { secret = '', user } of minted) {
-      const id = bySecret.get(secret)?.id
-      const read = await member.admin(`GET /sessions/${id}`)
-      expect(read).toMatchObject({ status: 200, body: { id, user } })
-    }
-  }
 
   test('that hangs while a session is created has it as cancelled once it answers again', async () => {
     await startServing()

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { expect } from 'vitest'
 import { ADMIN_CONFIG, adminToken, type RevokeSeen } from './admin-calls.ts'
 import type { WatchedUpstream } from './chatkit/watched-upstream.ts'
 import { type Clients, createClients, type Seen } from './network/clients.ts'
@@ -77,6 +78,20 @@ export async function startMember(options: MemberOptions): Promise<Member> {
       await clients.close()
       await service.end()
     },
+  }
+}
+
+/** Each secret that left belongs to a session of its user, which the registry has. */
+export async function expectOnTheBooks(
+  member: Member,
+  { api }: Pick<WatchedUpstream, 'api'>,
+  secrets: Iterable<readonly [secret: string, user: string]>,
+): Promise<void> {
+  const bySecret = new Map(api.sessions().map((one) => [one.client_secret, one.id]))
+  for (const [secret, user] of secrets) {
+    const id = bySecret.get(secret)
+    const read = await member.admin(`GET /sessions/${id}`)
+    expect(read).toMatchObject({ status: 200, body: { id, user } })
   }
 }
 

@@ -22,32 +22,14 @@ export type KeyServerBehaviour =
   /** The connection is cut. */
   | { readonly kind: 'reset' }
 
-/** An identity provider's published documents, on loopback, with a switch for every mishap. */
-export interface KeyServer {
-  /** The issuer identifier (an origin without trailing slash), for discovery. */
-  readonly issuer: string
-  readonly jwksUri: string
-  /** Requests by path; other paths count as `other`. */
-  readonly fetches: { jwks: number; discovery: number; other: number }
-  /** The published keys; replace them to rotate. */
-  keys: readonly Record<string, unknown>[]
-  /** Members that replace those of the discovery document. */
-  discovery: Record<string, unknown>
-  jwksBehaviour: KeyServerBehaviour
-  discoveryBehaviour: KeyServerBehaviour
-  /** Bytes of the last flood that were written before the connection closed. */
-  floodedBytes: number
-  close(): Promise<void>
-}
+export type KeyServer = Awaited<ReturnType<typeof startKeyServer>>
 
 /**
- * Starts a server with `/.well-known/openid-configuration` and `/jwks.json`.
+ * Starts a server with `/.well-known/openid-configuration` and `/jwks.json`, with a switch for every mishap.
  *
  * @param keys - public JWKs
  */
-export async function startKeyServer(
-  keys: readonly Record<string, unknown>[] = [],
-): Promise<KeyServer> {
+export async function startKeyServer(keys: readonly Record<string, unknown>[] = []) {
   const { origin: issuer, close } = await serve((request, response) => {
     if (request.url === '/jwks.json') {
       server.fetches.jwks += 1
@@ -60,14 +42,19 @@ export async function startKeyServer(
       behave(server, { kind: 'ok' }, response, () => ({ keys: server.keys }))
     }
   })
-  const server: KeyServer = {
+  const server = {
+    /** The issuer identifier (an origin without trailing slash), for discovery. */
     issuer,
     jwksUri: `${issuer}/jwks.json`,
+    /** Requests by path; other paths count as `other`. */
     fetches: { jwks: 0, discovery: 0, other: 0 },
+    /** The published keys; replace them to rotate. */
     keys,
-    discovery: {},
-    jwksBehaviour: { kind: 'ok' },
-    discoveryBehaviour: { kind: 'ok' },
+    /** Members that replace those of the discovery document. */
+    discovery: {} as Record<string, unknown>,
+    jwksBehaviour: { kind: 'ok' } as KeyServerBehaviour,
+    discoveryBehaviour: { kind: 'ok' } as KeyServerBehaviour,
+    /** Bytes of the last flood that were written before the connection closed. */
     floodedBytes: 0,
     close,
   }

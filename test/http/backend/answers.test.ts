@@ -6,7 +6,7 @@ import { BARE_ITEMS, FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { forAllTests } from '../../support/started.ts'
 import { faultsOf } from './reference.ts'
-import { BILLING, errorOf, ONE_KEY, startBackend } from './scene.ts'
+import { BILLING, errorOf, ONE_KEY, OPTIONS, startBackend } from './scene.ts'
 
 const scene = forAllTests(() => startThreadScene({ workflows: ['support', 'desk'], more: ONE_KEY }))
 let sessions: OpenAI['beta']['chatkit']['sessions']
@@ -18,15 +18,6 @@ beforeEach(() => {
   scene.tamper = undefined
 })
 
-const EVERY_OPTION = {
-  chatkit_configuration: {
-    automatic_thread_titling: { enabled: false },
-    file_upload: { enabled: true, max_file_size: 20, max_files: 3 },
-    history: { enabled: true, recent_threads: 5 },
-  },
-  expires_after: { anchor: 'created_at', seconds: 120 },
-  rate_limits: { max_requests_per_1_minute: 30 },
-} as const
 const STATE = { plan: 'pro', seats: 4, trial: false }
 
 describe('a session has the fields of the reference, all of them and no other', () => {
@@ -34,11 +25,11 @@ describe('a session has the fields of the reference, all of them and no other', 
     const plain = await sessions.create({ user: 'alice', workflow: { id } })
     expect(faultsOf('chat_session', plain)).toEqual([])
     const workflow = { id, version: '3', state_variables: STATE, tracing: { enabled: true } }
-    const full = await sessions.create({ user: 'alice', workflow, ...EVERY_OPTION })
+    const full = await sessions.create({ user: 'alice', workflow, ...OPTIONS })
     expect(faultsOf('chat_session', full)).toEqual([])
     expect(full).toMatchObject({
       workflow,
-      chatkit_configuration: EVERY_OPTION.chatkit_configuration,
+      chatkit_configuration: OPTIONS.chatkit_configuration,
       max_requests_per_1_minute: 30,
       rate_limits: { max_requests_per_1_minute: 30 },
     })
@@ -228,12 +219,9 @@ describe('a field that OpenAI leaves out, sends as null or adds does not reach t
     for (const field of SESSION_FIELDS) {
       tampered(field, value)
       const workflow = { id: 'support', version: '3', state_variables: STATE }
-      const made = await sessions.create({ user: 'alice', workflow, ...EVERY_OPTION })
+      const made = await sessions.create({ user: 'alice', workflow, ...OPTIONS })
       expect(faultsOf('chat_session', made), field).toEqual([])
-      expect([made.workflow.id, made.rate_limits], field).toEqual([
-        'support',
-        EVERY_OPTION.rate_limits,
-      ])
+      expect([made.workflow.id, made.rate_limits], field).toEqual(['support', OPTIONS.rate_limits])
       expect(made.max_requests_per_1_minute, field).toBe(30)
     }
   })

@@ -19,6 +19,17 @@ export const BILLING_NEXT = 'sk-mint-billing-next-0123456789abcdef'
 export const DESK = 'sk-mint-desk-0123456789abcdef'
 /** May use `support` alone. */
 export const HOSTED = 'sk-mint-hosted-0123456789abcdef'
+/** Every option of a create but those of the workflow. */
+export const OPTIONS = {
+  chatkit_configuration: {
+    automatic_thread_titling: { enabled: false },
+    file_upload: { enabled: true, max_file_size: 20, max_files: 3 },
+    history: { enabled: true, recent_threads: 5 },
+  },
+  expires_after: { anchor: 'created_at', seconds: 120 },
+  rate_limits: { max_requests_per_1_minute: 30 },
+} as const
+
 /** A key that was not made by `keys generate`. */
 export const SPACED = 'My API Key'
 

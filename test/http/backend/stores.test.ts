@@ -3,7 +3,7 @@ import { callAdmin, revoke } from '../../support/admin-calls.ts'
 import { describeSqliteAndRedis } from '../../support/registry/each-store.ts'
 import { HIGH_LIMITS } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
-import { DESK, errorOf, HOSTED, startBackend } from './scene.ts'
+import { DESK, errorOf, HOSTED, OPTIONS, startBackend } from './scene.ts'
 
 const CAP = HIGH_LIMITS.replace('{ max: 100000 }', '{ max: 2, when_full: evict_oldest }')
 const DENY = CAP.replace('evict_oldest', 'deny').replace(
@@ -18,13 +18,7 @@ const EVERY_OPTION = {
     state_variables: { plan: 'pro', seats: 4, trial: false },
     tracing: { enabled: true },
   },
-  chatkit_configuration: {
-    automatic_thread_titling: { enabled: false },
-    file_upload: { enabled: true, max_file_size: 20, max_files: 3 },
-    history: { enabled: true, recent_threads: 5 },
-  },
-  expires_after: { anchor: 'created_at', seconds: 120 },
-  rate_limits: { max_requests_per_1_minute: 12 },
+  ...OPTIONS,
 } as const
 const HOSTED_OPTIONS = {
   ...EVERY_OPTION,
@@ -79,7 +73,7 @@ describeSqliteAndRedis('backends on %s', (env) => {
     test('knows what was asked for, with every option', async () => {
       for (const options of [HOSTED_OPTIONS, EVERY_OPTION]) {
         const made = await sessions().create({ user: 'dave', ...options })
-        expect(made).toMatchObject({ workflow: options.workflow, max_requests_per_1_minute: 12 })
+        expect(made).toMatchObject({ workflow: options.workflow, max_requests_per_1_minute: 30 })
         const cancelled = await there().cancel(made.id)
         expect(cancelled).toEqual({ ...made, status: 'cancelled', client_secret: '' })
       }

@@ -46,27 +46,6 @@ export interface SeenRequest {
   aborted: boolean
 }
 
-/** A ChatKit API on loopback that does what a test tells it to, down to the connection. */
-export interface ScriptedUpstream {
-  /** For `OPENAI_BASE_URL`. */
-  readonly url: string
-  readonly seen: SeenRequest[]
-  /** Bytes of flood that were taken off our hands. */
-  flooded: number
-  /** Behaviours for the next creates; the last entry stays. */
-  creates: Behaviour[]
-  cancels: Behaviour[]
-  /** Threads and whatever else. */
-  others: Behaviour[]
-  /** Called when a request has arrived, before it is answered. */
-  onRequest: ((seen: SeenRequest) => void) | undefined
-  creations(): readonly SeenRequest[]
-  cancellations(): readonly SeenRequest[]
-  connections(): number
-  openConnections(): number
-  close(): Promise<void>
-}
-
 /** A session of `user`, as every answer has it. */
 export function sessionOf(user: string, id: string): Record<string, unknown> {
   return {
@@ -89,10 +68,14 @@ export function sessionOf(user: string, id: string): Record<string, unknown> {
 
 const PLANS = { create: 'creates', cancel: 'cancels', other: 'others' } as const
 
+export type ScriptedUpstream = Awaited<ReturnType<typeof startScriptedUpstream>>
+
 /**
+ * A ChatKit API on loopback that does what a test tells it to, down to the connection.
+ *
  * @param port - 0 for a free one
  */
-export async function startScriptedUpstream(port = 0): Promise<ScriptedUpstream> {
+export async function startScriptedUpstream(port = 0) {
   const sockets = new Map<Socket, number>()
   let connections = 0
   const server = createServer((request, response) => void answer(request, response))
@@ -116,15 +99,21 @@ export async function startScriptedUpstream(port = 0): Promise<ScriptedUpstream>
     behave(behaviour, { seen, response, number: upstream.seen.length, upstream })
   }
 
-  const of = (operation: Operation) => upstream.seen.filter((seen) => seen.operation === operation)
-  const upstream: ScriptedUpstream = {
+  const of = (operation: Operation): readonly SeenRequest[] =>
+    upstream.seen.filter((seen) => seen.operation === operation)
+  const upstream = {
+    /** For `OPENAI_BASE_URL`. */
     url: `${origin}/v1`,
-    seen: [],
+    seen: [] as SeenRequest[],
+    /** Bytes of flood that were taken off our hands. */
     flooded: 0,
-    creates: [],
-    cancels: [],
-    others: [],
-    onRequest: undefined,
+    /** Behaviours for the next creates; the last entry stays. */
+    creates: [] as Behaviour[],
+    cancels: [] as Behaviour[],
+    /** Threads and whatever else. */
+    others: [] as Behaviour[],
+    /** Called when a request has arrived, before it is answered. */
+    onRequest: undefined as ((seen: SeenRequest) => void) | undefined,
     creations: () => of('create'),
     cancellations: () => of('cancel'),
     connections: () => connections,

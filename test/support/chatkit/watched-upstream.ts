@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
-import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
+import { createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { listen } from '../network/listen.ts'
 
 /** Stands in for the API's answer, or for the whole of it through Node's response. */
@@ -9,19 +9,10 @@ export type Instead = (
   node: { readonly outgoing: ServerResponse },
 ) => Response | Promise<Response> | undefined
 
-/** An embedded ChatKit API behind an ear for what its own recorder never keeps: the API key. */
-export interface WatchedUpstream {
-  /** For `OPENAI_BASE_URL`. */
-  readonly url: string
-  readonly api: ChatKitApi
-  /** `Authorization` of each request, oldest first. */
-  readonly authorizations: (string | null)[]
-  /** Stands in for the API while it returns something. */
-  instead: Instead | undefined
-  close(): Promise<void>
-}
+export type WatchedUpstream = Awaited<ReturnType<typeof startWatchedUpstream>>
 
-export async function startWatchedUpstream(): Promise<WatchedUpstream> {
+/** An embedded ChatKit API behind an ear for what its own recorder never keeps: the API key. */
+export async function startWatchedUpstream() {
   const api = createChatKitApi({ now: Date.now })
   const server = createAdaptorServer({
     fetch(request, { outgoing }) {
@@ -31,11 +22,14 @@ export async function startWatchedUpstream(): Promise<WatchedUpstream> {
     },
   })
   const { origin, close } = await listen(server)
-  const upstream: WatchedUpstream = {
+  const upstream = {
+    /** For `OPENAI_BASE_URL`. */
     url: `${origin}/v1`,
     api,
-    authorizations: [],
-    instead: undefined,
+    /** `Authorization` of each request, oldest first. */
+    authorizations: [] as (string | null)[],
+    /** Stands in for the API while it returns something. */
+    instead: undefined as Instead | undefined,
     close,
   }
   return upstream

@@ -12,24 +12,7 @@ const run = promisify(execFile)
 const texts = z.array(z.string())
 
 /** A redis-server of this test's own, on loopback. */
-export interface TestRedis {
-  readonly port: number
-  readonly url: string
-  /** Runs redis-cli against it. */
-  cli(...args: string[]): Promise<string>
-  /** Removes every key, on a connection of its own: a process for each flush costs more than the tests. */
-  flush(): Promise<void>
-  /** The keys that match a pattern; names may hold line feeds. */
-  keys(pattern: string): Promise<readonly string[]>
-  /** SIGKILL. */
-  kill(): Promise<void>
-  /** After {@link TestRedis.kill}: on the same port and files. */
-  restart(): Promise<void>
-  /** It keeps its sockets and answers nothing. */
-  freeze(): void
-  thaw(): void
-  close(): Promise<void>
-}
+export type TestRedis = Awaited<ReturnType<typeof startOn>>
 
 /** Whether the machine has Redis; tests that need it fail without it when `CI=true`. */
 export function wantsRedis(): boolean {
@@ -61,7 +44,7 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
   }
 }
 
-async function startOn(port: number, options: readonly string[]): Promise<TestRedis> {
+async function startOn(port: number, options: readonly string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
   const cli = async (...command: string[]) =>
@@ -98,16 +81,22 @@ async function startOn(port: number, options: readonly string[]): Promise<TestRe
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
+    /** Runs redis-cli against it. */
     cli,
+    /** Removes every key, on a connection of its own: a process for each flush costs more than the tests. */
     async flush() {
       flusher ??= connectTo(port)
       await (await flusher).flushAll()
     },
-    keys: async (pattern) => texts.parse(JSON.parse(await cli('--json', 'keys', pattern))),
+    /** The keys that match a pattern; names may hold line feeds. */
+    keys: async (pattern: string) => texts.parse(JSON.parse(await cli('--json', 'keys', pattern))),
+    /** SIGKILL. */
     kill,
+    /** After `kill`: on the same port and files. */
     restart: start,
-    freeze: () => child.kill('SIGSTOP'),
-    thaw: () => child.kill('SIGCONT'),
+    /** It keeps its sockets and answers nothing. */
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     async close() {
       void flusher?.then((client) => client.destroy())
       await kill()
