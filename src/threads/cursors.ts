@@ -6,13 +6,13 @@ import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 
 /**
- * The last thread that the client has of a source, and its `created_at`, which finds the place when the thread has
- * been deleted since; null for one that the source has lost.
+ * Position in a source: the last thread of it that the client has, and its `created_at`, which finds the position when
+ * the thread has been deleted since; null for a thread that the source has lost.
  */
-export type ListPlace = readonly [id: string, createdAt: number | null]
+export type SourcePosition = readonly [id: string, createdAt: number | null]
 
 /** For each source, in the config's order; null where the client has no thread of it. */
-export type ListPosition = readonly (ListPlace | null)[]
+export type ListPosition = readonly (SourcePosition | null)[]
 
 /** The list that a cursor belongs to. On any other list the cursor is refused. */
 export interface CursorScope {

@@ -53,7 +53,7 @@ export async function mergedList(
   const scope = { kind, user, order, sources }
   const start = after === undefined ? [] : openCursor(key, scope, after)
   const readers = sources.map((source, number) => {
-    const from = { user, order, limit: Math.max(1, limit), place: start[number] ?? null }
+    const from = { user, order, limit: Math.max(1, limit), position: start[number] ?? null }
     return createSourceReader(source, from, context)
   })
   const merged = merge(readers, limit, order)

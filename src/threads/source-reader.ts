@@ -5,7 +5,7 @@ import type { CallOptions } from '../chatkit/port.ts'
 import { type Collected, collect, type Fetched, MAX_LIMIT } from '../chatkit/wire/pages.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
-import { badCursor, type ListPlace } from './cursors.ts'
+import { badCursor, type SourcePosition } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
 /** Entries in an upstream's answer that are of another user or thread; or `missing`: a thread that it could not show. */
@@ -77,15 +77,18 @@ const MAX_FILLS = 20
 /** The threads of one source in order, from which a merged list takes one at a time. */
 export type SourceReader = ReturnType<typeof createSourceReader>
 
-/** @param query - `place`: where it starts; how many threads it fetches at a time */
+/** @param query - `position`: where it starts; `limit`: how many threads it fetches at a time */
 export function createSourceReader(
   source: ThreadSource,
-  { place, ...query }: Omit<SourceQuery, 'after' | 'before'> & { readonly place: ListPlace | null },
+  {
+    position,
+    ...query
+  }: Omit<SourceQuery, 'after' | 'before'> & { readonly position: SourcePosition | null },
   context: SourceCall,
 ) {
   let fills = 0
 
-  /** The threads after a place whose thread has been deleted: found by their time, from the start of the list. */
+  /** The threads after a position whose thread has been deleted: found by their time, from the start of the list. */
   async function pageAfter(seconds: number, refusal: unknown): Promise<Collected<Thread>> {
     const isPassed = ({ created_at }: Thread) =>
       query.order === 'desc' ? created_at > seconds : created_at < seconds
@@ -103,8 +106,8 @@ export function createSourceReader(
     source,
     /** Fetched and not yet taken. After `fill`, empty at the end of the list; with `more`, where threads are lost. */
     waiting: [] as readonly Thread[],
-    /** The last thread taken or lost; before that, the place of the query; null at the start of the list. */
-    last: place,
+    /** The last thread taken or lost; before that, the position of the query; null at the start of the list. */
+    last: position,
     /** Whether the source has threads beyond those waiting. */
     more: true,
     take() {
