@@ -100,8 +100,8 @@ export function createAuthenticator({
 }
 
 /**
- * A page of the app sends a cookie by itself, and a proxy may put it into a header, so such a token must
- * say for which app it was made, or belong to an issuer whose tokens never do.
+ * A browser sends a cookie by itself, and a proxy may put it into a header. So such a token must name the app that it
+ * was made for, unless its issuer never names one.
  */
 function checkSource(
   { cookie, header }: TokenSource,

@@ -74,8 +74,8 @@ function createIssuer(
 }
 
 /**
- * The keys for a token's algorithm. A secret and a key set never meet: whoever signs HS256 with a public
- * key as the secret (RFC 8725 §2.1) finds a set that has no key for it, or a secret that differs.
+ * The keys for a token's algorithm. Of a secret and a key set, the secret alone verifies HS*. So a token signed by HS256
+ * with a public key as the secret (RFC 8725 §2.1) is never verified with that key.
  */
 export function keysFor({ keys, secretKeys }: Issuer, alg: string): IssuerKeys {
   return secretKeys !== undefined && alg.startsWith('HS') ? secretKeys : keys

@@ -61,13 +61,13 @@ export function publicUrlNotes({
   const leadsTo = named || (protocol === 'https:' ? '443' : '80')
   if (leadsTo === String(port)) return []
   return [
-    `PUBLIC_URL names port ${leadsTo}, this process listens on ${port}; set PORT or PUBLIC_URL, unless something passes ${leadsTo} on`,
+    `PUBLIC_URL names port ${leadsTo}, this process listens on ${port}; set PORT or PUBLIC_URL, unless a proxy passes ${leadsTo} on to it`,
   ]
 }
 
 /**
- * Null for a URL with credentials, which would end up in logs, or with a query or fragment, behind which no
- * path can follow, or with `,` or `*` in the host, as in a list of URLs or a pattern.
+ * Null for a URL with credentials (they would end up in logs), with a query or fragment (no path can follow one), or with
+ * `,` or `*` in the host (a list of URLs, or a pattern).
  */
 function plainUrl(text: string): URL | null {
   const url = WITHOUT_HOST.test(text) ? null : URL.parse(text)

@@ -45,10 +45,9 @@ export interface OwnPage {
  * on other users' threads. If the first page holds only threads of the caller, the answer has the server's own
  * cursor; otherwise the cursor is the id of a thread of the caller.
  *
- * @param list - `limit`, `after`: from the client's request; `fetchPage`: returns a page of the server as parsed JSON,
- * the first one without an argument; `ownAmong`: selects the caller's threads on a page; `fromRecords`: makes
- * the page from the ownership records and the threads that have been read already, or returns undefined when
- * the records do not have the client's cursor
+ * @param list - `limit`, `after`: from the client's request; `fetchPage`: a page of the server as parsed JSON, the first
+ * one without an argument; `ownAmong`: selects the caller's threads on a page; `fromRecords`: the page from the ownership
+ * records and the threads that are read already, undefined when the records lack the client's cursor
  * @throws `upstream_invalid_response` when the server's answer is not a page of threads
  */
 export async function ownThreads({

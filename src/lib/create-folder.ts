@@ -4,8 +4,8 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Node's own way does this too, but never ends where the system says ENOENT for a folder below one that exists
- * (/proc, homes that are mounted when asked for), and hides causes such as EROFS.
+ * Node's own `mkdir` with `recursive` never ends where the system answers ENOENT for a folder below one that exists
+ * (/proc, homes that are mounted on demand), and hides causes such as EROFS.
  *
  * @throws the system's error
  */

@@ -40,7 +40,7 @@ export interface AuditEntry {
   readonly chain: AuditLink | undefined
 }
 
-/** An entry's place in the chain of one instance, and what its hash needs: see {@link entryHash}. */
+/** An entry's link in the chain of one instance, and what its hash needs: see {@link entryHash}. */
 export interface AuditLink {
   /** Random for each start of a process. */
   readonly instance: string

@@ -7,7 +7,7 @@ import type { Log } from '../lib/log.ts'
 import { type AuditEntry, type ChainedEntry, entryHash } from './audit-entry.ts'
 import type { Registry } from './port.ts'
 
-/** An entry that has no place in the chain yet. */
+/** An entry that is not in the chain yet. */
 export interface NewAuditEntry extends Omit<AuditEntry, 'chain'> {
   /** The actor is also the user concerned. */
   readonly byUser: boolean
@@ -30,7 +30,7 @@ const TIME_DIGITS = 12
  * lost, so the same entries are sent again before any other: the chain has neither gaps nor two entries with
  * one `seq`.
  *
- * When too many entries wait, the oldest that has no place yet is dropped, and an entry `dropped` at this point
+ * When too many entries wait, the oldest that is not in the chain yet is dropped, and an entry `dropped` at this point
  * of the chain says how many were.
  */
 export function createAuditQueue({
@@ -119,7 +119,7 @@ export function createAuditQueue({
   }
 }
 
-/** Entries that have no place in the chain yet, at most {@link MOST_WAITING}. */
+/** Entries that are not in the chain yet, at most {@link MOST_WAITING}. */
 function createBacklog(now: Clock) {
   const waiting: { readonly entry: NewAuditEntry; writer: Writer | undefined }[] = []
   let dropped = 0
@@ -154,7 +154,7 @@ function createBacklog(now: Clock) {
   }
 }
 
-/** Makes the function that gives the next entry its place in this instance's chain. */
+/** Makes the function that links the next entry to this instance's chain. */
 function createLink(instance: string): (entry: NewAuditEntry) => ChainedEntry {
   let seq = 0
   let prev: string | undefined

@@ -76,10 +76,9 @@ export function isIdName(name: string): boolean {
 }
 
 /**
- * Finds every id in a request, at any depth and however its name is spelt: an id is also dangerous
- * where the protocol has none (`thread_id` beside the `input` of `threads.create`), because a server
- * may look there, and a server that binds names without regard to case takes `Thread_Id` for
- * `thread_id`.
+ * Finds every id in a request, at any depth and however its name is spelt. An id is dangerous even where the
+ * protocol has none (`thread_id` beside the `input` of `threads.create`), because a server may look there. A server
+ * that ignores case takes `Thread_Id` for `thread_id`.
  *
  * @param parsed - of a body whose depth and number of values are bounded
  * @param bytes - the body, in which the digits of rounded numbers are found

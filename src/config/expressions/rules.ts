@@ -122,8 +122,8 @@ function withName(names: ReadonlySet<string>, name: string, isIn: boolean): Read
 }
 
 /**
- * Refuses to read the same claim in each round of two loops: a token that divides its length among two lists and
- * that claim makes it take the cube of its length, seconds in all.
+ * Refuses to read the same claim in each round of two loops. A token could divide its length among two lists and that
+ * claim, and the expression would take the cube of the length: seconds in all.
  */
 function refuseRepeatedReading(node: ASTNode, { elements, multiplied }: Surroundings): void {
   const read = multiplied > 1 ? valueRead(node) : undefined

@@ -68,8 +68,8 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
 }
 
 /**
- * The answer for any error. Status and `Retry-After` are those of the service's problem details, but for
- * what OpenAI says of our key, which is our fault, and of the request, which is the backend's.
+ * The answer for any error. Status and `Retry-After` are those of the service's problem details, with two exceptions:
+ * OpenAI's refusal of our key is our fault (500), and its refusal of the request keeps its own status.
  */
 export function apiErrorAnswer(error: ServiceError): TextAnswer {
   const problem = problemAnswer(error, '')

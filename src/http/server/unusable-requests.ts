@@ -110,8 +110,8 @@ function headerBytes(raw: readonly string[]): number {
 }
 
 /**
- * Answers that the app will still try to use, although their request is answered, and logged, below it: its body
- * turned out not to be HTTP, or did not come.
+ * Answers that the app may still try to write, although their request has been answered and logged below the app: its
+ * body was not HTTP, or did not come.
  */
 export const answeredBelow = new WeakSet<object>()
 
