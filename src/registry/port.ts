@@ -193,12 +193,10 @@ export interface Registry {
    * Audit entries about the user, except those of `keptAction`, stay in the chain of their instance: they
    * lose user, reason and salt, and the actor where that is the user. Entries without a chain are deleted.
    *
-   * It keeps:
-   * - live sessions, and unexpired ones whose cancel is not confirmed, with their outbox entries
-   * - the block, until it ends or is lifted
-   * - the generation and logout marks, which stop mints under way; the sweep, or Redis itself, removes them later
-   * - ownership, which is released when the thing is deleted at its server
-   * - audit entries about others that the user made as an admin
+   * It keeps live sessions, and unexpired ones whose cancel is not confirmed, with their outbox entries; the
+   * block; and audit entries about others that the user made as an admin. It keeps the generation and logout
+   * marks, which stop mints under way: the sweep, or Redis itself, removes them later. It keeps ownership, which
+   * is released when the thing is deleted at its server.
    */
   eraseUser(command: UserErase): Promise<EraseOutcome>
 
