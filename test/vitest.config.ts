@@ -53,7 +53,7 @@ const QUICK = [
 /** Tests in these folders that start a Redis. */
 const NOT_QUICK = ['test/http/backend/stores.test.ts']
 
-/** Files of half a minute: they begin first, so that none of them runs on alone at the end of its group. */
+/** Files that take half a minute. They begin first, so that none runs alone at the end of its group. */
 const LONG = [
   'browser/docs',
   'browser/console',

@@ -163,7 +163,7 @@ test('a token seen before is refused when its key is no longer published', async
   await service.authenticate(old)
   server.keys = [next.publicJwk]
   clock.advance(5)
-  // Whoever comes with the new key first makes the service fetch it.
+  // The first token with the new key makes the service fetch that key.
   await service.authenticate(next.token(claims()))
   await expect(service.authenticate(old)).rejects.toMatchObject(invalid)
 })

@@ -10,7 +10,7 @@ import { slopeOf } from './parts/memory.ts'
 import { median, percentile, ratio } from './report/statistics.ts'
 import { findSides } from './sides.ts'
 
-// That the bench runs and counts; what it measures is for its readers.
+// Checks that the bench runs and counts; it does not judge the figures.
 
 const ENTRY = fileURLToPath(new URL('./bench.ts', import.meta.url))
 /** Exit code of `bench.ts` when a request failed. */

@@ -2,7 +2,7 @@ import { createHook } from 'node:async_hooks'
 import { writeFileSync } from 'node:fs'
 import { getHeapStatistics } from 'node:v8'
 
-// Loaded before a side, to count what it does: writes the counts into a file when it gets the signal.
+// Loaded before a side. It counts the side's work, and writes the counts into a file at a signal.
 
 let promises = 0
 // The hook allocates too, so bytes and promises are counted in different processes.

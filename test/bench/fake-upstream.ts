@@ -23,8 +23,8 @@ const {
 const REST = JSON.stringify(same).slice(1)
 
 /**
- * Starts it in this process. The client secret of each answer ends with the microseconds for which
- * the upstream held the request, so that whoever measures can subtract exactly those.
+ * Starts it in this process. The client secret of each answer ends with the microseconds for which the upstream held
+ * the request, so that the measurement can subtract exactly these.
  *
  * @param jwks - public keys for `/jwks.json`
  */

@@ -4,7 +4,7 @@ import type { Scene } from './scene.ts'
 import { type Server, startServer } from './server.ts'
 import type { Side } from './sides.ts'
 
-/** With a token each; so many that nobody's sessions become a long list. */
+/** Users with a token each, so many that no user's list of sessions becomes long. */
 const USERS = 2000
 /** Below that, V8 is still compiling: the first seconds of a server cost several times the later. */
 const WARM_UP_SECONDS = { full: 5, quick: 1.2 }
@@ -54,7 +54,7 @@ const ALL_SECONDS = 30
 /** They come round again while it lasts, so that both paths are compiled. */
 const WARM_UP_TOKENS = 2000
 
-/** Runs a server until V8 has compiled what it runs often. */
+/** Runs a server until V8 has compiled its hot functions. */
 export async function warmUp(server: Server, scene: Scene): Promise<void> {
   const { upstream, options, identity } = scene
   upstream.delayMs = 0

@@ -10,7 +10,7 @@ export interface Cores {
   readonly rest: number | undefined
 }
 
-/** Binds this process, and what it starts without saying otherwise, to the first core. */
+/** Binds this process, and by default its children, to the first core. */
 export function bindCores(): Cores {
   const last = availableParallelism() - 1
   if (last < 1 || !bind(process.pid, 0)) return { server: undefined, rest: undefined }
@@ -31,7 +31,7 @@ export function onCore(core: number | undefined, command: readonly string[]): re
   return core === undefined ? command : ['taskset', '-c', String(core), ...command]
 }
 
-/** One line about the machine, for whoever compares figures. */
+/** One line about the machine, for comparisons of figures. */
 export function describeMachine({ server }: Cores): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor'
   const memory = Math.round(totalmem() / 2 ** 30)
@@ -47,7 +47,7 @@ function loadAverage(): string {
   }
 }
 
-/** Hundredths of a second of CPU: of the whole machine, and of this process with what it started. */
+/** CPU in hundredths of a second: of the whole machine, and of this process with its children. */
 interface CpuTicks {
   readonly machine: number
   readonly own: number

@@ -21,7 +21,7 @@ const CONNECTIONS = 32
 /** For what a server still has to do after its last answer, and before its first request. */
 const SETTLE_MS = 30
 
-/** Loads a side in a closed loop and asks the kernel what it cost; notes what was no mint. */
+/** Loads a side in a closed loop, reads its CPU from the kernel, and counts answers that are no mint. */
 export async function measureCpu(server: Server, { next, seconds }: CpuRun): Promise<CpuFigure> {
   await setTimeout(SETTLE_MS)
   const before = cpuMicroseconds(server.pid)

@@ -27,8 +27,8 @@ const READY_WITHIN_MS = 20_000
 /**
  * Starts a side on a core of its own and mints once.
  *
- * @param using - `database` of SQLite, when it is not to be a new one; `chatkitServer` of a self-hosted
- * workflow, when there is to be one
+ * @param using - `database` of SQLite, a new one when absent; `chatkitServer` of the self-hosted workflow, if there
+ * is one
  * @throws when it does not mint in time
  */
 export async function startServer(

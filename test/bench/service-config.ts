@@ -2,8 +2,8 @@ import { PAGE_ORIGIN } from './load/connection.ts'
 import { AUDIENCE, KEY_PAIR_ISSUER, SECRET_ISSUER } from './load/identity.ts'
 
 /**
- * The config file of our sides: every duty on, and limits that the few users of a measurement, who
- * mint all the time, do not reach.
+ * The config file of our sides: every duty on, and limits so high that the few users of a measurement do not reach
+ * them.
  *
  * @param jwksUrl - key set of the issuer with key pairs
  * @param chatkitServer - of a self-hosted workflow; none when absent

@@ -36,7 +36,7 @@ const RULES = {
 }
 type Rules = keyof typeof RULES
 
-// Only what is wrong leaves the page: all that is right is megabytes of a long one.
+// Only faults are returned from the page: for a long page, the passed checks are megabytes.
 const run = (rules: Rules, within: string) => `axe.run(${JSON.stringify(within)}, {
     resultTypes: ['violations'],
     ...${JSON.stringify(RULES[rules])}
@@ -53,7 +53,7 @@ export async function seriousFaults(
   rules: Rules = 'all',
   within = 'html',
 ): Promise<string[]> {
-  // Once for each page: what V8 has compiled by then serves the next look, too.
+  // Runs once for each page, so that later checks use the code that V8 has compiled.
   if (await page.evaluate('!window.axe')) await page.evaluate(AXE)
   const found: { passed: number; violations: Result[] } = await page.evaluate(run(rules, within))
   const { passed, violations } = found

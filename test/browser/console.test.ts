@@ -37,7 +37,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
 
   const expectNoFault = () => expect(open?.faults()).toEqual([])
 
-  /** For what none of the pages has that {@link lookAt} sees: an open menu, a message, an end. */
+  /** For states that the pages of {@link lookAt} do not show: an open menu, a message, the end of a list. */
   async function expectAccessible(page: Page) {
     expectNoFault()
     expect(await seriousFaults(page)).toEqual([])
@@ -130,7 +130,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       if (request.headers()['x-page-refresh'] !== undefined) refreshes.push(request.url())
     })
     await page.clock.runFor(30_000)
-    // By the answer to this request, the browser has told of all earlier ones.
+    // When this request is answered, the browser has reported all earlier ones.
     await page.evaluate('fetch(location.href).then((answer) => answer.text())')
     expect(refreshes).toEqual([])
     expect(await page.locator('details[open]').count()).toBe(1)
@@ -434,7 +434,7 @@ async function expectValues(page: Page) {
   await page.keyboard.press('End')
   await calls.getByText(/UTC: p50 \d+, p95 \(dashed\) \d+ ms$/).waitFor()
   expect(await range.getAttribute('aria-valuetext')).toMatch(/UTC: p50/)
-  // Calls began at the tenth sample: the line begins there, and nothing stands for the time before.
+  // Calls began at the tenth sample, so the line begins there; the time before has no line.
   const width: unknown = await calls
     .locator('svg .stroke')
     .first()

@@ -133,7 +133,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     await press(page, 'Refresh', 'Refused: user_blocked')
     await admin.getByRole('button', { name: 'Unblock' }).click()
     await admin.getByRole('status').getByText('Unblocked').waitFor()
-    // The helper was told to stop, and says what lets it go on.
+    // The helper has stopped, and says how it can go on.
     await press(page, 'Refresh', 'as “Lift the block” and a new sign-in do')
     await unblock(page)
     await press(page, 'Mint', 'Minted')

@@ -1,7 +1,7 @@
 /** The script that defines the element, as the guides load it. */
 export const CHATKIT_URL = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
 
-/** Stands in for it: the element asks the gateway for its threads and shows what it got. */
+/** Replaces ChatKit's script: the element asks the gateway for its threads and shows the answer. */
 export const FAKE_CHATKIT = `customElements.define('openai-chatkit', class extends HTMLElement {
   setOptions({ api }) { this.api = api; this.ask() }
   async ask() {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createChatKitFetch, createGetClientSecret } from '../../src/client/client.js'
 import { fakeNetwork, hanging, minted, problem } from './fake-network.ts'
 
-// Browsers of before 2022, jsdom as Jest 29 has it, and React Native: their signals have neither `reason` nor
+// In browsers from before 2022, in the jsdom of Jest 29 and in React Native, signals have neither `reason` nor
 // `throwIfAborted`, and `AbortSignal` has neither `any` nor `timeout`.
 
 class BareSignal extends EventTarget {

@@ -31,7 +31,7 @@ const authorizations = (calls: readonly Call[]) =>
 
 const ok = (text = '{}') => new Response(text)
 
-/** A client secret as self-hosted workflows have it, of so many seconds. */
+/** A client secret of a self-hosted workflow that lives for this many seconds. */
 function jwt(jti: string, seconds: number): string {
   // With a character that base64 and base64url write differently.
   const payload = JSON.stringify({ jti, sub: '~~~ÿ?>', iat: 5, exp: 5 + seconds })

@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 
-/** One answer of the fake network, or what it fails with. */
+/** One answer of the fake network, or its error. */
 export type Scripted = Response | Error | ((call: Call) => Promise<Response>)
 
 /** A request as the fake network saw it. */

@@ -9,8 +9,8 @@ import { startService } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 
-// The package that the service serves, as package managers, Node and TypeScript see it. They may ask nobody else:
-// the registry that they are told is a closed port.
+// The package that the service serves, as package managers, Node and TypeScript see it. The managers may call nothing
+// else: their registry is a closed port.
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const NAME = '@chatkit-mint/client'

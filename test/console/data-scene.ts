@@ -90,7 +90,7 @@ async function startOn(port: number, signIn: SignInServer) {
     /** The counts of this console's instance since its start. */
     counted,
     lanes,
-    /** Writes what another instance counted in a minute that ended so many minutes ago. */
+    /** Writes the counts of another instance for a minute that ended this many minutes ago. */
     addMinute(ended: number, of: Partial<InstanceMinute>) {
       const running = Math.floor(Date.now() / 60_000) * 60
       const at = running - (ended + 1) * 60

@@ -23,12 +23,11 @@ const MANY = Number(process.env['COST_SESSIONS'] ?? 10_000)
 const TIMEOUT_MS = MANY > 100_000 ? 1_200_000 : 180_000
 const MOST_DIFFERENCE = 1.1
 /**
- * Where step 3 is measured alone, without what it costs to answer a request: microseconds by which a
- * store that is larger than the processor's caches, or than SQLite's own, makes it dearer. A request
- * takes more than a hundred times as much.
+ * Where step 3 is measured alone, without the cost of answering a request: extra microseconds for a store that is
+ * larger than the caches of the processor or of SQLite. A request takes more than a hundred times as much.
  */
 const CACHES_US = { sqlite: 10, redis: 0 }
-/** The machine that tests is no quiet place: what holds in one of so many comparisons holds. */
+/** Other work runs on the test machine, so it is enough that one of several comparisons holds. */
 const TRIES = 5
 
 /** Result of one comparison, for the test's output. */

@@ -16,9 +16,9 @@ import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 import { fillUsersOfRedis, fillUsersOfSqlite } from './fill-users.ts'
 
-// A page of users costs the same beside few and beside many other users, counted in rows that SQLite gives and in
-// commands that Redis runs; the plans show that SQLite reads no row that it does not give. The long run,
-// `npm run test:cost`, has a million users. How long a page takes is printed, and no test.
+// A page of users costs the same beside few and beside many other users, counted in rows that SQLite returns and in
+// commands that Redis runs. The plans show that SQLite reads no further rows. The long run, `npm run test:cost`, has
+// a million users. How long a page takes is printed, and no test.
 
 const FEW = 100
 const MANY = Number(process.env['COST_SESSIONS'] ?? 5000)
@@ -31,7 +31,10 @@ const TIMES = 20
 
 const numbered = (at: number): string => String(at).padStart(6, '0')
 
-/** Pages of all kinds beside so many users, and how many users each has. A search for `u` finds each by both names. */
+/**
+ * All kinds of pages beside this number of users, and the number of users on each. A search for `u` finds each by
+ * both names.
+ */
 const pagesOf = (users: number): readonly (readonly [string, Partial<UserQuery>, number])[] => {
   const [last, middle] = [`u_${numbered(users - 1)}`, 'u_000050']
   return [
@@ -91,7 +94,7 @@ async function expectSamePages(store: string, [few, many]: readonly [Side, Side]
   await report(store, many, new Map(counts.map(([name, , count]) => [name, count])))
 }
 
-/** The time of the console's pages, for whoever reads the test's output. */
+/** Prints the time of the console's pages, for information. */
 async function report(store: string, side: Side, counts: ReadonlyMap<string, number>) {
   const lines: string[] = []
   for (const [name, query] of pagesOf(side.users)) {

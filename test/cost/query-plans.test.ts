@@ -15,8 +15,8 @@ import { plain } from '../support/ids.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
-// How SQLite finds what the steps of a mint and of a revoke ask for: by index, without a look at
-// anybody else's rows. The deterministic side of "no slower with 100,000 sessions".
+// SQLite finds the rows for a mint and a revoke by an index, without reading rows of other users. The deterministic
+// side of "no slower with 100,000 sessions".
 
 const path = join(scratchFolder(), 'mint.db')
 const texts = new Set<string>()

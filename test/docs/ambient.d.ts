@@ -1,6 +1,6 @@
-// Names that the samples use and this repository does not have: those that a reader's own app supplies,
-// and those parts of other packages that the samples use, as their references document them. Those of Next.js, Vue
-// and Svelte are real where `npm run test:guides` builds the apps.
+// Names that the samples use and this repository lacks: those of the reader's own app, and those of other packages,
+// as their references document them. Those of Next.js, Vue and Svelte are real where `npm run test:guides` builds the
+// apps.
 
 declare module 'https://chat.example.com/client.js' {
   export * from '@chatkit-mint/client'

@@ -6,8 +6,8 @@ import { REFERENCE_PAGES } from '../../src/commands/reference/pages.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 import { guideNames, ROOT } from './samples.ts'
 
-// Config keys, variables, metrics, fields, codes, headers, calls and npm scripts that the text names: a name with an
-// error in it sends a reader looking for what is not there. Pages of the reference are made from the code.
+// Config keys, variables, metrics, fields, codes, headers, calls and npm scripts that the text names: a reader would
+// look for a misspelt name in vain. Pages of the reference are made from the code.
 
 const FILES = [
   'README.md',

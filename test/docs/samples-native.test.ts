@@ -6,8 +6,8 @@ import { ROUTES } from '../../src/http/route-table.ts'
 import { CODES } from '../../src/respond/codes.ts'
 import { sampleOf } from './samples.ts'
 
-// No compiler for these languages comes with npm: the samples are parsed, and what they send and read
-// is compared with the API. Whether the calls of iOS, Android and Flutter exist is not checked here.
+// npm has no compiler for these languages. So the samples are only parsed, and the calls and fields in them are
+// compared with the API. Whether the calls of iOS, Android and Flutter exist is not checked here.
 
 await Parser.init()
 const parser = new Parser()

@@ -99,7 +99,7 @@ test('a flood of bad tokens: no good one is refused, wherever it comes from, or 
 
   expect(kinds(served)).toEqual(new Set([200]))
   expect(kinds(tried)).toEqual(new Set(['invalid_token', 'token_expired', 'rate_limited']))
-  // An expired token is no guess: it is told apart, and counts for nothing.
+  // An expired token is not a guess: it has its own code, and is not counted.
   expect(tried.filter(({ code }) => code === 'invalid_token')).toHaveLength(60)
   expect(withoutRetryAfter(tried)).toEqual([])
   expect(upstream.api.sessions().filter(({ user }) => user === 'mallory')).toEqual([])

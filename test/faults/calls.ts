@@ -6,7 +6,7 @@ export interface Load {
   readonly answers: readonly Seen[]
   /** Those that began after one moment and ended before another, by `performance.now()`. */
   between(from: number, to: number): readonly Seen[]
-  /** Waits for so many answers to what is asked from now on, and gives them. */
+  /** Waits for this number of answers to calls that begin from now on, and returns them. */
   next(count: number): Promise<readonly Seen[]>
   /** Resolves when each has its last answer; rejects when one got none. */
   stop(): Promise<readonly Seen[]>

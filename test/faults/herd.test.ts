@@ -65,7 +65,7 @@ async function expectAsBefore(refused: readonly number[]): Promise<void> {
     const late = Array.from({ length: 50 }, (_, at) => service.mint(`late-${at}`))
     return kinds(await Promise.all([...again, ...late]))
   }
-  // A breaker that took our own slowness for the upstream's has closed by then.
+  // By then a breaker that opened because we were slow ourselves has closed.
   await expect.poll(ask, { timeout: 5_000, interval: 250 }).toEqual(new Set([200]))
   expect(await service.statusOf('/livez')).toBe(200)
   expect(await service.statusOf('/readyz')).toBe(200)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ServiceProcess } from '../support/service-process.ts'
 
-/** A clock for another process, which jumps when it is told to. */
+/** A clock for another process, which the test can make jump. */
 export interface JumpingClock {
   /** For node, before the entry point. */
   readonly nodeArguments: readonly string[]

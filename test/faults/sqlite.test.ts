@@ -41,7 +41,7 @@ async function start(path: string): Promise<Member> {
   return service
 }
 
-/** Before, during and after the fault: what was answered, and what is left of it. */
+/** Checks before, during and after the fault what was answered, and what the store then holds. */
 async function drill(
   service: Member,
   fault: { take: () => unknown; giveBack: () => unknown },

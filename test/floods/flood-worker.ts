@@ -10,13 +10,13 @@ export interface FloodOrders {
   readonly connections: number
   /** Milliseconds between an answer and the next request. */
   readonly pauseMs: number
-  /** Sends a byte of the body every so many milliseconds; all at once when absent. */
+  /** Milliseconds between two bytes of the body; the whole body at once when absent. */
   readonly dripMs?: number
 }
 
 const { port, requests, connections, pauseMs, dripMs } = workerData as FloodOrders
 
-/** Statuses that it has met, told from time to time: a message for each answer would cost more than the flood. */
+/** Statuses of the answers, reported from time to time: a message for each answer would cost more than the flood. */
 const met = new Set<number>()
 setInterval(() => parentPort?.postMessage([...met]), 50)
 

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
 import { serve } from '../support/network/listen.ts'
 
-/** A ChatKit API on loopback for the floods: it mints after a while, and reads as it is told to. */
+/** A ChatKit API on loopback for the floods: it mints after a pause, and answers reads as the flood needs them. */
 export interface FloodUpstream {
   /** For `OPENAI_BASE_URL`. */
   readonly url: string

@@ -274,7 +274,7 @@ test.each([
   )
 })
 
-/** A form with so many fields beside the file, all of one name but the first. */
+/** A form with this number of fields beside the file; all but the first have one name. */
 function formOf(fields: number, name: string): string {
   const more = `--b4a2e7d\r\n${named(name)}\r\n\r\nx\r\n`.repeat(fields - 1)
   return formWith(named('"a"'), 'x').replace('--b4a2e7d--', `${more}--b4a2e7d--`)

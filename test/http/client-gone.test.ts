@@ -14,7 +14,7 @@ afterEach(async () => {
   running = upstream = undefined
 })
 
-/** A ChatKit API that holds every answer back, and what it holds. */
+/** A ChatKit API that holds every answer back, and the calls that it holds. */
 async function startSilentUpstream(): Promise<{ url: string; held: ServerResponse[] }> {
   const held: ServerResponse[] = []
   upstream = await serve((_request, response) => held.push(response))

@@ -4,8 +4,8 @@ import { rawExchange, rawRequest } from '../support/raw-http.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
-// Each request has many faults; the answer names the one that is judged first: HTTP parser; 404 and
-// 405; Origin; authentication; 415, 413, 400; workflow rule; upstream.
+// Each request has several faults, and the answer names the first of this order: HTTP parser; 404 and 405; Origin;
+// authentication; 415, 413, 400; workflow rule; upstream.
 
 const CONFIG = `
 issuers:

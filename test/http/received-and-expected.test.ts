@@ -11,7 +11,8 @@ import {
 import { forAllTests } from '../support/started.ts'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 
-// Errors that end a search: the log says what was received and what was expected, the answer to the client does not.
+// For refusals that operators have to explain, the log says what was received and what was expected. The answer to
+// the client does not.
 
 const es = createSigner('ES256', 'published-key')
 const keys = forAllTests(() => startKeyServer([es.publicJwk]))

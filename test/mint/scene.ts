@@ -20,7 +20,7 @@ export const NOW_SECONDS = NOW / 1000
 export const ISSUER = 'https://login.example/'
 const LOGOUT_ISSUERS = [{ issuer: ISSUER, logout: { clientIds: [], algorithms: [] } }]
 
-/** An upstream in this process: what it was asked, and hooks to misbehave in. */
+/** An upstream in this process: it records its calls, and has hooks for faults. */
 export interface FakeUpstream {
   readonly created: IssuedSession[]
   /** Ids, in the order of the attempts. */
@@ -137,7 +137,7 @@ export type Scene = ReturnType<typeof createScene>
 /** Options of a scene in which no cap is in the way. */
 export const many = { cap: { max: 10_000, whenFull: 'deny' } } as const
 
-/** So many sessions of alice that are `cancelling`, none of them tried yet. */
+/** This many sessions of alice that are `cancelling`; none has been tried yet. */
 export async function cancelling(scene: Scene, count: number): Promise<readonly SessionRecord[]> {
   for (let number = 0; number < count; number++) await scene.mint(order())
   const outcome = await scene.real.revoke({

@@ -189,7 +189,7 @@ describe('the outbox', () => {
 describe('a session that is not in the registry', () => {
   const unrecorded = { id: sessionId('cksess_9'), workflow: workflowName('support') }
 
-  /** As housekeeping does for so many seconds; gives the times of the tries, in seconds. */
+  /** Runs the outbox as housekeeping does for this many seconds; returns the times of the tries, in seconds. */
   async function triesIn(seconds: number): Promise<readonly number[]> {
     const started = scene.clock.ms
     const tries: number[] = []

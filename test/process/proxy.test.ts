@@ -11,8 +11,8 @@ import { startServiceProcess } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
 import { createSigner } from '../support/tokens.ts'
 
-// Issuer, API and servers can be reached through a proxy alone: no DNS knows their names, and their certificates are of
-// an authority of this test's own.
+// Issuer, API and servers can be reached only through a proxy: no DNS knows their names, and an authority of this
+// test made their certificates.
 
 const ISSUER = 'https://issuer.corp.test'
 const PUBLIC_URL = 'https://chat.corp.test'

@@ -50,7 +50,7 @@ describe.runIf(wantsRedis())('when the primary is killed after a revoke has answ
     return lost
   }
 
-  /** Repeats a 503: a store that is slow for a moment says nothing about what was lost. */
+  /** Repeats a call that gets 503, which shows a slow store and not a lost revoke. */
   function answered<T extends { readonly status: number }>(call: () => Promise<T>): Promise<T> {
     return vi.waitFor(async () => {
       const answer = await call()

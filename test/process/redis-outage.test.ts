@@ -119,7 +119,7 @@ describe.runIf(wantsRedis())('Redis', () => {
       const allRefusals = [...load.mints, ...load.revokes].filter(({ status }) => status === 503)
       // The rest is the test machine's share, which runs other tests.
       expect(quantile(allRefusals, 0.9)).toBeLessThan(REFUSED_WITHIN_MS)
-      // Those that were under way when Redis went: none of them waited for its return.
+      // Mints that were under way when Redis stopped: none of them waited for its return.
       const slowest = Math.max(...allRefusals.map(({ begun, ended }) => ended - begun))
       expect(slowest).toBeLessThan(5 * REFUSED_WITHIN_MS)
       expect(tookToRecover).toBeLessThan(BACK_WITHIN_MS)
@@ -168,7 +168,7 @@ describe.runIf(wantsRedis())('Redis', () => {
     expect(await hashInLog(member)).toBe(hash)
   })
 
-  /** The hash that stands for alice in the log line of a revoke. */
+  /** The hash of alice in the log line of a revoke. */
   function hashInLog({ revoke, log }: Member): Promise<unknown> {
     return vi.waitFor(async () => {
       expect((await revoke('alice', 0)).status).toBe(200)

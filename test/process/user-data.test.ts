@@ -207,7 +207,7 @@ test('an erase that SIGKILL cut short at any point, run again, leaves nothing', 
   expect([...actions].sort()).toEqual(['erase', 'export'])
 }, 120_000)
 
-/** Calls back after so many deletes at the API. */
+/** Calls back after this number of deletes at the API. */
 function deletesUntil(count: number) {
   return (done: () => void) => {
     let seen = 0

@@ -47,7 +47,7 @@ export async function wrongWithMint(world: World, mint: Deed<'mint'>): Promise<s
   return wrong
 }
 
-/** A backend that was told of a session's end: does the upstream know of it? */
+/** If a backend was told that a session has ended, the upstream must know it too. */
 export function wrongWithCancel(world: World, { order, result }: Deed<'cancel'>): string[] {
   const session = world.upstream.sessions.get(order.session)
   const isWrong = result?.status !== undefined && session && world.upstream.works(session)
@@ -113,7 +113,7 @@ function isOlder(mint: Deed<'mint'>['order'], logout: Deed<'logout'>['order']): 
   return mint.issuedAt === undefined || mint.issuedAt <= logout.issuedAt
 }
 
-/** A refusal needs a reason: something that had begun by then. */
+/** A refusal needs a cause that had begun before it. */
 function wrongWithRefusal(world: World, { order, error, ended = 0 }: Deed<'mint'>): string[] {
   const begun = world.deeds.filter((deed) => deed.begun < ended)
   const raised = begun.some(

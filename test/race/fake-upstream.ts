@@ -31,7 +31,7 @@ export interface FakeUpstream {
   readonly sessions: ReadonlyMap<string, UpstreamSession>
   /** The faults of the next calls, in this order; then all is well. */
   readonly faults: { create: UpstreamFault[]; cancel: UpstreamFault[] }
-  /** @param onCreate - told of each create on its arrival */
+  /** @param onCreate - called when a create arrives */
   client(
     turn: (label: string) => Promise<void>,
     onCreate: () => void,

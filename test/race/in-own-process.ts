@@ -21,8 +21,8 @@ export interface OwnProcess {
 }
 
 /**
- * An instance in a process of its own, which a crash kills with SIGKILL. Its upstream calls wait for
- * their turn here; what it does with the store is beside everything else.
+ * An instance in a process of its own, which a crash kills with SIGKILL. Its upstream calls wait for their turn here;
+ * its calls of the store run at any time.
  */
 export function inOwnProcess(path: string): OwnProcess {
   let child: Child | undefined

@@ -5,7 +5,7 @@ import type { SessionId } from '../../src/lib/ids.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import type { Order, Result } from './orders.ts'
 
-/** An answer, or the code of the error that stands for it. */
+/** An answer, or the code of the error instead of one. */
 export type Reply<T> =
   | { readonly ok: T }
   | { readonly error: string; readonly sessionId?: SessionId | undefined }

@@ -1,14 +1,14 @@
 // The race: looks for an order of events in which the service breaks one of its promises.
 //
 // How it works. Each run builds a world: three instances of the service's own code (mint, revoke,
-// canceller) over one store, a fake upstream and a clock that moves only when told. fast-check draws
+// canceller) over one store, a fake upstream and a clock that only the test moves. fast-check draws
 // up to 30 commands: mint, revoke, sign-out, logout, cancel, a crash, a fault, time that passes; mints and
 // cancels also by an API key, through the code of its routes. A
 // command only begins a deed. Every step of a deed (a call of the store or of the upstream, and its
 // answer) then waits until fast-check's scheduler gives it a turn, so the scheduler decides how the
 // deeds interleave. After each turn `claims.ts` compares what was answered with what the store and
-// the upstream hold. At the end all faults are mended, the outbox is emptied and everything is
-// compared once more. A broken promise throws; fast-check then shortens the list of commands and
+// the upstream hold. At the end all faults are removed, the outbox is emptied and everything is compared once more. A
+// broken promise throws; fast-check then shortens the list of commands and
 // prints the shortest history it found.
 //
 // `plants.test.ts` shows that this works: it puts known faults into the code and expects each to be
@@ -43,7 +43,7 @@ export interface RaceOptions {
   readonly overlap?: boolean
   /** Stop at the first failure, without looking for a shorter one. */
   readonly once?: boolean
-  /** Told of each deed of each run, to see that the runs reach what they are about. */
+  /** Called after each run with its world, to check that the runs reach the cases that matter. */
   readonly onEnd?: (world: World) => void
 }
 

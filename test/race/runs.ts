@@ -15,7 +15,7 @@ export function raceRuns(usual: number, share = 1): number {
   return FULL === undefined ? usual : Math.max(usual, Math.ceil(Number(FULL) * share))
 }
 
-/** Milliseconds that so many runs may take: a hang must end, a slow machine must not matter. */
+/** Milliseconds that this number of runs may take: enough for a slow machine, but a hang must end. */
 export function patience(runs: number): number {
   return 60_000 + runs * 400
 }
@@ -26,7 +26,7 @@ export function expectNothingFound<T>(details: fc.RunDetails<T>): void {
     throw new Error(`${details.errorInstance}\n${fc.defaultReportMessage(details)}`)
 }
 
-/** Counts how deeds end, to see that the races reach what they are about. */
+/** Counts how deeds end, to check that the races reach the cases that matter. */
 export function countOutcomes() {
   const counts = new Map<string, number>()
   const count = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1)

@@ -50,7 +50,7 @@ export interface World {
   begin(instance: number, order: Order): Deed
   /** Gives turns until everything that was begun is over. */
   idle(): Promise<void>
-  /** The instance loses what it has in memory, in the middle of whatever it does, and starts again. */
+  /** The instance loses its memory at any point of its work, and starts again. */
   crash(instance: number): Promise<void>
 }
 
@@ -66,7 +66,7 @@ export interface WorldOptions {
   readonly overlap: boolean
 }
 
-/** An instance: what it lives through changes with each crash. */
+/** An instance. Each crash ends one of its lives and begins the next. */
 interface Running extends ReturnType<StartInstance> {
   readonly life: Life
 }

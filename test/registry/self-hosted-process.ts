@@ -5,8 +5,8 @@ import { NOW, ownership } from '../contracts/registry-fixtures.ts'
 import { plain } from '../support/ids.ts'
 
 /**
- * A process that, once it is told to, uses session `s1` and claims threads by turns, and prints
- * `ok` for each use that was allowed and the id of each thread that it claimed.
+ * A process that waits for a signal of the test, then uses session `s1` and claims threads in turn. It prints `ok`
+ * for each allowed use, and the id of each thread that it claimed.
  */
 const { values } = parseArgs({
   options: {

@@ -5,8 +5,8 @@ import { type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, HIGH_LIMITS, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
-// A token from a cookie: the browser sends it along whoever made it send, so it counts only when the
-// request provably comes from an allowed origin, and never for admins.
+// A browser sends a cookie whichever site caused the request. So a token in a cookie counts only when the request
+// provably comes from an allowed origin, and never for admins.
 
 const OWN_ORIGIN = 'https://mint.acme.example'
 const CONFIG = `

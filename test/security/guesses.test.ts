@@ -12,7 +12,7 @@ import { forEachTest } from '../support/started.ts'
 import { logoutClaimsOf } from '../support/tokens.ts'
 
 // 40 bad client secrets, 40 wrong introspection secrets, 40 bad logout tokens from one address: 429 by
-// limits.failed_auth_per_ip, while whoever has a good one is let through.
+// limits.failed_auth_per_ip, while a valid one is still accepted.
 
 const PASSWORD = 'the secret of the helpdesk'
 const hash = createHash('sha256').update(PASSWORD).digest('hex')
@@ -78,7 +78,7 @@ describeSqliteAndRedis('guesses, %s', (env) => {
   const secretOf = (user = 'alice') => helpdeskSecret({ mint: () => running.mint(tokenOf(user)) })
 
   /**
-   * 40 guesses: as many as are allowed get their own refusal, the others 429. Where Redis is late, a call is
+   * Of 40 guesses, those within the limit get their own refusal, the others 429. Where Redis is late, a call is
    * counted in memory, and refused as itself.
    */
   async function expectLimited(call: Call, from: string, refusal: readonly [number, ErrorCode]) {

@@ -53,7 +53,7 @@ test.runIf(process.platform === 'linux')(
     const loaded = residentMb(instance.process.child.pid)
     const figures = [fresh, minted, loaded].map((megabytes) => megabytes.toFixed(0))
     await annotate(`MB when fresh, after the mints, with all streams: ${figures.join(', ')}`)
-    // The thousand mints are counted too: what they left could hide what the streams take.
+    // From the fresh process on: memory that the mints left free could hide what the streams take.
     expect(loaded - fresh).toBeLessThan(MOST_MB)
     const ended = bodies.map((body) => once(body.resume(), 'end'))
     for (const response of opened) response.end()

@@ -121,7 +121,7 @@ export async function secretOf(
   return body.client_secret
 }
 
-/** Mints with a body, and expects what comes to be a refusal that asked nothing upstream. */
+/** Mints with a body, and expects a refusal that caused no upstream call. */
 export async function expectRefusedMint(
   running: Running,
   token: string,

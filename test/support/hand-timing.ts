@@ -2,7 +2,7 @@ import { onTestFinished, vi } from 'vitest'
 
 export type HandTiming = ReturnType<typeof handTiming>
 
-/** Until the end of the test, `performance.now()` starts at 0 and moves, as intervals do, only when told to. */
+/** Until the end of the test, `performance.now()` starts at 0, and only the test moves it and the intervals. */
 export function handTiming() {
   let time = 0
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
@@ -12,7 +12,7 @@ export function handTiming() {
     vi.useRealTimers()
   })
   return {
-    /** Lets so many milliseconds pass, then runs the interval once. */
+    /** Moves the time by this many milliseconds, then runs the interval once. */
     fire(milliseconds: number): void {
       time += milliseconds
       vi.advanceTimersToNextTimer()

@@ -13,7 +13,7 @@ export type KeyServerBehaviour =
   | { readonly kind: 'mislabelled' }
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
   | { readonly kind: 'redirect'; readonly location: string }
-  /** A body of so many bytes, as fast as it is read. */
+  /** A body of this many bytes, sent as fast as it is read. */
   | { readonly kind: 'flood'; readonly bytes: number }
   /** Headers and half a body, then nothing. */
   | { readonly kind: 'stall' }

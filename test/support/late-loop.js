@@ -1,5 +1,4 @@
-// Preloaded into a service: after a SIGUSR2, and until the next, its event loop is blocked for most of
-// the time, as it is on a machine that has too much to do.
+// Preloaded into a service. A SIGUSR2 makes its event loop late, as on an overloaded machine, until the next SIGUSR2.
 
 const BLOCKED_MS = 60
 const FREE_MS = 10

@@ -8,10 +8,10 @@ export interface Planted {
 const FRAGMENT = 8
 
 /**
- * Looks for planted values in a text: whole or a piece of it, or base64, base64url, hex or
- * percent-encoded as a whole, wherever in a longer encoded text it may begin.
+ * Looks for planted values in a text: the whole value or a piece of it, or the value in base64, base64url, hex or
+ * percent-encoding, also inside a longer encoded text.
  *
- * @returns what was found and as what; empty when nothing was
+ * @returns each value that was found, and its encoding; empty when there is none
  */
 export function leaksIn(text: string, planted: readonly Planted[]): string[] {
   return planted.flatMap(({ what, value }) =>

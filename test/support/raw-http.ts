@@ -29,7 +29,7 @@ export async function openRaw(url: string) {
     ended = true
     socket.emit('data', Buffer.alloc(0))
   })
-  // A server may cut a connection that still sends: what it said before is what counts.
+  // A server may cut a connection while we still send. Its answer before that counts.
   socket.on('error', () => {})
   await once(socket, 'connect')
   return {

@@ -72,7 +72,7 @@ export interface Running {
   /** `POST /v1/sessions` as `token`; anything of it can be changed. */
   mint(token?: string, init?: RequestInit): Promise<Response>
   drain(): void
-  /** Stops listening; resolves when what is in flight is answered, or cut after `graceMs`. */
+  /** Stops listening; resolves when requests in flight are answered, or are cut after `graceMs`. */
   stop(graceMs: number): Promise<void>
   /** The routes, without the server. */
   readonly app: Service['app']

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll, onTestFinished, TestRunner } from 'vitest'
 
 /**
- * A new empty folder. Made in a test or in `beforeEach` it goes with that test; made while tests are
- * being declared, it goes with the file or `describe` around the call.
+ * A new empty folder. A folder made in a test or in `beforeEach` is removed after that test; one made while tests are
+ * declared, after the file or the `describe` around the call.
  */
 export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-test-'))

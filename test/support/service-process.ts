@@ -34,7 +34,7 @@ export interface ProcessOptions {
   readonly from?: 'bundle' | 'checkout'
 }
 
-/** A process and what it has said so far. */
+/** A process and its output so far. */
 export interface Spawned {
   readonly child: ChildProcess
   stdout(): string

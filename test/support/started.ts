@@ -5,8 +5,8 @@ interface Closable {
 }
 
 /**
- * Starts something before the tests of the file or `describe` around the call, and closes it after
- * them. What is returned stands for it while they run.
+ * Starts something before the tests of the file or `describe` around the call, and closes it after them. The returned
+ * object gives access to it while the tests run.
  */
 export function forAllTests<T extends Closable>(start: () => T | Promise<T>): T {
   return startedIn(beforeAll, afterAll, start)

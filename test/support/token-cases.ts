@@ -20,7 +20,7 @@ export interface TokenScene {
   readonly issuer: () => string
 }
 
-/** A token, what it is, and what the reason for its refusal says. */
+/** A token, its description, and the reason for its refusal. */
 export type RefusedCase = readonly [name: string, token: () => string, reason: RegExp]
 
 const ES = { alg: 'ES256', kid: 'shared-kid' }

@@ -5,9 +5,9 @@ import { startThreadScene, type WorkflowName } from '../support/chatkit/thread-s
 import type { RawAnswer } from '../support/raw-http.ts'
 import { forAllTests } from '../support/started.ts'
 
-// Random users, threads of three keys (two of them of one project) and two servers, random calls,
-// cursors taken from anyone's answers. Whoever calls, over HTTP, sees and deletes their own, and a
-// merged list read page by page has each of them once. The ChatKit API may list everyone's threads.
+// Random users, threads of three keys (two of them of one project) and two servers, random calls, cursors taken from
+// anyone's answers. Over HTTP every caller sees and deletes only their own threads, and a merged list read page by
+// page has each of them once. The ChatKit API may list everyone's threads.
 
 interface Row {
   readonly id: string

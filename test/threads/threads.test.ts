@@ -334,7 +334,7 @@ describe('one thread', () => {
         await expect(one).rejects.toMatchObject({ code: 'not_found', detail: undefined })
       }
     }
-    // A self-hosted source looks up the owner itself: it is told whose the thread has to be.
+    // A self-hosted source looks up the owner itself, so it gets the user who must own the thread.
     const made = sources.flatMap(({ calls, threadsAt }) => (threadsAt === undefined ? calls : []))
     expect(new Set(made)).toEqual(new Set(['retrieve']))
     expect(new Set(sources[3].asUsers)).toEqual(new Set(['alice']))

@@ -9,15 +9,7 @@ export interface PathLength {
 }
 
 /**
- * The longest that each path may be. The first bounds were 57/190, 35/100, 46/145 and 38/125. A mint keeps its own;
- * a revoke and a list keep theirs for functions, but not for files. Features made the paths longer: a mint reads
- * named choices of its issuer and takes one of three lanes; claims named like members of objects are looked for; an
- * admin's standing is read on each call; reads are counted, and their memory is bounded; a stream checks whose
- * threads its events name, links files, and has bounded memory. The audit has a queue that keeps its chain, the
- * store records users for the search, and the log goes on when its disk is full. Speed made them longer too: mints
- * begin in turns, the load is judged by the waits of store and mints as well, one connection commits with and
- * without waiting for the disk, chunks of whole frames pass uncut, a stream is written in chunks of our own, and a
- * widget gets its links in its text.
+ * The most files and functions that each request may run. A new one on a path has to replace another.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   mint: { files: 56, functions: 188 },
@@ -85,7 +77,7 @@ export function lengthOf(path: readonly Ran[]): PathLength {
   return { files: new Set(path.map(({ file }) => file)).size, functions: path.length }
 }
 
-/** One line for whoever reads the output of the tests or of `npm run walk`. */
+/** One line for the output of the tests and of `npm run walk`. */
 export function lineOf(name: RequestName, { files, functions }: PathLength): string {
   const limit = LIMITS[name]
   return `walk: ${name} ${files}/${functions} (at most ${limit.files}/${limit.functions})\n`

@@ -43,8 +43,8 @@ export async function connectProfiler(service: ServiceProcess) {
     /** Functions that have run since this was last asked; the body of a module runs at its import only. */
     take: async () => ranIn((await post('Profiler.takePreciseCoverage')).result ?? []),
     /**
-     * Sorts functions by when `call` comes to them. Slow, since each of them pauses once; the few that
-     * cannot pause (`() => f()`) come last, and what `take` gives later is no longer exact.
+     * Sorts functions by when `call` comes to them. Slow, because each function pauses once. The few that cannot
+     * pause (`() => f()`) come last. Later results of `take` are not exact.
      */
     async inOrder(path: readonly Ran[], call: () => Promise<void>): Promise<readonly Ran[]> {
       const functions = new Map<string | undefined, Ran>()

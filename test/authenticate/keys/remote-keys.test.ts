@@ -12,7 +12,7 @@ const published = (...signers: { publicJwk: Record<string, unknown> }[]) =>
   usableKeys({ keys: signers.map(({ publicJwk }) => publicJwk) }, () => undefined)
 const header = (kid: string) => ({ alg: 'ES256', kid, typ: undefined })
 
-/** A key set whose source is a switch: what it gives, whether it fails, when it answers. */
+/** A key set whose source the test controls: its keys, whether it fails, and when it answers. */
 function setUp(staleSeconds = 86_400) {
   const clock = stoppedClock()
   const { log, lines } = recordingLog()

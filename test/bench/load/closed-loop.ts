@@ -16,8 +16,8 @@ export interface ClosedLoop {
 }
 
 /**
- * Keeps so many connections busy: the next request leaves when an answer has come. Good for the cost
- * of a request and for capacity; useless for latency, as it waits together with the server.
+ * Keeps this number of connections busy: each sends its next request when its answer has come. Good for the cost of a
+ * request and for capacity; useless for latency, as it waits together with the server.
  */
 export function runClosedLoop({
   port,

@@ -8,8 +8,8 @@ const TICK_MS = 4
 const TURNS = 1000 / FRAMES_PER_SECOND / TICK_MS
 
 /**
- * The contents of a stream: pieces of a model's text; a widget that is sent anew as it grows, always with the same
- * picture; text with a new picture in each 25th frame.
+ * The contents of a stream: pieces of a model's text; a widget that grows, sent anew each time with the same picture;
+ * text with a new picture in each 25th frame.
  */
 export const FRAME_KINDS = ['text', 'widget', 'pictures'] as const
 export type FrameKind = (typeof FRAME_KINDS)[number]

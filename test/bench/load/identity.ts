@@ -16,7 +16,7 @@ export const KEY_PAIR_ISSUER = 'https://login.corp.test/'
 export const SECRET_ISSUER = 'https://legacy.corp.test/'
 export const AUDIENCE = 'chat-api'
 
-/** The identity provider: signs tokens for as many users as are asked for. */
+/** The identity provider: signs tokens for any number of users. */
 export interface Identity {
   readonly jwks: { readonly keys: readonly object[] }
   /** Secret of the HS256 issuer. */

@@ -78,7 +78,7 @@ function of(found: readonly Found[], name: string, kind: Kind): readonly number[
   return perMint(found.find(({ side }) => side.name === name)?.[kind] ?? [])
 }
 
-/** Not run here: what was measured elsewhere, at the speed of this machine's limit. */
+/** Not run here: measured on another machine, and scaled by the limit of this one. */
 function publishedRows(found: readonly Found[]): string[][] {
   const limit = median(of(found, 'limit', 'warm'))
   return absent(found).map(({ title, microseconds }) => [

@@ -20,7 +20,7 @@ const STREAMS = 200
 const SECONDS = 2
 /** V8 compiles what runs for each frame; the first rounds pay for it. */
 const WARM_UP_SECONDS = 4
-/** For memory; the others begin with so many, whose code and buffers are then there. */
+/** For memory: `before` streams are opened first, so that their code and buffers are not counted. */
 const MANY = { streams: 1000, before: 50, seconds: 3 }
 /** Streams opened one after the other, in each round. */
 const FIRST_BYTES = 40

@@ -15,7 +15,7 @@ interface Found {
   readonly goodput: number
   readonly mintP99: number
   readonly refusalP99: number
-  /** Statuses of what was not minted, with counts; 0 = no answer. */
+  /** Number of failed mints by status; 0 = no answer. */
   readonly refusals: Readonly<Record<number, number>>
   readonly normalAfterMs: number
   readonly loadLateP99: number
@@ -33,7 +33,7 @@ const NORMAL_ADDED_MS = 50
 const AFTERWARDS = 0.3
 const SIDES = { quick: ['sqlite'], full: ['sqlite', 'redis'] }
 
-/** Three times as many mints as the server can do, and what comes after. */
+/** Mints at three times the capacity of the server, and its recovery. */
 export async function overloadPart(scene: Scene): Promise<Report> {
   const found: Found[] = []
   for (const side of sidesFor(scene, SIDES)) {

@@ -274,7 +274,7 @@ test('an export fetches nothing that nobody reads', async () => {
   const response = await callUser(scene.running, 'GET alice export')
   await response.body?.getReader().read()
   await new Promise((resolve) => setTimeout(resolve, 500))
-  // Only as many threads are fetched as fit into the buffers of the sockets.
+  // No more threads are fetched than fit into the buffers of the sockets.
   expect(scene.upstream.authorizations.length).toBeLessThan(900)
 })
 

@@ -43,7 +43,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       'cancelled',
     ])
 
-    // Two tabs would evict each other for ever: the evicted one hears 429, again and again.
+    // Otherwise two tabs would evict each other for ever. The evicted one gets 429 at each try.
     for (let tries = 0; tries < 3; tries++) {
       const token = tokenFor('alice')
       await expectRefusedMint(running, token, [429, 'session_limit'], refresh(first))

@@ -190,7 +190,7 @@ test('a connection that closes takes the rest of a refused body, so that a proxy
   socket.on('error', ({ message }) => errors.push(message))
   let received = ''
   socket.on('data', (chunk) => (received += chunk))
-  // nginx asks for the end of the connection, and goes on sending what it has of the body.
+  // nginx sends `Connection: close`, and goes on sending the rest of the body.
   socket.write(
     'POST /chatkit/helpdesk HTTP/1.1\r\nHost: mint\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n',
   )

@@ -81,7 +81,7 @@ const mint = (headers: readonly string[] = [`Origin: ${ORIGIN}`]) => {
   return connection.next()
 }
 
-/** Starts as many mints as are always let in, each on a connection of its own. */
+/** Starts as many mints as are never refused, each on its own connection. */
 async function hold(): Promise<void> {
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`

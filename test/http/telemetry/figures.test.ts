@@ -22,7 +22,7 @@ afterEach(() => vi.useRealTimers())
 
 const store = forEachTest(() => createSqliteRegistry({ path: ':memory:' }))
 
-/** One instance over the one store; `counted` is what it counted since its start. */
+/** An instance over the shared store; `counted` are its counts since its start. */
 function instanceOf(instance: string) {
   const registry = createFaultyRegistry(store)
   const counted = { ...NOTHING }

@@ -20,7 +20,7 @@ const WORDS: Partial<Record<RequestType, string>> = {
 /**
  * Params of a request that work, on a thread and an attachment of the asker's own made for it.
  *
- * @param asker - who is to own what is asked about
+ * @param asker - the user who must own the things that the request names
  */
 export async function workingParams(type: RequestType, asker: Asker): Promise<Json> {
   const { id: thread_id, events } = await createThread(asker, WORDS[type] ?? 'widget please')

@@ -27,7 +27,7 @@ export type Behaviour =
   | { readonly kind: 'cut' }
   /** Bytes that are no HTTP. */
   | { readonly kind: 'garbage'; readonly text: string }
-  /** A body of so many bytes, as fast as it is read. */
+  /** A body of this many bytes, sent as fast as it is read. */
   | { readonly kind: 'flood'; readonly bytes: number }
 
 type Operation = 'create' | 'cancel' | 'other'

@@ -11,7 +11,7 @@ import { answerErrors } from '../../../src/embedded/kit/app.ts'
 import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 
-/** The sample server's endpoint over a store that a test can fill with what it likes. */
+/** The sample server's endpoint over a store that a test can fill. */
 export interface SeedableServer {
   readonly url: string
   readonly store: SampleStore

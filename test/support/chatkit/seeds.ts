@@ -46,7 +46,7 @@ export const FULL_ITEMS: NonNullable<ThreadSeed['items']> = [
   { type: 'chatkit.task_group', tasks: [{ type: 'custom', heading: 'One', summary: 'first' }] },
 ]
 
-/** All six kinds with nothing but their type, and what they are filled up to. */
+/** All six kinds of items with only their type, and the items that the API makes of them. */
 export const BARE_ITEMS: readonly (readonly [type: string, filled: object])[] = [
   ['chatkit.user_message', { content: [], attachments: [], inference_options: null }],
   ['chatkit.assistant_message', { content: [] }],

@@ -54,7 +54,7 @@ export interface ThreadScene {
   readonly registry: Registry
   readonly projects: Readonly<Record<'support' | 'sales', ChatKitApi>>
   readonly servers: Readonly<Record<'desk' | 'shop', SeedableServer>>
-  /** The ChatKit API lists everyone's threads, whoever's are asked for. */
+  /** The ChatKit API lists everyone's threads, even if those of one user are asked for. */
   careless: boolean
   /** Changes what the ChatKit API answers. */
   tamper: Tamper | undefined

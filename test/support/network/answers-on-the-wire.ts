@@ -21,8 +21,8 @@ interface RequestStart {
 }
 
 /**
- * Hears every answer of one server of this process, whoever asked and by which client, without
- * touching the answer. Answers that break off are left out.
+ * Records every answer of one server in this process, for any client, without changing the answer. Answers that break
+ * off are left out.
  *
  * @param onAnswer - called when an answer is complete
  * @returns `listenTo` names the server's port, once there is one; `stop` ends it

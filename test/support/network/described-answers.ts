@@ -63,7 +63,7 @@ export function holdToDescription() {
  */
 export function undescribed(answer: AnswerOnTheWire): string | undefined {
   const path = pathOf(answer.target)
-  // The console's pages are for people; its tests know what they hold.
+  // The console's pages are not described; its own tests check them.
   if (path !== undefined && /^\/admin(?:\/|$)/.test(path)) return undefined
   if (path !== undefined && isPageForNothing(answer, path)) return undefined
   const here = path === undefined ? [] : routes.filter(({ pattern }) => pattern.test(path))
@@ -176,7 +176,7 @@ function faultOfJson(schema: Answer['schema'], text: string): string | undefined
   const body = json(text)
   const parsed = schema?.safeParse(body)
   if (parsed?.success !== true) return `${parsed?.error.message} in ${text.slice(0, 300)}`
-  // The schema leaves out what it does not know, and so shows what it leaves out.
+  // Parsing drops members that the schema does not know, so a comparison finds them.
   return JSON.stringify(sorted(parsed.data)) === JSON.stringify(sorted(body))
     ? undefined
     : `members that are not described: ${text.slice(0, 300)}`

@@ -34,7 +34,7 @@ export async function startFaultyProxy() {
   }
   return Object.assign(state, {
     port: (server.address() as AddressInfo).port,
-    /** Cuts what is open, so that no call waits on an older answer. */
+    /** Cuts open connections, so that no call waits for an older answer. */
     reset() {
       cut()
       state.asked = []

@@ -18,8 +18,8 @@ export interface Arrived {
 }
 
 /**
- * A proxy through which alone some hosts can be reached: their names are known to no DNS, and it leads them to
- * servers on loopback. Https is opened there with a certificate of the test's own authority.
+ * A proxy that alone can reach some hosts: no DNS knows their names, and the proxy connects to servers on loopback
+ * instead. Https is opened there with a certificate of the test's own authority.
  *
  * @param hosts - by name, the loopback origin that stands behind it
  * @param server - key and certificate for all those names

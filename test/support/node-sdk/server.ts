@@ -12,8 +12,8 @@ import { MemoryStore } from './store.ts'
 const SILENT = { info() {}, warn() {}, error() {}, debug() {} }
 
 /**
- * A ChatKit server as people write one with `chatkit-node-backend-sdk`: one endpoint, uploads in both ways, files for
- * whoever asks. What its store does not have is a 500, as its `NotFoundError` becomes one.
+ * A ChatKit server as people write one with `chatkit-node-backend-sdk`: one endpoint, both ways of uploads, files for
+ * everybody. What its store does not have is a 500, as its `NotFoundError` becomes one.
  */
 export async function startNodeSdk() {
   const store = new MemoryStore()

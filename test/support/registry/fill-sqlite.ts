@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite'
 const EACH = 5
 
 /**
- * Puts live sessions of other users into a SQLite file that a registry has made, in one transaction:
- * a commit for each of a million would take an hour.
+ * Adds live sessions of other users to the SQLite file of a registry in one transaction, because a commit for each of
+ * a million would take an hour.
  *
  * @param now - when they begin, in Unix seconds
  */

@@ -14,7 +14,7 @@ import {
 } from '../../contracts/registry-fixtures.ts'
 import { plain } from '../ids.ts'
 
-/** Instances of one test file, and what they logged. */
+/** Instances of one test file, and their log lines. */
 export function redisInstances() {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })

@@ -7,7 +7,7 @@ export const PRIMARY = ['--repl-diskless-sync-delay', '0']
 /**
  * A replica that confirms what its primary writes.
  *
- * @param port - what it connects to, where that is not the primary itself
+ * @param port - of the server that it follows; that of the primary when absent
  */
 export async function startReplica(primary: TestRedis, port = primary.port): Promise<TestRedis> {
   const replica = await startRedis(['--replicaof', '127.0.0.1', String(port)])

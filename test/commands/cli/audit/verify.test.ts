@@ -38,7 +38,7 @@ async function entriesOf(count: number): Promise<readonly AuditEntry[]> {
 /** Newest first, as the list of the audit has them. */
 const shown = (entries: readonly AuditEntry[]) => entries.map(presentAuditEntry).toReversed()
 
-/** The right hash of a changed entry, which whoever changes one can compute. */
+/** The right hash of a changed entry; anybody who changes an entry can compute it. */
 const rehashed = (entry: Wire): Wire => {
   const { request_id: requestId, instance, seq, prev, salt, by_user: byUser, ...same } = entry
   const chain = {
