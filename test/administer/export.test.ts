@@ -11,7 +11,7 @@ const thread = (id: string): Thread => ({
   status: { type: 'active' },
 })
 
-/** One more than the entry after which a list is asked to go on. */
+/** The number of the entry after the query's cursor. */
 const after = (query: ListQuery) => Number(query.after?.split('_')[1] ?? 0) + 1
 
 const pageOf = <T extends { readonly id: string }>(data: readonly T[], hasMore: boolean) => ({
@@ -19,7 +19,7 @@ const pageOf = <T extends { readonly id: string }>(data: readonly T[], hasMore: 
   ...{ first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null },
 })
 
-/** Invents one more entry whenever it is asked, of what `endless` names; other lists have one entry. */
+/** Invents one more entry at each request in the list that `endless` names; other lists have one entry. */
 function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 'listThreadItems'> {
   return {
     async listThreads(query) {

@@ -14,7 +14,7 @@ import {
   logoutClaimsOf,
 } from '../support/tokens.ts'
 
-/** The little of oidc-provider, which comes without types, that is used here. */
+/** The part of oidc-provider that is used here; the package brings no types. */
 interface ProviderModule {
   readonly Provider: new (
     issuer: string,

@@ -7,7 +7,7 @@ import {
 } from '../../src/authenticate/verified-tokens.ts'
 import { issuerSettings } from '../support/issuer-settings.ts'
 
-// The memory of verified tokens alone: who finds a token in it, and how many it holds.
+// The cache of verified tokens alone: which tokens are found in it, and how many it holds.
 
 const verified = (subject: string): VerifiedToken => ({
   settings: issuerSettings(),

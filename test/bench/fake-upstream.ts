@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
 import { listen } from '../support/network/listen.ts'
 
-/** As little of a ChatKit API as answers a create, and the identity provider's key set beside it. */
+/** A ChatKit API that only answers creates, and the key set of the identity provider. */
 export interface FakeUpstream {
   readonly origin: string
   /** Time that the next creates take, in milliseconds. */

@@ -51,7 +51,7 @@ export function createFleet(scene: Scene) {
 
 /** Enough for each of the users, on the slowest side. */
 const ALL_SECONDS = 30
-/** They come round again while it lasts, so that both paths are compiled. */
+/** The tokens repeat during the run, so that both paths are compiled. */
 const WARM_UP_TOKENS = 2000
 
 /** Runs a server until V8 has compiled its hot functions. */

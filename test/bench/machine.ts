@@ -54,8 +54,7 @@ interface CpuTicks {
 }
 
 /**
- * How much of a core others have used since: figures of a machine that is busy with something else
- * mean little.
+ * Share of a core that other processes have used since. On a busy machine figures mean little.
  *
  * @returns a function that is asked when the processes of this one have ended; undefined where there
  * is no `/proc`

@@ -16,9 +16,9 @@ export interface Server extends Pick<Started, 'pid'> {
   readonly port: number
   /** From the start of the process to its first minted secret, in milliseconds. */
   readonly firstMintMs: number
-  /** Notes that something went wrong, with what the process itself said last of it. */
+  /** Notes a failure, with the last output of the process. */
   fail(what: string): void
-  /** Ends the process; its files go. */
+  /** Ends the process, and removes its files. */
   end(): Promise<void>
 }
 

@@ -38,7 +38,7 @@ export function start({ command, env, output }: StartOptions) {
   }
 }
 
-/** For the moment when this process ends, however it does. */
+/** Runs when this process ends, in whatever way. */
 export function killStarted(): void {
   for (const child of running) child.kill('SIGKILL')
 }

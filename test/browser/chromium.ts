@@ -20,7 +20,7 @@ const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-background-networking',
-  // Whatever a page asks of another host fails here, and nothing leaves the machine.
+  // Requests to other hosts fail here, and nothing leaves the machine.
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
 ]
 
@@ -43,8 +43,8 @@ export interface OpenPage {
   readonly page: Page
   readonly context: BrowserContext
   /**
-   * So far: errors and warnings in the console, uncaught exceptions, violations of a content security
-   * policy, requests to hosts other than this machine. A test ends with this being empty.
+   * Faults so far: errors and warnings in the console, uncaught exceptions, violations of a content security policy,
+   * requests to hosts other than this machine. There must be none at the end of a test.
    */
   faults(): readonly string[]
 }

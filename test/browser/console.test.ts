@@ -7,7 +7,7 @@ import { expectReadable, seriousFaults } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 import { takePicture } from './pictures.ts'
 
-// The console as an admin meets it.
+// The console in a browser, as an admin uses it.
 
 const DESK = { viewport: { width: 1280, height: 860 } }
 /** Colours change at once, when the scheme does. */

@@ -122,7 +122,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     const opening = page.context().waitForEvent('page')
     await page.getByRole('link', { name: 'Admin console' }).click()
     const admin = await opening
-    // Not let in, and refused, as the alice that this browser is signed in as.
+    // This browser is signed in as alice, who would be refused: the provider asks for an account.
     await admin.locator('button[value=ada]').click()
     await admin.getByLabel('Find a user').fill('alice')
     await admin.getByLabel('Find a user').press('Enter')

@@ -133,7 +133,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     expect(page.url()).toBe(`${running.url}/docs/domain-allow-list`)
     await page.getByRole('navigation').getByRole('link', { name: 'API reference' }).click()
     expect(page.url()).toBe(`${running.url}/docs/api`)
-    // Where the reference was.
+    // The former address of the reference.
     await page.goto(`${running.url}/docs#revokeUser`)
     await page.waitForURL(`${running.url}/docs/api#revokeUser`)
     expect(await page.locator('#revokeUser').getAttribute('open')).toBe('')

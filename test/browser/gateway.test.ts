@@ -57,7 +57,7 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
   const signIn = (user: string) =>
     evaluate(`window.chat = chatOf(${JSON.stringify(tokenFor(user))}); undefined`)
 
-  /** Begins an answer that stops after its first words, and gives what lets it go on. */
+  /** Begins an answer that stops after its first words; returns a function that continues it. */
   async function beginSlow(): Promise<() => void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     sdk.assistant.resumed = promise

@@ -7,7 +7,7 @@ import { type Clients, createClients } from '../support/network/clients.ts'
 import { claimsOf, createSigner, handMade } from '../support/tokens.ts'
 import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 
-// Somebody tries tokens as fast as answers come; good users are beside him, some at his address.
+// Somebody tries tokens as fast as answers come, beside good users, some of them at the same address.
 
 const GOOD = 8
 const FLOOD = 24
@@ -53,7 +53,7 @@ limits:
 `
 }
 
-/** Each is new: nothing can be known of it from before. */
+/** Each token is new, so none is cached. */
 function badToken(at: number): string {
   const claims = claimsOf(idp.issuer, Date.now(), { sub: 'mallory', jti: crypto.randomUUID() })
   const kinds = [

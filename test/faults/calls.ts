@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Seen } from '../support/network/clients.ts'
 
-/** Somebody who asks again and again. */
+/** A client that repeats a call. */
 export interface Load {
   readonly answers: readonly Seen[]
   /** Those that began after one moment and ended before another, by `performance.now()`. */

@@ -42,7 +42,7 @@ function startWidgets(service: Member): Load {
   return widgets
 }
 
-/** Blocks everybody in turn while the upstream says no; gives the sessions that are owed an end. */
+/** Blocks each user while the upstream refuses cancels; returns the sessions that must still be ended. */
 async function revokeAll(service: Member): Promise<readonly string[]> {
   upstream.instead = (request) =>
     request.url.endsWith('/cancel') ? new Response(null, { status: 500 }) : undefined

@@ -73,7 +73,7 @@ async function expectAsBefore(refused: readonly number[]): Promise<void> {
 
 const isRefusal = ({ status }: Seen) => status === 503 || status === 429
 
-/** Where neighbours take the processor: 5 s until it was read, or 8 s until its call was answered. */
+/** On a busy machine: not read within 5 s, or its upstream call not answered within 8 s. */
 const isLate = ({ code }: Seen) => code === 'request_timeout' || code === 'upstream_timeout'
 
 test(`${HERD} refreshes at once: each gets an answer, and later mints work as before`, async () => {

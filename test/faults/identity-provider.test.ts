@@ -11,7 +11,7 @@ import { createJumpingClock, type JumpingClock } from './jumping-clock.ts'
 // The identity provider goes away and changes its keys, while widgets mint.
 
 const WIDGETS = 8
-/** The contract's: nobody can make us fetch more often. */
+/** The contract's bound: no number of requests causes more fetches. */
 const COOL_DOWN_SECONDS = 5
 
 const old = createSigner('ES256', 'old')
@@ -61,7 +61,7 @@ function load(signer: KeyPairSigner | (() => KeyPairSigner)): Load {
 
 const isReady = async () => (await service.statusOf('/readyz')) === 200
 
-/** The clock's jumps make room for fetches; so does the time that the test itself takes. */
+/** Each jump of the clock allows a fetch; so does the time that the test itself takes. */
 function expectFetchesBounded(before: number, seconds: number): void {
   expect(idp.fetches.jwks - before).toBeLessThanOrEqual(2 + seconds / COOL_DOWN_SECONDS)
 }
@@ -97,7 +97,7 @@ describe('down', () => {
     const well = widgets.answers.length
     const before = idp.fetches.jwks
     idp.jwksBehaviour = how
-    // Where a set is refreshed behind the answers, then where it is no longer fresh, then old.
+    // To the age at which a set is refreshed in the background, then no longer fresh, then old.
     for (const minutes of JUMPS) {
       await clock.jump(service, minutes * 60)
       await widgets.next(4 * WIDGETS)

@@ -12,7 +12,7 @@ import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
-// Proxies that refuse, answer for others, hang or break off, in the way of every kind of call.
+// Every kind of call through a proxy that refuses, answers itself, hangs or breaks off.
 
 const PASSWORD = 'planted-password'
 const proxy = forAllTests(startFaultyProxy)

@@ -80,7 +80,7 @@ test('down: clear answers, quick ones soon; a revoke holds, and its cancels foll
   const port = Number(new URL(upstream.url).port)
   await upstream.close()
   const down = performance.now()
-  // Nobody listens, so nobody counts: an open breaker is what answers without the wait for a retry.
+  // Nothing listens, so calls cannot be counted: an answer without the wait for a retry shows the open breaker.
   await vi.waitFor(
     () => expect(service.log().some(({ reason }) => reason === 'the breaker is open')).toBe(true),
     10_000,
@@ -100,7 +100,7 @@ test('down: clear answers, quick ones soon; a revoke holds, and its cancels foll
   expect(kinds(await widgets.next(50))).toEqual(new Set([200]))
 })
 
-/** With its memory: the ids of its sessions are counted. */
+/** Keeps the requests that it has seen, because the ids of sessions are counted by them. */
 async function restarted(port: number): Promise<ScriptedUpstream> {
   const again = await startScriptedUpstream(port)
   again.seen.push(...upstream.seen)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { forAllTests } from '../support/started.ts'
 import { FLOODS, type FloodName, startFloodScene } from './floods.ts'
 
-/** Whole measurements before one is believed that is too slow: other processes may have been in the way. */
+/** Measurements before a slow result counts, because other processes may have disturbed the first ones. */
 const TRIES = 6
 const MOST = 3
 

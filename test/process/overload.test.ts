@@ -8,7 +8,7 @@ import { openRaw, type RawAnswer, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, tokenFor } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 
-/** More than are let in whatever happens. */
+/** More than the mints that are never refused. */
 const WIDGETS = 400
 const NORMAL_AFTER_MS = 5000
 const LATE_LOOP = new URL('../support/late-loop.js', import.meta.url).href
@@ -33,7 +33,7 @@ function load(count: number, name: string): Load {
   return started
 }
 
-/** A page's mint that is refused: others are in the way, so it may take a few. */
+/** Mints as a page until one is refused: other clients may take the refusals first. */
 async function refusedMint(): Promise<RawAnswer> {
   const headers = [`Origin: ${APP_ORIGIN}`, `Authorization: Bearer ${tokenFor('page')}`]
   for (;;) {

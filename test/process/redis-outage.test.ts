@@ -7,15 +7,15 @@ import type { Seen } from '../support/network/clients.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { forEachTest } from '../support/started.ts'
 
-// Redis goes away while the service is under load: it refuses, quickly, and lets nobody in.
+// Redis goes away while the service is under load: the service refuses quickly, and no blocked user mints.
 
-/** As long as the promise says in the long run, shorter in every other. */
+/** As long as promised in `npm run test:race`, shorter otherwise. */
 const OUTAGE_MS = process.env['RACE_RUNS'] === undefined ? 3_000 : 10_000
-/** The contract's word on a store that cannot answer. */
+/** The contract's bound for a store that cannot answer. */
 const REFUSED_WITHIN_MS = 300
 const BACK_WITHIN_MS = 2_000
 
-/** Between an answer and the next question of a widget. */
+/** Between an answer and the next call of a widget. */
 const PAUSE_MS = 50
 
 const USERS = Array.from({ length: 8 }, (_, at) => `user-${at}`)
@@ -117,7 +117,7 @@ describe.runIf(wantsRedis())('Redis', () => {
         new Set([200, 'store_unavailable']),
       )
       const allRefusals = [...load.mints, ...load.revokes].filter(({ status }) => status === 503)
-      // The rest is the test machine's share, which runs other tests.
+      // One in ten may be later, because the test machine runs other tests.
       expect(quantile(allRefusals, 0.9)).toBeLessThan(REFUSED_WITHIN_MS)
       // Mints that were under way when Redis stopped: none of them waited for its return.
       const slowest = Math.max(...allRefusals.map(({ begun, ended }) => ended - begun))

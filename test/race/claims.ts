@@ -63,7 +63,7 @@ function wasEvictedBefore(world: World, { order, begun }: Deed<'mint'>): boolean
 }
 
 /**
- * Takes down which held sessions are evicted by now: none where a full user is refused.
+ * Notes which held sessions have been evicted by now; there are none where a user at the cap is refused.
  *
  * @param world - at any moment
  */
@@ -103,7 +103,7 @@ function logoutsBefore(world: World, mint: Deed<'mint'>): readonly Deed<'logout'
 
 /** OpenID Connect Back-Channel Logout 1.0 §2.7, and tokens that carry no `sid`. */
 function ends(logout: Deed<'logout'>['order'], mint: Deed<'mint'>['order']): boolean {
-  // The issuer of a key's sessions is the key, of whom no provider says anything.
+  // The issuer of a key's sessions is the key, so no provider's logout ends them.
   if (mint.byKey) return false
   if (logout.sid === undefined) return logout.user === mint.user
   return logout.sid === mint.sid || (mint.sid === undefined && logout.user === mint.user)
@@ -142,7 +142,7 @@ export function wrongWithSecrets(world: World): string[] {
     .flatMap((held) => endedBy(world, held).map((by) => `${held.session.id} still works: ${by}`))
 }
 
-/** What, of all that was answered, should have ended this secret. */
+/** The answered deeds that should have ended this secret. */
 function endedBy(world: World, { mint, session }: Held): readonly string[] {
   const { user } = mint.order
   const answered = world.deeds.filter(({ result }) => result !== undefined)

@@ -14,7 +14,7 @@ import type { StartInstance, Surroundings } from './world.ts'
 
 const ENTRY = fileURLToPath(new URL('./instance-process.ts', import.meta.url))
 
-/** A place for one instance, that outlives its crashes. */
+/** Starts an instance in a process of its own, again after each crash. */
 export interface OwnProcess {
   readonly start: StartInstance
   close(): Promise<void>

@@ -130,7 +130,7 @@ function watching(world: World, atEndsOnly: boolean): () => Promise<void> {
   }
 }
 
-/** Mends everything, and gives the outbox the time it needs, on one instance after the other. */
+/** Removes all faults, and gives the outbox the time it needs, on one instance after the other. */
 async function emptyOutbox(world: World): Promise<void> {
   world.upstream.faults.create = []
   world.upstream.faults.cancel = []

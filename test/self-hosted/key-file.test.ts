@@ -10,7 +10,7 @@ import { type Running, startService } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
 
-// With the key file in hand the test signs what the service never would.
+// With the key file the test signs tokens that the service would not.
 
 const config = selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit', more: ADMINS })
 
@@ -64,7 +64,7 @@ test('only a client secret that was handed out is accepted, whatever else is sig
   for (const secret of forged) {
     expect([await isActive(secret), await gatewayStatus(secret)]).toEqual([false, 401])
   }
-  // Our signature, a session of ours, its user: and yet not its secret.
+  // Signed by our key, for a session of ours and its user, but not the secret of that session.
   expect(await isActive(await signWith(text, { ...claims, jti: 'jti_other' }))).toBe(false)
 })
 

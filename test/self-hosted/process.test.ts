@@ -5,7 +5,7 @@ import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-cl
 import { forAllTests } from '../support/started.ts'
 import { expectCancelEnds, type Instance, startInstance } from './instance.ts'
 
-// The service as a process, in front of a server that never asks who is asking.
+// The service as a process, in front of a server that does not check its caller.
 
 let instance: Instance
 let alice: ReturnType<typeof asAt>

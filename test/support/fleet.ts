@@ -12,7 +12,7 @@ interface MemberOptions extends Partial<ProcessOptions> {
   readonly store?: string
 }
 
-/** The service as a process, and who calls it. */
+/** The service as a process, and calls of it. */
 export interface Member extends ServiceProcess {
   readonly clients: Clients
   mint(user: string, json?: unknown): Promise<Seen>

@@ -4,7 +4,7 @@ export interface Planted {
   readonly value: string
 }
 
-/** As short a piece as anyone could call a leak; the four characters of a key's hint are none. */
+/** Shortest piece that counts as a leak; the four characters of a key's hint do not. */
 const FRAGMENT = 8
 
 /**

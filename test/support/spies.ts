@@ -38,7 +38,7 @@ registerHooks({
 `)
 }
 
-/** Throws what the variable CRASH_WITH says when the process gets SIGUSR2, where nothing catches it. */
+/** At SIGUSR2, throws an error with the text of CRASH_WITH that nothing catches. */
 export const CRASH_ON_SIGNAL = module(`
 process.on('SIGUSR2', () => {
   const [message, ...more] = JSON.parse(process.env.CRASH_WITH)

@@ -30,7 +30,7 @@ function setUp(staleSeconds = 86_400) {
   }
   const keys = createRemoteKeys({ issuer: 'https://id', staleSeconds, load, now: clock.now, log })
   const found = async (kid: string) => (await keys.find(header(kid))).keys.length
-  /** Finds, and waits for what that set off behind the answer. */
+  /** Finds a key, and waits for the fetch that this began in the background. */
   const use = async (kid = 'first') => {
     const count = await found(kid)
     await new Promise((resolve) => setImmediate(resolve))
@@ -276,6 +276,6 @@ test('the log has one line for each change, failure and recovery', async () => {
     { msg: 'issuer keys changed', kids: ['second'], failures: undefined },
   ])
   expect(lines[1]).toMatchObject({ issuer: 'https://id', nextFetchSeconds: 5 })
-  // An outage is foreseen: its reason says all, and no stack is logged.
+  // Of an outage only the reason is logged, without a stack.
   expect(lines[1]).not.toHaveProperty('err')
 })

@@ -6,7 +6,7 @@ import { mintRequest } from './connection.ts'
 import { once, repeat } from './identity.ts'
 import { runOpenLoop } from './open-loop.ts'
 
-// That the load takes nothing for a mint that is none, and loses no request.
+// Checks that the load counts only real mints, and loses no request.
 
 const REQUEST = mintRequest('token')
 const MINTED = '{"client_secret":"ek_00000001_1500"}'

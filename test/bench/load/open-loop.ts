@@ -5,7 +5,7 @@ import type { NextRequest } from './identity.ts'
 export interface Timed extends Answer {
   /** When it should have left, in milliseconds since the loop began. */
   readonly dueMs: number
-  /** From then to its answer: a server that stalls makes all wait that come meanwhile. */
+  /** From then to its answer, so that the wait for a stalled server counts. */
   readonly latencyMs: number
 }
 

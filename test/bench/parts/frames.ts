@@ -161,7 +161,7 @@ async function measureMemory(side: Measured, scale: number): Promise<number> {
   return added
 }
 
-/** By and by: a herd would be measured with what its arrival needs. */
+/** One after the other: many at once would add the cost of their arrival. */
 async function open(
   { url, secrets }: Measured,
   from: number,

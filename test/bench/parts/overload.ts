@@ -25,7 +25,7 @@ const UPSTREAM_MS = 20
 const TIMES = 3
 const CONNECTIONS = 2000
 const SECONDS = { capacity: 2, overload: 4, after: 5.5 }
-/** More than a client waits for is no good. */
+/** A mint counts only if it takes no longer than a client waits. */
 const GOOD_WITHIN_MS = 1000
 /** A mint that takes longer on top of the upstream is not back to normal. */
 const NORMAL_ADDED_MS = 50

@@ -38,7 +38,7 @@ async function all<T>(pages: AsyncIterable<T>): Promise<readonly T[]> {
   return entries
 }
 
-/** Calls that a backend makes, with the official client. Nothing of them knows where they go. */
+/** Calls of a backend with the official client; they do not depend on the target. */
 export const CALLS: readonly (readonly [
   name: string,
   call: (chatkit: ChatKit) => Promise<unknown>,

@@ -105,12 +105,12 @@ export async function startScriptedUpstream(port = 0) {
     /** For `OPENAI_BASE_URL`. */
     url: `${origin}/v1`,
     seen: [] as SeenRequest[],
-    /** Bytes of flood that were taken off our hands. */
+    /** Bytes of the flood that the client has read. */
     flooded: 0,
     /** Behaviours for the next creates; the last entry stays. */
     creates: [] as Behaviour[],
     cancels: [] as Behaviour[],
-    /** Threads and whatever else. */
+    /** For thread calls and all others. */
     others: [] as Behaviour[],
     /** Called when a request has arrived, before it is answered. */
     onRequest: undefined as ((seen: SeenRequest) => void) | undefined,

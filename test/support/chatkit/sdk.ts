@@ -1,7 +1,7 @@
 import OpenAI from 'openai'
 
 /**
- * The vendor's own client for the ChatKit API, as independent a judge of the embedded one as there is.
+ * OpenAI's own client for the ChatKit API, an independent check of the embedded one.
  *
  * @param baseURL - of the API, with `/v1`
  */

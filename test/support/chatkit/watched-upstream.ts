@@ -3,7 +3,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { listen } from '../network/listen.ts'
 
-/** Stands in for the API's answer, or for the whole of it through Node's response. */
+/** Replaces the API's answer, or writes the whole answer through Node's response. */
 export type Instead = (
   request: Request,
   node: { readonly outgoing: ServerResponse },
@@ -11,7 +11,7 @@ export type Instead = (
 
 export type WatchedUpstream = Awaited<ReturnType<typeof startWatchedUpstream>>
 
-/** An embedded ChatKit API behind an ear for what its own recorder never keeps: the API key. */
+/** An embedded ChatKit API that also records the API key, which its own recorder never keeps. */
 export async function startWatchedUpstream() {
   const api = createChatKitApi({ now: Date.now })
   const server = createAdaptorServer({

@@ -8,12 +8,12 @@ export function proxyPage(status: string, headers = ''): string {
   return `HTTP/1.1 ${status}\r\n${headers}content-type: text/html\r\ncontent-length: ${HTML.length}\r\n\r\n${HTML}`
 }
 
-/** A proxy that leads nowhere: it says the same to everybody, and hangs up. */
+/** A proxy that connects nobody: it gives every client the same answer, and closes. */
 export async function startFaultyProxy() {
   const sockets = new Set<Socket>()
   const state = {
     port: 0,
-    /** Empty: it says nothing. Undefined: it does not even hang up. */
+    /** Empty: no answer. Undefined: it does not even close the connection. */
     answer: '' as string | undefined,
     /** First lines of requests. */
     asked: [] as string[],

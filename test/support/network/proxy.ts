@@ -90,7 +90,7 @@ function isAllowed({ headers }: IncomingMessage): boolean {
   return headers['proxy-authorization'] === `Basic ${pair}`
 }
 
-/** The embedded servers know themselves by loopback names only: addresses in answers are put right. */
+/** The embedded servers know only their loopback names, so addresses in answers are replaced. */
 async function passOn(
   { to, origin, arrived }: { to: string | undefined; origin: string; arrived: Arrived[] },
   incoming: IncomingMessage,
