@@ -6,7 +6,7 @@ import type { Lane } from './chatkit/hosted/api-client.ts'
 import { type ChatKit, LANE_SLOTS } from './chatkit/port.ts'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import { apiKeyReader, type Environment } from './config/env.ts'
-import type { Settings } from './config/settings.ts'
+import { MOST_TENANTS, type Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
 import { connectTo, connectToAny } from './lib/connections.ts'
 import type { Log } from './lib/log.ts'
@@ -36,7 +36,11 @@ interface UpstreamsOptions {
 export async function createUpstreams(options: UpstreamsOptions) {
   const { environment, settings } = options
   const api = apiConnections(environment)
-  const identityProviders = connectToAny(environment.proxies.proxyFor, { connections: 4 })
+  // Each tenant's keys are fetched by themselves, all at the start: with fewer connections to their host, tenants wait for
+  // each other until the deadline.
+  const identityProviders = connectToAny(environment.proxies.proxyFor, {
+    connections: MOST_TENANTS,
+  })
   const memory = createMemoryBudget(settings.gateway)
   const signingKeys = await signingKeysOf(options)
   const selfHosted = selfHostedParts(options, signingKeys, memory)

@@ -37,6 +37,9 @@ export type KeySource =
   | { readonly kind: 'jwks'; readonly jwks: { readonly keys: readonly Record<string, unknown>[] } }
   | { readonly kind: 'secret'; readonly secretEnv: string }
 
+/** Most tenants that one entry of `issuers` names; each is an issuer of its own. */
+export const MOST_TENANTS = 100
+
 /** One issuer whose tokens are accepted. */
 export interface IssuerSettings {
   /** Compared with `iss` byte for byte. */

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { hasPrivateMembers } from '../../lib/key-set.ts'
+import { MOST_TENANTS } from '../settings.ts'
 import {
   between,
   checkedText,
@@ -77,7 +78,7 @@ export const issuerSchema = z
         patternText(/^[A-Za-z0-9-]{1,64}$/, 'must be the id of a tenant, as in the tid of a token'),
       )
       .min(1)
-      .max(100)
+      .max(MOST_TENANTS)
       .optional()
       .describe('Entra ID: the tenants whose tokens count, when `issuer` has `{tenantid}` in it.')
       .meta({ examples: [['11111111-2222-3333-4444-555555555555']] }),

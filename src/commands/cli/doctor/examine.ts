@@ -3,7 +3,7 @@
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
 import { describeUse } from '../../../config/env-file.ts'
 import { authorityNotes } from '../../../config/environment-notes.ts'
-import type { WorkflowSettings } from '../../../config/settings.ts'
+import { MOST_TENANTS, type WorkflowSettings } from '../../../config/settings.ts'
 import { readSetup, type Setup, SetupError } from '../../../config/setup.ts'
 import { connectToAny } from '../../../lib/connections.ts'
 import type { UserId } from '../../../lib/ids.ts'
@@ -64,7 +64,7 @@ async function* diagnose(io: Io, options: DoctorOptions): AsyncGenerator<Finding
   yield* unread.map((line) => wrong('authorities', line, AUTHORITY_ADVICE))
   const workflows = chosen(setup, options.workflow)
   const { proxyFor } = setup.environment.proxies
-  const dispatcher = connectToAny(proxyFor, { connections: 16, allowH2: false })
+  const dispatcher = connectToAny(proxyFor, { connections: MOST_TENANTS, allowH2: false })
   const { findings, registry } = await checkStore(setup.environment.store)
   try {
     yield* findings
