@@ -69,7 +69,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
         await page.goto(running.url + path)
         // Folded parts are checked too.
         await page.evaluate(UNFOLD)
-        for (const width of [390, 320]) {
+        for (const width of [390, 320, 240]) {
           await page.setViewportSize({ ...PHONE.viewport, width })
           const scrolled = await page.evaluate('document.documentElement.scrollWidth')
           expect({ path, scrolled }).toEqual({ path, scrolled: width })
