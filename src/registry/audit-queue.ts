@@ -4,7 +4,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import { type AuditEntry, type ChainedEntry, entryHash } from './audit-entry.ts'
+import { type AuditEntry, type ChainedEntry, entryHash, erasedEntry } from './audit-entry.ts'
 import type { Registry } from './port.ts'
 
 /** An entry that is not in the chain yet. */
@@ -22,6 +22,8 @@ const MOST_WAITING = 10_000
 const MOST_TOGETHER = 500
 const WITHIN_MS = 100
 const AGAIN_AFTER_MS = 1000
+/** An entry that has waited longer may name a user who has been erased meanwhile, by another instance. */
+const LATE_SECONDS = 5
 /** Hex digits: 48 bits last until the year 10889. */
 const TIME_DIGITS = 12
 
@@ -38,7 +40,7 @@ export function createAuditQueue({
   now,
   log,
 }: {
-  readonly registry: Pick<Registry, 'appendAudit'>
+  readonly registry: Pick<Registry, 'appendAudit' | 'listAudit'>
   readonly now: Clock
   readonly log: Log
 }) {
@@ -64,6 +66,8 @@ export function createAuditQueue({
         more = next.more
       }
       try {
+        const isLate = (sent[0]?.at ?? Number.POSITIVE_INFINITY) < unixSeconds(now) - LATE_SECONDS
+        if (isLate) sent = await withoutErased(registry, sent)
         if (sent.length > 0) await registry.appendAudit(sent)
       } catch (error) {
         return failed(error)
@@ -117,6 +121,25 @@ export function createAuditQueue({
     },
     flush,
   }
+}
+
+/** Removes from late entries the users who have been erased since. The hashes stay the same. */
+async function withoutErased(
+  registry: Pick<Registry, 'listAudit'>,
+  entries: readonly ChainedEntry[],
+): Promise<readonly ChainedEntry[]> {
+  const query = { action: 'erase', since: entries[0]?.at, limit: MOST_TOGETHER } as const
+  const erasedAt = new Map<string | undefined, number>()
+  for (let after: string | undefined, hasMore = true; hasMore; ) {
+    const page = await registry.listAudit({ ...query, after })
+    for (const { user, at } of page?.data ?? []) erasedAt.set(user, erasedAt.get(user) ?? at)
+    after = page?.next ?? page?.data.at(-1)?.id
+    hasMore = page?.hasMore ?? false
+  }
+  return entries.map((entry) => {
+    const isErased = entry.at <= (erasedAt.get(entry.user) ?? 0) && entry.action !== 'erase'
+    return isErased ? erasedEntry(entry) : entry
+  })
 }
 
 /** Entries that are not in the chain yet, at most {@link MOST_WAITING}. */

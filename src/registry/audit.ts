@@ -40,7 +40,7 @@ export interface Audit {
 }
 
 export interface AuditOptions {
-  readonly registry: Pick<Registry, 'appendAudit'>
+  readonly registry: Pick<Registry, 'appendAudit' | 'listAudit'>
   readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
   readonly log: Log

@@ -100,6 +100,33 @@ describe('note', () => {
     expect(complaints).toHaveLength(1)
   })
 
+  test('leaves out a user whom another instance erased while the entry waited, and keeps the chain', async () => {
+    const { audit, registry, clock, entries, log } = setUp()
+    const common = { registry, now: clock.now, log: log.log }
+    const other = createAudit({ ...common, hashUser: () => undefined })
+    registry.failing.add('appendAudit')
+    const alice = { ...mint, user: 'alice' }
+    for (const event of [alice, { ...mint, user: 'bob' }, { ...alice, reason: 'again' }]) {
+      audit.note(event)
+      await audit.flush()
+      clock.advance(10)
+    }
+    registry.failing.clear()
+    await other.write({ ...attempt, action: 'erase', user: 'alice', outcome: 'ok' })
+    clock.advance(10)
+    audit.note(alice)
+    const found = await entries()
+    const own = found.filter(isChained).filter(({ chain }) => chain.instance === audit.instance)
+    expect(own.map(({ user, reason }) => [user, reason])).toEqual([
+      ['alice', 'support'],
+      [undefined, undefined],
+      ['bob', 'support'],
+      [undefined, undefined],
+    ])
+    expect(own.map(({ chain }) => chain.prev).slice(0, -1)).toEqual(own.slice(1).map(entryHash))
+    expect(found.find(({ action }) => action === 'erase')).toMatchObject({ user: 'alice' })
+  })
+
   test('keeps only the latest 10,000 entries in a long outage, and adds an entry that says so', async () => {
     const { audit, registry, entries } = setUp()
     registry.failing.add('appendAudit')

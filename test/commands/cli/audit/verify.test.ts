@@ -22,6 +22,7 @@ async function entriesOf(count: number): Promise<readonly AuditEntry[]> {
   const entries: AuditEntry[] = []
   const registry = {
     appendAudit: async (more: readonly AuditEntry[]) => void entries.push(...more),
+    listAudit: async () => undefined,
   }
   const queue = createAuditQueue({ registry, now: stoppedClock().now, log: recordingLog().log })
   for (let n = 0; n < count; n++) {
