@@ -155,7 +155,7 @@ async function listenForMetrics(service: Service, env: Environment, log: Log): P
   }
 }
 
-/** OpenAI does not document its answer to a `wf_…` id after this day, so operators are told before. */
+/** OpenAI does not document its answer to a `wf_…` id after this day, so the log warns before it. */
 function warnOfHosted({ settings }: Setup, log: Log): void {
   const hosted = settings.workflows.filter(({ kind }) => kind === 'hosted')
   if (hosted.length === 0) return

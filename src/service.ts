@@ -46,7 +46,7 @@ export interface ServiceOptions {
   readonly now?: Clock
   /** Instead of the one that the environment names; closed with the service. */
   readonly registry?: Registry
-  /** Told of each answer besides the metrics. */
+  /** Called with each answer, besides the metrics. */
   readonly onAnswer?: ((answer: AnswerSeen) => void) | undefined
 }
 

@@ -109,7 +109,7 @@ export interface BodyLimits {
   readonly milliseconds: number
 }
 
-/** Told how many bytes are held, before they are; may refuse. */
+/** Called with the number of bytes before they are held; may refuse. */
 export type Hold = (bytes: number) => void
 
 /**

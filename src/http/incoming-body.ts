@@ -12,7 +12,7 @@ const MOST_CHUNKS_A_TURN = 1000
  * A web stream would hold a buffer of 100 bytes for each byte, and hand all of them on before anything else runs.
  *
  * @param limits - `milliseconds` for the body to arrive
- * @param hold - told how many bytes of the body are held, before they are; may refuse
+ * @param hold - called with the number of bytes of the body before they are held; may refuse
  * @throws `TooLargeError`; what `hold` throws; an error when the body does not arrive
  */
 export function readIncoming(

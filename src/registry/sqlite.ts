@@ -34,7 +34,7 @@ const MARK = `
  * @param path - of the file, or `:memory:`; a new file is readable for its owner only
  * @param maxPageCount - bound on the file's size, in pages; SQLite's own bound when absent
  * @param moves - ownership records to move from the name of a workflow to that of its server
- * @param log - told when the file is too large to check
+ * @param log - gets a line when the file is too large to check
  * @throws `StoreUnusableError` when it cannot be opened, written or understood
  */
 export function createSqliteRegistry({

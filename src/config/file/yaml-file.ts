@@ -29,7 +29,7 @@ const MAX_PROBLEMS = 20
 /** One problem of a YAML text, with its line. */
 export interface YamlProblem {
   readonly line: number
-  /** The key that it belongs to, if that can be told. */
+  /** The key that it belongs to, if that is known. */
   readonly path: Path
   readonly message: string
 }

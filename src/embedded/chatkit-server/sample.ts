@@ -25,7 +25,7 @@ export type ChatKitServer = ReturnType<typeof createChatKitServer>
 
 /**
  * A ChatKit server in memory, for the demo and for tests. It serves all 16 requests of the protocol, and its
- * assistant repeats what it is told. Like the usual samples, it does not identify its caller: whoever reaches
+ * assistant repeats the user's words. Like the usual samples, it does not identify its caller: whoever reaches
  * it sees and changes everyone's threads. The functions besides `app` are for tests.
  */
 export function createChatKitServer({ now, wordMs = DEFAULT_WORD_MS }: ChatKitServerOptions) {

@@ -20,7 +20,7 @@ const STOP_MS = 2000
  * of the service: operators install them, and they are loaded only when tracing is asked for.
  *
  * @param serviceName - resource attribute `service.name`
- * @param log - told what is exported, or what to install
+ * @param log - gets a line about what is exported, or what to install
  * @returns undefined when the packages are not installed
  */
 export async function startTracing(serviceName: string, log: Log): Promise<Tracing | undefined> {

@@ -74,7 +74,7 @@ export function createDiagnosis({
   let told: ReadonlySet<string> = new Set()
   return {
     isTroubled: () => current !== undefined,
-    /** To be told of each failure. */
+    /** Must be called for each failure. */
     saw(error: unknown): void {
       const cause = causeOf(error)
       const kind = KINDS.find(([pattern]) => pattern.test(cause))?.[1]
@@ -89,7 +89,7 @@ export function createDiagnosis({
       saidAt.set(kind, seenAt)
       log.warn({ address, cause }, `redis: ${kind}`)
     },
-    /** To be told that a script that writes succeeded; returns whether that ends an outage. */
+    /** Must be called when a script that writes has succeeded; returns whether that ends an outage. */
     works(): boolean {
       if (current === undefined || performance.now() - seenAt < QUIET_MS) return false
       current = undefined

@@ -40,7 +40,7 @@ export function createKeeper({
     suspectSince = undefined
   }
 
-  /** To be told of each call that failed. */
+  /** Must be called for each call that failed. */
   function failed(error: unknown): void {
     if (closed) return
     diagnosis.saw(error)
