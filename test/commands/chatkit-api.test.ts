@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import { type Spawned, spawnNode } from '../support/service-process.ts'
 import { SAY_WHEN_LISTENING } from '../support/spies.ts'
+import { forEachTest } from '../support/started.ts'
 
 let api: Spawned
 let url: string
@@ -36,11 +37,7 @@ test('listens on loopback only', () => {
 })
 
 describe('the service as a process, with this API as a process', () => {
-  let service: Member
-  beforeEach(async () => {
-    service = await startMember({ upstream: { url } })
-  })
-  afterEach(() => service.end())
+  const service = forEachTest(() => startMember({ upstream: { url } }))
 
   test('a session is minted, and faults that are set over HTTP are met', async () => {
     const minted = await service.mint('alice')

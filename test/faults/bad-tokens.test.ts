@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { type Member, startMember } from '../support/fleet.ts'
-import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startMember } from '../support/fleet.ts'
+import { startKeyServer } from '../support/key-server.ts'
 import { type Clients, createClients } from '../support/network/clients.ts'
+import { forEachTest } from '../support/started.ts'
 import { claimsOf, createSigner, handMade } from '../support/tokens.ts'
 import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 
@@ -17,28 +18,14 @@ const OTHER_ADDRESS = process.platform === 'linux' ? { localAddress: '127.0.0.2'
 const good = createSigner('ES256', 'good')
 const forger = createSigner('ES256', 'good')
 
-let idp: KeyServer
-let upstream: WatchedUpstream
-let service: Member
-let sameAddress: Clients
-let otherAddress: Clients
-let loads: Load[]
-
-beforeEach(async () => {
-  idp = await startKeyServer([good.publicJwk])
-  upstream = await startWatchedUpstream()
+const idp = forEachTest(() => startKeyServer([good.publicJwk]))
+const upstream = forEachTest(() => startWatchedUpstream())
+beforeEach(() => {
   upstream.api.setFaults({ latency_ms: UPSTREAM_MS })
-  service = await startMember({ config: config(), upstream })
-  sameAddress = createClients(service.url, { localAddress: '127.0.0.1' })
-  otherAddress = createClients(service.url, OTHER_ADDRESS)
-  loads = []
 })
-afterEach(async () => {
-  await Promise.allSettled(loads.map((load) => load.stop()))
-  await Promise.all([sameAddress.close(), otherAddress.close()])
-  await service.end()
-  await Promise.all([idp.close(), upstream.close()])
-})
+const service = forEachTest(() => startMember({ config: config(), upstream }))
+const sameAddress = forEachTest(() => createClients(service.url, { localAddress: '127.0.0.1' }))
+const otherAddress = forEachTest(() => createClients(service.url, OTHER_ADDRESS))
 
 /** The usual limit on failures: 60 in 60 s of one address. */
 function config(): string {
@@ -73,16 +60,12 @@ const mint = (clients: Clients, token: string) =>
 function goodUsers(clients: Clients): Load {
   const fresh = (sub: string) =>
     good.token(claimsOf(idp.issuer, Date.now(), { sub, jti: crypto.randomUUID() }))
-  const load = startLoad(GOOD, (at) => mint(clients, fresh(`user-${at}`)), 10)
-  loads.push(load)
-  return load
+  return startLoad(GOOD, (at) => mint(clients, fresh(`user-${at}`)), 10)
 }
 
 function startFlood(): Load {
   let number = 0
-  const load = startLoad(FLOOD, () => mint(sameAddress, badToken(number++)), 0)
-  loads.push(load)
-  return load
+  return startLoad(FLOOD, () => mint(sameAddress, badToken(number++)), 0)
 }
 
 test('a flood of bad tokens: no good one is refused, wherever it comes from, or kept waiting', async () => {

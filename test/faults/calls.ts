@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Seen } from '../support/network/clients.ts'
+import { endAfterTest } from '../support/started.ts'
 
 /** A client that repeats a call. */
 export interface Load {
@@ -31,7 +32,11 @@ export function startLoad(
     }
   })
   const all = Promise.all(loops)
-  all.catch(() => undefined)
+  const over = all.catch(() => undefined)
+  endAfterTest(() => {
+    going = false
+    return over
+  })
   const between = (from: number, to: number) =>
     answers.filter(({ begun, ended }) => begun > from && ended < to)
   return {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import { forEachTest } from '../support/started.ts'
 import { kinds, quantile, startLoad } from './calls.ts'
 
@@ -19,18 +19,16 @@ const BEGINNINGS = [
   'POST /v1/sessions HTTP/1.1\r\nHost: mint.example\r\nX-A: ',
 ]
 
-let service: Member
 let sockets: Socket[]
 
 const upstream = forEachTest(() => startWatchedUpstream())
-beforeEach(async () => {
+beforeEach(() => {
   upstream.api.setFaults({ latency_ms: UPSTREAM_MS })
-  service = await startMember({ upstream })
   sockets = []
 })
-afterEach(async () => {
+const service = forEachTest(() => startMember({ upstream }))
+afterEach(() => {
   for (const socket of sockets) socket.destroy()
-  await service.end()
 })
 
 function openFilesAllowed(): number {

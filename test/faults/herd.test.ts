@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, hashOf } from '../contracts/registry-fixtures.ts'
 import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import type { Seen } from '../support/network/clients.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
@@ -18,20 +18,15 @@ const UPSTREAM_MS = 50
 const HEAP_MB = 384
 
 const upstream = forEachTest(() => startScriptedUpstream())
-let service: Member
-
-beforeEach(async () => {
+const service = forEachTest(async () => {
   const path = join(scratchFolder(), 'mint.db')
   await fill(path)
   upstream.creates = [{ kind: 'ok', ms: UPSTREAM_MS }]
-  service = await startMember({
+  return startMember({
     upstream,
     store: `sqlite:${path}`,
     nodeArguments: [`--max-old-space-size=${HEAP_MB}`],
   })
-})
-afterEach(async () => {
-  await service?.end()
 })
 
 const user = (at: number) => `user-${at}`

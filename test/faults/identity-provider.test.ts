@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
 import { type Member, startMember } from '../support/fleet.ts'
 import { type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
@@ -19,18 +19,11 @@ const fresh = createSigner('ES256', 'fresh')
 
 let clock: JumpingClock
 let service: Member
-let loads: Load[]
 
 const idp = forEachTest(() => startKeyServer([old.publicJwk]))
 const upstream = forEachTest(() => startScriptedUpstream())
-beforeEach(async () => {
+beforeEach(() => {
   clock = createJumpingClock()
-  loads = []
-})
-afterEach(async () => {
-  await Promise.allSettled(loads.map((load) => load.stop()))
-  await service?.end()
-  clock.close()
 })
 
 async function start(): Promise<void> {
@@ -54,9 +47,7 @@ function mint(user: string, signer: KeyPairSigner) {
 
 function load(signer: KeyPairSigner | (() => KeyPairSigner)): Load {
   const current = typeof signer === 'function' ? signer : () => signer
-  const started = startLoad(WIDGETS, (at) => mint(`user-${at}`, current()), 50)
-  loads.push(started)
-  return started
+  return startLoad(WIDGETS, (at) => mint(`user-${at}`, current()), 50)
 }
 
 const isReady = async () => (await service.statusOf('/readyz')) === 200

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import type { ServiceProcess } from '../support/service-process.ts'
 
 /** A clock for another process, which the test can make jump. */
@@ -11,12 +11,10 @@ export interface JumpingClock {
   jump(service: ServiceProcess, seconds: number): Promise<void>
   /** Milliseconds ahead of ours. */
   ahead(): number
-  close(): void
 }
 
 export function createJumpingClock(): JumpingClock {
-  const folder = mkdtempSync(join(tmpdir(), 'clock-'))
-  const file = join(folder, 'ahead')
+  const file = join(scratchFolder(), 'ahead')
   const code = `
 import { readFileSync } from 'node:fs'
 const now = Date.now
@@ -36,6 +34,5 @@ process.on('SIGUSR2', () => {
       await service.until(() => service.stderr().includes(`ahead by ${ahead}\n`) || undefined)
     },
     ahead: () => ahead,
-    close: () => rmSync(folder, { recursive: true }),
   }
 }

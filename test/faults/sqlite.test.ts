@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { ADMIN_CONFIG } from '../support/admin-calls.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Member, startMember, workingSessions } from '../support/fleet.ts'
@@ -18,28 +18,13 @@ import { kinds, type Load, startLoad, withoutRetryAfter } from './calls.ts'
 const WIDGETS = 8
 
 let folder: string
-let mounted: string | undefined
 const upstream = forEachTest(() => startWatchedUpstream())
-let services: Member[]
-let loads: Load[]
 
-beforeEach(async () => {
+beforeEach(() => {
   folder = scratchFolder()
-  mounted = undefined
-  services = []
-  loads = []
-})
-afterEach(async () => {
-  await Promise.allSettled(loads.map((load) => load.stop()))
-  for (const service of services) await service.end()
-  if (mounted !== undefined) execFileSync('umount', [mounted])
 })
 
-async function start(path: string): Promise<Member> {
-  const service = await startMember({ upstream, store: `sqlite:${path}` })
-  services.push(service)
-  return service
-}
+const start = (path: string) => startMember({ upstream, store: `sqlite:${path}` })
 
 /** Checks before, during and after the fault what was answered, and what the store then holds. */
 async function drill(
@@ -49,7 +34,6 @@ async function drill(
   for (let at = 0; at < 3; at++) expect((await service.mint('mallory')).status).toBe(200)
   const held = workingSessions(upstream, 'mallory')
   const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 50)
-  loads.push(widgets)
   await widgets.next(WIDGETS)
   await fault.take()
   await sleep(300)
@@ -130,7 +114,7 @@ function mountSmall(): string {
   const at = join(folder, 'small')
   mkdirSync(at)
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', at], { stdio: 'ignore' })
-  mounted = at
+  onTestFinished(() => void execFileSync('umount', [at]))
   return at
 }
 

@@ -3,8 +3,9 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import type { Seen } from '../support/network/clients.ts'
+import { forEachTest } from '../support/started.ts'
 import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 
 // The ChatKit API goes away, crawls, and comes and goes, while widgets mint and an admin revokes.
@@ -15,27 +16,18 @@ const CURED_WITHIN_MS = 5_000
 const RETRY_TAKES_MS = 100
 
 let upstream: ScriptedUpstream
-let service: Member
-let loads: Load[]
 
 beforeEach(async () => {
   upstream = await startScriptedUpstream()
-  service = await startMember({ upstream })
-  loads = []
 })
-afterEach(async () => {
-  await Promise.allSettled(loads.map((load) => load.stop()))
-  await service.end()
-  await upstream.close()
-})
+const service = forEachTest(() => startMember({ upstream }))
+afterEach(() => upstream.close())
 
 const failing = { kind: 'answer', status: 503 } as const
 const unavailable = new Set(['upstream_unavailable'])
 
 function load(count = WIDGETS): Load {
-  const started = startLoad(count, (at) => service.mint(`user-${at}`), 30)
-  loads.push(started)
-  return started
+  return startLoad(count, (at) => service.mint(`user-${at}`), 30)
 }
 
 async function holding(user: string, sessions: number): Promise<void> {

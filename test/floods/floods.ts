@@ -106,7 +106,7 @@ export async function startFloodScene() {
       }
     },
     async close() {
-      await service.end()
+      await service.close()
       await Promise.all([upstream.close(), frames.close()])
     },
   }

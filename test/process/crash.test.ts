@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -16,22 +16,13 @@ import { forEachTest } from '../support/started.ts'
 // SIGKILL, and a start on the same SQLite file.
 
 let folder: string
-let members: Member[]
-
 const upstream = forEachTest(() => startWatchedUpstream())
-beforeEach(async () => {
+beforeEach(() => {
   folder = scratchFolder()
-  members = []
-})
-afterEach(async () => {
-  for (const member of members) await member.end()
 })
 
-async function start(store = folder): Promise<Member> {
-  const member = await startMember({ store: `sqlite:${join(store, 'mint.db')}`, upstream })
-  members.push(member)
-  return member
-}
+const start = (store = folder) =>
+  startMember({ store: `sqlite:${join(store, 'mint.db')}`, upstream })
 
 const isCancel = (request: Request) => request.url.endsWith('/cancel')
 const hanging = () => new Promise<Response>(() => undefined)

@@ -5,7 +5,7 @@ import { request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { startMember } from '../support/fleet.ts'
 import { freePort } from '../support/network/listen.ts'
@@ -13,13 +13,10 @@ import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import {
   NODE,
   PREPARED,
-  type ServiceProcess,
   startServiceProcess,
   WITHOUT_ENV_FILE,
 } from '../support/service-process.ts'
 import { forEachTest } from '../support/started.ts'
-
-let service: ServiceProcess
 
 const upstream = forEachTest(() => startWatchedUpstream())
 const env = () => ({
@@ -27,12 +24,7 @@ const env = () => ({
   OPENAI_BASE_URL: upstream.url,
   TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
 })
-beforeEach(async () => {
-  service = await startServiceProcess({ config: DEFAULT_CONFIG, env: env() })
-})
-afterEach(async () => {
-  await service.end()
-})
+const service = forEachTest(() => startServiceProcess({ config: DEFAULT_CONFIG, env: env() }))
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -138,7 +130,6 @@ test('cancels that hang keep it no longer than 20 s', async () => {
   expect(hanging).toBeGreaterThan(1)
   expect(performance.now() - signalled).toBeLessThan(20_000)
   expect(member.log().map(({ msg }) => msg)).toContain('stopped')
-  await member.end()
 })
 
 describe('started through npm', () => {
@@ -152,7 +143,6 @@ describe('started through npm', () => {
     started.child.kill('SIGINT')
     expect(await started.exited).toEqual({ code: 0, signal: null })
     expect(started.log().map(({ msg }) => msg)).toContain('stopped')
-    await started.end()
   })
 
   test('a SIGTERM to npm alone drains the service, which npm waits for', async () => {

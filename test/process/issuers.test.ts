@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { USER_AGENT } from '../../src/lib/version.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { startServiceProcess } from '../support/service-process.ts'
 import { signInAs } from '../support/sign-in/sign-in-as.ts'
 import { forAllTests } from '../support/started.ts'
 import { createSecretSigner } from '../support/tokens.ts'
@@ -54,12 +54,13 @@ workflows:
 }
 
 let providers: SignInServer[]
-let service: ServiceProcess
 
 const upstream = forAllTests(() => startWatchedUpstream())
 beforeAll(async () => {
   providers = await Promise.all(ALGORITHMS.map((algorithm) => startSignIn({ port: 0, algorithm })))
-  service = await startServiceProcess({
+})
+const service = forAllTests(() =>
+  startServiceProcess({
     config: configFor(providers.map(({ issuer }) => issuer)),
     env: {
       OPENAI_API_KEY: KEY,
@@ -69,14 +70,13 @@ beforeAll(async () => {
       OPENAI_PROJECT_ID: 'proj_chat',
       SHARED_SECRET,
     },
-  })
-})
+  }),
+)
 beforeEach(() => {
   upstream.api.clearRequests()
   upstream.authorizations.length = 0
 })
 afterAll(async () => {
-  await service.end()
   await Promise.all(providers.map((provider) => provider.close()))
 })
 

@@ -1,9 +1,9 @@
 import { unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 
@@ -11,22 +11,14 @@ const FIRST = 'sk-proj-first-0123456789abcdef'
 const SECOND = 'sk-proj-second-0123456789abcdef'
 const THIRD = 'sk-proj-third-0123456789abcdef'
 
-let keyFile: string
 const upstream = forAllTests(() => startWatchedUpstream())
-let service: Member
 
 const directory = scratchFolder()
-beforeAll(async () => {
-  keyFile = join(directory, 'key')
-  writeFileSync(keyFile, `${FIRST}\n`)
-  service = await startMember({
-    upstream,
-    env: { OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: keyFile },
-  })
-})
-afterAll(async () => {
-  await service.end()
-})
+const keyFile = join(directory, 'key')
+writeFileSync(keyFile, `${FIRST}\n`)
+const service = forAllTests(() =>
+  startMember({ upstream, env: { OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: keyFile } }),
+)
 
 let users = 0
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { kinds, type Load, startLoad, withoutRetryAfter } from '../faults/calls.ts'
 import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
-import { type Member, startMember } from '../support/fleet.ts'
+import { startMember } from '../support/fleet.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, tokenFor } from '../support/running-service.ts'
@@ -13,24 +13,14 @@ const WIDGETS = 400
 const NORMAL_AFTER_MS = 5000
 const LATE_LOOP = new URL('../support/late-loop.js', import.meta.url).href
 
-let service: Member
-let loads: Load[]
-
 const upstream = forEachTest(() => startScriptedUpstream())
-beforeEach(async () => {
+beforeEach(() => {
   upstream.creates = [{ kind: 'ok', ms: 100 }]
-  service = await startMember({ upstream, nodeArguments: ['--import', LATE_LOOP] })
-  loads = []
 })
-afterEach(async () => {
-  await Promise.allSettled(loads.map((load) => load.stop()))
-  await service.end()
-})
+const service = forEachTest(() => startMember({ upstream, nodeArguments: ['--import', LATE_LOOP] }))
 
 function load(count: number, name: string): Load {
-  const started = startLoad(count, (at) => service.mint(`${name}-${at}`), 20)
-  loads.push(started)
-  return started
+  return startLoad(count, (at) => service.mint(`${name}-${at}`), 20)
 }
 
 /** Mints as a page until one is refused: other clients may take the refusals first. */

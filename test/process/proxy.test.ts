@@ -59,7 +59,7 @@ const scene = forAllTests(async () => {
   return {
     ...{ proxy, env, service },
     async close() {
-      await service.end()
+      await service.close()
       proxy.close()
     },
   }

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ROOT } from '../docs/samples.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { eventually } from '../support/eventually.ts'
@@ -20,7 +20,6 @@ const WARN = 40
 describe.runIf(wantsRedis())('the service and its Redis', () => {
   const upstream = forAllTests(() => startWatchedUpstream())
   let member: Member | undefined
-  afterEach(() => member?.end())
 
   async function start(storeUrl: string, env: Readonly<Record<string, string>> = {}) {
     const started = await startMember({ store: storeUrl, upstream, env })

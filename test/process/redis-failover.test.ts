@@ -19,11 +19,7 @@ describe.runIf(wantsRedis())('when the primary is killed after a revoke has answ
   const primary = forEachTest(() => startRedis(PRIMARY))
   const address = forEachTest(() => startTcpProxy(primary.port))
 
-  async function start(storeUrl: string): Promise<Member> {
-    const member = await startMember({ store: storeUrl, upstream })
-    onTestFinished(() => member.end())
-    return member
-  }
+  const start = (store: string) => startMember({ store, upstream })
 
   /** Few at a time, so that the last ones are answered right after they were written. */
   async function forEachUser(call: (user: string) => Promise<{ readonly status: number }>) {
@@ -78,7 +74,7 @@ describe.runIf(wantsRedis())('when the primary is killed after a revoke has answ
   test('with ?replicas=1 every revoke holds at the replica that takes over', async () => {
     const { member, url } = await revokeAndFailOver('?replicas=1')
     expect(await lostAt(member)).toBe(0)
-    await member.end()
+    await member.close()
     expect(await lostAt(await start(url))).toBe(0)
   })
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { quantile } from '../faults/calls.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, expectOnTheBooks, type Member, startMember } from '../support/fleet.ts'
@@ -58,9 +58,6 @@ describe.runIf(wantsRedis())('Redis', () => {
 
   const upstream = forEachTest(() => startWatchedUpstream())
   const redis = forEachTest(() => startRedis(['--appendonly', 'yes']))
-  afterEach(async () => {
-    await member?.end()
-  })
 
   const isReady = async () => (await fetch(`${member.url}/readyz`)).status === 200
 
@@ -163,7 +160,7 @@ describe.runIf(wantsRedis())('Redis', () => {
     expect(await isReady()).toBe(true)
 
     const hash = await hashInLog(member)
-    await member.end()
+    await member.close()
     member = await startMember({ store: redis.url, upstream })
     expect(await hashInLog(member)).toBe(hash)
   })

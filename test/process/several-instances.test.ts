@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { eventually } from '../support/eventually.ts'
-import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
+import { createsSeen, startMember, workingSessions } from '../support/fleet.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
@@ -15,20 +15,13 @@ import { forAllTests } from '../support/started.ts'
  * @param seconds - how long a revoked widget asks
  */
 function severalInstances(storeUrl: () => string, seconds: number): void {
-  let first: Member
-  let second: Member
-
   const upstream = forAllTests(() => startWatchedUpstream())
+  const first = forAllTests(() => startMember({ store: storeUrl(), upstream }))
+  const second = forAllTests(() => startMember({ store: storeUrl(), upstream }))
   beforeAll(async () => {
-    first = await startMember({ store: storeUrl(), upstream })
-    second = await startMember({ store: storeUrl(), upstream })
     for (const { url } of [first, second]) {
       await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200))
     }
-  })
-  afterAll(async () => {
-    await first.end()
-    await second.end()
   })
 
   test(`a revoke at one is at once a refusal at the other, for a widget that asks for ${seconds} s`, async () => {

@@ -8,7 +8,6 @@ import { scratchFolder } from '../support/scratch-folder.ts'
 import {
   type ProcessOptions,
   runToEnd,
-  type ServiceProcess,
   spawnNode,
   spawnService,
   startServiceProcess,
@@ -23,22 +22,14 @@ const ENV = { OPENAI_API_KEY: KEY, TEST_SHARED_SECRET: SECRET }
 const nodeArguments = ['--import', SAY_WHEN_LISTENING]
 
 let directory: string
-const running: ServiceProcess[] = []
 beforeEach(() => {
   directory = scratchFolder()
-})
-afterEach(async () => {
-  for (const service of running.splice(0)) await service.end()
 })
 
 /** As `npm start` does. A start that is refused comes from the bundle, which takes half the CPU. */
 const from = 'checkout'
 
-async function start(options: ProcessOptions): Promise<ServiceProcess> {
-  const service = await startServiceProcess({ from, ...options })
-  running.push(service)
-  return service
-}
+const start = (options: ProcessOptions) => startServiceProcess({ from, ...options })
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(directory, name)
@@ -57,15 +48,7 @@ async function refused(options: ProcessOptions): Promise<string> {
 }
 
 describe('a good start', () => {
-  const service = forAllTests(async () => {
-    const started = await startServiceProcess({
-      from,
-      config: DEFAULT_CONFIG,
-      env: ENV,
-      nodeArguments,
-    })
-    return { ...started, close: started.end }
-  })
+  const service = forAllTests(() => start({ config: DEFAULT_CONFIG, env: ENV, nodeArguments }))
 
   test('SIGUSR1 opens no inspector, and the service goes on', async () => {
     for (let n = 0; n < 3; n++) service.child.kill('SIGUSR1')

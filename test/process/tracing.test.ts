@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { freePort, serve } from '../support/network/listen.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
@@ -25,7 +25,6 @@ interface Span {
 }
 
 const bodies: string[] = []
-let service: ServiceProcess | undefined
 let directory: string
 
 const upstream = forEachTest(() => startWatchedUpstream())
@@ -39,13 +38,9 @@ beforeEach(() => {
   bodies.length = 0
   directory = scratchFolder()
 })
-afterEach(async () => {
-  await service?.end()
-  service = undefined
-})
 
-async function start(env: Record<string, string>, nodeArguments: readonly string[] = []) {
-  service = await startServiceProcess({
+function start(env: Record<string, string>, nodeArguments: readonly string[] = []) {
+  return startServiceProcess({
     config: DEFAULT_CONFIG,
     nodeArguments,
     env: {
@@ -55,7 +50,6 @@ async function start(env: Record<string, string>, nodeArguments: readonly string
       ...env,
     },
   })
-  return service
 }
 
 function collectorAddress(): Record<string, string> {

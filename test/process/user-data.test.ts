@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
@@ -16,29 +16,22 @@ import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
 // Data requests and deletion at their full size, on the service as a process.
 
 let folder: string
-let processes: Member[]
 const upstream = forEachTest(() => startWatchedUpstream())
 const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
-beforeEach(async () => {
+beforeEach(() => {
   folder = scratchFolder()
-  processes = []
-})
-afterEach(async () => {
-  for (const one of processes) await one.end()
 })
 
 /** `helpdesk` is self-hosted and the default, `support` at the embedded API. */
 async function start(nodeArguments: readonly string[] = []): Promise<Member> {
   const workflow = '    rate_limits: { max_requests_per_1_minute: 1000 }\n'
-  const service = await startMember({
+  return startMember({
     upstream,
     store: `sqlite:${join(folder, 'mint.db')}`,
     nodeArguments,
     config: selfHostedConfig({ server: server.url, workflow, more: ADMINS }),
     env: { PUBLIC_URL },
   })
-  processes.push(service)
-  return service
 }
 
 const WIDGET = { type: 'chatkit.widget', widget: `{"text":"${'x'.repeat(450)}"}` } as const

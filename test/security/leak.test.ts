@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
 import { scrub } from '../../src/lib/secret.ts'
 import { type Instead, startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
@@ -12,7 +12,7 @@ import { freePort } from '../support/network/listen.ts'
 import { openRaw } from '../support/raw-http.ts'
 import { APP_ORIGIN, claimsOf } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { runToEnd, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { runToEnd, startServiceProcess } from '../support/service-process.ts'
 import { CRASH_ON_SIGNAL } from '../support/spies.ts'
 import { forAllTests } from '../support/started.ts'
 import { createSecretSigner, handMade } from '../support/tokens.ts'
@@ -65,7 +65,6 @@ const planted: Planted[] = [
 /** Status line, headers and body of everything that was answered. */
 const answers: string[] = []
 
-let service: ServiceProcess
 let metricsPort: number
 
 function environment(): Record<string, string> {
@@ -84,13 +83,10 @@ function environment(): Record<string, string> {
 
 const directory = scratchFolder()
 const upstream = forAllTests(() => startWatchedUpstream())
-beforeAll(async () => {
+const service = forAllTests(async () => {
   metricsPort = await freePort()
   const nodeArguments = ['--import', CRASH_ON_SIGNAL]
-  service = await startServiceProcess({ config: CONFIG, env: environment(), nodeArguments })
-})
-afterAll(async () => {
-  await service.end()
+  return startServiceProcess({ config: CONFIG, env: environment(), nodeArguments })
 })
 
 function plant(what: string, value: string): string {

@@ -23,6 +23,7 @@ export async function startInstance(server: string, env: Readonly<Record<string,
   })
   return {
     process,
+    close: process.close,
     /** The gateway of `helpdesk`. */
     gateway: `${process.url}/chatkit/helpdesk`,
     /** Mints for a user and gives the client secret. */

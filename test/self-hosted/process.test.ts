@@ -1,26 +1,22 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { forAllTests } from '../support/started.ts'
-import { expectCancelEnds, type Instance, startInstance } from './instance.ts'
+import { expectCancelEnds, startInstance } from './instance.ts'
 
 // The service as a process, in front of a server that does not check its caller.
 
-let instance: Instance
 let alice: ReturnType<typeof asAt>
 let bob: ReturnType<typeof asAt>
 const sample = forAllTests(() => startChatKitServer({ port: 0, wordMs: 5 }))
+const instance = forAllTests(() => startInstance(sample.url))
 beforeAll(async () => {
-  instance = await startInstance(sample.url)
   const askerFor = async (user: string) => {
     return asAt(instance.gateway, { secret: await instance.mint(user) })
   }
   alice = await askerFor('alice')
   bob = await askerFor('bob')
-})
-afterAll(async () => {
-  await instance.process.end()
 })
 
 test('a user can write to, rename, read, list and delete a thread, and the list of another user never has it', async () => {

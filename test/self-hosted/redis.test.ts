@@ -1,39 +1,23 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../src/embedded/chatkit-server/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
-import { expectCancelEnds, type Instance, startInstance } from './instance.ts'
+import { expectCancelEnds, startInstance } from './instance.ts'
 
 describe.runIf(wantsRedis())('two instances that share Redis and a key file', () => {
-  let sample: RunningChatKitServer
-  let here: Instance
-  let there: Instance
   const redis = forAllTests(() => startRedis())
-  const folder = scratchFolder()
-  beforeAll(async () => {
-    const SIGNING_KEY_FILE = join(folder, 'keys.json')
-    writeFileSync(SIGNING_KEY_FILE, makeSigningKeys())
-    sample = await startChatKitServer({ port: 0, wordMs: 5 })
-    const env = { STORE_URL: redis.url, SIGNING_KEY_FILE }
-    ;[here, there] = await Promise.all([
-      startInstance(sample.url, env),
-      startInstance(sample.url, env),
-    ])
-  })
-  afterAll(async () => {
-    await here.process.end()
-    await there.process.end()
-    await sample.close()
-  })
+  const sample = forAllTests(() => startChatKitServer({ port: 0, wordMs: 5 }))
+  const SIGNING_KEY_FILE = join(scratchFolder(), 'keys.json')
+  writeFileSync(SIGNING_KEY_FILE, makeSigningKeys())
+  const start = () => startInstance(sample.url, { STORE_URL: redis.url, SIGNING_KEY_FILE })
+  const here = forAllTests(start)
+  const there = forAllTests(start)
 
   test('a client secret of one instance works at the other, and a thread has one owner at both', async () => {
     const alice = await here.mint('alice')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Agent, type Dispatcher, request } from 'undici'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
 import { note, startScripted } from '../gateway/scripted-server.ts'
 import { input } from '../support/chatkit/server-client.ts'
@@ -22,7 +22,6 @@ test.runIf(process.platform === 'linux')(
   async ({ annotate }) => {
     const { url, opened } = await startScripted()
     const instance = await startInstance(url)
-    onTestFinished(() => instance.process.end())
     const dispatcher = new Agent({ allowH2: false })
     const fresh = residentMb(instance.process.child.pid)
     const secrets: string[] = []

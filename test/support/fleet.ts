@@ -74,9 +74,9 @@ export async function startMember(options: MemberOptions): Promise<Member> {
       service.child.kill('SIGKILL')
       await service.exited
     },
-    async end() {
+    async close() {
       await clients.close()
-      await service.end()
+      await service.close()
     },
   }
 }

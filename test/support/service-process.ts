@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { readEnvFile } from '../../src/config/env-file.ts'
 import { currentBundle } from '../deploy/bundle.ts'
+import { endAfterTest } from './started.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -51,7 +52,7 @@ export interface ServiceProcess extends Spawned {
   /** Temporary directory of this process, with its config file. */
   readonly directory: string
   /** SIGKILL if it still runs, and the directory goes. */
-  end(): Promise<void>
+  close(): Promise<void>
 }
 
 /** Any command of ours, from the root of the project. */
@@ -100,21 +101,22 @@ export function spawnService(options: ProcessOptions): Spawned & Pick<ServicePro
   return { ...spawnNode([...(options.nodeArguments ?? []), entry], env), directory }
 }
 
-/** Starts the service and waits until it says that it listens. */
+/** Starts the service and waits until it says that it listens. One that a test starts ends after it. */
 export async function startServiceProcess(options: ProcessOptions): Promise<ServiceProcess> {
   const spawned = spawnService(options)
-  const end = async () => {
+  const close = async () => {
     spawned.child.kill('SIGKILL')
     await spawned.exited
     rmSync(spawned.directory, { recursive: true, force: true })
   }
+  endAfterTest(close)
   try {
     const url = await spawned.until(() => {
       return spawned.log().find(({ msg }) => msg === 'listening')?.['url'] as string | undefined
     })
-    return { ...spawned, url, end }
+    return { ...spawned, url, close }
   } catch (error) {
-    await end()
+    await close()
     throw error
   }
 }

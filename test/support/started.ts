@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, onTestFinished, TestRunner } from 'vitest'
 
 interface Closable {
   close(): unknown
@@ -15,6 +15,11 @@ export function forAllTests<T extends Closable>(start: () => T | Promise<T>): T 
 /** The same for each test: it is started afresh. */
 export function forEachTest<T extends Closable>(start: () => T | Promise<T>): T {
   return startedIn(beforeEach, afterEach, start)
+}
+
+/** Ends after its test what is started in one or in a `beforeEach`. Elsewhere it is for the caller to end. */
+export function endAfterTest(end: () => Promise<unknown>): void {
+  if (TestRunner.getCurrentTest()) onTestFinished(async () => void (await end()))
 }
 
 function startedIn<T extends Closable>(

@@ -64,7 +64,7 @@ export async function startScene() {
     service,
     calls,
     async close() {
-      await service.end()
+      await service.close()
       await Promise.all([keys.close(), api.close(), server.close()])
       rmSync(folder, { recursive: true, force: true })
     },

@@ -60,17 +60,13 @@ describe('signing keys', () => {
         TEST_SHARED_SECRET: SECRET,
       },
     })
-    try {
-      const headers = { authorization: `Bearer ${tokenFor('alice')}` }
-      const minted = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
-      expect(minted.status).toBe(200)
-      const published = await (await fetch(`${service.url}/.well-known/jwks.json`)).json()
-      const { keys } = JSON.parse(readFileSync(file, 'utf8'))
-      expect(published).toMatchObject({ keys: [{ x: keys[0].x, alg: 'EdDSA' }] })
-      expect(JSON.stringify(published)).not.toContain(keys[0].d)
-    } finally {
-      await service.end()
-    }
+    const headers = { authorization: `Bearer ${tokenFor('alice')}` }
+    const minted = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
+    expect(minted.status).toBe(200)
+    const published = await (await fetch(`${service.url}/.well-known/jwks.json`)).json()
+    const { keys } = JSON.parse(readFileSync(file, 'utf8'))
+    expect(published).toMatchObject({ keys: [{ x: keys[0].x, alg: 'EdDSA' }] })
+    expect(JSON.stringify(published)).not.toContain(keys[0].d)
   })
 })
 
@@ -87,11 +83,10 @@ describe('random secrets', () => {
     expect((await generate('--use', 'pseudonym', '--output', file)).err).toContain(
       'USER_PSEUDONYM_KEY_FILE',
     )
-    const service = await startServiceProcess({
+    await startServiceProcess({
       config: DEFAULT_CONFIG.replace('user: claims.sub', "user: 'pseudonym(issuer, claims.sub)'"),
       env: { USER_PSEUDONYM_KEY_FILE: file, OPENAI_API_KEY: 'sk-x', TEST_SHARED_SECRET: SECRET },
     })
-    await service.end()
   })
 })
 
