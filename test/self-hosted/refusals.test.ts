@@ -136,6 +136,7 @@ test.each([
   [401, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
   [403, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
   [422, 'info', 'server_refused', ''],
+  [431, 'info', 'server_refused', 'raise the limit, or shorten them'],
   [500, 'error', 'upstream_unavailable', 'its own log says why'],
   [302, 'error', 'upstream_invalid_response', 'no redirect is followed'],
 ])(

@@ -53,6 +53,9 @@ function adviceOn(status: number, { workflow, url }: NamedRequest): string {
   if (status === 404 && url === workflow.server) {
     return '; the path is wrong, or the server no longer has the thread that was asked for'
   }
+  if (status === 431) {
+    return '; its limit of header bytes is too low for our token, which has the state variables: raise the limit, or shorten them'
+  }
   if (status >= 300 && status < 400)
     return '; no redirect is followed: write the address that it leads to'
   return status >= 500 ? '; its own log says why' : ''
