@@ -35,7 +35,7 @@ interface RefusedExchange extends Pick<JsonExchange, 'parsed' | 'deadline' | 'ad
 
 interface Answered extends Pick<JsonExchange, 'parsed' | 'adopts'> {
   readonly json: unknown
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
 export type AnswerJson = ReturnType<typeof createAnswerJson>
@@ -89,7 +89,7 @@ export function createAnswerJson({
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)
     if (linksFor(call)(fileFieldsOfAnswer(json))) return asJson(c, json)
-    return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
+    return c.body(bytes, 200, { 'Content-Type': 'application/json' })
   }
 
   return {

@@ -19,7 +19,7 @@ export async function readBounded(
   body: AsyncIterable<Uint8Array>,
   limit: number,
   hold?: (bytes: number) => void,
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   const bytes = createBoundedBytes(limit, hold)
   for await (const chunk of body) bytes.add(chunk)
   return bytes.all()
@@ -32,7 +32,7 @@ export async function readBounded(
  * @param hold - called before more bytes are held, with their new total; may refuse by an error
  */
 export function createBoundedBytes(limit: number, hold?: (bytes: number) => void) {
-  let buffer: Buffer = Buffer.alloc(0)
+  let buffer: Buffer<ArrayBuffer> = Buffer.alloc(0)
   let length = 0
   return {
     /** @throws {@link TooLargeError} when it would be more than `limit`; what `hold` throws */
@@ -49,7 +49,7 @@ export function createBoundedBytes(limit: number, hold?: (bytes: number) => void
       length = total
     },
     /** Without the free rest of the buffer, which could be as large: the bytes may be held for long. */
-    all(): Buffer {
+    all(): Buffer<ArrayBuffer> {
       const bytes = buffer.subarray(0, length)
       return buffer.length - length > length / 8 ? Buffer.from(bytes) : bytes
     },

@@ -138,7 +138,7 @@ export function refuseFailed(reply: ServerReply): void {
 
 /** A JSON answer that has arrived: the bytes as they came, unparsed because that can take long. */
 export interface JsonAnswer {
-  readonly bytes: Buffer
+  readonly bytes: Buffer<ArrayBuffer>
   /** @throws `upstream_invalid_response` when the bytes are not JSON */
   readonly parse: () => unknown
 }
@@ -202,7 +202,7 @@ async function readAll(
   reply: ServerReply,
   deadline: Deadline,
   { maxBytes, hold }: AnswerBounds,
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   try {
     return await readBounded(reply.body, maxBytes, hold)
   } catch (error) {
