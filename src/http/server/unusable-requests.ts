@@ -23,8 +23,8 @@ export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
  * The problem of a request that is refused before routing: headers too long, another version of HTTP, no `Host` or
- * several, a malformed host, a transfer coding other than chunked, a target that is neither a path nor an absolute
- * URL, a fragment, dot segments, backslashes. An absolute URL is replaced by its path.
+ * several, a malformed host, a transfer coding other than chunked or in HTTP/1.0, a target that is neither a path nor an
+ * absolute URL, a fragment, dot segments, backslashes. An absolute URL is replaced by its path.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
   if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {
@@ -39,8 +39,11 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
   if (!withoutHost && !HOST.test(request.headers.host ?? ''))
     return invalid('a Host that is no host')
   // Node takes `gzip, chunked` for chunked. Whoever reads the message as written would see another body.
-  const coding = request.headers['transfer-encoding']?.toLowerCase() ?? 'chunked'
-  if (coding !== 'chunked') return invalid('a transfer coding other than chunked')
+  // In HTTP/1.0, which has none (RFC 9112 §6.1), an old proxy would take the body for the next request.
+  const coding = request.headers['transfer-encoding']?.toLowerCase()
+  if (coding !== undefined && (coding !== 'chunked' || request.httpVersion === '1.0')) {
+    return invalid('a transfer coding other than chunked, or in HTTP/1.0')
+  }
   if (!request.url?.startsWith('/') && !takeAbsoluteTarget(request)) {
     return invalid('a request target that is not a path')
   }

@@ -69,6 +69,10 @@ describe('400, and the connection is closed', () => {
     ['chunked twice', mint([HOST, 'Transfer-Encoding: chunked, chunked'], chunked('{}'))],
     ['Transfer-Encoding without chunked', mint([HOST, 'Transfer-Encoding: identity'], '{}')],
     ['chunked, but not last', mint([HOST, 'Transfer-Encoding: chunked, identity'], '{}')],
+    [
+      'chunked in HTTP/1.0',
+      `GET /livez HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n${chunked('{}')}`,
+    ],
     ['a chunk size that is none', mint([HOST, JSON_TYPE, 'Transfer-Encoding: chunked'], 'zz\r\n')],
     ['bare LF everywhere', mint([HOST]).replaceAll('\r\n', '\n')],
     ['bare LF after a header', mint([`${HOST}\nX: y`])],
