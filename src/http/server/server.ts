@@ -192,9 +192,12 @@ function serveTogether(serve: Serve, log: Log): Take {
     for (const [request, response] of all) {
       // Only what is left of a body is still taken from this connection: nothing new begins on it.
       if (request.socket.writableEnded) continue
-      // Node's parser drops what one read brought behind a request with `Upgrade`. The next read could begin in the middle
-      // of a request, so the connection ends with this answer (RFC 9112 §9.6).
-      if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+      // The connection ends with this answer. Node's parser drops what one read brought behind a request with `Upgrade`, so
+      // that the next read could begin in the middle of a request. For the rest of the body of a GET, which should have
+      // none, the adapter would wait for minutes.
+      const { complete, headers, method = '' } = request
+      const isLast = headers.upgrade !== undefined || (!complete && /^(?:GET|HEAD)$/.test(method))
+      if (isLast) response.shouldKeepAlive = false
       const problem = requestTargetProblem(request)
       if (problem === undefined) void serve(request, response)
       else writeToResponse(response, problem, log)

@@ -182,6 +182,17 @@ test('a client that never sends the body of a refused request loses its connecti
   expect(connection.rest()).toBe('')
 })
 
+test.each(['GET', 'HEAD'])(
+  'a %s with a body that has not arrived is the last request of its connection',
+  async (method) => {
+    const connection = await openRaw(running.url)
+    connection.send(rawRequest(`${method} /livez`, { headers: ['Content-Length: 1000'] }))
+    const { headers } = await connection.next({ head: method === 'HEAD' })
+    expect(headers).toMatchObject({ connection: 'close' })
+    await connection.closed
+  },
+)
+
 test('a connection that closes takes the rest of a refused body, so that a proxy can read the answer', async () => {
   const { hostname, port } = new URL(running.url)
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
