@@ -56,7 +56,6 @@ describe('the archive', () => {
   test('has the same bytes from another instance', async () => {
     const other = await startService()
     const bytes = Buffer.from(await (await fetch(`${other.url}/client.tgz`)).arrayBuffer())
-    await other.close()
     expect(bytes.equals(await download())).toBe(true)
     expect((await download()).equals(bytes)).toBe(true)
   })

@@ -121,5 +121,4 @@ test('the real service has no such page', async () => {
   for (const path of ['/demo', '/demo/settings.json', '/demo/assets/page.js']) {
     expectProblem(await answerOf(await fetch(running.url + path)), 404, 'not_found')
   }
-  await running.close()
 })

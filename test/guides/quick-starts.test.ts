@@ -100,12 +100,10 @@ async function startFor(
 ): Promise<Running> {
   const config = selfHostedConfig({ server, more: ADMINS })
   const cors = configOf(guide).replaceAll(DEVELOPMENT, origin)
-  const running = await startService({
+  return startService({
     config: config.replace(`cors: { origins: ['${APP_ORIGIN}'] }`, cors),
     env: { PUBLIC_URL },
   })
-  onTestFinished(() => running.close())
-  return running
 }
 
 /** The calls that scripts of the page make, with their status and the page's origin. */

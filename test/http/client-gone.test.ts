@@ -1,29 +1,22 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { afterEach, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { type Listening, serve } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
-import { type Running, startService, tokenFor } from '../support/running-service.ts'
-
-let running: Running | undefined
-let upstream: Listening | undefined
-afterEach(async () => {
-  await running?.close()
-  await upstream?.close()
-  running = upstream = undefined
-})
+import { startService, tokenFor } from '../support/running-service.ts'
 
 /** A ChatKit API that holds every answer back, and the calls that it holds. */
 async function startSilentUpstream(): Promise<{ url: string; held: ServerResponse[] }> {
   const held: ServerResponse[] = []
-  upstream = await serve((_request, response) => held.push(response))
+  const upstream = await serve((_request, response) => held.push(response))
+  onTestFinished(upstream.close)
   return { url: `${upstream.origin}/v1`, held }
 }
 
 test('the upstream call is aborted when the client leaves', async () => {
   const { url, held } = await startSilentUpstream()
-  running = await startService({ env: { OPENAI_BASE_URL: url } })
+  const running = await startService({ env: { OPENAI_BASE_URL: url } })
   const client = await openRaw(running.url)
   client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
   await eventually(() => expect(held).toHaveLength(1))
@@ -31,7 +24,7 @@ test('the upstream call is aborted when the client leaves', async () => {
   client.destroy()
   await aborted
   await eventually(() => {
-    expect(running?.log.filter(({ msg }) => msg === 'request')).toMatchObject([
+    expect(running.log.filter(({ msg }) => msg === 'request')).toMatchObject([
       { code: 'request_timeout', reason: 'the client is gone', upstream: { attempts: 1 } },
     ])
   })
@@ -39,29 +32,27 @@ test('the upstream call is aborted when the client leaves', async () => {
 })
 
 test('a client that leaves during its own body starts no upstream call', async () => {
-  running = await startService()
+  const running = await startService()
   const client = await openRaw(running.url)
   const headers = [`Authorization: Bearer ${tokenFor()}`, 'Content-Type: application/json']
   client.send(rawRequest('POST /v1/sessions', { headers: [...headers, 'Content-Length: 100'] }))
   client.send('{"workflow"')
-  await eventually(async () => expect((await fetch(`${running?.url}/livez`)).status).toBe(200))
+  await eventually(async () => expect((await fetch(`${running.url}/livez`)).status).toBe(200))
   client.destroy()
   await eventually(() => {
-    const lines = running?.log.filter(({ route }) => route !== '/livez')
+    const lines = running.log.filter(({ route }) => route !== '/livez')
     expect(lines).toMatchObject([{ msg: 'request', code: 'invalid_request' }])
   })
   expect(running.upstream.requests()).toEqual([])
 })
 
 test('a client that leaves does not disturb other clients', async () => {
-  running = await startService()
+  const running = await startService()
   running.upstream.setFaults({ latency_ms: 200 })
-  const others = Promise.all(
-    Array.from({ length: 5 }, (_, at) => running?.mint(tokenFor(`u${at}`))),
-  )
+  const others = Promise.all(Array.from({ length: 5 }, (_, at) => running.mint(tokenFor(`u${at}`))))
   const client = await openRaw(running.url)
   client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
-  await eventually(() => expect(running?.upstream.requests()).toHaveLength(6))
+  await eventually(() => expect(running.upstream.requests()).toHaveLength(6))
   client.destroy()
-  expect((await others).map((response) => response?.status)).toEqual([200, 200, 200, 200, 200])
+  expect((await others).map((response) => response.status)).toEqual([200, 200, 200, 200, 200])
 })

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { DEFAULT_CONFIG, type Running, startService } from '../support/running-service.ts'
 
@@ -11,7 +11,6 @@ const GONE = { error: { message: 'gone', type: 'invalid_request_error' } }
 const FIRST_TAKES_MS = 5_000
 
 let running: Running
-afterEach(() => running.close())
 
 const creates = () => running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
 

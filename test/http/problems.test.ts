@@ -1,31 +1,14 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import {
-  claimsOf,
-  DEFAULT_CONFIG,
-  type Running,
-  type RunningOptions,
-  startService,
-} from '../support/running-service.ts'
+import { claimsOf, DEFAULT_CONFIG, startService } from '../support/running-service.ts'
 import { createSigner } from '../support/tokens.ts'
 
 // Problem answers (RFC 9457) of a mint whose user, keys or code fail. Other codes have tests of their own.
 
-let running: Running | undefined
-afterEach(async () => {
-  await running?.close()
-  running = undefined
-})
-
-async function start(options?: RunningOptions): Promise<Running> {
-  running = await startService(options)
-  return running
-}
-
 describe('a request is answered with', () => {
   test('claims_not_mapped when the user expression needs an absent claim', async () => {
     const config = DEFAULT_CONFIG.replace('user: claims.sub', 'user: claims.employee')
-    const { mint } = await start({ config })
+    const { mint } = await startService({ config })
     expectProblem(await answerOf(await mint()), 403, 'claims_not_mapped')
   })
 
@@ -35,7 +18,7 @@ describe('a request is answered with', () => {
       /.*secret_env.*\n/,
       '',
     )
-    const { url, upstream } = await start({ config })
+    const { url, upstream } = await startService({ config })
     const token = createSigner('ES256').token(claimsOf())
     const init = { method: 'POST', headers: { authorization: `Bearer ${token}` } }
     const answer = await answerOf(await fetch(`${url}/v1/sessions`, init))
@@ -45,14 +28,14 @@ describe('a request is answered with', () => {
   })
 
   test('internal_error and only the request id, and the log holds the rest', async () => {
-    const { app, url } = await start()
-    app.get('/broken', () => {
+    const running = await startService()
+    running.app.get('/broken', () => {
       throw new TypeError('planted internals')
     })
-    const answer = await answerOf(await fetch(`${url}/broken`))
+    const answer = await answerOf(await fetch(`${running.url}/broken`))
     expectProblem(answer, 500, 'internal_error')
     expect(answer.body).not.toMatch(/planted|TypeError/)
-    expect(running?.log.at(-1)).toMatchObject({
+    expect(running.log.at(-1)).toMatchObject({
       level: 50,
       request_id: answer.headers['x-request-id'],
       code: 'internal_error',
@@ -62,7 +45,7 @@ describe('a request is answered with', () => {
 })
 
 test('readiness makes no call to OpenAI', async () => {
-  const { url, upstream } = await start()
+  const { url, upstream } = await startService()
   upstream.setFaults({ status: 500 })
   expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'ready' })
   expect(upstream.requests()).toEqual([])

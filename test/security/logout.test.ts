@@ -221,6 +221,5 @@ describe('a store that fails', () => {
     expect(repeat.status).toBe(200)
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
     await expectOver(running, earlier('alice'))
-    await running.close()
   })
 })

@@ -4,21 +4,18 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
-import { type Running, startService, tokenFor } from '../support/running-service.ts'
+import { startService, tokenFor } from '../support/running-service.ts'
+import { forEachTest } from '../support/started.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
 
 /** The rows of "Upstream" that pass: limits and outages, as a client of the service sees them. */
 
 let upstream: ScriptedUpstream
-let service: Running
 beforeEach(async () => {
   upstream = await startScriptedUpstream()
-  service = await startService({ env: { OPENAI_BASE_URL: upstream.url } })
 })
-afterEach(async () => {
-  await service.close()
-  await upstream.close()
-})
+afterEach(() => upstream.close())
+const service = forEachTest(() => startService({ env: { OPENAI_BASE_URL: upstream.url } }))
 
 const mint = () => service.mint(tokenFor('alice'))
 

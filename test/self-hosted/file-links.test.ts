@@ -20,14 +20,7 @@ const instances = forAllTests(async () => {
   const env = { PUBLIC_URL, STORE_URL: `sqlite:${store}` }
   const first = await startService({ config, env })
   const second = await startService({ config, env })
-  return {
-    first,
-    second,
-    close: async () => {
-      await first.close()
-      await second.close()
-    },
-  }
+  return { first, second, close: () => Promise.all([first.close(), second.close()]) }
 })
 beforeEach(() => sample.server.clearRequests())
 

@@ -82,7 +82,6 @@ test('after a rotation of the key file old client secrets hold, and new ones com
   const fresh = await helpdeskSecret(after)
   expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid)
   expect([await isActive(old, after), await isActive(fresh, after)]).toEqual([true, true])
-  await after.close()
 })
 
 test('without a key file, client secrets hold after a restart with the key in SQLite', async () => {
@@ -92,7 +91,6 @@ test('without a key file, client secrets hold after a restart with the key in SQ
   await before.close()
   const after = await startService({ config, env })
   expect(await isActive(secret, after)).toBe(true)
-  await after.close()
 })
 
 test('the log says that all instances need one key, when another key signed the secret', async () => {

@@ -24,7 +24,6 @@ const server = 'http://127.0.0.1:9/chatkit'
 const more = ADMINS
 
 let running: Running
-afterEach(() => running.close())
 
 async function start(
   parts: Partial<Parameters<typeof selfHostedConfig>[0]> = {},

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { asAt } from '../gateway/scene.ts'
 import { lastError, note, rest, startScripted } from '../gateway/scripted-server.ts'
 import { ADMINS, askAdmin, callAdmin, mintWith, revoke, signOut } from '../support/admin-calls.ts'
@@ -20,7 +20,6 @@ async function startAnswer() {
   const clock = stoppedClock(Date.now())
   const config = selfHostedConfig({ server: url, more: ADMINS })
   const running = await startService({ config, env: { PUBLIC_URL }, now: clock.now })
-  onTestFinished(() => running.close())
   const secret = await helpdeskSecret(running)
   const alice = asAt(`${running.url}/chatkit/helpdesk`, { secret })
   const response = await alice(['threads.create', { input: input('hi') }])

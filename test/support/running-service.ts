@@ -80,6 +80,7 @@ export interface Running {
   close(): Promise<void>
 }
 
+/** Ends after its test when a test or a `beforeEach` starts it. */
 export async function startService(options: RunningOptions = {}): Promise<Running> {
   // Half a second of modules, which a test of the service as a process does without.
   const { startInThisProcess } = await import('./service-in-process.ts')

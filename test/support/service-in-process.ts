@@ -13,6 +13,7 @@ import {
   SHARED_SECRET,
   tokenFor,
 } from './running-service.ts'
+import { endAfterTest } from './started.ts'
 
 /** Does the same as `startService` of running-service.ts, in this process. */
 export async function startInThisProcess(options: RunningOptions): Promise<Running> {
@@ -48,6 +49,15 @@ export async function startInThisProcess(options: RunningOptions): Promise<Runni
     log,
   })
   description.listenTo(listening.url)
+  let closed: Promise<void> | undefined
+  async function end(): Promise<void> {
+    await listening.stop(100)
+    await service.close()
+    await api.close()
+    description.finish()
+  }
+  const close = () => (closed ??= end())
+  endAfterTest(close)
   return {
     url: listening.url,
     upstream: api.api,
@@ -64,11 +74,6 @@ export async function startInThisProcess(options: RunningOptions): Promise<Runni
     drain: service.drain,
     stop: listening.stop,
     app: service.app,
-    async close() {
-      await listening.stop(100)
-      await service.close()
-      await api.close()
-      description.finish()
-    },
+    close,
   }
 }

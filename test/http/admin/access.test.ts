@@ -143,13 +143,11 @@ test('with one issuer its name may be left out, and PUBLIC_URL is then the only 
   ] as const) {
     expect((await callAdmin(one, 'GET /sessions', { headers: { origin } })).status).toBe(status)
   }
-  await one.close()
 })
 
 test('without the key `admins` every admin endpoint is 404, even for an admin', async () => {
   const without = await startService()
   for (const line of LINES) expectProblem(await callAdmin(without, line), 404, 'not_found')
-  await without.close()
 })
 
 test('HEAD is answered like GET, and other methods get 405 with Allow', async () => {

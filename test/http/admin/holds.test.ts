@@ -156,7 +156,6 @@ test('a blocked widget that asks every 100 ms for 10 s gets 403 each time, and t
     }
     expect(codes).toEqual(Array(100).fill('403 user_blocked'))
     expect(running.upstream.requests()).toEqual([])
-    await running.close()
   }
   await Promise.all(stores.map(([, env]) => insist(env)))
 })
@@ -180,5 +179,4 @@ test('a user mapped from other claims is revoked by subject once there was a ses
     const refused = await running.mint(tokenFor('alice', { email }))
     expect(refused.status).toBe(403)
   }
-  await running.close()
 })

@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eachBounded } from '../../../src/lib/concurrency.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
@@ -42,9 +42,6 @@ describe('a user of 2,000 live sessions', () => {
       registry,
     })
     seen = { underWay: 0, most: 0, byId: new Map() }
-  })
-  afterEach(async () => {
-    await running.close()
   })
 
   /** Answers cancels after `ms` with `status`; 404 counts as cancelled. */

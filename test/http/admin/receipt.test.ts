@@ -143,7 +143,6 @@ describe('a receipt', () => {
     const config = `${ADMIN_CONFIG}\nretention: { sessions_hours: 48, audit_days: 1 }\n`
     const service = await startService({ config, env: { PUBLIC_URL } })
     const { body } = await callAdmin(service, 'GET /users/alice/receipt')
-    await service.close()
     const { from, iat } = decodeJwt(body)
     expect(Number(iat) - Number(from)).toBe(24 * 3600)
   })
@@ -170,5 +169,4 @@ test('without PUBLIC_URL there are no receipts, but the key set of a key file is
   expect(JSON.stringify(await keySet(withFile.url))).not.toContain(
     JSON.parse(readFileSync(file, 'utf8')).keys[0].d,
   )
-  await Promise.all([none.close(), withFile.close()])
 })

@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { mintWith } from '../../support/admin-calls.ts'
 import { PUBLIC_URL, sidOf } from '../../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
@@ -31,7 +31,6 @@ const config = (when = "'true'") =>
   )
 
 let running: Running
-afterEach(() => running.close())
 
 const GONE = { error: { message: 'gone', type: 'invalid_request_error' } }
 

@@ -231,7 +231,6 @@ describe('the caller of introspection', () => {
       }
       expect(await call(CLIENT)).toBe(status)
       expect(await call(`Bearer ${adminToken()}`)).toBe(401)
-      await own.close()
     }
   })
 })

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
@@ -9,7 +9,6 @@ import { type Running, startService, tokenFor } from '../../support/running-serv
 const config = selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit' })
 
 let running: Running
-afterEach(() => running.close())
 
 const keySet = () => fetch(`${running.url}/.well-known/jwks.json`)
 
@@ -56,7 +55,6 @@ test('without a key file, two services in memory sign with keys of their own', a
     return decodeProtectedHeader(await helpdeskSecret(one)).kid
   })
   expect(new Set(await Promise.all(kids)).size).toBe(2)
-  await other.close()
 })
 
 test('other methods are refused', async () => {

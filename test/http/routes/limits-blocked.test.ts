@@ -1,9 +1,8 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { ADMIN_CONFIG, revoke } from '../../support/admin-calls.ts'
 import { HIGH_LIMITS, type Running, startService, tokenFor } from '../../support/running-service.ts'
 
 let running: Running
-afterEach(() => running.close())
 
 const TWO_MINTS = 'limits: { mints_per_user: { max: 2, seconds: 60 } }'
 

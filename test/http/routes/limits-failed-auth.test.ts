@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { ADMINS, callAdmin, signOut } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
@@ -22,7 +22,6 @@ const PROXIED = `${CONFIG}trusted_proxies: [127.0.0.0/8, 10.0.0.0/8, '2001:db8:f
 const BAD = 'a.b.c'
 
 let running: Running
-afterEach(() => running.close())
 
 async function mint(token: string, forwarded?: string, name = 'x-forwarded-for') {
   const headers = forwarded === undefined ? {} : { [name]: forwarded }

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { expectRefusedMint, mintWith, signOut } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
@@ -15,7 +15,6 @@ import {
 const config = (limits: string) => DEFAULT_CONFIG.replace(HIGH_LIMITS, limits)
 
 let running: Running
-afterEach(() => running.close())
 
 describe.each(eachStore())('mints per user, %s', (_store, env) => {
   test('allows max mints per window, then 429 until the window ends, and every answer says how many are left', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { eachStore } from '../../support/registry/each-store.ts'
@@ -16,7 +16,6 @@ const LIMITS = `limits:
 `
 
 let running: Running
-afterEach(() => running.close())
 
 async function read(path: string, user: string, method = 'GET') {
   const headers = { authorization: `Bearer ${tokenFor(user)}` }

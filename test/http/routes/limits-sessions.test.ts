@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADMINS,
   expectRefusedMint,
@@ -19,7 +19,6 @@ import {
 } from '../../support/running-service.ts'
 
 let running: Running
-afterEach(() => running.close())
 
 const config = (cap: string) => {
   const limits = `limits: { mints_per_user: { max: 1000 }, live_sessions_per_user: ${cap} }`

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { startWatchedUpstream } from '../../support/chatkit/watched-upstream.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
@@ -25,9 +25,6 @@ async function start(memoryMb: number): Promise<void> {
   const env = { OPENAI_BASE_URL: upstream.url }
   running = await startService({ config: `${DEFAULT_CONFIG}\n${more}\n`, env })
 }
-afterEach(async () => {
-  await running.close()
-})
 
 /** A list of one thread of the user, with a title as long. */
 function answerLists(bytes: number): void {
