@@ -105,10 +105,10 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   }
   app.onError(answer)
   const { log, onAnswer, memory, readiness } = parts
-  app.use(requestFrame({ origins, log, draining: readiness.draining, memory, onAnswer }))
-  for (const { path } of [ROUTES.createSession, ROUTES.createChatKitSession]) {
-    app.post(path, auditMints(audit))
-  }
+  const mints = [ROUTES.createSession.path, ROUTES.createChatKitSession.path]
+  const audits = new Map(mints.map((path) => [path, auditMints(audit)]))
+  const { draining } = readiness
+  app.use(requestFrame({ origins, log, draining, memory, audits, onAnswer }))
   const openapi = answerOpenApi(makeDocument)
   const handlers = { ...handlersOf(parts), ...docs.handlers, openapi }
   const urls = { ...withHandlers(ROUTES, handlers, checks), ...adminConsole?.routes }

@@ -1,6 +1,6 @@
 // `/v1/sessions`: the mint of a session, its audit entry, and the sign-out that ends all sessions of the
 // caller.
-import type { Handler, MiddlewareHandler } from 'hono'
+import type { Handler } from 'hono'
 import { z } from 'zod'
 import { CALL_DEADLINE_MS } from '../../chatkit/port.ts'
 import type { Settings } from '../../config/settings.ts'
@@ -149,9 +149,9 @@ interface AskedIssue {
  * Writes an audit entry for each mint whose caller is known: its outcome, and the code of a refusal. A
  * malformed request, or one of an unknown caller, is in the access log alone.
  */
-export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    await next()
+export function auditMints(audit: Audit) {
+  return (c: AppContext): void => {
+    if (c.req.method !== 'POST') return
     const outcome = outcomeOf(c.res.status)
     const actor = actorOfMint(c)
     if (outcome === undefined || actor === undefined) return
