@@ -37,16 +37,18 @@ export async function readJson<S extends z.ZodType<object>>(
   schema: S,
 ): Promise<z.output<S>> {
   const length = bodyLength(c)
-  const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
-  const encoding = c.req.header('Content-Encoding') ?? 'identity'
-  // A form or text body needs no preflight, so another site could send it: only JSON is read.
-  const isReadable = isJson && encoding.toLowerCase() === 'identity'
+  let text = ''
   // `curl -d ''` and axios name a form type for a body that is none.
-  if (!isReadable && !(await hasNoBody(c, length))) {
-    const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
-    throw new ServiceError('unsupported_media_type', { reason })
+  if (length !== 0) {
+    const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+    const encoding = c.req.header('Content-Encoding') ?? 'identity'
+    // A form or text body needs no preflight, so another site could send it: only JSON is read.
+    if (isJson && encoding.toLowerCase() === 'identity') text = await readText(c, length)
+    else if (!(await hasNoBody(c, length))) {
+      const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
+      throw new ServiceError('unsupported_media_type', { reason })
+    }
   }
-  const text = isReadable ? await readText(c, length) : ''
   let body: unknown = {}
   try {
     if (text !== '') body = parseStrictJson(text, MAX_DEPTH)
