@@ -97,8 +97,9 @@ function createCollector({ maxBytes, hold }: Pick<ExchangeRequest, 'maxBytes' | 
     onResponseStart(_controller, status, headers) {
       // A 1xx is interim: the answer itself is still to come (RFC 9110 §15.2).
       if (status < 200) return
-      const [requestId] = [headers['x-request-id']].flat()
-      const [retryAfter] = [headers['retry-after']].flat()
+      const { 'x-request-id': id, 'retry-after': wait } = headers
+      const requestId = Array.isArray(id) ? id[0] : id
+      const retryAfter = Array.isArray(wait) ? wait[0] : wait
       head = { status, requestId, retryAfter }
     },
     onResponseData(_controller, chunk) {

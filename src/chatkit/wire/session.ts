@@ -223,10 +223,10 @@ const MOST_SECONDS = 1e11
 const secret = z.string().min(1).transform(Secret.of)
 
 /**
- * The fields of the answer to a create that the service relies on. The rest passes through unread, so
- * that a mint does not fail over a field nobody uses.
+ * The fields of the answer to a create that the service relies on. The rest is not read, so that a mint does
+ * not fail over a field nobody uses.
  */
-export const issuedSession = z.looseObject({
+export const issuedSession = z.object({
   /** The id must fit into a path: a session that cannot be cancelled must not be handed out. */
   id: z.string().regex(OBJECT_ID).brand<'SessionId'>(),
   client_secret: secret,

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { ApiClientOptions } from '../../../src/chatkit/hosted/api-client.ts'
 import type { UnusableSessionError, UpstreamCall } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
+import { SESSION } from '../../support/chatkit/examples.ts'
 import { type Behaviour, sessionOf } from '../../support/chatkit/scripted-upstream.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sessionId } from '../../support/ids.ts'
@@ -54,6 +55,14 @@ describe('one deadline for all attempts together', () => {
     for (let call = 0; call < 20; call++) await api.createSession(PARAMS)
     expect(timers()).toBeLessThan(before + 5)
   })
+})
+
+test('a create hands on the whole answer, with the client secret as a Secret that is never printed', async () => {
+  const answer = { ...SESSION, user: PARAMS.user }
+  upstream.creates = [{ kind: 'answer', status: 200, body: JSON.stringify(answer) }]
+  const session = await create()
+  expect({ ...session, client_secret: session.client_secret.reveal() }).toEqual(answer)
+  expect(JSON.stringify(session)).toContain('"client_secret":"[redacted]"')
 })
 
 describe('a cancel', () => {

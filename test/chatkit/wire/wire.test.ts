@@ -4,7 +4,6 @@ import {
   chatSession,
   createSessionParams,
   endedSession,
-  issuedSession,
 } from '../../../src/chatkit/wire/session.ts'
 import {
   thread,
@@ -76,11 +75,8 @@ describe("the reference's examples", () => {
     expect(schema.parse(example)).toEqual(example)
   })
 
-  it.each([
-    ['issued session', issuedSession],
-    ['ended session', endedSession],
-  ])('%s passes, and its client secret becomes a Secret that is never printed', (_, schema) => {
-    const session = schema.parse(SESSION)
+  it('ended session passes, and its client secret becomes a Secret that is never printed', () => {
+    const session = endedSession.parse(SESSION)
     expect({ ...session, client_secret: session.client_secret?.reveal() }).toEqual(SESSION)
     expect(JSON.stringify(session)).toContain('"client_secret":"[redacted]"')
   })
