@@ -6,12 +6,12 @@ import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
 import { SESSION, script, USER } from './keys.ts'
 import { KNOWN, SEE, seenArgs } from './known-users.ts'
 import type { Link } from './link/link.ts'
-import { flat, sessions } from './replies.ts'
+import { flat, sessions, texts } from './replies.ts'
 
 /**
  * ARGV: now, generation, cap, 'evict_oldest' or 'deny', hash to replace or '', when its cancel is due
  * in ms, the minter, the three of {@link seenArgs}, then fields and values of the new session.
- * → 'recorded' and the sessions ended, 'blocked', 'full' or 'taken'.
+ * → { 'recorded' } and the sessions ended, { 'blocked' }, { 'full' } or { 'taken' }.
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound.
  */
@@ -25,8 +25,8 @@ local live = key('live', user)
 
 local function repeated(known)
   local same = known.user == user and known.secret_hash == new.secret_hash
-  if same and known.status == 'active' then return { 'recorded', {} } end
-  return { same and known.created_at == new.created_at and 'blocked' or 'taken' }
+  if same and known.status == 'active' then return { { 'recorded' } } end
+  return { { same and known.created_at == new.created_at and 'blocked' or 'taken' } }
 end
 
 local function session_to_replace()
@@ -48,7 +48,7 @@ local function others_live(except)
 end
 
 local generation, blocked_until = state_of(user, now)
-if generation ~= ARGV[2] or blocked_until then return { 'blocked' } end
+if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
 local known = read_session(id)
 if known then return repeated(known) end
 
@@ -56,13 +56,13 @@ local replaced = session_to_replace()
 local kept = redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf') - (replaced and 1 or 0)
 local others = kept + 1 > max and others_live(replaced and replaced.id) or {}
 local over = #others + 1 - max
-if over > 0 and ARGV[4] == 'deny' then return { 'full' } end
+if over > 0 and ARGV[4] == 'deny' then return { { 'full' } } end
 
-local evicted, gone = {}, {}
+local evicted, reply = {}, { { 'recorded' } }
 for at = 1, math.min(over, #others) do evicted[at] = read_session(others[at].id) end
 if replaced and replaced.state then replace_session(replaced, now, by)
-elseif replaced then gone[1] = begin_cancel(replaced, 'replaced', due, now, by) end
-for _, session in ipairs(evicted) do gone[#gone + 1] = begin_cancel(session, 'evicted', due, now, by) end
+elseif replaced then reply[2] = begin_cancel(replaced, 'replaced', due, now, by) end
+for _, session in ipairs(evicted) do reply[#reply + 1] = begin_cancel(session, 'evicted', due, now, by) end
 
 -- As text: redis.call would write a number anew for each set.
 local seq = string.format('%.0f', redis.call('INCR', key('seq')))
@@ -76,28 +76,38 @@ redis.call('ZADD', key('of-workflow', new.workflow), seq, id)
 redis.call('ZADD', key('of-subject', new.subject), seq, id)
 if new.sid and not is_substitute(new.sid) then redis.call('ZADD', sign_in_list(new.issuer, new.sid), seq, id) end
 see(new, { ARGV[8], ARGV[9], ARGV[10] }, seq, now)
-return { 'recorded', gone }`,
+return reply`,
 )
 
-const reply = z.union([
-  z.tuple([z.literal('recorded'), sessions]),
-  z.tuple([z.enum(['blocked', 'full', 'taken'])]),
-])
+const lists = z.array(texts)
+const refusal = z.enum(['blocked', 'full', 'taken'])
+
+/** Not a union of tuples, which takes zod several times as many instructions. */
+function readReply(reply: unknown): RecordOutcome {
+  const [[kind] = [], ...ended] = lists.parse(reply)
+  if (kind === 'recorded') return { kind, ended: sessions.parse(ended) }
+  return { kind: refusal.parse(kind) }
+}
 
 /** Records a session in one step. */
-export async function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
+export function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
   const { session, generation, cap, replaces, now } = entry
   const due = now * 1000 + FIRST_LEASE_MS
   const step = [now, generation, cap.max, cap.whenFull, replaces ?? '', due, minterOf(session)]
   const args = [...step, ...seenArgs(session), ...fieldsOf(session)]
-  const [kind, ended] = await link.run(RECORD, args, (answer) => reply.parse(answer))
-  return kind === 'recorded' ? { kind, ended } : { kind }
+  return link.run(RECORD, args, readReply)
 }
 
 function fieldsOf(session: SessionRecord) {
   const { id, user, workflow, issuer, subject, sid, status, state, asked } = session
   return flat({
-    ...{ id, user, workflow, issuer, subject, sid, status },
+    id,
+    user,
+    workflow,
+    issuer,
+    subject,
+    sid,
+    status,
     secret_hash: session.secretHash,
     end_reason: session.endReason,
     created_at: session.createdAt,

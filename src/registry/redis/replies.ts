@@ -4,7 +4,7 @@ import type { SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'
 
 export const text = z.string()
-const texts = z.array(text)
+export const texts = z.array(text)
 export const count = z.number()
 export const countText = z.string().regex(/^\d+$/).transform(Number)
 

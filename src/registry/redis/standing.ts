@@ -2,15 +2,16 @@
 import { z } from 'zod'
 import { createCounters, mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
-import type { Count, RateWindow, StandingQuery } from '../records.ts'
+import type { Count, RateWindow, StandingQuery, UserStanding } from '../records.ts'
 import { COUNT, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
+import { sessionOrNone, texts } from './replies.ts'
 
 /**
  * ARGV: now, user, secret hash or '', issuer, subject or '', `sid` or '', the number of live sessions from which each
  * is looked up or ''; to count a mint also now and the length of the window, in ms.
- * → generation, end of the block or '', live sessions, current session, latest logout or -1, uses or ''.
+ * → generation, end of the block or -1, live sessions, latest logout or -1 and 'uses end' as one text, then the current
+ * session.
  */
 const READ_STANDING = script(
   ...[USER, COUNT],
@@ -43,8 +44,8 @@ if live >= (tonumber(ARGV[7]) or math.huge) then
     live = live + redis.call('EXISTS', key('session', id))
   end
 end
-local counted = ARGV[8] and count(mints, uses, tonumber(ARGV[8]), tonumber(ARGV[9])) or ''
-return { generation, tostring(blocked_until or ''), live, current_session(), latest, counted }`,
+local counted = ARGV[8] and count(mints, uses, tonumber(ARGV[8]), tonumber(ARGV[9])) or '0 0'
+return { table.concat({ generation, blocked_until or -1, live, latest, counted }, ' '), unpack(current_session()) }`,
 )
 
 /** ARGV: key, now in ms, length of the window in ms → 'uses end'. */
@@ -55,35 +56,40 @@ local counter = key('counter', ARGV[1])
 return count(counter, redis.call('GET', counter), tonumber(ARGV[2]), tonumber(ARGV[3]))`,
 )
 
-const uses = z
-  .string()
-  .regex(/^\d+ \d+$/)
-  .transform((pair) => pair.split(' ').map(Number))
+const numbersIn = (form: RegExp) =>
+  z
+    .string()
+    .regex(form)
+    .transform((text) => text.split(' ').map(Number))
+const counted = numbersIn(/^\d+ \d+$/)
+const figures = numbersIn(/^\d+ (?:\d+|-1) \d+ (?:\d+|-1) \d+ \d+$/)
 
-const standingReply = z
-  .tuple([countText, countOrNone, count, sessionOrNone, count, z.string()])
-  .transform(([generation, blockedUntil, liveSessions, current, logout, counted]) => ({
-    standing: {
-      ...{ generation, blockedUntil, liveSessions, current },
-      loggedOutAt: logout < 0 ? undefined : logout,
-    },
-    counted,
-  }))
+/** Not a tuple of zod's, which takes ten times as many instructions for a reply. */
+function readReply(reply: unknown) {
+  const [text, ...fields] = texts.parse(reply)
+  const [generation = 0, blocked = -1, liveSessions = 0, logout = -1, ...uses] = figures.parse(text)
+  const standing: UserStanding = {
+    generation,
+    blockedUntil: blocked < 0 ? undefined : blocked,
+    liveSessions,
+    current: fields.length === 0 ? undefined : sessionOrNone.parse(fields),
+    loggedOutAt: logout < 0 ? undefined : logout,
+  }
+  return { standing, uses }
+}
 
 /** While Redis is away, counters run in memory: they limit, and say nothing about blocks. */
 export function createStanding(link: Link) {
   const countInMemory = createCounters()
   return {
     readStanding: (question) =>
-      link.run(READ_STANDING, standingArgs(question), (reply) => {
-        return standingReply.parse(reply).standing
-      }),
+      link.run(READ_STANDING, standingArgs(question), (reply) => readReply(reply).standing),
     async beginMint(question, limit) {
       const args = [...standingArgs(question), limit.nowMs, limit.seconds * 1000]
       try {
         return await link.run(READ_STANDING, args, (reply) => {
-          const { standing, counted } = standingReply.parse(reply)
-          return { rate: toCount(counted, limit), standing }
+          const { standing, uses } = readReply(reply)
+          return { rate: toCount(uses, limit), standing }
         })
       } catch {
         return { rate: countInMemory(mintCounter(question.user), limit), standing: undefined }
@@ -92,7 +98,7 @@ export function createStanding(link: Link) {
     async consume(key, limit) {
       try {
         const args = [key, limit.nowMs, limit.seconds * 1000]
-        return await link.run(CONSUME, args, (reply) => toCount(reply, limit))
+        return await link.run(CONSUME, args, (reply) => toCount(counted.parse(reply), limit))
       } catch {
         return countInMemory(key, limit)
       }
@@ -105,7 +111,6 @@ function standingArgs({ user, identity, currentSecretHash, exactFrom, now }: Sta
   return [now, user, currentSecretHash ?? '', issuer, subject ?? '', sid ?? '', exactFrom ?? '']
 }
 
-function toCount(counted: unknown, { nowMs }: RateWindow): Count {
-  const [used = 0, endsMs = 0] = uses.parse(counted)
+function toCount([used = 0, endsMs = 0]: readonly number[], { nowMs }: RateWindow): Count {
   return { used, resetMs: endsMs - nowMs }
 }

@@ -131,9 +131,7 @@ export function createLink({
 }
 
 function commandOf(name: 'EVAL' | 'EVALSHA', body: string, args: Args): string[] {
-  const command = [name, body, '1', HASH_TAG]
-  for (const arg of args) command.push(String(arg))
-  return command
+  return [name, body, '1', HASH_TAG, ...args.map(String)]
 }
 
 function asServiceError(error: unknown): ServiceError {
