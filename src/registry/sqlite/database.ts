@@ -170,7 +170,7 @@ function runGroup(sql: Sql, disk: Disk, group: readonly Member[]): void {
     for (const member of group) settleAlone(sql, disk, member)
     return
   }
-  for (const [at, member] of group.entries()) member.resolve(results[at])
+  for (let at = 0; at < group.length; at++) group[at]?.resolve(results[at])
 }
 
 function settleAlone(sql: Sql, disk: Disk, member: Member): void {
