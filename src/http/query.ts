@@ -16,7 +16,7 @@ export const listParameters = {
     .transform(Number)
     .pipe(z.int().min(0).max(100))
     .default(20)
-    .describe('How many entries.'),
+    .describe('Number of entries.'),
   order: z.enum(['asc', 'desc']).default('desc').describe('By time of creation.'),
   after: cursor.optional().describe('Entries after this one: `last_id` of the page before.'),
   before: cursor.optional().describe('Entries before this one: `first_id` of the page after.'),

@@ -32,7 +32,7 @@ export const TASK_TYPES = ['custom', 'thought'] as const
 export const attachment = z
   .looseObject({
     id: z.string().describe('The attachment.'),
-    type: openEnum(ATTACHMENT_TYPES).describe('How it is shown.'),
+    type: openEnum(ATTACHMENT_TYPES).describe('The way in which it is shown.'),
     mime_type: z.string().describe('Its media type.'),
     name: z.string().describe('The name of the file.'),
     preview_url: orNull(z.string()).describe('A picture of it; null when there is none.'),
@@ -149,13 +149,13 @@ export const taskItem = z
   .looseObject({
     ...envelope,
     type: kind('chatkit.task'),
-    task_type: openEnum(TASK_TYPES).describe('What kind of step it is.'),
+    task_type: openEnum(TASK_TYPES).describe('The kind of step.'),
     ...headings,
   })
   .meta({ id: 'TaskItem', description: 'A step of the workflow, shown as progress.' })
 
 export const groupedTask = z
-  .looseObject({ type: openEnum(TASK_TYPES).describe('What kind of step it is.'), ...headings })
+  .looseObject({ type: openEnum(TASK_TYPES).describe('The kind of step.'), ...headings })
   .meta({ id: 'GroupedTask', description: 'A task inside a group.' })
 
 export const taskGroupItem = z

@@ -81,7 +81,7 @@ const expiresAfterParam = z
     anchor: z
       .literal('created_at')
       .describe('The event that starts the time: always `created_at`.'),
-    seconds: z.int().min(1).max(DEFAULT_LIFE_SECONDS).describe('How long.'),
+    seconds: z.int().min(1).max(DEFAULT_LIFE_SECONDS).describe('Seconds that it lives.'),
   })
   .meta({ id: 'ExpiresAfterParam', description: 'When the session ends.' })
 
@@ -105,12 +105,12 @@ const workflowParam = z
       .meta({ id: 'TracingParam', description: 'Whether runs of the workflow are traced.' })
       .optional(),
   })
-  .meta({ id: 'WorkflowParam', description: 'Which workflow runs, and what it starts with.' })
+  .meta({ id: 'WorkflowParam', description: 'The workflow to run, and how it starts.' })
 
 /** Body of `POST /chatkit/sessions`. Tracing is on unless it is turned off. */
 export const createSessionParams = z
   .strictObject({
-    user: text(MAX_USER_CHARACTERS).describe('Whose session it is.'),
+    user: text(MAX_USER_CHARACTERS).describe('The user of the session.'),
     workflow: workflowParam,
     chatkit_configuration: chatkitConfigurationParam.optional(),
     expires_after: expiresAfterParam.optional(),
@@ -151,7 +151,7 @@ export const sessionState = z
 
 const sessionWorkflow = z
   .looseObject({
-    id: z.string().describe('As it was asked for.'),
+    id: z.string().describe('The id, as it was asked for.'),
     version: z.string().nullable().describe('Null when the latest deployment is used.'),
     state_variables: sessionState.nullable().describe('Null when none were given.'),
     tracing: z
@@ -166,7 +166,7 @@ export const chatSession = z
     id: z.string().min(1).describe('The session, cksess_…'),
     object: z.literal('chatkit.session').describe('Always `chatkit.session`.'),
     status: sessionStatus.describe('Its state.'),
-    user: z.string().describe('Whose session it is.'),
+    user: z.string().describe('The user of the session.'),
     client_secret: z
       .string()
       .describe("For ChatKit. Also in the API's answer to a cancel; empty where nobody knows it."),

@@ -73,7 +73,7 @@ export const listQuery = z.strictObject({
     .int()
     .min(0)
     .max(100)
-    .meta({ default: DEFAULT_LIMIT, description: 'How many entries.' })
+    .meta({ default: DEFAULT_LIMIT, description: 'Number of entries.' })
     .optional(),
   order: z
     .enum(['asc', 'desc'])
@@ -118,12 +118,12 @@ export const apiError = z
   .looseObject({
     error: z
       .looseObject({
-        message: z.string().describe('What is wrong, for a developer.'),
+        message: z.string().describe('A sentence for a developer.'),
         type: z.string().nullish().describe('A kind of error: `invalid_request_error`, …'),
         param: z.string().nullish().describe('The parameter that is wrong; null for none.'),
-        code: z.string().nullish().describe('What to match on; null where there is none.'),
+        code: z.string().nullish().describe('The code to match on; null where there is none.'),
       })
-      .meta({ id: 'ChatKitErrorDetails', description: 'What went wrong.' }),
+      .meta({ id: 'ChatKitErrorDetails', description: 'The error.' }),
   })
   .meta({ id: 'ChatKitError', description: "An error in the ChatKit API's own format." })
 export type ApiErrorBody = z.infer<typeof apiError>

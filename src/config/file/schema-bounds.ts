@@ -84,4 +84,4 @@ export const retentionSchema = z
       .describe('Days for which a user is known after the last session.'),
   })
   .prefault({})
-  .describe('How long ended sessions, audit entries and known users are kept.')
+  .describe('Time for which ended sessions, audit entries and known users are kept.')

@@ -136,7 +136,7 @@ export const issuerSchema = z
       .meta({ examples: [['email']] }),
     clock_tolerance_seconds: between(0, 120)
       .default(30)
-      .describe('How far the clocks of issuer and service may differ, in seconds.'),
+      .describe('Seconds by which the clocks of issuer and service may differ.'),
     max_token_age_seconds: between(1, 315_360_000)
       .optional()
       .describe('Refuse a token whose `iat` is longer ago, in seconds.')

@@ -80,7 +80,7 @@ const chatkitConfiguration = z
           .int()
           .min(1)
           .optional()
-          .describe('How many of the newest threads show; all of them when absent.'),
+          .describe('Number of the newest threads that show; all of them when absent.'),
       })
       .optional()
       .describe("The list of the user's earlier threads."),
@@ -189,7 +189,7 @@ export const workflowSchema = z
           .describe('The event at which its life begins; the ChatKit API has no other value.'),
       })
       .optional()
-      .describe('How long a session and its client secret live; 600 seconds when absent.')
+      .describe('Life of a session and its client secret; 600 seconds when absent.')
       .meta({ examples: [{ seconds: 600 }] }),
     rate_limits: z
       .strictObject({

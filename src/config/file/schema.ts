@@ -70,7 +70,7 @@ const adminsSchema = z
       .describe("Browser origins that may call the admin endpoints, besides `PUBLIC_URL`'s own.")
       .meta({ examples: [['https://admin.acme.example']] }),
   })
-  .describe('Who may call the admin endpoints; without this key there are no admin endpoints.')
+  .describe('The admins, who may call the admin endpoints; without this key there are none.')
 
 const consoleSchema = z
   .strictObject({
@@ -169,7 +169,7 @@ export const configSchema = z
           .describe('Servers that ask whether a client secret is live; each id once.'),
       })
       .optional()
-      .describe('Who may introspect client secrets with HTTP Basic, besides admins.'),
+      .describe('Clients that may introspect client secrets with HTTP Basic, besides admins.'),
     api_keys: z
       .array(apiKeySchema)
       .default([])

@@ -32,9 +32,9 @@ const hash = z.string().length(43).nullable()
 
 const erased = z
   .object({
-    actor: hash.describe('Of the actor; null where the actor was not erased.'),
-    user: hash.describe('Of the user.'),
-    reason: hash.describe('Of the reason; null where there was none.'),
+    actor: hash.describe('Digest of the actor; null where the actor was not erased.'),
+    user: hash.describe('Digest of the user.'),
+    reason: hash.describe('Digest of the reason; null where there was none.'),
   })
   .meta({ id: 'ErasedDigests', description: 'Salted digests, so that the hash can be computed.' })
 
@@ -45,13 +45,15 @@ export const auditEntry = z
     actor: z
       .string()
       .nullable()
-      .describe('Who, as issuer|subject; a backend is key:<id>. Null where a user was erased.'),
-    action: z.string().describe('What: mint, revoke, admin_read, …'),
+      .describe(
+        'The actor, as issuer|subject; a backend is key:<id>. Null where a user was erased.',
+      ),
+    action: z.string().describe('The kind of action: mint, revoke, admin_read, …'),
     user: z
       .string()
       .nullable()
       .describe('The ChatKit user it was about; null where there is none, or was erased.'),
-    outcome: z.enum(['ok', 'refused', 'failed']).describe('How it ended.'),
+    outcome: z.enum(['ok', 'refused', 'failed']).describe('The outcome.'),
     reason: z
       .string()
       .nullable()
@@ -86,7 +88,7 @@ export const auditEntry = z
       .nullable()
       .describe('The digests of the values that an erase removed; null where nothing was erased.'),
   })
-  .meta({ id: 'AuditEntry', description: 'Who did what.' })
+  .meta({ id: 'AuditEntry', description: 'An entry of the audit: who did what.' })
 
 const example = {
   id: 'aud_01k5ZQ',

@@ -25,9 +25,9 @@ const failure = z
     what: z.string().describe('A list that ended early (threads), or one entry (thread).'),
     workflow: z.string().optional().describe('The workflow it belongs to.'),
     id: z.string().optional().describe('The entry.'),
-    code: z.string().describe('As in problem details.'),
+    code: z.string().describe('The code, as in problem details.'),
   })
-  .meta({ id: 'Failure', description: 'What could not be read or deleted.' })
+  .meta({ id: 'Failure', description: 'A thing that could not be read or deleted.' })
 
 const ending = {
   complete: z.boolean().describe('False when anything failed or remains.'),

@@ -80,7 +80,7 @@ const revoked = {
       cancelling: sessionIds.describe('Session ids that are retried until it does.'),
       blocked_until: blockedUntil,
     })
-    .meta({ id: 'Revoked', description: 'What a revoke did.' }),
+    .meta({ id: 'Revoked', description: 'The result of a revoke.' }),
   example: {
     user: 'https://login.acme.example/|alice',
     known: true,

@@ -115,7 +115,7 @@ export const BACKEND_ROUTES = {
     method: 'GET',
     path: '/v1/chatkit/threads/{thread_id}',
     summary: 'Retrieve a ChatKit thread',
-    description: 'Of any user, in a workflow that the key may use.',
+    description: 'A thread of any user, in a workflow that the key may use.',
     pathParameters: THREAD,
     answers: [jsonAnswer('The thread.', thread, threadExample)],
     problems: UPSTREAM,

@@ -15,8 +15,8 @@ export const problemSchema = z
     type: z.string().describe('urn:chatkit-mint:problem:<code>'),
     title: z.string().describe('The code in words.'),
     status: z.int().min(400).max(599).describe('The HTTP status.'),
-    detail: z.string().describe('What the caller can do about it.'),
-    code: z.enum(Object.keys(CODES)).describe('What to match on; never renamed.'),
+    detail: z.string().describe('Advice for the caller.'),
+    code: z.enum(Object.keys(CODES)).describe('The code to match on; never renamed.'),
     request_id: z.string().describe('To quote to the operator.'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
@@ -140,12 +140,14 @@ const RETRY_AFTER = {
 /** On answers to mints and after failed authentications; other answers to reads of one's own threads have none. */
 const RATE_LIMIT = {
   RateLimit: {
-    description: 'As in `"mints";r=9;t=60`: calls that are left in the window, and its seconds.',
+    description:
+      'For example `"mints";r=9;t=60`: the calls that are left in the window, and the seconds until it ends.',
     required: false,
     schema: text,
   },
   'RateLimit-Policy': {
-    description: 'As in `"mints";q=10;w=60`: calls in a window, and its length in seconds.',
+    description:
+      'For example `"mints";q=10;w=60`: the calls in a window, and its length in seconds.',
     required: false,
     schema: text,
   },

@@ -9,11 +9,14 @@ const publicKey = z
   .looseObject({
     kty: z.string().describe('Its kind: EC, OKP or RSA.'),
     kid: z.string().describe('Its id, which a token names.'),
-    alg: z.string().optional().describe('What it signs with, such as ES256.'),
+    alg: z.string().optional().describe('The algorithm of its signatures, such as ES256.'),
     use: z.string().optional().describe('Always `sig`.'),
     crv: z.string().optional().describe('The curve, of EC and OKP.'),
-    x: z.string().optional().describe('Of EC and OKP, base64url.'),
-    y: z.string().optional().describe('Of EC, base64url.'),
+    x: z
+      .string()
+      .optional()
+      .describe('EC: the first coordinate. OKP: the public key. In base64url.'),
+    y: z.string().optional().describe('EC: the second coordinate. In base64url.'),
     n: z.string().optional().describe('The modulus, of RSA, base64url.'),
     e: z.string().optional().describe('The exponent, of RSA, base64url.'),
   })

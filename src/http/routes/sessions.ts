@@ -44,7 +44,7 @@ export const mintBody = z
       .nullish()
       .describe('The secret that the new one replaces; null for none.'),
   })
-  .meta({ id: 'MintRequest', description: 'What a client may choose. The body may be left out.' })
+  .meta({ id: 'MintRequest', description: 'The choices of a client. The body may be left out.' })
 
 const clientSecret = z
   .strictObject({
@@ -52,7 +52,7 @@ const clientSecret = z
       .string()
       .describe('Give it to ChatKit and to nothing else. Keep it in memory only.'),
   })
-  .meta({ id: 'ClientSecret', description: 'What ChatKit needs.' })
+  .meta({ id: 'ClientSecret', description: 'The client secret that ChatKit needs.' })
 
 export const SESSION_ROUTES = {
   createSession: {
