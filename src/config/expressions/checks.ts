@@ -91,12 +91,13 @@ function reportUsers(
   if (sharedProblem !== undefined) report(['user'], `${sharedProblem} (${names(served)})`)
   const users = issuers.map((issuer, at): IssuerUser => {
     const own = place(issuer['user'], ['issuers', at, 'user'])
-    const wrong = problem(own)
+    const isShared = issuer['user'] === undefined
+    const wrong = isShared ? sharedProblem : problem(own)
     if (own && wrong !== undefined) report(own.path, `${wrong} (${names([issuer])})`)
-    const user = issuer['user'] === undefined ? shared : own
     const { issuer: name, tenants } = issuer
+    const user = isShared ? shared : own
     return {
-      user: problem(user) === undefined ? user : undefined,
+      user: wrong === undefined ? user : undefined,
       issuers: concreteIssuers({ issuer: name, tenants }).map((one) => one.issuer),
     }
   })

@@ -38,12 +38,16 @@ export function canMeet(
   { kind, text }: Extract<IssuerPlace, { text: string }>,
 ): boolean {
   if (text === '' || issuers.some((issuer) => issuer.includes(text))) return true
-  const marked = issuers.map((issuer) => (kind === 'begins' ? issuer + text : text + issuer))
-  return marked.some((one) =>
-    marked.some(
-      (other) => one !== other && (kind === 'begins' ? other.startsWith(one) : other.endsWith(one)),
-    ),
+  const marked = issuers.map((issuer) =>
+    kind === 'begins' ? issuer + text : reversed(text + issuer),
   )
+  // In this order, a text stands right before the first that begins with it.
+  const inOrder = [...new Set(marked)].sort()
+  return inOrder.some((one, at) => at > 0 && one.startsWith(inOrder[at - 1] ?? ''))
+}
+
+function reversed(text: string): string {
+  return text.split('').reverse().join('')
 }
 
 function placeIn(parts: readonly ASTNode[], isIssuer: (node: ASTNode) => boolean): IssuerPlace {

@@ -84,6 +84,16 @@ describe('with two issuers, users must tell them apart', () => {
     expect(problemsOf(apart).join()).not.toContain('user must set')
   })
 
+  test('a thousand issuers are checked, and two among them whose users could meet are found', () => {
+    const config = (names: readonly string[], top: string) =>
+      `issuers:\n${names.map((name) => `  - { issuer: '${name}', audience: [x], algorithms: [RS256] }\n`).join('')}${top}${TAIL}`
+    const many = Array.from({ length: 1000 }, (_, at) => `https://customer-${at}.example`)
+    const top = `user: 'issuer + "aa" + claims.sub'\n`
+    expect(problemsOf(config(many, top))).toEqual([])
+    const near = [...many, 'https://customer-7.examplea']
+    expect(problemsOf(config(near, top))).toEqual([expect.stringMatching(/must set the issuer/)])
+  })
+
   test('the expression of one issuer is reported at its own line', () => {
     const text = two('', user('claims.sub'), `user: 'issuer + "|" + claims.sub'\n`)
     expect(problemsOf(text)).toEqual([
