@@ -102,12 +102,16 @@ export function badge(status: string, tone: string | undefined = TONES[status]):
 /** Most characters of a text in a table; a longer text loses its middle. */
 const SHORT_CHARACTERS = 40
 
+/** A text without a visible character, such as a backend may give as the name of a user. */
+const UNSEEN = /^[\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]+$/u
+
 /**
- * The beginning and the end of a long text. Show the whole text elsewhere too, because two texts may differ only in
- * the middle.
+ * The beginning and the end of a long text, quotes around a short one of which nothing could be seen. Show the whole
+ * text elsewhere too, because two texts may differ only in the middle.
  */
 export function shortened(text: string): string {
   const characters = [...text]
+  if (UNSEEN.test(text)) return `"${characters.slice(0, SHORT_CHARACTERS).join('')}"`
   if (characters.length <= SHORT_CHARACTERS) return text
   return `${characters.slice(0, 22).join('')}…${characters.slice(-16).join('')}`
 }

@@ -112,6 +112,23 @@ describe('the page of users', () => {
     expect((await find(RTL)).html).toContain(`>${RTL}</a></bdi>`)
   })
 
+  test.each([' ', '\u3000\u3000', '\u200B', '\u2800'])(
+    'shows the name %j, which nobody sees, in quotes',
+    async (user) => {
+      const times = { createdAt: 1000, expiresAt: 1600 }
+      const one = session({
+        id: `cksess_unseen_${user.codePointAt(0)}`,
+        user,
+        subject: user,
+        ...times,
+      })
+      await scene.registry.record({ ...entry(one), now: times.createdAt })
+      const { html } = await find(user)
+      expect(unescaped(html)).toMatch(new RegExp(`<a href="[^"]+"[^>]*>"${user}"</a>`))
+      expect(usersOn(await find(user))).toEqual([user])
+    },
+  )
+
   test('leaves out the middle of a long name, and has the whole in a title', async () => {
     const page = await find('aaaa')
     expect(usersOn(page)).toEqual([LONG])
