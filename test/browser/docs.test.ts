@@ -220,6 +220,10 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     await list.getByLabel('order').selectOption('asc')
     await list.getByRole('button', { name: 'Send GET' }).click()
     await expect.poll(() => listed.textContent()).toMatch(/^200 OK\n.*"has_more": false/s)
+    // Another token takes its place everywhere.
+    await list.getByLabel('Token').fill('another')
+    expect(await list.getByLabel('Token').inputValue()).toBe('another')
+    expect(await call.getByLabel('Token').inputValue()).toBe('another')
     expect(await page.evaluate('localStorage.length + sessionStorage.length')).toBe(0)
     expect(await page.context().cookies()).toEqual([])
     await page.reload()

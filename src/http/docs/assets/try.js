@@ -4,6 +4,8 @@ import { address, make } from './docs.js'
 
 /** Kept in this variable alone, so that it is gone when the tab is closed. */
 let token = ''
+/** The fields that show it. */
+const secrets = []
 
 /** Most characters of an answer that are shown. */
 const MOST_SHOWN = 100_000
@@ -26,7 +28,8 @@ function formOf({ method, path, parameters, requestBody }) {
   const fields = parameters.map((one) => ({ ...one, control: parameterControl(one) }))
   const example = requestBody?.content['application/json']?.example
   const body = make('textarea', { value: JSON.stringify(example, null, 2) ?? '' })
-  const secret = make('input', { type: 'password', required: true })
+  const secret = make('input', { type: 'password', required: true, value: token })
+  secrets.push(secret)
   const answer = make('pre', { tabIndex: 0, role: 'region', ariaLabel: 'Answer', hidden: true })
   const button = make('button', { textContent: `Send ${method}` })
   const form = make('form', {
@@ -45,12 +48,10 @@ function formOf({ method, path, parameters, requestBody }) {
       answer,
     ],
   })
+  // At once in every form: a reader who pastes another token into a field that seems empty would get both in one.
   secret.addEventListener('input', () => {
     token = secret.value
-  })
-  // The token may have been typed into another form since.
-  form.addEventListener('focusin', () => {
-    secret.value = token
+    for (const other of secrets) if (other !== secret) other.value = token
   })
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
