@@ -36,7 +36,9 @@ function ownLimits(): string | undefined {
 
 /**
  * Closes new connections at once when too many are open. Idle connections, even those that never sent a
- * request, are then closed too, so that the next clients can connect. Time limits on requests end the others.
+ * request, are then closed too, so that the next clients can connect; and those whose clients have read nothing of
+ * their answer since the server's time-out, who may otherwise pause for as long as they like. Time limits on requests
+ * end the others.
  *
  * @param server - not listening yet
  * @param onTurnedAway - gets the number of closed connections, at most once a second
@@ -56,6 +58,14 @@ export function capConnections(
   let open = 0
   let turnedAway = 0
   let timer: NodeJS.Timeout | undefined
+  /** Connections on which nothing moved until the time-out. */
+  const still = new Set<Socket>()
+
+  function makeRoom(): void {
+    server.closeIdleConnections()
+    for (const socket of still) if (socket.writableLength > 0) socket.destroy()
+    still.clear()
+  }
 
   function report(): void {
     log.warn({ turned_away: turnedAway, most: maxConnections }, 'too many connections')
@@ -67,12 +77,17 @@ export function capConnections(
   // `server.maxConnections` is not used, because it counts each listening socket separately.
   server.on('connection', (socket: Socket) => {
     open++
-    socket.once('close', () => open--)
+    socket.on('timeout', () => still.add(socket))
+    socket.on('drain', () => still.delete(socket))
+    socket.once('close', () => {
+      still.delete(socket)
+      open--
+    })
     if (open <= maxConnections) return
     socket.destroy()
     turnedAway++
     if (timer !== undefined) return
-    server.closeIdleConnections()
+    makeRoom()
     timer = setTimeout(report, REPORT_MS)
     timer.unref()
   })

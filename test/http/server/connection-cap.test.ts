@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { AppEnv } from '../../../src/http/context.ts'
 import { mostConnections } from '../../../src/http/server/connection-cap.ts'
 import { type Listening, listen } from '../../../src/http/server/server.ts'
 import { createLog } from '../../../src/lib/log.ts'
@@ -40,18 +41,31 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
   let open: RawConnection[]
   /** Requests that the app received and does not answer. */
   let held: number
+  /** Whether the answer that nobody reads is still there. */
+  let stillUnread: boolean
 
   beforeEach(async () => {
     turnedAway = []
     lines = []
     open = []
     held = 0
+    stillUnread = false
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
-    const app = new Hono()
+    const app = new Hono<AppEnv>()
     app.get('/held', async (c) => {
       held++
       await new Promise((resolve) => c.req.raw.signal.addEventListener('abort', resolve))
       return c.text('')
+    })
+    app.get('/unread', (c) => {
+      stillUnread = true
+      c.env.outgoing?.once('close', () => {
+        stillUnread = false
+      })
+      // More than the system keeps for a connection; a stream, because it may stay unread without an end.
+      const start = (controller: ReadableStreamDefaultController) =>
+        controller.enqueue(new Uint8Array(32 * 1024 * 1024))
+      return c.body(new ReadableStream({ start }))
     })
     app.get('/', (c) => c.text('here'))
     listening = await listen({
@@ -60,7 +74,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
       port: 0,
       sockets,
       log: createLog({ level: 'info', destination }),
-      bounds: { maxConnections: MOST },
+      bounds: { maxConnections: MOST, unreadMs: 200 },
       onTurnedAway: (count) => turnedAway.push(count),
     })
   })
@@ -93,6 +107,18 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     expect(lines).toMatchObject([{ level: 40, turned_away: 2, most: MOST }])
     open[0]?.destroy()
     await expect.poll(async () => ask(await connect())).toBe('here')
+  })
+
+  test('a connection whose client has long read nothing of its answer makes room, and a silent one stays', async () => {
+    const unread = await connect()
+    unread.pause()
+    unread.send(rawRequest('GET /unread'))
+    await expect.poll(() => stillUnread).toBe(true)
+    for (let at = 1; at < MOST; at++) void ask(await connect(), '/held')
+    await expect.poll(() => held).toBe(MOST - 1)
+    await expect.poll(async () => ask(await connect()), { timeout: 5000 }).toBe('here')
+    expect(stillUnread).toBe(false)
+    expect(open.slice(1, MOST).map((one) => one.rest())).toEqual(Array(MOST - 1).fill(''))
   })
 
   test('idle connections make room for new ones', async () => {
