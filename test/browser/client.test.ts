@@ -58,7 +58,6 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(await open.context.cookies()).toEqual([])
     expect(open.faults()).toEqual([])
     await open.context.close()
-    await running.close()
   })
 
   async function start(limits = HIGH_LIMITS): Promise<void> {

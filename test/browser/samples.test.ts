@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
 import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { serve } from '../support/network/listen.ts'
-import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { APP_ORIGIN, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 import { ASK_AGAIN, CHATKIT_URL, FAKE_CHATKIT, NO_THREADS } from './fake-chatkit.ts'
@@ -32,7 +32,6 @@ test('the pages of the guides load the script that ChatKit has', () => {
 })
 
 describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () => {
-  let running: Running
   let open: OpenPage
   const files = new Map<string, readonly [type: string, text: string, policy?: string]>()
 
@@ -45,12 +44,11 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
       response.setHeader('Content-Type', type).end(text)
     }),
   )
-  beforeAll(async () => {
-    const config = selfHostedConfig({ server: server.url, more: ADMINS }).replace(
-      APP_ORIGIN,
-      app.origin,
-    )
-    running = await startService({ config, env: { PUBLIC_URL } })
+  const running = forAllTests(() => {
+    const config = selfHostedConfig({ server: server.url, more: ADMINS })
+    return startService({ config: config.replace(APP_ORIGIN, app.origin), env: { PUBLIC_URL } })
+  })
+  beforeAll(() => {
     const text = (guide: string, language: string) =>
       sampleOf(guide, language)
         .replaceAll('https://chat.example.com', running.url)
@@ -60,9 +58,6 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     files.set('/html', ['text/html', text('html', 'html')])
     files.set('/chat.html', ['text/html', text('web-view-page', 'html')])
     files.set('/chat.js', ['text/javascript', text('web-view-page', 'js')])
-  })
-  afterAll(async () => {
-    await running.close()
   })
   afterEach(async () => {
     expect(open.faults()).toEqual([])

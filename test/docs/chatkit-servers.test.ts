@@ -8,31 +8,29 @@ import { asAt, createThread, itemIn } from '../gateway/scene.ts'
 import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { EVENTUALLY_MS } from '../support/eventually.ts'
-import { freePort, type Listening, listen } from '../support/network/listen.ts'
+import { freePort, listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { type Running, startService, tokenFor } from '../support/running-service.ts'
+import { startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forAllTests } from '../support/started.ts'
 import { ROOT, samplesIn } from './samples.ts'
 
 // The guide's server in Node, behind the service, as a reader starts both.
 
-let server: Listening
-let running: Running
+const [at, port] = [await freePort(), await freePort()]
+const audience = `http://127.0.0.1:${at}/chatkit`
+const issuer = `http://127.0.0.1:${port}`
+const server = forAllTests(() => listen(createChatServer({ issuer, audience }), at))
+const running = forAllTests(() =>
+  startService({
+    config: selfHostedConfig({ server: audience }),
+    env: { PUBLIC_URL: issuer },
+    port,
+  }),
+)
 const printed = vi.spyOn(console, 'log')
-beforeAll(async () => {
-  printed.mockReturnValue()
-  const [at, port] = [await freePort(), await freePort()]
-  const audience = `http://127.0.0.1:${at}/chatkit`
-  const issuer = `http://127.0.0.1:${port}`
-  server = await listen(createChatServer({ issuer, audience }), at)
-  const config = selfHostedConfig({ server: audience })
-  running = await startService({ config, env: { PUBLIC_URL: issuer }, port })
-})
-afterAll(async () => {
-  printed.mockRestore()
-  await running.close()
-  await server.close()
-})
+beforeAll(() => void printed.mockReturnValue())
+afterAll(() => printed.mockRestore())
 
 const userNamed = async (name: string) =>
   asAt(`${running.url}/chatkit/helpdesk`, { secret: await helpdeskSecret(running, name) })

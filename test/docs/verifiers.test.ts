@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,7 +15,8 @@ import {
   type SigningKeys,
 } from '../../src/chatkit/signing/signing-keys.ts'
 import { createVerifier } from '../../src/docs/verify-chatkit-token.ts'
-import { type Listening, serve } from '../support/network/listen.ts'
+import { freePort, listen } from '../support/network/listen.ts'
+import { forAllTests } from '../support/started.ts'
 
 const PYTHON = '/usr/bin/python3'
 const DOCS = join(import.meta.dirname, '../../src/docs')
@@ -25,26 +27,19 @@ type Verify = (
   authorization: string | undefined,
 ) => Promise<{ user: string; session: string | null; state: unknown } | undefined>
 
-let keyServer: Listening
-let issuer: string
-let keys: SigningKeys
-let foreign: SigningKeys
-const others = new Map<SigningAlgorithm, SigningKeys>()
-beforeAll(async () => {
-  keys = readSigningKeys(makeSigningKeys(), 'test')
-  for (const alg of SIGNING_ALGORITHMS) {
-    others.set(alg, readSigningKeys(makeSigningKeys(alg), 'test'))
-  }
-  const published = [keys, ...others.values()].flatMap((set) => set.publicKeys.keys)
-  foreign = readSigningKeys(makeSigningKeys(), 'test')
-  keyServer = await serve((request, response) => {
-    const found = request.url === '/.well-known/jwks.json'
-    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ keys: published }))
-  })
-  issuer = keyServer.origin
+const newKeys = (alg?: SigningAlgorithm) => readSigningKeys(makeSigningKeys(alg), 'test')
+const keys = newKeys()
+const foreign = newKeys()
+const others = new Map(SIGNING_ALGORITHMS.map((alg) => [alg, newKeys(alg)]))
+const published = [keys, ...others.values()].flatMap((set) => set.publicKeys.keys)
+const port = await freePort()
+const issuer = `http://127.0.0.1:${port}`
+const keyServer = createServer((request, response) => {
+  const found = request.url === '/.well-known/jwks.json'
+  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ keys: published }))
 })
-afterAll(() => keyServer.close())
+forAllTests(() => listen(keyServer, port))
 
 interface Changes {
   readonly keys?: SigningKeys
@@ -118,10 +113,7 @@ function verifierSuite(algorithms: readonly SigningAlgorithm[], verifier: () => 
 }
 
 describe('verify-chatkit-token.ts', () => {
-  let verifyToken: ReturnType<typeof createVerifier>
-  beforeAll(() => {
-    verifyToken = createVerifier({ issuer, audience: AUDIENCE })
-  })
+  const verifyToken = createVerifier({ issuer, audience: AUDIENCE })
   verifierSuite(SIGNING_ALGORITHMS, () => async (header) => {
     const context = await verifyToken(header).catch(() => undefined)
     return context && { ...context, session: context.session ?? null }

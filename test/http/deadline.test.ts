@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { DEFAULT_CONFIG, type Running, startService } from '../support/running-service.ts'
+import { DEFAULT_CONFIG, startService } from '../support/running-service.ts'
 
 const FALLBACK = DEFAULT_CONFIG.replace(
   '    id: wf_support\n',
@@ -10,12 +10,9 @@ const GONE = { error: { message: 'gone', type: 'invalid_request_error' } }
 /** Milliseconds of the first call, out of the 8 s that all calls of one mint share. */
 const FIRST_TAKES_MS = 5_000
 
-let running: Running
-
-const creates = () => running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
-
 test('the call for a fallback workflow has only the time that the first call left', async () => {
-  running = await startService({ config: FALLBACK })
+  const running = await startService({ config: FALLBACK })
+  const creates = () => running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
   running.upstream.setFaults({ latency_ms: FIRST_TAKES_MS, status: 404, body: GONE, times: 1 })
   const began = performance.now()
   const answer = running.mint()

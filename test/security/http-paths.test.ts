@@ -1,23 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
-import {
-  APP_ORIGIN,
-  DEFAULT_CONFIG,
-  type Running,
-  startService,
-  tokenFor,
-} from '../support/running-service.ts'
+import { APP_ORIGIN, DEFAULT_CONFIG, startService, tokenFor } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 
 // Targets that some reader resolves to another path than the one they show. Each is sent with a good
 // token, as POST: the one that came to mean /v1/sessions would mint.
 
-let running: Running
-beforeAll(async () => {
-  const admins = `admins: { when: 'claims.admin' }`
-  running = await startService({ config: `${DEFAULT_CONFIG}\n${admins}\n` })
-})
-afterAll(() => running.close())
+const ADMINS = `admins: { when: 'claims.admin' }`
+const running = forAllTests(() => startService({ config: `${DEFAULT_CONFIG}\n${ADMINS}\n` }))
 beforeEach(() => running.upstream.clearRequests())
 
 test.each([

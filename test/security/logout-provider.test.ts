@@ -1,22 +1,23 @@
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
-import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { ADMINS, callAdmin, upstreamStatus } from '../support/admin-calls.ts'
 import { secretFrom } from '../support/logout-calls.ts'
 import { freePort } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { HIGH_LIMITS, type Running, startService } from '../support/running-service.ts'
+import { HIGH_LIMITS, startService } from '../support/running-service.ts'
 import { signInAs, signOut } from '../support/sign-in/sign-in-as.ts'
+import { forAllTests } from '../support/started.ts'
 
 // oidc-provider's own back-channel logout, from its sign-out page to the end of the user's sessions.
 
-let signIn: SignInServer
-let running: Running
-beforeAll(async () => {
-  const port = await freePort()
-  const backchannelLogoutUri = `http://127.0.0.1:${port}/v1/backchannel-logout`
-  signIn = await startSignIn({ port: 0, clients: [{ ...WEB_APP, backchannelLogoutUri }] })
+const port = await freePort()
+const backchannelLogoutUri = `http://127.0.0.1:${port}/v1/backchannel-logout`
+const signIn = forAllTests(() =>
+  startSignIn({ port: 0, clients: [{ ...WEB_APP, backchannelLogoutUri }] }),
+)
+const running = forAllTests(() => {
   const config = `
 issuers:
   - issuer: ${signIn.issuer}
@@ -28,11 +29,7 @@ workflows: { support: { id: wf_support } }
 ${ADMINS}
 ${HIGH_LIMITS}
 `
-  running = await startService({ config, port })
-})
-afterAll(async () => {
-  await running.close()
-  await signIn.close()
+  return startService({ config, port })
 })
 
 test('a sign-out at the provider ends the sessions of that sign-in, and its token no longer mints', async () => {

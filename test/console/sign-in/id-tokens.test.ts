@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import {
   CompactSign,
   exportJWK,
@@ -8,11 +8,12 @@ import {
   UnsecuredJWT,
 } from 'jose'
 import { Agent } from 'undici'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { USER_AGENT } from '../../../src/lib/version.ts'
-import { listen } from '../../support/network/listen.ts'
+import { freePort, listen } from '../../support/network/listen.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // A provider that issues the ID token that the test chooses (OpenID Connect Core 1.0 §3.1.3.7).
 
@@ -23,19 +24,18 @@ const REDIRECT_URI = 'http://localhost:8787/admin/callback'
 type Keys = Awaited<ReturnType<typeof generateKeyPair>>
 type Maker = (claims: JWTPayload) => Promise<string>
 
-let server: Server
-let issuer: string
-let keys: Keys
-let others: Keys
+const port = await freePort()
+const issuer = `http://127.0.0.1:${port}`
+const keys = await generateKeyPair('RS256')
+const others = await generateKeyPair('RS256')
 let attempt: Awaited<ReturnType<typeof provider.begin>>
 let make: Maker
-let provider: ReturnType<typeof createIdentityProvider>
 /** Instead of the provider's token endpoint: a page with this status. */
 let page: number | undefined
 /** Added to the path of the token endpoint in the discovery document. */
 let moved = ''
 /** The provider's answer at its key set. */
-let published: { readonly keys: readonly unknown[] } | undefined
+let published: { readonly keys: readonly unknown[] } | undefined = { keys: [await publicJwk(keys)] }
 
 /** `User-Agent` and `Accept-Encoding` of every request that the provider got. */
 const agents = new Set<string>()
@@ -49,10 +49,9 @@ const signText = (payload: string) =>
     .setProtectedHeader({ alg: 'RS256', kid: 'k' })
     .sign(keys.privateKey)
 
-const publicJwk = async ({ publicKey }: Keys) => ({
-  ...(await exportJWK(publicKey)),
-  ...{ kid: 'k', alg: 'RS256', use: 'sig' },
-})
+async function publicJwk({ publicKey }: Keys) {
+  return { ...(await exportJWK(publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }
+}
 
 function goodClaims(): JWTPayload {
   const now = Math.floor(Date.now() / 1000)
@@ -60,50 +59,45 @@ function goodClaims(): JWTPayload {
   return { iss: issuer, aud: CLIENT_ID, sub: 'ada', nonce: attempt.nonce, ...times }
 }
 
-beforeAll(async () => {
-  keys = await generateKeyPair('RS256')
-  others = await generateKeyPair('RS256')
-  published = { keys: [await publicJwk(keys)] }
-  server = createServer(async (request, response) => {
-    agents.add(`${request.headers['user-agent']} ${request.headers['accept-encoding']}`)
-    const json = (body: object) => {
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify(body))
+const server = createServer(async (request, response) => {
+  agents.add(`${request.headers['user-agent']} ${request.headers['accept-encoding']}`)
+  const json = (body: object) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(body))
+  }
+  if (request.url === '/jwks') return published ? json(published) : response.writeHead(404).end()
+  if (request.url === `/token${moved}`) {
+    if (page !== undefined) {
+      return response.writeHead(page, { 'content-type': 'text/html' }).end('<h1>Hello')
     }
-    if (request.url === '/jwks') return published ? json(published) : response.writeHead(404).end()
-    if (request.url === `/token${moved}`) {
-      if (page !== undefined) {
-        return response.writeHead(page, { 'content-type': 'text/html' }).end('<h1>Hello')
-      }
-      const token = await make(goodClaims())
-      return json({ access_token: 'a', token_type: 'bearer', ...(token && { id_token: token }) })
-    }
-    if (request.url !== '/.well-known/openid-configuration') return response.writeHead(404).end()
-    return json({
-      issuer,
-      authorization_endpoint: `${issuer}/auth`,
-      token_endpoint: `${issuer}/token${moved}`,
-      jwks_uri: `${issuer}/jwks`,
-      id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
-    })
-  })
-  issuer = (await listen(server)).origin
-  provider = createIdentityProvider({
-    settings: {
-      issuer,
-      clientId: CLIENT_ID,
-      clientSecretEnv: 'CONSOLE_CLIENT_SECRET',
-      sessionMinutes: 60,
-      idleMinutes: 30,
-    },
-    redirectUri: REDIRECT_URI,
-    clientSecret: () => new Secret(CLIENT_SECRET),
-    dispatcher: new Agent(),
-    clockTolerance: 90,
-    now: Date.now,
+    const token = await make(goodClaims())
+    return json({ access_token: 'a', token_type: 'bearer', ...(token && { id_token: token }) })
+  }
+  if (request.url !== '/.well-known/openid-configuration') return response.writeHead(404).end()
+  return json({
+    issuer,
+    authorization_endpoint: `${issuer}/auth`,
+    token_endpoint: `${issuer}/token${moved}`,
+    jwks_uri: `${issuer}/jwks`,
+    id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
   })
 })
-afterAll(() => void server.close())
+forAllTests(() => listen(server, port))
+
+const provider = createIdentityProvider({
+  settings: {
+    issuer,
+    clientId: CLIENT_ID,
+    clientSecretEnv: 'CONSOLE_CLIENT_SECRET',
+    sessionMinutes: 60,
+    idleMinutes: 30,
+  },
+  redirectUri: REDIRECT_URI,
+  clientSecret: () => new Secret(CLIENT_SECRET),
+  dispatcher: new Agent(),
+  clockTolerance: 90,
+  now: Date.now,
+})
 
 async function redeem(maker: Maker) {
   make = maker

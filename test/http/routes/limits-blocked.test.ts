@@ -1,13 +1,11 @@
 import { expect, test } from 'vitest'
 import { ADMIN_CONFIG, revoke } from '../../support/admin-calls.ts'
-import { HIGH_LIMITS, type Running, startService, tokenFor } from '../../support/running-service.ts'
-
-let running: Running
+import { HIGH_LIMITS, startService, tokenFor } from '../../support/running-service.ts'
 
 const TWO_MINTS = 'limits: { mints_per_user: { max: 2, seconds: 60 } }'
 
 test('a rate limit is judged before body, workflow and block, for a blocked user too', async () => {
-  running = await startService({ config: ADMIN_CONFIG.replace(HIGH_LIMITS, TWO_MINTS) })
+  const running = await startService({ config: ADMIN_CONFIG.replace(HIGH_LIMITS, TWO_MINTS) })
   await revoke(running, 'alice', { block_seconds: 3600 })
   const codes: string[] = []
   for (const body of [undefined, undefined, undefined, '{"workflow":"none"}', '{']) {

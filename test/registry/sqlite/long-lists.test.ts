@@ -1,21 +1,20 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
-import { entry, NOW, type PlainRegistry } from '../../contracts/registry-fixtures.ts'
+import { entry, NOW } from '../../contracts/registry-fixtures.ts'
 import { plain } from '../../support/ids.ts'
 import { fillSqlite } from '../../support/registry/fill-sqlite.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // Filters that nearly all sessions fail: a million sessions would block the process for a second.
 
 const OTHERS = 12_000
 const path = join(scratchFolder(), 'mint.db')
 const own = { workflow: 'rare', issuer: 'https://rare.example/' }
-let registry: PlainRegistry
-
+const registry = forAllTests(() => plain(createSqliteRegistry({ path })))
 beforeAll(async () => {
-  registry = plain(createSqliteRegistry({ path }))
   const at = async (id: string, createdAt: number) =>
     registry.record(entry({ ...own, id, createdAt, user: `user-${id}`, expiresAt: NOW + 60 }))
   await at('first', NOW)
@@ -23,7 +22,6 @@ beforeAll(async () => {
   await at('second', NOW + 1)
   await at('third', NOW + 2)
 })
-afterAll(() => registry.close())
 
 it.each([
   [{ issuer: 'https://none.example/' }],
