@@ -28,7 +28,7 @@ export type MintOptions = {
      */
     onRevoked?: (error: MintError) => void;
     /**
-     * Used instead of the global `fetch`.
+     * Used instead of the global `fetch`. `(url, init) => fetch(url, { ...init, credentials: 'include' })` sends the cookie of a service on another origin.
      */
     fetch?: typeof fetch;
 };

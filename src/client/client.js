@@ -11,7 +11,7 @@
  * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's declared `input`.
  * @property {(error: MintError) => void} [onSignedOut] Called on a 401: the token is missing, expired or not accepted. Once somebody has signed in again, call `reset()`.
  * @property {(error: MintError) => void} [onRevoked] Called on `user_blocked`: an administrator has blocked the user.
- * @property {typeof fetch} [fetch] Used instead of the global `fetch`.
+ * @property {typeof fetch} [fetch] Used instead of the global `fetch`. `(url, init) => fetch(url, { ...init, credentials: 'include' })` sends the cookie of a service on another origin.
  */
 
 /**
