@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { revoke } from '../support/admin-calls.ts'
@@ -60,8 +61,11 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     await open.context.close()
   })
 
-  async function start(limits = HIGH_LIMITS): Promise<void> {
-    const config = DEFAULT_CONFIG.replace('https://app.acme.example', app.origin)
+  async function start(limits = HIGH_LIMITS, more = ''): Promise<void> {
+    const config = DEFAULT_CONFIG.replace('https://app.acme.example', app.origin).replace(
+      'secret_env: TEST_SHARED_SECRET',
+      `secret_env: TEST_SHARED_SECRET${more}`,
+    )
     running = await startService({ config: `${config.replace(HIGH_LIMITS, limits)}\n${ADMINS}` })
     open = await browser.open({
       expectedFailures: [401, 403, 429, 'ERR_FAILED'].map((why) => `${why} /v1/sessions`),
@@ -148,6 +152,21 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     gate.resolve()
     expect(await refreshing).toBe('reset')
     expect(await refresh(1)).toMatch(/^ek_/)
+  })
+
+  test('the cookie of a service on another origin goes along with the `fetch` that the types describe', async () => {
+    await open.context.close()
+    await running.close()
+    await start(HIGH_LIMITS, '\n    cookie: __session')
+    await open.context.addCookies([{ name: '__session', value: tokenFor(), url: app.origin }])
+    const types = readFileSync(new URL('../../src/client/client.d.ts', import.meta.url), 'utf8')
+    const described = /`(\(url, init\) => [^`]*)`/.exec(types)?.[1]
+    const mint = (more = '') =>
+      open.page.evaluate(`import('${running.url}/client.js').then(({ createGetClientSecret }) =>
+        createGetClientSecret({ url: '${running.url}' ${more} })().catch((error) => error.code))`)
+    expect(await mint()).toBe('missing_token')
+    expect(await mint(`, fetch: ${described}`)).toMatch(/^ek_/)
+    await open.context.clearCookies()
   })
 })
 
