@@ -10,7 +10,7 @@ import type { Secret } from '../lib/secret.ts'
 import { createDiscovery } from './keys/discovery.ts'
 import { createFetchJson, type FetchJson, isAbsent } from './keys/fetch-json.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
-import { createFindKeys, createFixedKeys, kidsOf } from './keys/local-keys.ts'
+import { createFindKeys, createFixedKeys, namesOf } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
 import { algorithmsBeyond, createSecretKeys } from './keys/secret-keys.ts'
 
@@ -94,7 +94,7 @@ function createKeys(
     case 'jwks':
       return atStart(`issuer ${issuer}: jwks`, () => {
         const keys = read(source.jwks)
-        return createFixedKeys(createFindKeys(keys), kidsOf(keys))
+        return createFixedKeys(createFindKeys(keys), namesOf(keys))
       })
     case 'jwks_uri': {
       const url = new URL(source.url)

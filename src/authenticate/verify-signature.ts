@@ -64,8 +64,8 @@ function wrongSignature({ alg }: TokenHeader): ServiceError {
 
 function noKey({ alg, kid }: TokenHeader, keys: IssuerKeys): ServiceError {
   const wanted = `alg ${show(alg)} and ${kid === undefined ? 'no kid' : `kid ${show(kid)}`}`
-  const has = showAll(keys.kids())
-  return invalidToken(`no key of the issuer fits ${wanted}; its keys have the kids ${has}`)
+  const has = showAll(keys.names())
+  return invalidToken(`no key of the issuer fits ${wanted}; its keys are ${has}`)
 }
 
 /**

@@ -28,6 +28,14 @@ function inline(keys: Record<string, unknown>[]): IssuerSettings {
   return issuerSettings({ issuer: server.issuer, keys: { kind: 'jwks', jwks: { keys } } })
 }
 
+test('a key without a kid is named by its kind where a token has a kid', async () => {
+  const { kid: _, alg: __, ...key } = old.publicJwk
+  const token = old.token(claimsOf(server.issuer, clock.now()), { kid: 'made-by-a-library' })
+  await expect(start([inline([key])]).authenticate(token)).rejects.toMatchObject({
+    reason: expect.stringContaining('kid "made-by-a-library"; its keys are "no kid (EC)"'),
+  })
+})
+
 test('an inline key set is used without any fetch', async () => {
   const service = start([inline([old.publicJwk])])
   expect(service.ready()).toBe(true)

@@ -43,8 +43,8 @@ export interface IssuerKeys {
   renewedSince(version: number): Promise<boolean>
   /** Reads the state only; fetches nothing. */
   state(): KeyState
-  /** The ids of the known keys that have one, for the log; fetches nothing. */
-  kids(): readonly string[]
+  /** The known keys, each as the log names it; fetches nothing. */
+  names(): readonly string[]
   /** Fetches the keys if they are missing or ageing, but not more often than the adapter allows. */
   warm(): Promise<void>
 }

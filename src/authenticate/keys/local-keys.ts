@@ -32,20 +32,20 @@ async function firstOf(keys: AsyncIterable<CryptoKey>): Promise<CryptoKey[]> {
   return first
 }
 
-/** The `kid` of each key that has one. */
-export function kidsOf(keys: readonly JWK[]): readonly string[] {
-  return keys.flatMap(({ kid }) => kid ?? [])
+/** Each key by its `kid`, and by the one algorithm that it is for or else its kind. */
+export function namesOf(keys: readonly JWK[]): readonly string[] {
+  return keys.map(({ kid = 'no kid', alg, kty }) => `${kid} (${alg ?? kty})`)
 }
 
 /** Keys that are known from the start and never fetched. */
-export function createFixedKeys(find: FindKeys, kids: readonly string[] = []): IssuerKeys {
+export function createFixedKeys(find: FindKeys, names: readonly string[] = []): IssuerKeys {
   return {
     local: true,
     find: async (header) => ({ keys: await find(header), version: 0 }),
     version: async () => 0,
     renewedSince: async () => false,
     state: () => ({ usable: true, ageSeconds: undefined }),
-    kids: () => kids,
+    names: () => names,
     warm: async () => {},
   }
 }

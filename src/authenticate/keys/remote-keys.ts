@@ -7,7 +7,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { reasonOf } from '../../lib/show.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
-import { createFindKeys, type FindKeys, kidsOf } from './local-keys.ts'
+import { createFindKeys, type FindKeys, namesOf } from './local-keys.ts'
 
 /** Age from which a set in use is refreshed in the background. */
 const AGEING_MS = 8 * 60_000
@@ -90,7 +90,7 @@ export function createRemoteKeys({
       const ageSeconds = set && Math.floor((now() - set.fetchedAt) / 1000)
       return { usable: set !== undefined, ageSeconds }
     },
-    kids: () => memory.serving()?.kids ?? [],
+    names: () => memory.serving()?.names ?? [],
     async warm() {
       const set = memory.serving()
       if (set === undefined || now() - set.fetchedAt >= AGEING_MS) await fetchIfAllowed()
@@ -102,7 +102,7 @@ interface KnownSet {
   readonly find: FindKeys
   /** The keys as text, to tell whether they changed. */
   readonly text: string
-  readonly kids: readonly string[]
+  readonly names: readonly string[]
   readonly version: number
   readonly fetchedAt: number
 }
@@ -121,7 +121,7 @@ function createMemory(now: Clock, maxAgeMs: number) {
       if (same) known = { ...same, fetchedAt }
       else {
         const find = createFindKeys(keys)
-        known = { find, text, kids: kidsOf(keys), version: version + 1, fetchedAt }
+        known = { find, text, names: namesOf(keys), version: version + 1, fetchedAt }
       }
       return same === undefined
     },
