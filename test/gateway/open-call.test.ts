@@ -22,6 +22,8 @@ const scene = forAllTests(() => startScene())
 beforeEach(() => scene.sample.server.clearRequests())
 
 const LIST = ['threads.list', {}] as const
+/** FIPS 186-5 and SP 800-186 §3.2.1.3: with `s`, `n - s` is a valid signature too. */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
 function claims(changed: Record<string, unknown> = {}) {
   const iat = Math.floor(Date.now() / 1000)
@@ -43,6 +45,16 @@ const bad: Record<string, (good: string, id: string) => string | Promise<string>
     scene.keys.sign(claims({ sid, iss: 'https://evil.example' }), CLIENT_SECRET_TYPE),
   'signed with another key': async (_good, sid) =>
     readSigningKeys(makeSigningKeys(), 't').sign(claims({ sid }), CLIENT_SECRET_TYPE),
+  'of a live session, which was never given out': (_good, sid) =>
+    scene.keys.sign(claims({ sid }), CLIENT_SECRET_TYPE),
+  'with the other form of its signature, which every ECDSA signature has': (good) => {
+    const [head, payload, signature = ''] = good.split('.')
+    const bytes = Buffer.from(signature, 'base64url')
+    const s = P256_ORDER - BigInt(`0x${bytes.subarray(32).toString('hex')}`)
+    const other = Buffer.from(s.toString(16).padStart(64, '0'), 'hex')
+    const changed = Buffer.concat([bytes.subarray(0, 32), other])
+    return [head, payload, changed.toString('base64url')].join('.')
+  },
   'of another user’s session': (_good, sid) =>
     scene.keys.sign(claims({ sid, sub: 'bob' }), CLIENT_SECRET_TYPE),
   'of a session of another workflow': async () => {
