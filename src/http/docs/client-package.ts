@@ -38,7 +38,7 @@ function packageManifest() {
       '.': { types: './client.d.ts', default: './client.js' },
       './package.json': './package.json',
     },
-    // For what does not read `exports`: Parcel, webpack 4, Metro of React Native 0.78, `"moduleResolution": "node"`.
+    // For what does not read `exports`: Parcel, Metro of React Native 0.78, `"moduleResolution": "node"`.
     main: './client.js',
     types: './client.d.ts',
   }
