@@ -184,16 +184,14 @@ export type ChatSession = z.infer<typeof chatSession>
 /** The fields of a session that do not come from its parameters. */
 type SessionState = Pick<ChatSession, 'id' | 'status' | 'client_secret' | 'expires_at'>
 
-/** A session as the API answers it: with every field, and the reference's defaults for absent parameters. */
+/** A session as the API answers it: with every field, in this order, and the reference's defaults for absent parameters. */
 export function sessionOf(
   { user, workflow, rate_limits, chatkit_configuration: features }: CreateSessionParams,
-  state: SessionState,
+  { id, status, client_secret, expires_at }: SessionState,
 ): ChatSession {
   const perMinute = rate_limits?.max_requests_per_1_minute ?? DEFAULT_REQUESTS_PER_MINUTE
   return {
-    ...state,
-    object: 'chatkit.session',
-    user,
+    ...{ id, object: 'chatkit.session', status, user, client_secret, expires_at },
     max_requests_per_1_minute: perMinute,
     rate_limits: { max_requests_per_1_minute: perMinute },
     workflow: {
