@@ -154,7 +154,7 @@ export interface Registry {
   /** Whether {@link listUsers} has this user or a session of the user is kept, which may be longer. */
   isKnown(user: UserId): Promise<boolean>
 
-  /** The users that have a session of this subject or of this `sid`, at this issuer. */
+  /** The users that have a session of this subject or of this `sid`, at this issuer, sorted as JavaScript does. */
   usersOf(identity: TokenIdentity): Promise<readonly UserId[]>
   /**
    * Marks a logout of the subject, of the `sid`, or of each if both are given: from now on, their tokens

@@ -175,7 +175,7 @@ export function createRevokes(link: Link) {
       link.run(LIFT_BLOCK, [now, user, generation ?? ''], (reply) => count.parse(reply) === 1),
     usersOf: ({ issuer, subject, sid }) =>
       link.run(USERS_OF, [issuer, subject ?? '', sid ?? ''], (reply) =>
-        z.array(userId).parse(reply),
+        z.array(userId).parse(reply).toSorted(),
       ),
     markLogout: (mark) => link.takeBack(MARK, markArgs(mark), () => undefined),
   } satisfies Partial<Registry>

@@ -48,7 +48,7 @@ export function createLists(db: Database) {
           sid ?? null,
           subjectBehind(sid) ?? null,
         )
-        return rows.map((row) => userId.parse(row['user']))
+        return rows.map((row) => userId.parse(row['user'])).toSorted()
       }),
   } satisfies Partial<Registry>
 }
