@@ -124,7 +124,7 @@ export async function readBytes(
   c: AppContext,
   limits: BodyLimits,
   hold: Hold,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes, milliseconds } = limits
   const length = bodyLength(c)
   if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes)
@@ -172,7 +172,10 @@ function refusalOf(error: unknown, maxBytes?: number): ServiceError {
 }
 
 /** A body of unknown length is bounded here, because nothing below bounds it. */
-async function readChunked({ req }: AppContext, maxBytes = MAX_BYTES): Promise<Uint8Array> {
+async function readChunked(
+  { req }: AppContext,
+  maxBytes = MAX_BYTES,
+): Promise<Uint8Array<ArrayBuffer>> {
   return req.raw.body === null ? new Uint8Array() : readBounded(req.raw.body, maxBytes)
 }
 

@@ -19,8 +19,8 @@ export function readIncoming(
   incoming: IncomingMessage,
   limits: { readonly maxBytes: number; readonly milliseconds: number },
   hold: (bytes: number) => void,
-): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
   const bytes = createBoundedBytes(limits.maxBytes, hold)
   let chunks = 0
 
@@ -53,8 +53,11 @@ export function readIncoming(
 
   const timer = setTimeout(() => stop(new Error('too slow')), limits.milliseconds)
   incoming.on('data', take)
-  finished(incoming, { writable: false }, (error) => {
+  // Until the answer is sent, the request lives on, and with a listener of ours the bytes would, too.
+  const stopWaiting = finished(incoming, { writable: false }, (error) => {
     clearTimeout(timer)
+    stopWaiting()
+    incoming.off('data', take)
     if (error) reject(error)
     else resolve(bytes.all())
   })

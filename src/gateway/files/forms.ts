@@ -63,7 +63,7 @@ export interface JudgedForm {
  */
 export async function judgeForm(
   contentType: string,
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
 ): Promise<JudgedForm | undefined> {
   const isPlain = FORM_TYPE.test(contentType)
   if (!isPlain && !MULTIPART_TYPE.test(contentType)) {
@@ -108,10 +108,10 @@ function hasManyFields(bytes: Uint8Array, separator: string | undefined): boolea
   return left < 0
 }
 
-async function readForm(contentType: string, bytes: Uint8Array): Promise<FormData> {
+async function readForm(contentType: string, bytes: Uint8Array<ArrayBuffer>): Promise<FormData> {
   const headers = { 'content-type': contentType }
   try {
-    return await new Response(new Uint8Array(bytes), { headers }).formData()
+    return await new Response(bytes, { headers }).formData()
   } catch (error) {
     throw refusal('a form that cannot be read', error)
   }

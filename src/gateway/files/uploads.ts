@@ -6,6 +6,7 @@ import { type BodyLimits, readBytes } from '../../http/body.ts'
 import type { AppContext } from '../../http/context.ts'
 import { releaseWhenTaken } from '../../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
+import type { HeldMemory } from '../../lib/shares/memory-budget.ts'
 import type { Forward, ForwardedRequest } from '../forward.ts'
 import { asJson } from '../json-answer.ts'
 import type { Call, OpenedCall } from '../open-call.ts'
@@ -44,25 +45,36 @@ export function createUploads({
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly streams: OpenStreams
 }) {
-  /** Reads the body, and refuses a form that names anything that is not the caller's. */
+  /**
+   * Reads the body, and refuses a form that names anything that is not the caller's. What was read of a form is not kept:
+   * the form is written anew, and would take as much again until the server answers.
+   */
+  async function read(
+    c: AppContext,
+    call: Call,
+    memory: HeldMemory,
+  ): Promise<Omit<Upload, 'deadline'>> {
+    const bytes = await readBytes(c, bodyLimits, memory.hold)
+    const type = c.req.header('Content-Type') ?? ''
+    const form = await memory.work(() => judgeForm(type, bytes))
+    if (form === undefined) return { body: bytes }
+    await requireOwn(ownership, call, form.ids)
+    return { body: form.bytes, headers: { 'content-type': form.contentType } }
+  }
+
   async function withUpload(
     c: AppContext,
     { call, watch, send }: UploadExchange,
   ): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
-      const bytes = await readBytes(c, bodyLimits, memory.hold)
-      const type = c.req.header('Content-Type') ?? ''
-      const form = await memory.work(() => judgeForm(type, bytes))
-      if (form !== undefined) await requireOwn(ownership, call, form.ids)
-      const headers = form && { 'content-type': form.contentType }
+      const body = await read(c, call, memory)
       const ended = new AbortController()
       const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
       const deadline = startDeadline(answerMs, signal)
       const unwatch = watch((error) => ended.abort(error))
-      const upload = { body: form?.bytes ?? bytes, ...(headers && { headers }), deadline }
       try {
-        return await send(upload)
+        return await send({ ...body, deadline })
       } catch (error) {
         throw ended.signal.aborted ? ended.signal.reason : error
       } finally {
