@@ -137,8 +137,8 @@ test('an answer that is too long for the memory is 503, and nothing of it is kep
 
 test('an answer is parsed and checked in the turn of its user; a list asks for more pages outside of it', async () => {
   const turns: unknown[] = []
-  const work = async <T>(run: () => T | Promise<T>): Promise<T> => {
-    const done = await run()
+  const work = async <T>(run: (begins: () => void) => T | Promise<T>): Promise<T> => {
+    const done = await run(() => undefined)
     turns.push(done)
     return done
   }

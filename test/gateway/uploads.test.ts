@@ -282,3 +282,33 @@ describe('direct', () => {
     expect(scene.sample.server.requests()).toMatchObject([{ path: '/chatkit' }])
   })
 })
+
+test('forms of several users are read one after the other, because each takes five times its bytes meanwhile', async () => {
+  let underWay = 0
+  let most = 0
+  let read = 0
+  const counting = new Proxy(Response, {
+    construct(target, args) {
+      const response: Response = Reflect.construct(target, args)
+      const formData = response.formData.bind(response)
+      const count = async () => {
+        most = Math.max(most, ++underWay)
+        await new Promise(setImmediate)
+        const form = await formData()
+        underWay--
+        read++
+        return form
+      }
+      return Object.defineProperty(response, 'formData', { value: count })
+    },
+  })
+  vi.stubGlobal('Response', counting)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const body = form({ long: 'x'.repeat(100_000) })
+  const users = await Promise.all(['a', 'b', 'c', 'd'].map((user) => scene.session(user)))
+  const answers = users.map((user) =>
+    fetch(scene.url, { method: 'POST', headers: authorized(user), body }),
+  )
+  for (const answer of await Promise.all(answers)) await answer.body?.cancel()
+  expect({ read, most }).toEqual({ read: 4, most: 1 })
+})

@@ -27,6 +27,45 @@ interface UploadExchange {
   readonly send: (upload: Upload) => Promise<Response>
 }
 
+/**
+ * Reads the body, and refuses a form that names anything that is not the caller's. Of a form only what is written anew is
+ * kept: what was read would take as much again until the server answers.
+ */
+function createReadUpload({
+  ownership,
+  bodyLimits,
+}: {
+  readonly ownership: GatewayOwnership
+  readonly bodyLimits: BodyLimits
+}) {
+  let forms: Promise<unknown> = Promise.resolve()
+
+  /** One form after the other, of all users: while one is read and written anew, it takes five times its bytes. */
+  function afterOthers<T>(run: () => Promise<T>): Promise<T> {
+    const result = forms.then(run)
+    forms = result.catch(() => undefined)
+    return result
+  }
+
+  return async function read(
+    c: AppContext,
+    call: Call,
+    memory: HeldMemory,
+  ): Promise<Omit<Upload, 'deadline'>> {
+    const bytes = await readBytes(c, bodyLimits, memory.hold)
+    const type = c.req.header('Content-Type') ?? ''
+    const form = await memory.work((begins) =>
+      afterOthers(() => {
+        begins()
+        return judgeForm(type, bytes)
+      }),
+    )
+    if (form === undefined) return { body: bytes }
+    await requireOwn(ownership, call, form.ids)
+    return { body: form.bytes, headers: { 'content-type': form.contentType } }
+  }
+}
+
 /** @param parts - `answerMs`: most milliseconds until the server's answer is complete */
 export function createUploads({
   ownership,
@@ -45,22 +84,7 @@ export function createUploads({
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly streams: OpenStreams
 }) {
-  /**
-   * Reads the body, and refuses a form that names anything that is not the caller's. What was read of a form is not kept:
-   * the form is written anew, and would take as much again until the server answers.
-   */
-  async function read(
-    c: AppContext,
-    call: Call,
-    memory: HeldMemory,
-  ): Promise<Omit<Upload, 'deadline'>> {
-    const bytes = await readBytes(c, bodyLimits, memory.hold)
-    const type = c.req.header('Content-Type') ?? ''
-    const form = await memory.work(() => judgeForm(type, bytes))
-    if (form === undefined) return { body: bytes }
-    await requireOwn(ownership, call, form.ids)
-    return { body: form.bytes, headers: { 'content-type': form.contentType } }
-  }
+  const read = createReadUpload({ ownership, bodyLimits })
 
   async function withUpload(
     c: AppContext,

@@ -73,10 +73,10 @@ export function createMemoryBudget({
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
          * nine times as long as the one before took.
          *
+         * @param run - may call what it is given when it has waited for something else and begins only then
          * @param isLong - whether it can take long; absent, the number of bytes tells
          */
-        work: <T>(run: () => T | Promise<T>, isLong = held > FREE_BYTES): Promise<T> =>
-          turns(user, isLong, run),
+        work: <T>(run: Work<T>, isLong = held > FREE_BYTES): Promise<T> => turns(user, isLong, run),
         /** Frees all bytes. A later `hold` does nothing. */
         release(): void {
           holdMore(-held)
@@ -87,24 +87,30 @@ export function createMemoryBudget({
   }
 }
 
+type Work<T> = (begins: () => void) => T | Promise<T>
+
+const uncounted = () => undefined
+
 /** Lets the runs of one user take turns, with rests between them. */
 function createTurns() {
   /** By user: settles when the rest after the last queued run is over. */
   const queues = new Map<string, Promise<void>>()
 
-  return async <T>(user: string, isLong: boolean, run: () => T | Promise<T>): Promise<T> => {
-    if (!isLong) return run()
+  return async <T>(user: string, isLong: boolean, run: Work<T>): Promise<T> => {
+    if (!isLong) return run(uncounted)
     const before = queues.get(user)
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)
     await before
-    const began = performance.now()
+    let began = performance.now()
     const restOver = () => {
       resolve()
       if (queues.get(user) === promise) queues.delete(user)
     }
     try {
-      return await run()
+      return await run(() => {
+        began = performance.now()
+      })
     } finally {
       setTimeout(restOver, REST_PER_WORK * (performance.now() - began)).unref()
     }

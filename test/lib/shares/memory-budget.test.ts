@@ -68,6 +68,20 @@ describe('work on what is large', () => {
     }
   })
 
+  test('rests only for the time since it began, when it had to wait for something else', async () => {
+    const from = budget(1e9, 1e9)
+    const order: string[] = []
+    const late = holding('a', 17 * KIB, from).work(async (begins) => {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      begins()
+    })
+    await late
+    const next = holding('a', 17 * KIB, from).work(() => order.push('next'))
+    const pause = new Promise((resolve) => setTimeout(resolve, 900)).then(() => order.push('pause'))
+    await Promise.all([next, pause])
+    expect(order).toEqual(['next', 'pause'])
+  })
+
   test('of another user does not wait, and neither does work on little', async () => {
     const from = budget(1e9, 1e9)
     const order: string[] = []
