@@ -24,6 +24,7 @@ const WITHIN_MS = 100
 const AGAIN_AFTER_MS = 1000
 /** An entry that has waited longer may name a user who has been erased meanwhile, by another instance. */
 const LATE_SECONDS = 5
+const NEVER = Number.POSITIVE_INFINITY
 /** Hex digits: 48 bits last until the year 10889. */
 const TIME_DIGITS = 12
 
@@ -66,8 +67,8 @@ export function createAuditQueue({
         more = next.more
       }
       try {
-        const isLate = (sent[0]?.at ?? Number.POSITIVE_INFINITY) < unixSeconds(now) - LATE_SECONDS
-        if (isLate) sent = await withoutErased(registry, sent)
+        const at = Math.min(sent[0]?.at ?? NEVER, sent[1]?.at ?? NEVER)
+        if (at < unixSeconds(now) - LATE_SECONDS) sent = await withoutErased(registry, sent, at)
         if (sent.length > 0) await registry.appendAudit(sent)
       } catch (error) {
         return failed(error)
@@ -123,12 +124,17 @@ export function createAuditQueue({
   }
 }
 
-/** Removes from late entries the users who have been erased since. The hashes stay the same. */
+/**
+ * Removes from late entries the users who have been erased since. The hashes stay the same.
+ *
+ * @param since - when the oldest was written: the first, or the second behind the one that says how many were dropped
+ */
 async function withoutErased(
   registry: Pick<Registry, 'listAudit'>,
   entries: readonly ChainedEntry[],
+  since: number,
 ): Promise<readonly ChainedEntry[]> {
-  const query = { action: 'erase', since: entries[0]?.at, limit: MOST_TOGETHER } as const
+  const query = { action: 'erase', since, limit: MOST_TOGETHER } as const
   const erasedAt = new Map<string | undefined, number>()
   for (let after: string | undefined, hasMore = true; hasMore; ) {
     const page = await registry.listAudit({ ...query, after })

@@ -127,6 +127,21 @@ describe('note', () => {
     expect(found.find(({ action }) => action === 'erase')).toMatchObject({ user: 'alice' })
   })
 
+  test('leaves out an erased user also behind the entry that says how many entries were dropped', async () => {
+    const { audit, registry, clock, entries, log } = setUp()
+    const other = createAudit({ registry, now: clock.now, log: log.log, hashUser: () => undefined })
+    registry.failing.add('appendAudit')
+    audit.note({ ...mint, user: 'alice' })
+    await audit.flush()
+    for (let n = 0; n <= 10_000; n++) audit.note({ ...mint, user: 'alice' })
+    registry.failing.clear()
+    clock.advance(10)
+    await other.write({ ...attempt, action: 'erase', user: 'alice', outcome: 'ok' })
+    const mints = (await entries()).filter(({ action }) => action === 'mint')
+    expect(mints).toHaveLength(10_001)
+    expect(new Set(mints.map(({ user }) => user))).toEqual(new Set([undefined]))
+  })
+
   test('keeps only the latest 10,000 entries in a long outage, and adds an entry that says so', async () => {
     const { audit, registry, entries } = setUp()
     registry.failing.add('appendAudit')
