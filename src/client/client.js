@@ -127,7 +127,7 @@ export function createChatKitFetch(options) {
     const sendWith = async ({ secret }) => {
       const headers = new Headers(init?.headers ?? Object(input).headers)
       headers.set('Authorization', `Bearer ${await orAborted(secret, aborted)}`)
-      if (run.aborted) throw run.reason
+      if (run.aborted) await orAborted(secret, run)
       return send(Object(input).clone?.() ?? input, { ...init, headers, signal: aborted })
     }
     let held = secretOf(run)

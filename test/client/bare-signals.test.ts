@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createChatKitFetch, createGetClientSecret } from '../../src/client/client.js'
-import { fakeNetwork, hanging, minted, problem } from './fake-network.ts'
+import { fakeNetwork, hanging, late, minted, problem } from './fake-network.ts'
 
 // In browsers from before 2022, in the jsdom of Jest 29 and in React Native, signals have neither `reason` nor
 // `throwIfAborted`, and `AbortSignal` has neither `any` nor `timeout`.
@@ -72,4 +72,15 @@ test('requests carry the secret, which a 401 renews', async () => {
     'Bearer a token',
     'Bearer s2',
   ])
+})
+
+test('a request that a 401 would repeat ends with a MintError after a reset', async () => {
+  const refused = late(new Response('', { status: 401 }))
+  const { options, calls } = scene(minted('s1'), refused.answer, minted('s2'))
+  const chatKitFetch = createChatKitFetch(options)
+  const response = chatKitFetch(API, { body: '{}', signal: new AbortController().signal })
+  await vi.waitFor(() => expect(calls).toHaveLength(2))
+  chatKitFetch.reset()
+  refused.come()
+  await expect(response).rejects.toMatchObject({ code: 'reset' })
 })
