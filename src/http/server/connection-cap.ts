@@ -58,13 +58,13 @@ export function capConnections(
   let open = 0
   let turnedAway = 0
   let timer: NodeJS.Timeout | undefined
-  /** Connections on which nothing moved until the time-out. */
-  const still = new Set<Socket>()
+  /** Connections on which nothing moved until the time-out, although there was something to read. */
+  const unread = new Set<Socket>()
 
   function makeRoom(): void {
     server.closeIdleConnections()
-    for (const socket of still) if (socket.writableLength > 0) socket.destroy()
-    still.clear()
+    for (const socket of unread) if (socket.writableLength > 0) socket.destroy()
+    unread.clear()
   }
 
   function report(): void {
@@ -77,10 +77,12 @@ export function capConnections(
   // `server.maxConnections` is not used, because it counts each listening socket separately.
   server.on('connection', (socket: Socket) => {
     open++
-    socket.on('timeout', () => still.add(socket))
-    socket.on('drain', () => still.delete(socket))
+    socket.on('timeout', () => {
+      if (socket.writableLength > 0) unread.add(socket)
+    })
+    socket.on('drain', () => unread.delete(socket))
     socket.once('close', () => {
-      still.delete(socket)
+      unread.delete(socket)
       open--
     })
     if (open <= maxConnections) return

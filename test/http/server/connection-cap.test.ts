@@ -1,7 +1,9 @@
+import { createServer } from 'node:http'
+import { Socket } from 'node:net'
 import { Hono } from 'hono'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { AppEnv } from '../../../src/http/context.ts'
-import { mostConnections } from '../../../src/http/server/connection-cap.ts'
+import { capConnections, mostConnections } from '../../../src/http/server/connection-cap.ts'
 import { type Listening, listen } from '../../../src/http/server/server.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
@@ -130,4 +132,28 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     for (let at = 1; at < MOST; at++) expect(await ask(await connect())).toBe('here')
     expect(open[0]?.rest()).toBe('')
   })
+})
+
+test('a stream that was silent for long does not make room when it goes on, only when nobody reads it', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const server = createServer()
+  // Node's own would begin to read.
+  server.removeAllListeners('connection')
+  capConnections(server, { maxConnections: 1, log: createLog({ level: 'silent' }) })
+  let unread = 0
+  const stream = new Socket()
+  Object.defineProperty(stream, 'writableLength', { get: () => unread })
+  server.emit('connection', stream)
+  const turnAway = () => {
+    server.emit('connection', new Socket())
+    vi.runAllTimers()
+  }
+  stream.emit('timeout')
+  unread = 1000
+  turnAway()
+  expect(stream.destroyed).toBe(false)
+  stream.emit('timeout')
+  turnAway()
+  expect(stream.destroyed).toBe(true)
 })
