@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { input } from '../support/chatkit/server-client.ts'
@@ -182,6 +184,27 @@ describe('two_phase', () => {
     const put = await fetch(reachable(upload_url), { method: 'PUT', body })
     expect(put.status).toBe(204)
     expect(uploads).toEqual([body.length])
+  })
+
+  test('nothing of a form is kept once it was sent on', async () => {
+    setFlagsFromString('--expose-gc')
+    const gc: () => void = runInNewContext('gc')
+    const { alice, uploads, reachable } = await startEager()
+    const attachment = await alice(['attachments.create', PARAMS])
+    const { upload_url } = (await attachment.json()) as Attachment
+    const send = async (bytes: number) => {
+      const body = form({ note: 'x'.repeat(bytes) })
+      expect((await fetch(reachable(upload_url), { method: 'POST', body })).status).toBe(204)
+    }
+    const held = () => {
+      gc()
+      return process.memoryUsage().arrayBuffers
+    }
+    await send(3)
+    const before = held()
+    await send(9_000_000)
+    expect(uploads).toHaveLength(2)
+    await expect.poll(() => held() - before, { timeout: 5000 }).toBeLessThan(4_000_000)
   })
 
   test('a server whose answer to an upload breaks off makes it 502', async () => {

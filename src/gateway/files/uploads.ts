@@ -27,6 +27,8 @@ interface UploadExchange {
   readonly send: (upload: Upload) => Promise<Response>
 }
 
+const forget = () => undefined
+
 /**
  * Reads the body, and refuses a form that names anything that is not the caller's. Of a form only what is written anew is
  * kept: what was read would take as much again until the server answers.
@@ -43,7 +45,8 @@ function createReadUpload({
   /** One form after the other, of all users: while one is read and written anew, it takes five times its bytes. */
   function afterOthers<T>(run: () => Promise<T>): Promise<T> {
     const result = forms.then(run)
-    forms = result.catch(() => undefined)
+    // `catch` would keep the form, its bytes too, until the next one.
+    forms = result.then(forget, forget)
     return result
   }
 
