@@ -35,10 +35,9 @@ function ownLimits(): string | undefined {
 }
 
 /**
- * Closes new connections at once when too many are open. Idle connections, even those that never sent a
- * request, are then closed too, so that the next clients can connect; and those whose clients have read nothing of
- * their answer since the server's time-out, who may otherwise pause for as long as they like. Time limits on requests
- * end the others.
+ * Closes new connections at once when too many are open. So that the next clients can connect, it then closes idle
+ * connections too, even those that never sent a request, and those whose clients read nothing of an answer until the
+ * server's time-out: otherwise they may pause for as long as they like. Time limits on requests end the others.
  *
  * @param server - not listening yet
  * @param onTurnedAway - gets the number of closed connections, at most once a second
