@@ -236,6 +236,7 @@ function parse(bytes: Uint8Array, { workflow }: Call, allowUnknownTypes: boolean
   }
   const { known, request } = parsed
   const shows = known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
-  forgetSent(request)
+  // A list is asked for again: further pages, and the same one as a made-up user, whose empty answer lets threads be adopted.
+  if (request.type !== 'threads.list') forgetSent(request)
   return { bytes, parsed, ids: { ...ids, shows } }
 }

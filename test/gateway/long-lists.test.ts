@@ -174,6 +174,21 @@ test('with adopt_threads, threads that a server lists for a user are adopted if 
   expectProblem(await answerOf(await alice(['items.list', { thread_id: 'his' }])), 404, 'not_found')
 })
 
+test('further pages, and the list of a made-up user, are asked for with all fields of the page’s request', async () => {
+  const { server, alice, claim } = await start({ adoptThreads: true })
+  server.lists = 'everyone'
+  server.threads.push(['mine', 'alice'], ['old', 'alice'])
+  for (let at = 0; at < 30; at++) server.threads.push([`b${at}`, 'bob'])
+  await claim('mine', 'alice')
+  const sent = { filter: { team: 7 }, search: 'x'.repeat(9000) }
+  const metadata = { tenant: 'acme' }
+  expect((await alice(['threads.list', sent], { metadata })).status).toBe(200)
+  const others = server.requests.filter(({ type }) => type === 'threads.list').slice(1)
+  expect(new Set(others.map(({ user }) => user)).size).toBeGreaterThan(1)
+  expect(others.some(({ params }) => params.after !== undefined)).toBe(true)
+  for (const one of others) expect(one).toMatchObject({ params: sent, metadata })
+})
+
 test.each(['everyone', 'error'] as const)(
   'with adopt_threads, nothing is adopted from a server whose list for a made-up user has %s',
   async (lists) => {

@@ -204,7 +204,7 @@ export function parseRequest(value: unknown): ParsedRequest {
 }
 
 /**
- * Leaves type, ids, cursor and numbers, by which the answer is judged. What a user sent would take as much memory as the
+ * Leaves type, ids and numbers, by which the answer is judged. What a user sent would take as much memory as the
  * body, or twice as much, until the server answers.
  */
 export function forgetSent(request: ParsedRequest['request']): void {

@@ -9,6 +9,13 @@ interface Params {
   readonly order?: 'asc' | 'desc'
 }
 
+interface Received {
+  readonly type: string
+  readonly user: string
+  readonly params: Params
+  readonly metadata: unknown
+}
+
 /** A ChatKit server for the running test that has threads, and no messages. */
 export async function startPlainServer() {
   const server = {
@@ -27,12 +34,12 @@ export async function startPlainServer() {
     /** Cursors that are no ids. */
     opaque: false,
     unknownCursor: 'refuses' as 'refuses' | 'ignores',
-    requests: [] as { readonly type: string; readonly user: string; readonly params: Params }[],
+    requests: [] as Received[],
   }
   const { origin, close } = await serve(async (request, response) => {
-    const { type, params } = JSON.parse(await textOf(request)) as { type: string; params: Params }
+    const { type, params, metadata } = JSON.parse(await textOf(request)) as Omit<Received, 'user'>
     const user = decodeURIComponent(String(request.headers['x-chatkit-user']))
-    server.requests.push({ type, user, params })
+    server.requests.push({ type, user, params, metadata })
     const [status, body] = type === 'threads.list' ? list(user, params) : one(type, params)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
