@@ -32,7 +32,8 @@ const NAME_IN_FILE_NAME = /;\s*name\s*[=*]/i
 const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
 /**
  * Beginning of text in a dialect of JSON: JSON itself, perhaps in parentheses; a comment; or `)]}'`, which keeps a page
- * from running it. Some parsers skip control characters first. A beginning with nothing else matches too.
+ * from running it. Some parsers skip control characters first. These match alone, too, because they may fill the part of
+ * a file that is searched.
  */
 const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*]|$)/u
 /**

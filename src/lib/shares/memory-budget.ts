@@ -73,7 +73,7 @@ export function createMemoryBudget({
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
          * nine times as long as the one before took.
          *
-         * @param run - may call what it is given when it has waited for something else and begins only then
+         * @param run - gets a function, to call if it had to wait before it begins: that wait does not count
          * @param isLong - whether it can take long; absent, the number of bytes tells
          */
         work: <T>(run: Work<T>, isLong = held > FREE_BYTES): Promise<T> => turns(user, isLong, run),
