@@ -45,7 +45,7 @@ type Flags = TargetFlags & ListFlags & Filters & { readonly json?: boolean; read
 
 function listAudit(io: Io): Command {
   const command = new Command('list')
-    .description('List who did what, newest first; the list itself is recorded in the audit')
+    .description('List who did what, newest first; this call is in the audit too')
     .option('--user <user>', 'only entries about this ChatKit user', user)
     .option('--actor <actor>', 'only entries of this actor, issuer|subject', someText)
     .addOption(new Option('--action <action>', 'only entries of this kind').choices(AUDIT_ACTIONS))
