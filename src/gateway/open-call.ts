@@ -173,7 +173,7 @@ export function createOpenCall({
     const isRead = isJson && encoding.toLowerCase() === 'identity'
     const { session, generation } = await useSession(use, isRead ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
-    // Of a signed token only the text that was given out counts: neither one with another form of its signature, nor one
+    // Only the text that was given out counts: not the same token with another form of its signature, nor one that was
     // made with a stolen key for a session of the stolen store.
     if (session.secretHash !== hash('sha256', secret ?? '')) throw invalidToken('never given out')
     const count = async (as: 'run' | 'read') => {
