@@ -35,9 +35,9 @@ export function parseJson(body: string | Uint8Array): unknown {
 
 /**
  * The query of a list call as its schema reads it: `limit` is a number where it looks like one. A parameter
- * that the schema does not name is ignored.
+ * that the schema does not name is ignored; of a repeated one the first counts.
  *
- * @throws {@link ApiError} 400 when a parameter is repeated, is not what the schema takes, or an escape is not UTF-8
+ * @throws {@link ApiError} 400 when a parameter is not what the schema takes, or an escape is not UTF-8
  */
 export function queryOf<S extends z.ZodObject>({ req }: Context, schema: S): z.infer<S> {
   try {
@@ -46,10 +46,8 @@ export function queryOf<S extends z.ZodObject>({ req }: Context, schema: S): z.i
   } catch {
     throw new ApiError(400, 'The query has a percent-encoded part that is not UTF-8.')
   }
-  const named = Object.entries(req.queries()).filter(([name]) => Object.hasOwn(schema.shape, name))
-  const entries = named.map(([name, values]) => {
-    const [value = '', ...more] = values
-    if (more.length > 0) throw new ApiError(400, `Repeated parameter: '${name}'.`, { param: name })
+  const named = Object.entries(req.query()).filter(([name]) => Object.hasOwn(schema.shape, name))
+  const entries = named.map(([name, value]) => {
     const isNumber = name === 'limit' && /^-?\d{1,9}$/.test(value)
     return [name, isNumber ? Number(value) : value] as const
   })
