@@ -103,22 +103,3 @@ export function presentKnownUser({ user, issuer, subject, ...rest }: KnownUser) 
     blocked_until: blockedUntil ?? null,
   }
 }
-
-/** The result of a revoke as admins see it. Times are Unix seconds. */
-export function presentRevoked({
-  user,
-  known,
-  cancelled,
-  cancelling,
-  blockedUntil,
-}: {
-  readonly user: string
-  /** Whether the user ever had a session. */
-  readonly known: boolean
-  readonly cancelled: readonly string[]
-  /** Not confirmed by the upstream yet; retried until it is. */
-  readonly cancelling: readonly string[]
-  readonly blockedUntil: number | undefined
-}) {
-  return { user, known, cancelled, cancelling, blocked_until: blockedUntil ?? null }
-}

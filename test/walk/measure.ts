@@ -13,7 +13,7 @@ export interface PathLength {
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   mint: { files: 56, functions: 188 },
-  'admin-revoke': { files: 37, functions: 96 },
+  'admin-revoke': { files: 34, functions: 92 },
   'own-threads': { files: 46, functions: 138 },
   'gateway-stream': { files: 42, functions: 182 },
 }

@@ -2,12 +2,12 @@
 
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
-import { revokeTerms } from '../../administer/revokes.ts'
+import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
 import { text } from '../../chatkit/wire/wire.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { MAX_USER_CHARACTERS, parseUserId, type UserId } from '../../lib/ids.ts'
-import { presentBlock, presentList, presentRevoked } from '../../respond/views.ts'
+import { presentBlock, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
 import type { AppContext } from '../context.ts'
@@ -196,6 +196,10 @@ export function adminUsers({
       return c.json(presentList(page, presentBlock, ({ user }) => user))
     },
   }
+}
+
+function presentRevoked({ user, known, cancelled, cancelling, blockedUntil }: RevokedUser) {
+  return { user, known, cancelled, cancelling, blocked_until: blockedUntil ?? null }
 }
 
 /**
