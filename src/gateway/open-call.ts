@@ -30,6 +30,12 @@ const MAX_CHARACTERS = 8192
 /** Most client secrets whose claims are kept, about 1 kB each. */
 const MOST_VERIFIED = 5000
 
+/**
+ * New attachments of a user in a day. The store keeps the record of each one until it is deleted, so that an erase
+ * can delete it at the server, and one user could make a million a day.
+ */
+const ATTACHMENTS = { max: 1000, seconds: 86_400 }
+
 /** A request whose caller is known: its session, and the session's workflow. */
 export interface Call {
   readonly workflow: SelfHostedWorkflow
@@ -46,6 +52,12 @@ export interface OpenedCall extends Call {
    * @throws `rate_limited`; `invalid_token` if the session has ended meanwhile
    */
   readonly count: (as: 'run' | 'read') => Promise<void>
+  /**
+   * Counts a new attachment, before the server makes one.
+   *
+   * @throws `rate_limited`
+   */
+  readonly countAttachment: () => Promise<void>
 }
 
 export type VerifyToken = ReturnType<typeof createVerifyToken>
@@ -139,7 +151,7 @@ export function createOpenCall({
   now,
 }: {
   readonly verify: VerifyToken
-  readonly registry: Pick<Registry, 'useSession'>
+  readonly registry: Pick<Registry, 'useSession' | 'consume'>
   readonly now: Clock
 }) {
   async function useSession(
@@ -152,6 +164,17 @@ export function createOpenCall({
     throw new ServiceError('rate_limited', {
       reason: `more requests of a session in a minute than ${use.maxPerMinute} allows (${counts})`,
       retryAfterSeconds: outcome.resetMs / 1000,
+    })
+  }
+
+  async function consumeAttachment(user: string): Promise<void> {
+    const window = { ...ATTACHMENTS, nowMs: now() }
+    const { used, resetMs } = await registry.consume(`attachments:${user}`, window)
+    if (used <= ATTACHMENTS.max) return
+    throw new ServiceError('rate_limited', {
+      reason: `more than ${ATTACHMENTS.max} new attachments of a user in a day`,
+      detail: 'Too many new attachments in a day. Wait for the seconds in Retry-After.',
+      retryAfterSeconds: resetMs / 1000,
     })
   }
 
@@ -179,7 +202,8 @@ export function createOpenCall({
     const count = async (as: 'run' | 'read') => {
       await useSession(use, as)
     }
-    return { workflow, session, generation, count }
+    const countAttachment = () => consumeAttachment(user)
+    return { workflow, session, generation, count, countAttachment }
   }
 }
 

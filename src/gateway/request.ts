@@ -139,6 +139,7 @@ export function createTakeMessage({
       threads.length + attachments.length > MANY_IDS
         ? await work(() => requireOwn(ownership, call, ids), true)
         : await requireOwn(ownership, call, ids)
+    if (parsed.request.type === 'attachments.create') await call.countAttachment()
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined

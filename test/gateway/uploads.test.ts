@@ -248,6 +248,22 @@ describe('direct', () => {
     expect((await asAt(direct.url, alice)(request)).status).toBe(200)
   })
 
+  test('beyond a thousand new attachments in a day, neither a form nor JSON reaches the server, and others go on', async () => {
+    const json = (as: Session) => asAt(direct.url, as)(['attachments.create', PARAMS])
+    expect((await json(alice)).status).toBe(200)
+    const window = { seconds: 86_400, nowMs: Date.now() }
+    const { used, resetMs } = await direct.registry.consume('attachments:alice', window)
+    expect(used).toBe(2)
+    expect(resetMs).toBeGreaterThan(86_000_000)
+    for (let n = 3; n < 1000; n++) await direct.registry.consume('attachments:alice', window)
+    expect((await upload(form())).status).toBe(200)
+    scene.sample.server.clearRequests()
+    expectProblem(await answerOf(await upload(form())), 429, 'rate_limited')
+    expectProblem(await answerOf(await json(alice)), 429, 'rate_limited')
+    expect(scene.sample.server.requests()).toEqual([])
+    expect((await json(await direct.session('bob'))).status).toBe(200)
+  })
+
   test('a form without a client secret is 401, and a body that is not a form is 400', async () => {
     expectProblem(await answerOf(await upload(form(), {} as never)), 401, 'missing_token')
     const headers = { ...authorized(alice), 'content-type': 'multipart/form-data; boundary=x' }

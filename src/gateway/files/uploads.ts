@@ -122,6 +122,7 @@ export function createUploads({
       const send: UploadExchange['send'] = async (upload) => {
         // The session may have been cancelled while the body was read.
         await streams.requireNotEnded({ id, user })
+        await call.countAttachment()
         const url = call.workflow.uploadUrl ?? call.workflow.server
         const reply = await forward(c, call, { method: 'POST', url, ...upload })
         const held = shares.memoryFor(call.session.user)
