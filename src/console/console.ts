@@ -64,7 +64,7 @@ interface SignInParts {
   readonly registry: Pick<Registry, 'keptKey' | 'markLogout' | 'readStanding'>
   readonly userOf: UserOf
   readonly audit: Audit
-  readonly failedAuth: Pick<FailedAuth, 'counted'>
+  readonly failedAuth: Pick<FailedAuth, 'counted' | 'addressOf'>
   /** Connections to the provider. */
   readonly dispatcher: Dispatcher
 }

@@ -34,6 +34,8 @@ export function createFailedAuth({
   const keyOf = (c: AppContext) => addressKey(clientAddress(c))
 
   return {
+    /** The address whose failures count together. */
+    addressOf: keyOf,
     /** Counts a failure. Returns the failure itself within the limit, `rate_limited` beyond it. */
     async counted(c: AppContext, failure: ServiceError): Promise<ServiceError> {
       try {

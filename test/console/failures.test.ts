@@ -188,6 +188,45 @@ describe('when two failures of one address are allowed', () => {
     expect((await scene.signedIn()).page.status).toBe(200)
   })
 
+  test('the provider is asked about few codes beyond the limit, and about five at a time', async () => {
+    const asked: (() => void)[] = []
+    let hangs = false
+    provider = await serve((request, response) => {
+      const json = (body: object) => void response.end(JSON.stringify(body))
+      const { origin = '' } = provider ?? {}
+      response.setHeader('content-type', 'application/json')
+      if (request.url !== '/token') {
+        const ends = { authorization_endpoint: `${origin}/auth`, token_endpoint: `${origin}/token` }
+        return json({ issuer: origin, jwks_uri: `${origin}/jwks`, ...ends })
+      }
+      asked.push(() => json({ error: 'invalid_grant' }))
+      response.statusCode = 400
+      if (!hangs) asked.at(-1)?.()
+    })
+    await start({ failedAuth: 2, issuer: provider.origin })
+    const { browser, state } = await begun()
+    const cookies = [...browser.cookies(scene.console)].map(([name, value]) => `${name}=${value}`)
+    const callback = `${scene.console}/callback?code=guess&state=${state}`
+    const again = () =>
+      fetch(callback, { headers: { cookie: cookies.join('; '), accept: 'text/html' } })
+    hangs = true
+    let refused = 0
+    const together = Array.from({ length: 20 }, async () => {
+      const answer = await again()
+      refused++
+      return answer
+    })
+    await expect.poll(() => [asked.length, refused]).toEqual([5, 15])
+    for (const answer of asked.splice(0)) answer()
+    const statuses = (await Promise.all(together)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 400)).toHaveLength(2)
+    expect(statuses.filter((status) => status === 429)).toHaveLength(18)
+    hangs = false
+    for (let n = 0; n < 20; n++) expect((await again()).status).toBe(429)
+    // Two of the five were within the limit, and their slots are free again.
+    expect(asked.length).toBeLessThan(10)
+  })
+
   /** A sign-in that has left for the provider. */
   async function begun() {
     const browser = createBrowser()

@@ -7,7 +7,8 @@ import type { AdminSettings } from '../../config/settings.ts'
 import { noUser } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import type { FailedAuth } from '../../http/failed-auth.ts'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
+import { createSlots } from '../../lib/shares/slots.ts'
 import { whyNoAdmin } from '../../map/evaluate.ts'
 import type { Audit } from '../../registry/audit.ts'
 import type { Submitted } from '../access.ts'
@@ -20,6 +21,12 @@ import type { SignInCookie } from './sign-in-cookie.ts'
 
 /** Seconds that a sign-in may take, so that there is time to find a password. */
 const ATTEMPT_SECONDS = 600
+
+/** Codes about which the provider is asked at a time: of one address, and of all, which leaves it connections for keys. */
+const CODES = { each: 5, all: 50, what: 'sign-ins of an address' }
+
+/** Milliseconds for which a refused code of an address with too many failures keeps its slot: one code a second. */
+const KEPT_MS = 5000
 
 /** A state as we make it; it names a cookie. */
 const STATE = /^[\w-]{1,64}$/
@@ -45,8 +52,10 @@ export function createSignInPages({
   readonly issuer: string
   readonly admins: AdminSettings
   readonly audit: Audit
-  readonly failedAuth: Pick<FailedAuth, 'counted'>
+  readonly failedAuth: Pick<FailedAuth, 'counted' | 'addressOf'>
 }) {
+  const redeem = createRedeem({ addresses, provider, failedAuth })
+
   async function takeAttempt(c: AppContext) {
     const state = c.req.query('state') ?? ''
     if (STATE.test(state)) {
@@ -61,18 +70,6 @@ export function createSignInPages({
         'Nobody was signed in. The sign-in took longer than ten minutes, was finished before, was begun in another browser, or this browser keeps no cookies of this site. Allow cookies here, and sign in again.',
     })
     throw await failedAuth.counted(c, refusal)
-  }
-
-  /** Only failures count, so that bad requests of one address do not keep an admin at that address from signing in. */
-  async function redeemed(c: AppContext, attempt: Parameters<IdentityProvider['redeem']>[1]) {
-    const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
-    try {
-      const claims = await provider.redeem(callback, attempt)
-      return { claims, subject: subjectOf(claims) }
-    } catch (error) {
-      if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
-      throw await failedAuth.counted(c, untrusted(error, addresses))
-    }
   }
 
   return {
@@ -92,7 +89,7 @@ export function createSignInPages({
     async finish(c: AppContext): Promise<Response> {
       const attempt = await takeAttempt(c)
       refuseErrorAnswer(c, addresses)
-      const { claims, subject } = await redeemed(c, attempt)
+      const { claims, subject } = await redeem(c, attempt)
       const self = signIns.selfOf({ issuer, subject, claims })
       const event = { ...self, requestId: c.var.requestId, reason: 'GET /admin/callback' }
       const why = whyNoAdmin({ issuer, claims }, admins)
@@ -122,6 +119,37 @@ export function createSignInPages({
 </div>`,
         ),
       ),
+  }
+}
+
+type SignInParts = Parameters<typeof createSignInPages>[0]
+
+/**
+ * Only failures count, so that bad requests of one address do not keep an admin at that address from signing in. Only
+ * the provider can tell a good code, so beyond the limit it is asked about few of them.
+ */
+function createRedeem({
+  addresses,
+  provider,
+  failedAuth,
+}: Pick<SignInParts, 'addresses' | 'provider' | 'failedAuth'>) {
+  const takeSlot = createSlots(CODES)
+
+  return async (c: AppContext, attempt: Parameters<IdentityProvider['redeem']>[1]) => {
+    const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
+    const leave = takeSlot(failedAuth.addressOf(c))
+    let keptMs = 0
+    try {
+      const claims = await provider.redeem(callback, attempt)
+      return { claims, subject: subjectOf(claims) }
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
+      const failure = await failedAuth.counted(c, untrusted(error, addresses))
+      if (isCode(failure, 'rate_limited')) keptMs = KEPT_MS
+      throw failure
+    } finally {
+      setTimeout(leave, keptMs).unref()
+    }
   }
 }
 
