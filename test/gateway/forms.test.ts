@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { judgeForm } from '../../src/gateway/files/forms.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startFiles } from './file-server.ts'
@@ -30,6 +31,21 @@ async function startForms() {
       fetch(scene.url, { method: 'POST', headers: { 'content-type': type, authorization }, body }),
   }
 }
+
+test('a form is read without a copy of its bytes', async () => {
+  const read: unknown[] = []
+  const noting = class extends Response {
+    constructor(body: Uint8Array<ArrayBuffer> | FormData, init?: ResponseInit) {
+      super(body, init)
+      read.push(body)
+    }
+  }
+  vi.stubGlobal('Response', noting)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const bytes = new TextEncoder().encode(formWith(named('"title"')))
+  await judgeForm(MULTIPART, bytes)
+  expect(read[0]).toBe(bytes)
+})
 
 test.each(['"thread_id"', 'thread_id', '"thread_id[]"', '"thread[id]"', '"input[thread_id]"'])(
   'a form with the field %s of another user is read, and 404',

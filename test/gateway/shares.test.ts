@@ -135,7 +135,10 @@ test('an answer that is too long for the memory is 503, and nothing of it is kep
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
 })
 
-test('an answer is parsed and checked in the turn of its user; a list asks for more pages outside of it', async () => {
+test('an answer is parsed and checked in the turn of its user, and sent on without a copy; a list asks for more pages outside of the turn', async () => {
+  const allocate = vi.spyOn(Buffer, 'allocUnsafe')
+  onTestFinished(() => allocate.mockRestore())
+  let sent: { readonly calls: unknown[][] } | undefined
   const turns: unknown[] = []
   const work = async <T>(run: (begins: () => void) => T | Promise<T>): Promise<T> => {
     const done = await run(() => undefined)
@@ -151,7 +154,7 @@ test('an answer is parsed and checked in the turn of its user; a list asks for m
   }
   const parts = { linksFor: () => () => false, forward: never, answerAttachment: never }
   const shares = { memoryFor: () => memory }
-  const { answer } = createAnswerJson({ ...parts, ownership, shares, maxAnswerBytes: 1000 })
+  const { answer } = createAnswerJson({ ...parts, ownership, shares, maxAnswerBytes: 200_000 })
   const app = new Hono<AppEnv>()
   app.get('/:type', (c) => {
     const type = c.req.param('type')
@@ -159,8 +162,10 @@ test('an answer is parsed and checked in the turn of its user; a list asks for m
     const reply = {
       status: 200,
       mediaType: 'application/json',
-      body: Readable.from([Buffer.from(ANSWER)]),
+      // So long that it is not in the buffer that all small ones share.
+      body: Readable.from([Buffer.from(ANSWER.padEnd(200_000))]),
     }
+    sent = vi.spyOn(c, 'body').mock
     const exchange = { parsed: { known: true, request }, reply, adopts: undefined }
     return answer(c, CALL as never, exchange as never)
   })
@@ -168,6 +173,8 @@ test('an answer is parsed and checked in the turn of its user; a list asks for m
     const response = await app.request(`/${type}`, {}, {})
     expect(await response.json()).toEqual(JSON.parse(ANSWER))
     expect(turns.splice(0)).toEqual([response])
+    const [read] = allocate.mock.results.splice(0).map(({ value }) => value.buffer)
+    expect(sent?.calls.map(([bytes]) => (bytes as Buffer).buffer === read)).toEqual([true])
   }
   expect((await app.request('/threads.list', {}, {})).status).toBe(200)
   expect(turns).toEqual([JSON.parse(ANSWER)])

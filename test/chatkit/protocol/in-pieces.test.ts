@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { buffer, text } from 'node:stream/consumers'
 import { Agent, type Dispatcher } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
+import { sendInPieces } from '../../../src/chatkit/protocol/in-pieces.ts'
 import { openServerCall } from '../../../src/chatkit/protocol/server-call.ts'
 import { startDeadline } from '../../../src/lib/deadline.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
@@ -61,3 +62,15 @@ test.each([[['EPIPE', 'EPIPE']], [['ECONNRESET']], [['ECONNREFUSED']]])(
     expect(seen).toEqual([])
   },
 )
+
+test('bytes that are sent once more are not copied', async () => {
+  const dispatcher = { request: ({ body }: { readonly body: unknown }) => body }
+  const body = new Uint8Array(300_000)
+  const failure = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+  const request = { method: 'POST', path: '/up', headers: {}, body } as const
+  const sent: unknown = sendInPieces(dispatcher as never, request, failure)
+  const pieces: Uint8Array[] = []
+  for await (const piece of sent as AsyncIterable<Uint8Array>) pieces.push(piece)
+  expect(pieces.every(({ buffer }) => buffer === body.buffer)).toBe(true)
+  expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(body.length)
+})
