@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { linkUseOf } from '../../src/gateway/files/open-link.ts'
+import { linkUseOf } from '../../src/gateway/files/file-links.ts'
 import type { AppContext } from '../../src/http/context.ts'
 import { eventually } from '../support/eventually.ts'
 import { userId } from '../support/ids.ts'

@@ -1,5 +1,6 @@
-// Replaces the addresses of a server's files by signed links through the gateway. A link contains everything
-// that any instance needs to follow it. It is valid for one file, one purpose, one user and one hour.
+// Replaces the addresses of a server's files by signed links through the gateway, and recognises a request with such a
+// link. A link contains everything that any instance needs to follow it. It is valid for one file, one purpose, one user
+// and one hour.
 
 import {
   type FileTarget,
@@ -9,7 +10,10 @@ import {
 import type { FileField } from '../../chatkit/protocol/file-fields.ts'
 import { audienceOf } from '../../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
+import { setHeader } from '../../http/answer.ts'
+import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Call } from '../open-call.ts'
 
@@ -33,6 +37,25 @@ const MAX_LINKS = 1000
 const REPEATED_SECONDS = 300
 /** Most addresses whose links are kept, at most about 6 kB each. */
 const MOST_KEPT = 100
+
+/**
+ * @returns the purpose of the request's link; undefined for a request without a link
+ * @throws `method_not_allowed` when the method does not fit the link, or needs a link
+ */
+export function linkUseOf(c: AppContext): LinkUse | undefined {
+  const { method } = c.req
+  const forUpload = c.req.query('upload') === undefined ? undefined : 'upload'
+  const named = c.req.query('file') === undefined ? forUpload : 'file'
+  // A PUT without a link counts as an upload, and is refused later because its link is missing.
+  const use = named ?? (method === 'PUT' ? 'upload' : undefined)
+  const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
+  if (allowed.includes(method)) return use
+  setHeader(c, 'Allow', [...allowed, 'OPTIONS'].join(', '))
+  const reason = named
+    ? 'another purpose than that of the link'
+    : `a chat is a POST, and ${method} needs a link`
+  throw new ServiceError('method_not_allowed', { reason })
+}
 
 export type LinksFor = ReturnType<typeof createFileLinks>
 

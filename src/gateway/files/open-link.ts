@@ -4,7 +4,6 @@
 import { addressOf } from '../../chatkit/protocol/file-address.ts'
 import { uploadHeaders } from '../../chatkit/protocol/file-fields.ts'
 import type { RateLimit } from '../../config/settings.ts'
-import { setHeader } from '../../http/answer.ts'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -29,24 +28,6 @@ export interface OpenLink {
   readonly watch: (onEnd: (error: unknown) => void) => () => void
   /** Call it when the request is over. */
   readonly release: () => void
-}
-
-/**
- * @returns the purpose of the request's link; undefined for a request without a link
- * @throws `method_not_allowed` when the method does not fit the link, or needs a link
- */
-export function linkUseOf(c: AppContext): LinkUse | undefined {
-  const { method } = c.req
-  const named = (['file', 'upload'] as const).find((name) => c.req.query(name) !== undefined)
-  // A PUT without a link counts as an upload, and is refused later because its link is missing.
-  const use = named ?? (method === 'PUT' ? 'upload' : undefined)
-  const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
-  if (allowed.includes(method)) return use
-  setHeader(c, 'Allow', [...allowed, 'OPTIONS'].join(', '))
-  const reason = named
-    ? 'another purpose than that of the link'
-    : `a chat is a POST, and ${method} needs a link`
-  throw new ServiceError('method_not_allowed', { reason })
 }
 
 /**
