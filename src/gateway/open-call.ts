@@ -14,8 +14,8 @@ import type { ExpectedToken, SigningKeys } from '../chatkit/signing/signing-keys
 import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
 import type { AppContext } from '../http/context.ts'
-import { countOf } from '../http/credentials.ts'
 import type { FailedAuth } from '../http/failed-auth.ts'
+import { countHeader } from '../http/server/unusable-requests.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER, JSON_TYPE } from '../lib/header-patterns.ts'
@@ -78,35 +78,41 @@ export function createVerifyToken({
   readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
 }) {
-  /** Claims of verified client secrets, by the SHA-256 of the secret, so that a memory dump shows no secret. */
-  let verified = new Map<string, JWTPayload>()
+  /** Bearers of verified client secrets, by the SHA-256 of the secret, so that a memory dump shows no secret. */
+  let verified = new Map<string, Awaited<ReturnType<typeof bearerOf>>>()
 
   /** All requests of a session send the same secret: its signature is checked once, its expiry each time. */
-  async function verifySecret(token: string, expected: ExpectedToken): Promise<JWTPayload> {
-    const name = hash('sha256', `${expected.audience} ${token}`, 'base64url')
+  async function bearerOfSecret(c: AppContext, token: string, workflow: WorkflowName) {
+    const name = hash('sha256', `${workflow} ${token}`, 'base64url')
     const known = verified.get(name)
-    if (known?.exp !== undefined && known.exp > unixSeconds(now)) return known
-    const claims = await keys.verify(token, expected)
+    if (known?.claims.exp !== undefined && known.claims.exp > unixSeconds(now)) return known
+    const bearer = await bearerOf(c, token, { workflow, type: CLIENT_SECRET_TYPE })
     if (verified.size >= MOST_VERIFIED) verified = new Map()
-    verified.set(name, claims)
-    return claims
+    verified.set(name, bearer)
+    return bearer
   }
 
-  async function claimsOf(
+  async function bearerOf(
     c: AppContext,
     token: string,
     { workflow, type }: { readonly workflow: WorkflowName; readonly type: string },
   ) {
     if (token.length > MAX_CHARACTERS) throw await failedAuth.counted(c, invalidToken('too long'))
     const expected = { issuer: publicUrl, audience: audienceOf(workflow), type, nowMs: now() }
+    let claims: JWTPayload
     try {
       const isSecret = type === CLIENT_SECRET_TYPE
-      return await (isSecret ? verifySecret(token, expected) : keys.verifyForSelf(token, expected))
+      claims = await (isSecret ? keys.verify(token, expected) : keys.verifyForSelf(token, expected))
     } catch (error) {
       // Not counted as a failed attempt, because its signature was valid and every page left open sends one.
       if (error instanceof errors.JWTExpired) throw invalidToken('expired', error)
       throw await failedAuth.counted(c, invalidToken(whyNotTaken(error, expected), error))
     }
+    const { sub, sid } = claims
+    const user = parseUserId(sub)
+    const id = typeof sid === 'string' ? parseSessionId(sid) : undefined
+    if (user === undefined || id === undefined) throw invalidToken('no user or session')
+    return { user, id, claims, hash: hashUser(user) }
   }
 
   /**
@@ -131,16 +137,16 @@ export function createVerifyToken({
         detail: 'Send the client secret as "Authorization: Bearer <client secret>".',
       })
     }
-    const claims = await claimsOf(c, token, { workflow: workflow.name, type })
-    const { sub, sid } = claims
-    const user = parseUserId(sub)
-    const id = typeof sid === 'string' ? parseSessionId(sid) : undefined
-    if (user === undefined || id === undefined) throw invalidToken('no user or session')
+    const bearer = await (type === CLIENT_SECRET_TYPE
+      ? bearerOfSecret(c, token, workflow.name)
+      : bearerOf(c, token, { workflow: workflow.name, type }))
+    // The hash of users may get its key later.
+    bearer.hash ??= hashUser(bearer.user)
     const { trace } = c.var
-    trace.user = hashUser(user)
+    trace.user = bearer.hash
     trace.workflow = workflow.name
-    trace.session = id
-    return { workflow, user, id, claims }
+    trace.session = bearer.id
+    return { ...bearer, workflow }
   }
 }
 
@@ -226,7 +232,7 @@ function whyNotTaken(error: unknown, { audience, issuer }: ExpectedToken): strin
 /** Reads `Authorization: Bearer`. Cookies are ignored. */
 function readClientSecret(c: AppContext): string | undefined {
   const authorization = c.req.header('Authorization')
-  if (countOf(c, 'authorization') > 1) {
+  if (countHeader(c.env.incoming, 'authorization') > 1) {
     throw new ServiceError('invalid_request', { reason: 'several Authorization headers' })
   }
   return BEARER.exec(authorization ?? '')?.[1]

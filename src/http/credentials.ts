@@ -60,7 +60,7 @@ export function credentialSourceOf(
   const originMatters = authorization === undefined || tokenHeaders.length > 0
   return {
     authorization,
-    authorizationCount: countOf(c, 'authorization'),
+    authorizationCount: countHeader(c.env.incoming, 'authorization'),
     cookieHeader: c.req.header('Cookie'),
     tokenHeaders,
     cookiesAllowed: userCall,
@@ -74,19 +74,8 @@ const NONE: readonly TokenHeader[] = []
 function tokenHeadersOf(c: AppContext, names: readonly string[]): TokenHeader[] {
   return names.flatMap((name) => {
     const value = c.req.header(name)
-    return value === undefined ? [] : [{ name, value, count: countOf(c, name) }]
+    return value === undefined ? [] : [{ name, value, count: countHeader(c.env.incoming, name) }]
   })
-}
-
-/**
- * Number of headers of this name; a test without a server can have one at most.
- *
- * @param name - in lower case
- */
-export function countOf(c: AppContext, name: string): number {
-  const raw = c.env.incoming?.rawHeaders
-  if (raw !== undefined) return countHeader(raw, name)
-  return c.req.header(name) === undefined ? 0 : 1
 }
 
 function isFromBrowser(c: AppContext): boolean {

@@ -4,8 +4,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { ApiKeySettings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext, Check } from '../context.ts'
-import { countOf } from '../credentials.ts'
 import type { FailedAuth } from '../failed-auth.ts'
+import { countHeader } from '../server/unusable-requests.ts'
 
 /** A key is any text without a comma: one that was not made by `keys generate` may hold spaces. */
 const BEARER = /^Bearer +(.+)$/i
@@ -47,7 +47,7 @@ export function requireBackend({
 function readKey(c: AppContext): string {
   const header = c.req.header('Authorization') ?? ''
   // Clients join headers of one name by a comma.
-  if (countOf(c, 'authorization') > 1 || header.includes(',')) {
+  if (countHeader(c.env.incoming, 'authorization') > 1 || header.includes(',')) {
     throw new ServiceError('invalid_request', {
       reason: 'several Authorization headers',
       detail: 'Send one Authorization header.',
