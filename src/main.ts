@@ -57,6 +57,7 @@ async function main(): Promise<void> {
   const log = createLog({ level, format, destination })
   process.on('exit', destination.flushSync)
   onCrash(log)
+  setup.environment.onLostFile((line) => log.warn(line))
   if (setup.envFile) {
     const { given: variables, overridden } = setup.envFile
     log.info({ variables, ...(overridden.length > 0 && { overridden }) }, 'read .env')

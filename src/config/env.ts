@@ -6,11 +6,17 @@ import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
 import { type EnvFileUse, readEnvFile, useOf, variablesBeside } from './env-file.ts'
 import { nameAsSet, type Proxies, readProxies, withCapitals } from './proxies.ts'
-import { SecretFileError, type SecretSource, secretFromFile } from './secret-file.ts'
+import { openSigningKeys, type SecretSource, secretFromFile } from './secret-file.ts'
 import type { StoreLocation } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
 import { isAtLoopback } from './urls.ts'
-import { environmentSchema, parseVariables, port, SECRET_VARIABLES } from './variables.ts'
+import {
+  doubleProblem,
+  environmentSchema,
+  parseVariables,
+  port,
+  SECRET_VARIABLES,
+} from './variables.ts'
 
 /** All problems of the environment. No message holds the value of a secret. */
 export class EnvironmentError extends Error {
@@ -55,6 +61,8 @@ export interface Environment {
    * {@link EnvironmentError} when both are set, `SecretFileError` when the file cannot be read.
    */
   readonly secret: (name: string) => SecretSource | undefined
+  /** Sets what is called with a line for the log when the file of a secret in use cannot be read any more. */
+  readonly onLostFile: (warn: (line: string) => void) => void
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -85,20 +93,8 @@ export function checkEnvironment(variables: Variables = process.env): {
   const { data, error } = parseVariables(set)
   const problems = problemsOf(error, set)
   problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
-  const signingKeys = openSigningKeys(set, problems)
+  const signingKeys = openSigningKeys(set['SIGNING_KEY_FILE'], problems)
   return { environment: asEnvironment(data, { set, signingKeys }), problems }
-}
-
-function openSigningKeys(set: Variables, problems: string[]): SecretSource | undefined {
-  const { SIGNING_KEY_FILE: file } = set
-  if (file === undefined) return undefined
-  try {
-    return secretFromFile('SIGNING_KEY_FILE', file)
-  } catch (error) {
-    if (!(error instanceof SecretFileError)) throw error
-    problems.push(error.message)
-    return fixedSecret('')
-  }
 }
 
 /** The service's variables, and what `.env` gave of them. */
@@ -130,7 +126,7 @@ export function readConfigSources(
 ): Pick<Environment, 'configFile' | 'secret'> {
   const set = withoutBlanks(variables)
   const { CONFIG_FILE } = environmentSchema.shape
-  return { configFile: CONFIG_FILE.parse(set['CONFIG_FILE']), secret: secretReader(set) }
+  return { configFile: CONFIG_FILE.parse(set['CONFIG_FILE']), ...secretReader(set) }
 }
 
 /**
@@ -162,14 +158,6 @@ export function problemsOf(error: z.ZodError | undefined, set: Variables): strin
   )
 }
 
-/**
- * Two sources for one secret are refused: nobody could tell which one is used, and a wrong key is hard to find.
- */
-function doubleProblem(set: Variables, name: string): string | undefined {
-  const both = set[name] !== undefined && set[`${name}_FILE`] !== undefined
-  return both ? `${name}: ${name}_FILE is set too; unset one of them` : undefined
-}
-
 function asEnvironment(
   data: z.infer<typeof environmentSchema>,
   { set, signingKeys }: { readonly set: Variables; readonly signingKeys: SecretSource | undefined },
@@ -192,7 +180,7 @@ function asEnvironment(
     publicUrl: data.PUBLIC_URL,
     docsTryIt: (data.DOCS_TRY_IT ?? (isAtLoopback(data.PUBLIC_URL) ? 'on' : 'off')) === 'on',
     signingKeys,
-    secret: secretReader(set),
+    ...secretReader(set),
   }
 }
 
@@ -214,21 +202,32 @@ export function apiKeyReader(
 }
 
 /** One source per name, so that a file is watched once and its last good value is shared. */
-function secretReader(set: Variables): Environment['secret'] {
+function secretReader(set: Variables): Pick<Environment, 'secret' | 'onLostFile'> {
   const sources = new Map<string, SecretSource | undefined>()
-  return (name) => {
-    if (!sources.has(name)) sources.set(name, openSecret(set, name))
-    return sources.get(name)
+  let warn = (_line: string) => {}
+  const onLost = (line: string) => warn(line)
+  return {
+    secret(name) {
+      if (!sources.has(name)) sources.set(name, openSecret(set, name, onLost))
+      return sources.get(name)
+    },
+    onLostFile: (given) => {
+      warn = given
+    },
   }
 }
 
-function openSecret(set: Variables, name: string): SecretSource | undefined {
+function openSecret(
+  set: Variables,
+  name: string,
+  onLost: (line: string) => void,
+): SecretSource | undefined {
   const problem = doubleProblem(set, name)
   if (problem !== undefined) throw new EnvironmentError([problem])
   const plain = set[name]
   if (plain !== undefined) return fixedSecret(plain)
   const file = set[`${name}_FILE`]
-  return file === undefined ? undefined : secretFromFile(`${name}_FILE`, file)
+  return file === undefined ? undefined : secretFromFile(`${name}_FILE`, file, { onLost })
 }
 
 /**

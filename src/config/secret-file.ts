@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
-import { Secret } from '../lib/secret.ts'
+import { fixedSecret, Secret } from '../lib/secret.ts'
 
 /** Gives the current value of a secret; cheap enough for every request. */
 export interface SecretSource {
@@ -25,28 +25,59 @@ export class SecretFileError extends Error {
  *
  * @param variable - name of the environment variable, for messages
  * @param path - the file; white space around its content is dropped
- * @param now - a clock that never goes back, in milliseconds
+ * @param options - `onLost` is called once when two looks in a row find no value, with a line for the log; `now` is a
+ * clock that never goes back, in milliseconds
  * @throws {@link SecretFileError} when the file cannot be read at first
  */
 export function secretFromFile(
   variable: string,
   path: string,
-  now: () => number = performance.now.bind(performance),
+  { onLost, now = performance.now.bind(performance) }: SecretFileOptions = {},
 ): SecretSource {
   let lookedAt = now()
   let known = readFirst(variable, path)
+  let failures = 0
 
   return () => {
     if (now() - lookedAt < LOOK_EVERY_MS) return known.secret
     lookedAt = now()
     try {
       if (stampOf(path) !== known.stamp) known = readSecret(variable, path)
-    } catch {
-      // The file is being replaced: keep the last value, and look again in a second.
+      failures = 0
+    } catch (error) {
+      // The file may be being replaced: keep the last value, and look again in a second.
+      failures += 1
+      if (failures === 2) onLost?.(`${problemOf(variable, path, error).message}; ${STAYS}`)
     }
     return known.secret
   }
 }
+
+/**
+ * The signing keys in the file of `SIGNING_KEY_FILE`; their text has not been judged.
+ *
+ * @param problems - gets a line when the file cannot be read
+ */
+export function openSigningKeys(
+  file: string | undefined,
+  problems: string[],
+): SecretSource | undefined {
+  if (file === undefined) return undefined
+  try {
+    return secretFromFile('SIGNING_KEY_FILE', file)
+  } catch (error) {
+    if (!(error instanceof SecretFileError)) throw error
+    problems.push(error.message)
+    return fixedSecret('')
+  }
+}
+
+interface SecretFileOptions {
+  readonly onLost?: (line: string) => void
+  readonly now?: () => number
+}
+
+const STAYS = 'the value before it stays in use, and the next start fails'
 
 /** A value, with a stamp that differs once the file has changed. */
 interface Reading {
@@ -57,11 +88,15 @@ interface Reading {
 function readFirst(variable: string, path: string): Reading {
   try {
     return readSecret(variable, path)
-  } catch (cause) {
-    if (cause instanceof SecretFileError) throw cause
-    const message = `${variable}: cannot read ${path}; check path and permissions`
-    throw new SecretFileError(message, { cause })
+  } catch (error) {
+    throw problemOf(variable, path, error)
   }
+}
+
+function problemOf(variable: string, path: string, cause: unknown): SecretFileError {
+  if (cause instanceof SecretFileError) return cause
+  const message = `${variable}: cannot read ${path}; check path and permissions`
+  return new SecretFileError(message, { cause })
 }
 
 function readSecret(variable: string, path: string): Reading {

@@ -15,7 +15,7 @@ function problemsOf(variables: Record<string, string | undefined>): readonly str
   }
 }
 
-const { secret: _none, ...DEFAULTS } = readEnvironment({})
+const { secret: _none, onLostFile: _never, ...DEFAULTS } = readEnvironment({})
 
 test('an empty environment gives the defaults', () => {
   expect(DEFAULTS).toEqual({
@@ -64,6 +64,7 @@ test.each<[string, string, object]>([
     ...DEFAULTS,
     ...change,
     secret: expect.any(Function),
+    onLostFile: expect.any(Function),
   })
 })
 

@@ -14,7 +14,7 @@ beforeEach(() => {
   now = 10_000
 })
 
-const open = () => secretFromFile('OPENAI_API_KEY_FILE', path, () => now)
+const open = () => secretFromFile('OPENAI_API_KEY_FILE', path, { now: () => now })
 
 describe('at first', () => {
   test('the content is the secret, without white space or byte order mark around it', () => {
@@ -92,6 +92,43 @@ describe('later', () => {
     now += 1000
     expect(secret().reveal()).toBe('sk-2')
   })
+
+  test.each([
+    ['missing', () => unlinkSync(path), () => `cannot read ${path}; check path and permissions`],
+    ['empty', () => writeFileSync(path, '\n'), () => `${path} is empty`],
+    [
+      'no text',
+      () => writeFileSync(path, Buffer.from('sk-2', 'utf16le')),
+      () => `${path} is not UTF-8 text; save it as UTF-8`,
+    ],
+  ])(
+    'a file that is still %s at the second look is reported once, and again after it was good',
+    (_, spoil, problem) => {
+      const lines: string[] = []
+      writeFileSync(path, 'sk-1')
+      const secret = secretFromFile('OPENAI_API_KEY_FILE', path, {
+        now: () => now,
+        onLost: (line) => lines.push(line),
+      })
+      const look = () => {
+        now += 1000
+        secret()
+      }
+      spoil()
+      look()
+      expect(lines).toStrictEqual([])
+      look()
+      look()
+      const line = `OPENAI_API_KEY_FILE: ${problem()}; the value before it stays in use, and the next start fails`
+      expect(lines).toStrictEqual([line])
+      writeFileSync(path, 'sk-3')
+      look()
+      spoil()
+      look()
+      look()
+      expect(lines).toStrictEqual([line, line])
+    },
+  )
 
   test('an unchanged file stays the same secret', () => {
     writeFileSync(path, 'sk-1')

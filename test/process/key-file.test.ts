@@ -46,11 +46,14 @@ test('a key file is read again when it changes, without a restart', async () => 
   await keyBecomes(SECOND)
 })
 
-test('a file that is empty or gone, as in the middle of a rotation, leaves the old key', async () => {
+test('a file that is empty or gone leaves the old key, and the log says so once it stays like that', async () => {
+  const warnings = () =>
+    service.log().filter(({ msg }) => String(msg).startsWith('OPENAI_API_KEY_FILE: '))
   writeFileSync(keyFile, '')
   await keyStays(SECOND)
   unlinkSync(keyFile)
   await keyStays(SECOND)
+  await expect.poll(warnings).toHaveLength(1)
   writeFileSync(keyFile, THIRD)
   await keyBecomes(THIRD)
 })
