@@ -103,6 +103,29 @@ describe('addresses under the server’s origin become links through the gateway
     expect(textOf(events)).not.toContain(origin)
   })
 
+  test.each([
+    [['127.0.0.1', 'a.example'], true],
+    [['a.example', 'INTERNAL', 7], true],
+    [['files.internal:9000'], true],
+    [['a.example', 'l', '.internal', 'es.internal', ''], false],
+    [['127.0.0.1', 'mint.acme.example'], false],
+    [[], false],
+    [null, false],
+  ])(
+    'and where the server limits pictures to the domains %j, those of links are allowed if its own are',
+    async (domains, isAdded) => {
+      const workflow = { uploadUrl: 'https://files.internal:9000/up' }
+      const { answered, streamed } = await startFiles({ workflow })
+      const limited = { ...thread([]), allowed_image_domains: domains }
+      const allowed_image_domains = isAdded ? [...(domains ?? []), 'mint.acme.example'] : domains
+      const [updated] = await streamed({ type: 'thread.updated', thread: limited })
+      const { data } = await answered(page([limited]), ['threads.list', {}])
+      for (const shown of [updated?.['thread'], (data as Json[])[0], await answered(limited)]) {
+        expect(shown).toMatchObject({ allowed_image_domains })
+      }
+    },
+  )
+
   test('for the purpose of each field, also relative addresses and those at the origin of `upload_url`', async () => {
     const workflow = { uploadUrl: 'https://files.internal:9000/up' }
     const { answered } = await startFiles({ workflow })

@@ -36,6 +36,7 @@ export function judgeAddress(
   { url, use }: Pick<FileField, 'url' | 'use'>,
   urls: ServerUrls,
 ): FileTarget | 'pass' | 'remove' {
+  if (use === 'allow') return 'pass'
   if (PICTURE_DATA.test(url)) return use === 'show' ? 'pass' : 'remove'
   if (url.length > MAX_URL_CHARACTERS || hasLongHost(url)) return 'remove'
   if (use === 'cite') return isCitable(url) ? 'pass' : 'remove'
@@ -57,6 +58,15 @@ function hasLongHost(url: string): boolean {
 
 function isPlain(text: string): boolean {
   return /^[^%\P{ASCII}]*$/u.test(text)
+}
+
+/** Whether a domain, or one above it, is that of the server or of its uploads. */
+export function isOwnDomain(domain: string, urls: ServerUrls): boolean {
+  const name = domain.toLowerCase()
+  return placesOf(urls).origins.some(({ origin }) => {
+    const { host, hostname } = new URL(origin)
+    return name === host || `.${hostname}`.endsWith(`.${name}`)
+  })
 }
 
 /** Whether the gateway makes a link of an address in an answer. */

@@ -1,5 +1,6 @@
 // Finds the addresses of files in a server's answer, in the fields of attachments, pictures and widgets that
-// the protocol has for them. It does not search text or the application's own data.
+// the protocol has for them, and the domains from which a thread may show pictures. It does not search text or the
+// application's own data.
 
 import { isObject } from '../../lib/json.ts'
 
@@ -8,8 +9,11 @@ export interface FileField {
   readonly holder: Record<string, unknown>
   readonly key: string
   readonly url: string
-  /** `upload`: bytes are sent there; `show`: the page loads it; `cite`: a source that a person may open. */
-  readonly use: 'upload' | 'show' | 'cite'
+  /**
+   * `upload`: bytes are sent there; `show`: the page loads it; `cite`: a source that a person may open; `allow`: no
+   * address, but a domain in the list `holder[key]`, from which the page may load pictures.
+   */
+  readonly use: 'upload' | 'show' | 'cite' | 'allow'
   /** The attachment that the file belongs to. */
   readonly attachment: string | undefined
   /** Headers that the server asks for with the upload. */
@@ -70,6 +74,11 @@ export function fileFieldsOfAnswer(json: unknown): readonly FileField[] {
 function lookAtThread(thread: unknown, found: FileField[]): void {
   if (!isObject(thread)) return
   const { items } = thread
+  const key = 'allowed_image_domains'
+  for (const url of listIn(thread[key])) {
+    if (typeof url !== 'string') continue
+    found.push({ holder: thread, key, url, use: 'allow', attachment: undefined })
+  }
   for (const item of listIn(isObject(items) ? items['data'] : items)) lookAtItem(item, found)
 }
 

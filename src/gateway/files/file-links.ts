@@ -4,6 +4,7 @@
 
 import {
   type FileTarget,
+  isOwnDomain,
   judgeAddress,
   MAX_URL_CHARACTERS,
 } from '../../chatkit/protocol/file-address.ts'
@@ -71,13 +72,8 @@ export function createFileLinks({
   function linkTo({ workflow, session, generation }: Call, of: FileField, target: FileTarget) {
     const iat = unixSeconds(now)
     const claims = {
-      iss: publicUrl,
-      aud: audienceOf(workflow.name),
-      sub: session.user,
-      sid: session.id,
-      jti: newId('jti_'),
-      iat,
-      exp: iat + SECONDS,
+      ...{ iss: publicUrl, aud: audienceOf(workflow.name), sub: session.user, sid: session.id },
+      ...{ jti: newId('jti_'), iat, exp: iat + SECONDS },
       // A revoke after the call was opened raises the user's generation and so ends the link.
       generation,
       ...(of.attachment !== undefined && { attachment: of.attachment }),
@@ -107,7 +103,8 @@ export function createFileLinks({
     function repeatedAddressFor(field: FileField, mayLink: boolean): string | undefined {
       const { use, attachment, url } = field
       const isLong = url.length + (attachment?.length ?? 0) > MAX_URL_CHARACTERS
-      if (isLong || field.headers !== undefined) return addressFor(field, mayLink)
+      if (isLong || use === 'allow' || field.headers !== undefined)
+        return addressFor(field, mayLink)
       if (kept.size >= MOST_KEPT || unixSeconds(now) - keptSince >= REPEATED_SECONDS) {
         kept = new Map()
         keptSince = unixSeconds(now)
@@ -128,7 +125,9 @@ export function createFileLinks({
      */
     return function replaceFiles(fields: readonly FileField[]): boolean {
       let links = 0
-      let changed = false
+      let changed = fields.some(
+        (field) => field.use === 'allow' && allowLinks(field, publicUrl, call),
+      )
       for (const field of fields) {
         const { holder, key, url } = field
         const address = repeatedAddressFor(field, links < MAX_LINKS)
@@ -143,4 +142,14 @@ export function createFileLinks({
       return changed
     }
   }
+}
+
+/** Lets the page show links to the server's pictures where it may show the pictures themselves. */
+function allowLinks({ holder, key, url }: FileField, publicUrl: string, { workflow }: Call) {
+  const allowed = holder[key]
+  const { hostname } = new URL(publicUrl)
+  if (!Array.isArray(allowed) || allowed.includes(hostname)) return false
+  if (!isOwnDomain(url, workflow)) return false
+  holder[key] = [...allowed, hostname]
+  return true
 }
