@@ -28,11 +28,10 @@ const LONG_BYTES = 64 * 1024
 /** The `data:` lines of a frame, each with its LF. A line may contain U+2028, which `.` does not match. */
 const DATA_LINES = /(?<=^|\n)data(?::[^\n]*)?\n/g
 
+/** What one stream does with each event. */
 interface EventChecks {
-  /** Checks an event, and returns whether it changed the event: a promise only if it asks the store. */
-  readonly atEvent: (event: SeenEvent) => boolean | Promise<boolean>
-  /** @returns the frame as it is passed on; undefined when its event must be parsed */
-  readonly atFrame: (frame: Buffer) => Frames | undefined
+  readonly checkOwner: ReturnType<typeof createEventOwner>
+  readonly replaceFiles: ReturnType<LinksFor>
 }
 
 interface StreamExchange {
@@ -72,22 +71,7 @@ export function createAnswerEvents({
   ): Response {
     const { workflow, session } = call
     const memory = shares.memoryFor(session.user)
-    const checkOwner = createEventOwner(call, ownership)
-    const replaceFiles = linksFor(call)
-    const checks: EventChecks = {
-      atEvent(event) {
-        const replace = () => replaceFiles(fileFieldsOfEvent(event))
-        const checking = checkOwner(event)
-        return checking === undefined ? replace() : checking.then(replace)
-      },
-      atFrame(frame) {
-        if (frame.length > LONG_BYTES) return undefined
-        const text = frame.toString('latin1')
-        const addresses = addressesOfWidget(text)
-        if (addresses === undefined || !isUtf8(frame)) return undefined
-        return replaceFiles(addresses) ? withAddresses(text, addresses) : frame
-      },
-    }
+    const checks = { checkOwner: createEventOwner(call, ownership), replaceFiles: linksFor(call) }
     const { outgoing: connection } = c.env
     if (connection === undefined) throw new TypeError('a stream needs a connection')
     connection.writeHead(200, {
@@ -175,7 +159,7 @@ function createFrameFilter(
     }
     return checkPart(user, () => {
       // Without the cutter where the chunk is one frame of a widget, as most chunks are while a widget changes.
-      const frame = cutter.isBetweenFrames() ? checks.atFrame(chunk) : undefined
+      const frame = cutter.isBetweenFrames() ? widgetFrame(chunk, checks) : undefined
       if (frame === undefined) return passOn(cutter.push(chunk), [], write)
       write(frame)
       return undefined
@@ -194,22 +178,33 @@ function bytesOf(frames: Frames): Uint8Array {
 }
 
 /** Returns a comment unchanged, an event once it is checked, and an empty text for anything else. */
-function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<Frames> {
-  const { bytes, needsCheck } = piece
+function passedOn({ bytes, needsCheck }: Piece, checks: EventChecks): Frames | Promise<Frames> {
   if (!needsCheck) return bytes
-  const passed = checks.atFrame(bytes)
-  if (passed !== undefined) return passed
+  const widget = widgetFrame(bytes, checks)
+  if (widget !== undefined) return widget
   const { text, data } = linesOf(bytes)
   if (data === undefined) return Buffer.from(text)
   const event = eventOf(data)
   if (event === undefined) return ''
-  const shown = (isChanged: boolean) => {
-    if (!isChanged) return Buffer.from(text)
+  const shown = () => {
+    if (!checks.replaceFiles(fileFieldsOfEvent(event))) return Buffer.from(text)
     const otherLines = text.replace(DATA_LINES, '').slice(0, -1)
     return Buffer.from(`${otherLines}data: ${JSON.stringify(event)}\n\n`)
   }
-  const changed = checks.atEvent(event)
-  return changed instanceof Promise ? changed.then(shown) : shown(changed)
+  const checking = checks.checkOwner(event)
+  return checking === undefined ? shown() : checking.then(shown)
+}
+
+/** @returns a widget's frame as it is passed on; undefined for a frame whose event must be parsed */
+function widgetFrame(
+  frame: Buffer,
+  { replaceFiles }: Pick<EventChecks, 'replaceFiles'>,
+): Frames | undefined {
+  if (frame.length > LONG_BYTES) return undefined
+  const text = frame.toString('latin1')
+  const addresses = addressesOfWidget(text)
+  if (addresses === undefined || !isUtf8(frame)) return undefined
+  return replaceFiles(addresses) ? withAddresses(text, addresses) : frame
 }
 
 function eventOf(data: string): SeenEvent | undefined {

@@ -55,7 +55,7 @@ export function createForward({
   /**
    * Sends the request and waits for the head of a successful answer.
    *
-   * @throws what {@link openServerCall}, {@link refuseForUser} and {@link refuseFailed} throw
+   * @throws what {@link openServerCall}, {@link userRefusal} and {@link refuseFailed} throw
    */
   return async function forward(
     c: AppContext,
@@ -71,7 +71,7 @@ export function createForward({
     Object.assign(headers, request.headers)
     const reply = await openServerCall(dispatcher, { ...request, workflow, headers })
     expose(c, workflow, reply)
-    await refuseForUser(reply, now())
+    if (reply.status >= 400 && reply.status < 500) throw await userRefusal(reply, now())
     refuseFailed(reply)
     return reply
   }
@@ -101,21 +101,19 @@ const MOST_BYTES = 64 * 1024
 const MOST_WORDS = 500
 
 /**
- * Throws for a 4xx of a server.
- *
- * @throws `upstream_auth_failed` for 401 and 403, with which the server refuses our token, and for 407, which comes
+ * @param reply - with a 4xx
+ * @returns `upstream_auth_failed` for 401 and 403, with which the server refuses our token, and for 407, which comes
  * from a proxy before the server; `server_refused` for every other 4xx
  */
-async function refuseForUser(reply: ServerReply, nowMs: number): Promise<void> {
+async function userRefusal(reply: ServerReply, nowMs: number): Promise<ServiceError> {
   const { status } = reply
-  if (status < 400 || status >= 500) return
   if (status === 401 || status === 403 || status === 407) {
     reply.body.destroy()
-    throw serverFault('upstream_auth_failed', refusalOf(reply))
+    return serverFault('upstream_auth_failed', refusalOf(reply))
   }
   const words = await wordsOf(reply)
   const [retryAfter] = [reply.headers['retry-after']].flat()
-  throw new ServiceError('server_refused', {
+  return new ServiceError('server_refused', {
     reason: refusalOf(reply),
     upstream: 'self-hosted',
     status,
