@@ -35,21 +35,6 @@ export function createMemoryBudget({
   const turns = createTurns()
   let total = 0
 
-  /** @param more - below 0 to free bytes */
-  function add(user: string, more: number): void {
-    const sum = (ofUsers.get(user) ?? 0) + more
-    const why =
-      total + more > memoryBytes
-        ? 'gateway.memory_mb is used up'
-        : sum > userMemoryBytes && 'this user holds a quarter of gateway.memory_mb'
-    if (more > 0 && why) {
-      throw new ServiceError('overloaded', { reason: why, retryAfterSeconds: RETRY_SECONDS })
-    }
-    if (sum === 0) ofUsers.delete(user)
-    else ofUsers.set(user, sum)
-    total += more
-  }
-
   return {
     checkPart: createCheckPart(),
     memoryFor(user: string) {
@@ -58,12 +43,22 @@ export function createMemoryBudget({
       const holdMore = (more: number): void => {
         // A check that waits for the store may go on after the client has left: nothing would free its bytes.
         if (released) return
-        add(user, more)
+        const sum = (ofUsers.get(user) ?? 0) + more
+        const why =
+          total + more > memoryBytes
+            ? 'gateway.memory_mb is used up'
+            : sum > userMemoryBytes && 'this user holds a quarter of gateway.memory_mb'
+        if (more > 0 && why) {
+          throw new ServiceError('overloaded', { reason: why, retryAfterSeconds: RETRY_SECONDS })
+        }
+        if (sum === 0) ofUsers.delete(user)
+        else ofUsers.set(user, sum)
+        total += more
         held += more
       }
       return {
         /**
-         * @param more - change of the bytes held
+         * @param more - change of the bytes held, below 0 to free some
          * @throws `overloaded`
          */
         holdMore,
