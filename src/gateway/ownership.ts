@@ -2,7 +2,7 @@
 // other users. The server itself need not know about users.
 
 import type { RequestIds } from '../chatkit/protocol/ids.ts'
-import { isStorableId } from '../chatkit/protocol/request.ts'
+import { isStorable } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -38,7 +38,7 @@ export function createOwnership({
    * The owners, in the order of `things`; undefined for a thing that nobody owns, or whose id no store accepts.
    */
   async function ownersOf({ workflow: { threadsAt: source } }: Call, things: readonly Thing[]) {
-    const possible = things.filter(isPossible)
+    const possible = things.filter(isStorable)
     if (possible.length === 0) return things.map(() => undefined)
     const owners = await registry.ownersOf(possible.map((thing) => ({ ...thing, source })))
     const found = new Map(possible.map((thing, at) => [thing, owners[at]]))
@@ -52,7 +52,7 @@ export function createOwnership({
    * @returns false when the thing already has an owner, even if that is the caller
    */
   async function claimNew({ workflow, session }: Call, thing: Thing): Promise<boolean> {
-    if (!isPossible(thing)) return false
+    if (!isStorable(thing)) return false
     const owner = { source: workflow.threadsAt, user: session.user, createdAt: unixSeconds(now) }
     return (await registry.claimOwnership({ ...thing, ...owner })) === 'claimed'
   }
@@ -101,12 +101,12 @@ export async function requireOwn(
 ): Promise<Thing | undefined> {
   const { workflow, session } = call
   const named = thingsOf(ids)
-  const mentioned = thingsOf(ids.mentioned).filter(isPossible)
+  const mentioned = thingsOf(ids.mentioned).filter(isStorable)
   if (named.length > MAX_IDS || mentioned.length > MAX_MENTIONED) {
     throw new ServiceError('invalid_request', { reason: 'more ids than a request may name' })
   }
-  if (!named.every(isPossible)) {
-    const impossible = named.find((thing) => !isPossible(thing))
+  if (!named.every(isStorable)) {
+    const impossible = named.find((thing) => !isStorable(thing))
     throw notFound('that no store can hold', impossible)
   }
   const things = [...named, ...mentioned]
@@ -125,10 +125,6 @@ function thingsOf({ threads, attachments }: RequestIds['mentioned']): Thing[] {
     ...threads.map((id) => ({ kind: 'thread', id }) as const),
     ...attachments.map((id) => ({ kind: 'attachment', id }) as const),
   ]
-}
-
-function isPossible({ id }: Thing): boolean {
-  return isStorableId(id)
 }
 
 /**

@@ -1,7 +1,7 @@
 // Finds the ids that a request to a ChatKit server names, so that the gateway can check their owners.
 
 import { ServiceError } from '../../lib/errors.ts'
-import { isAscii, type ParsedRequest, plainName } from './request.ts'
+import { ASCII, type ParsedRequest, plainName } from './request.ts'
 
 /** Most characters of all different names that are normalised for one request: megabytes would block the process. */
 const MOST_NORMALISED = 200_000
@@ -130,7 +130,7 @@ function createNameReader() {
   const read = new Map<string, string>()
   let characters = 0
   return (key: string): string => {
-    if (isAscii(key)) return plainName(key)
+    if (ASCII.test(key)) return plainName(key)
     const known = read.get(key)
     if (known !== undefined) return known
     characters += key.length

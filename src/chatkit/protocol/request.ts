@@ -8,8 +8,8 @@ import { show } from '../../lib/show.ts'
 /** Ids are opaque. The bound keeps made-up ids from filling the registry. */
 const MAX_ID_CHARACTERS = 512
 
-/** Whether a store can hold an id: 1 to 512 characters, well-formed, no control characters. */
-export function isStorableId(id: string): boolean {
+/** Whether a store can hold a thing's id: 1 to 512 characters, well-formed, no control characters. */
+export function isStorable({ id }: { readonly id: string }): boolean {
   return id !== '' && id.length <= MAX_ID_CHARACTERS && id.isWellFormed() && !/\p{Cc}/u.test(id)
 }
 
@@ -151,6 +151,9 @@ const MAX_NAME_CHARACTERS = 256
  */
 const NOT_LATIN = /[^\p{Script=Latin}\p{Script=Common}]+/gu
 
+/** A name that needs no normalisation, which takes ten times as long as all else. */
+export const ASCII = /^\p{ASCII}*$/u
+
 const ENVELOPE: readonly string[] = ['type', 'params', 'metadata']
 
 const otherRequest = z.looseObject({
@@ -240,11 +243,6 @@ function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
  */
 export function plainName(key: string): string {
   if (key.length > MAX_NAME_CHARACTERS) return key
-  const upper = isAscii(key) ? key : key.replace(NOT_LATIN, '').normalize('NFKD').toUpperCase()
+  const upper = ASCII.test(key) ? key : key.replace(NOT_LATIN, '').normalize('NFKD').toUpperCase()
   return upper.toLowerCase().replace(/[^a-z0-9]/g, '')
-}
-
-/** Whether a name needs no normalisation, which takes ten times as long as all else. */
-export function isAscii(name: string): boolean {
-  return /^\p{ASCII}*$/u.test(name)
 }

@@ -1,7 +1,7 @@
 // Carries out `threads import`: records the owners of threads that a self-hosted server had before the move.
 
 import { open } from 'node:fs/promises'
-import { isStorableId } from '../../../chatkit/protocol/request.ts'
+import { isStorable } from '../../../chatkit/protocol/request.ts'
 import { readEnvironment, withConfigFile } from '../../../config/env.ts'
 import { nameOfStore } from '../../../config/store-url.ts'
 import { unixSeconds } from '../../../lib/clock.ts'
@@ -110,7 +110,7 @@ function read(text: string, number: number): Line {
   if (text.includes('\uFFFD')) throw wrong('is not UTF-8')
   if (id.trim() === '') throw wrong('has no thread id')
   if (id !== id.trim()) throw wrong('has white space around the thread id; leave it out')
-  if (!isStorableId(id)) {
+  if (!isStorable({ id })) {
     throw wrong('the thread id is refused: it is too long, or has characters that no id has')
   }
   // Other tools write CSV in quotes (some only a user with a comma or a quote in it), or with a space after the
