@@ -549,5 +549,7 @@ describe('a message that names an address itself, which a server may show as it 
     const page = { imageUrl: 'https://elsewhere.example/1.png', page: { Url: '/x', Type: 1 } }
     const asked = await alice(['threads.create', { input: input('hi'), ...page }])
     expect(asked.status).toBe(200)
+    const message = { ...input('hi'), metadata: { ...page, thread: 'news' } }
+    expect((await alice(['threads.create', { input: message }])).status).toBe(200)
   })
 })

@@ -15,8 +15,8 @@ export interface RequestIds {
   /** Items: they belong to the owner of their thread. */
   readonly items: readonly string[]
   /**
-   * Ids in the application's own data (an action, a tool's result, a tag's data, answers to a form, `metadata`)
-   * and in the cursor of `threads.list`. They may be ids of something else, so an unknown id passes, but one
+   * Ids in the application's own data (an action, a tool's result, a tag's data, answers to a form, `metadata` of a
+   * request or, where pages add it, of a message) and in the cursor of `threads.list`. They may be ids of something else, so an unknown id passes, but one
    * that belongs to another user is refused.
    */
   readonly mentioned: {
@@ -157,7 +157,10 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
   switch (request.type) {
     case 'threads.create':
     case 'threads.add_user_message':
-      return request.params.input.content?.map((part) => part['data']) ?? []
+      return [
+        request.params.input['metadata'],
+        ...(request.params.input.content?.map((part) => part['data']) ?? []),
+      ]
     case 'threads.add_client_tool_output':
       return [request.params.result]
     case 'threads.add_structured_input':

@@ -283,6 +283,7 @@ describe('the ids in a request', () => {
     ['threads.add_client_tool_output', { thread_id: 'thr_1', result: [mention] }],
     ['threads.add_structured_input', { ...IN_THREAD, item_id: 'si_1', ...answered(mention) }],
     ['threads.add_user_message', { thread_id: 'thr_1', input: { content: [tag] } }],
+    ['threads.add_user_message', { thread_id: 'thr_1', input: { metadata: mention } }],
   ])("%s: in the application's own data they are only mentioned", (type, params) => {
     expect(ids(type, params)).toMatchObject({
       threads: ['thr_1'],
