@@ -2,7 +2,12 @@
 // addresses of files.
 
 import { fileFieldsOfAnswer } from '../chatkit/protocol/file-fields.ts'
-import { type ParsedRequest, saysNothing } from '../chatkit/protocol/request.ts'
+import {
+  isKnownType,
+  type KnownRequest,
+  type ParsedRequest,
+  saysNothing,
+} from '../chatkit/protocol/request.ts'
 import { readJsonAnswer, type ServerReply } from '../chatkit/protocol/server-call.ts'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
@@ -74,7 +79,7 @@ export function createAnswerJson({
         return asJson(c, await answerAttachment(call, json))
       case 'threads.get_by_id':
       case 'threads.update':
-        requireThread(json, request.params.thread_id)
+        requireThread(json, request)
         requireItems(json, request.params.thread_id)
         break
       case 'items.list':
@@ -98,8 +103,7 @@ export function createAnswerJson({
       const { parsed, reply, deadline, adopts } = exchange
       const memory = shares.memoryFor(call.session.user)
       releaseWhenTaken(c, memory)
-      const mayBeEmpty = parsed.known && saysNothing(parsed.request.type)
-      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold, mayBeEmpty }
+      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold, mayBeEmpty: mayBeEmpty(parsed) }
       const { bytes, parse } = await readJsonAnswer(reply, deadline, bounds)
       const request = listIn(parsed)
       if (request === undefined) {
@@ -159,8 +163,20 @@ function requireItems(json: unknown, thread: string): void {
   throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
 }
 
-/** Refuses an answer about another thread than the requested one, which may belong to another user. */
-function requireThread(json: unknown, id: string): void {
-  if (fieldOf(json, 'id') === id) return
+/**
+ * Refuses an answer about another thread than the requested one, which may belong to another user. Some servers confirm a
+ * new title without the thread.
+ */
+function requireThread(
+  json: unknown,
+  { type, params }: Extract<KnownRequest, { type: 'threads.get_by_id' | 'threads.update' }>,
+): void {
+  const id = fieldOf(json, 'id')
+  if (id === params.thread_id) return
+  if (type === 'threads.update' && (id === undefined || id === null)) return
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')
+}
+
+function mayBeEmpty({ request: { type } }: ParsedRequest): boolean {
+  return type === 'threads.update' || (isKnownType(type) && saysNothing(type))
 }

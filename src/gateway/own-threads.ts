@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
-import { nullableList } from '../chatkit/protocol/thread.ts'
+import { nullableList, truth } from '../chatkit/protocol/thread.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 import { threadsOfItems } from './event-owner.ts'
 
@@ -14,7 +14,7 @@ export const NO_ITEMS = { data: [], has_more: false, after: null }
 /** A page of the server's list. Only the necessary fields are checked; the threads stay unchanged. */
 const page = z.looseObject({
   data: nullableList(threadEntry),
-  has_more: z.boolean().default(false),
+  has_more: truth,
   after: z.string().nullish(),
 })
 
@@ -122,5 +122,6 @@ function withOwnItems(thread: ServerThreadEntry): ServerThreadEntry {
 function read(json: unknown) {
   const parsed = page.safeParse(json)
   if (parsed.success) return parsed.data
-  throw serverFault('upstream_invalid_response', 'not a page of threads')
+  const where = parsed.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ')
+  throw serverFault('upstream_invalid_response', `not a page of threads, at: ${where}`)
 }

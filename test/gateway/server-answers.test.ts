@@ -198,6 +198,35 @@ test.each([
   },
 )
 
+test.each([
+  [200, JSON_TYPE, '{"ok":true}'],
+  [200, JSON_TYPE, '{"id":null}'],
+  [200, JSON_TYPE, 'null'],
+  [204, {}, ''],
+  [200, { 'content-length': '0' }, ''],
+])(
+  'a server may confirm a new title without the thread, by %i, %j and the body %j',
+  async (status, headers, body) => {
+    const { alice, raw } = await startRaw()
+    raw(headers, body, status)
+    const answer = await alice(['threads.update', { thread_id: 'thr_1', title: 'x' }])
+    expect([answer.status, await answer.text()]).toEqual([200, body || '{}'])
+    raw({ ...JSON_TYPE, 'content-length': String(body.length) }, body)
+    expect((await alice(['threads.get_by_id', { thread_id: 'thr_1' }])).status).toBe(502)
+  },
+)
+
+test.each([
+  ['data.1.id', '{"data":[{"id":"thr_1"},{"id":2}]}'],
+  ['has_more', '{"data":[],"has_more":"no"}'],
+  ['the whole', '[]'],
+])('of a list that is no page of threads the log names %s', async (where, body) => {
+  const { alice, raw, scene: at } = await startRaw()
+  raw(JSON_TYPE, body)
+  expectProblem(await answerOf(await alice(LIST)), 502, 'upstream_invalid_response')
+  expect(JSON.stringify(at.lines)).toContain(`not a page of threads, at: ${where}`)
+})
+
 test('a server’s answer without a body is 502 where a thread or a page of items is asked for', async () => {
   const { alice, raw } = await startRaw()
   raw({ 'content-length': '0' }, '')

@@ -6,7 +6,7 @@ import { z } from 'zod'
 
 /**
  * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC. Databases and Ruby
- * write a space before the time and the zone.
+ * write a space before the time and the zone; PostgreSQL writes only the hours of a zone.
  */
 const serverTime = z.preprocess(
   (time) => (typeof time === 'string' ? isoTime(time) : time),
@@ -16,7 +16,8 @@ export type ServerTime = z.infer<typeof serverTime>
 
 function isoTime(time: string): string {
   const zoned = time.replace(/ ?(?:UTC|GMT)$/, 'Z').replace(/ ?([+-]\d\d):?(\d\d)$/, '$1:$2')
-  return zoned.replace(/^([\d-]{10}) /, '$1T')
+  const whole = zoned.replace(/(?<=:\d\d(?:\.\d+)?)([+-]\d\d)$/, '$1:00')
+  return whole.replace(/^([\d-]{10}) /, '$1T')
 }
 
 /** A list. Servers in Go write an empty one as `null`. */
@@ -25,6 +26,18 @@ export function nullableList<T extends z.ZodType>(entry: T) {
     .array(entry)
     .nullish()
     .transform((list) => list ?? [])
+}
+
+/** A truth value. Databases write it as 0 or 1. */
+export const truth = z
+  .union([z.boolean(), z.literal([0, 1])])
+  .nullish()
+  .transform((value) => value === true || value === 1)
+
+/** The parts of a message. Some servers write a text alone instead of a list with one part. */
+function partsOf<T extends z.ZodType>(part: T, type: 'input_text' | 'output_text') {
+  const inList = (value: unknown) => (typeof value === 'string' ? [{ type, text: value }] : value)
+  return z.preprocess(inList, nullableList(part))
 }
 
 /** An object that may be absent. Servers in PHP write an empty one as an empty list. */
@@ -39,11 +52,7 @@ function nullableObject<T extends z.ZodType>(object: T) {
  * @param entry - schema of one entry
  */
 function serverPageOf<T extends z.ZodType>(entry: T) {
-  return z.looseObject({
-    data: nullableList(entry),
-    has_more: z.boolean().default(false),
-    after: z.string().nullish(),
-  })
+  return z.looseObject({ data: nullableList(entry), has_more: truth, after: z.string().nullish() })
 }
 
 /**
@@ -122,7 +131,7 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('user_message'),
-    content: nullableList(userContent),
+    content: partsOf(userContent, 'input_text'),
     attachments: nullableList(serverAttachment),
     quoted_text: z.string().nullish(),
     inference_options: nullableObject(
@@ -135,7 +144,7 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('assistant_message'),
-    content: nullableList(assistantContent),
+    content: partsOf(assistantContent, 'output_text'),
   }),
   z.looseObject({ ...envelope, type: z.literal('widget'), widget: z.unknown() }),
   z.looseObject({

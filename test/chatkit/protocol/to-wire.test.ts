@@ -51,6 +51,8 @@ describe('times', () => {
     '2026-01-02 03:04:05',
     '2026-01-02 03:04:05.987 UTC',
     '2026-01-01 22:04:05 -0500',
+    '2026-01-02 03:04:05.987654+00',
+    '2026-01-01 22:04:05-05',
     '2026-01-02T05:04:05+0200',
   ])('%s, as a database or Ruby writes it, is read', (time) => {
     const read = serverThread.parse({ id: 'thr_1', created_at: time })
@@ -322,6 +324,13 @@ describe('what a server answers is read tolerantly', () => {
     expect(serverThreadPage.parse({ data: null })).toEqual({ data: [], has_more: false })
     const page = { data: [item], has_more: true, after: 'itm_1', more: 1 }
     expect(serverItemPage.parse(page)).toEqual(page)
+    for (const [more, has_more] of [
+      [1, true],
+      [0, false],
+      [null, false],
+    ]) {
+      expect(serverThreadPage.parse({ data: [], has_more: more })).toEqual({ data: [], has_more })
+    }
     expect(serverItemPage.safeParse({ data: {} }).success).toBe(false)
     expect(serverItemPage.safeParse([]).success).toBe(false)
   })
@@ -353,6 +362,14 @@ describe('what a server answers is read tolerantly', () => {
     expect(serverItem.parse({ ...base, type: 'workflow', workflow })).toMatchObject({
       workflow: { tasks: [] },
     })
+  })
+
+  it.each([
+    ['user_message', 'input_text', { attachments: [] }],
+    ['assistant_message', 'output_text', { content: [{ annotations: [] }] }],
+  ])('a %s whose content is a text instead of a list of parts', (type, part, more) => {
+    const read = converted({ ...base, type, content: 'hi' })
+    expect(read).toMatchObject({ ...more, content: [{ type: part, text: 'hi' }] })
   })
 
   it('items with empty lists for empty objects, as servers in PHP write them', () => {
