@@ -1,6 +1,7 @@
 // Checks that the events of a stream name only threads of the caller, and records the caller as the owner of
 // new threads.
 
+import { show } from '../lib/show.ts'
 import type { Call } from './open-call.ts'
 import type { GatewayOwnership } from './ownership.ts'
 import { StreamFault } from './stream-fault.ts'
@@ -36,9 +37,9 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
    */
   async function keep(id: string, others: readonly string[]): Promise<void> {
     created += 1
-    if (created > MAX_CREATED) throw new StreamFault('bad_frame', new Error('too many new threads'))
+    if (created > MAX_CREATED) throw badFrame('thread.created', 'too many new threads')
     const isNew = await ownership.claimNew(call, { kind: 'thread', id }).catch(noStore)
-    if (!isNew) throw new StreamFault('thread_taken')
+    if (!isNew) throw new StreamFault('thread_taken', new Error(`thread ${show(id)}`))
     own.add(id)
     await requireOwn(others)
   }
@@ -47,7 +48,9 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     for (const id of ids) {
       if (own.has(id)) continue
       const [owner] = await ownership.ownersOf(call, [{ kind: 'thread', id }]).catch(noStore)
-      if (owner !== call.session.user) throw new StreamFault('foreign_thread')
+      if (owner !== call.session.user) {
+        throw new StreamFault('foreign_thread', new Error(`thread ${show(id)}`))
+      }
       own.add(id)
     }
   }
@@ -64,11 +67,12 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     for (const name of threadsOf(event)) {
       // Servers in Go write '' for what they have not set.
       if (name === undefined || name === null || name === '') continue
-      if (typeof name !== 'string') throw new StreamFault('bad_frame')
+      if (typeof name !== 'string')
+        throw badFrame(type, `a thread's id is ${typeof name}, not a string`)
       if (!own.has(name)) unknown.push(name)
     }
     if (type === 'thread.created' || type === 'thread.updated') {
-      if (typeof id !== 'string' || id === '') throw new StreamFault('bad_frame')
+      if (typeof id !== 'string' || id === '') throw badFrame(type, 'its thread has no id')
       if (type === 'thread.created') return keep(id, unknown)
     }
     return unknown.length === 0 ? undefined : requireOwn(unknown)
@@ -101,6 +105,11 @@ export function threadsOfItems(of: unknown): readonly unknown[] {
 export function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined
   return Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+}
+
+/** @param why - for the log */
+function badFrame(type: string, why: string): StreamFault {
+  return new StreamFault('bad_frame', new Error(`an event ${show(type)}: ${why}`))
 }
 
 function noStore(error: unknown): never {

@@ -280,6 +280,17 @@ test('an event whose thread id is no text ends the stream', async () => {
   }
 })
 
+test.each([
+  [7, 'an event "thread.item.done": a thread\'s id is number, not a string'],
+  ['thr_bob', 'thread "thr_bob"'],
+])('the log says why the thread id %j ended a stream', async (thread_id, why) => {
+  const { server, reader, scene } = await startWritten()
+  server.write(event({ type: 'thread.item.done', item: { ...item(''), thread_id } }))
+  await rest(reader)
+  const ended = scene.lines.filter(({ msg }) => msg === 'a stream was ended')
+  expect(ended).toMatchObject([{ err: { message: why } }])
+})
+
 test('a server makes at most 100 threads in one stream', async () => {
   const { server, reader, scene } = await startWritten()
   const ids = Array.from({ length: 101 }, (_, at) => `thr_${at}`)
