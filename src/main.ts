@@ -9,6 +9,7 @@ import { describeStart } from './config/describe-start.ts'
 import { type Environment, startedByNpm } from './config/env.ts'
 import { environmentNotes } from './config/environment-notes.ts'
 import { placeholderNotes } from './config/file/placeholders.ts'
+import { idleSettings } from './config/idle-settings.ts'
 import { takeNoArguments } from './config/no-arguments.ts'
 import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
@@ -65,9 +66,8 @@ async function main(): Promise<void> {
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
   const { settings } = setup
-  for (const line of [...placeholderNotes(settings), ...widenedTrust(settings)]) {
-    log.warn(`config: ${line}`)
-  }
+  const ofConfig = [placeholderNotes, widenedTrust, idleSettings]
+  for (const line of ofConfig.flatMap((notes) => notes(settings))) log.warn(`config: ${line}`)
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
   for (const line of environmentNotes(setup.environment)) log.warn(line)
   warnOfSmallMemory(setup, log)

@@ -14,6 +14,7 @@ import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
 import { placeholderNotes } from '../config/file/placeholders.ts'
 import { ConfigError } from '../config/file/problems.ts'
+import { idleSettings } from '../config/idle-settings.ts'
 import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
@@ -89,7 +90,7 @@ function summarise(
   const workflows = count(settings.workflows.length, 'workflow')
   const needed = [...environment, ...needsBesides(settings)]
   const left = placeholderNotes(settings)
-  const notes = [...left, ...ofPlace, ...widenedTrust(settings)]
+  const notes = [...left, ...ofPlace, ...widenedTrust(settings), ...idleSettings(settings)]
   return [
     `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,
     ...notes.map((line) => `${file}: note: ${line}`),

@@ -7,7 +7,7 @@ import type { OutboundProxy, ProxyFor } from '../lib/connections.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Settings } from './settings.ts'
-import { quotesHint } from './urls.ts'
+import { NOT_IN_HOST, shellHint } from './urls.ts'
 
 /** Variables whose lower-case form also counts, and takes precedence, as in curl. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const
@@ -15,12 +15,17 @@ const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const
 const proxyUrl = z.string().transform((text, context): OutboundProxy => {
   const url = URL.parse(text)
   const authorization = url && authorizationIn(url)
-  if (url && /^https?:$/.test(url.protocol) && authorization !== null) {
+  if (
+    url &&
+    /^https?:$/.test(url.protocol) &&
+    authorization !== null &&
+    !NOT_IN_HOST.test(url.host)
+  ) {
     return { origin: url.origin, authorization }
   }
   // The message does not quote the value, because it may hold a password.
   context.addIssue(
-    `must be an http or https URL such as http://proxy.example.com:3128, with user and password percent-encoded${quotesHint(text)}`,
+    `must be an http or https URL such as http://proxy.example.com:3128, with user and password percent-encoded${shellHint(text)}`,
   )
   return z.NEVER
 })

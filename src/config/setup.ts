@@ -22,7 +22,7 @@ import { ConfigError, type ConfigNeeds, formatProblem } from './file/problems.ts
 import { type Proxies, proxySchema, readProxies } from './proxies.ts'
 import { SecretFileError, type SecretSource } from './secret-file.ts'
 import type { Settings } from './settings.ts'
-import { quotesHint } from './urls.ts'
+import { shellHint } from './urls.ts'
 
 /** The service cannot start with this environment and config file. One line for each problem. */
 export class SetupError extends Error {
@@ -167,8 +167,8 @@ function readText(file: string, given: boolean): string {
     }
     const what = given ? 'give the path of your file' : 'set CONFIG_FILE to your file'
     const advice = `${what}; config/examples has one for each identity provider`
-    const quotes = quotesHint(file)
-    throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}${quotes}`])
+    const hint = shellHint(file)
+    throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}${hint}`])
   }
 }
 

@@ -2,7 +2,7 @@
 // it answers.
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
-import { quotesHint } from './urls.ts'
+import { NOT_IN_HOST, shellHint, UNFILLED } from './urls.ts'
 
 /** The store of the registry. */
 export type StoreLocation =
@@ -42,7 +42,7 @@ export const storeUrl = z
   .transform((text, context): StoreLocation => {
     const found = parse(text)
     if (typeof found === 'object') return found
-    context.addIssue(`${PROBLEMS[found]}${quotesHint(text)}`)
+    context.addIssue(`${PROBLEMS[found]}${shellHint(text)}`)
     return z.NEVER
   })
 
@@ -53,12 +53,19 @@ function parse(text: string): StoreLocation | keyof typeof PROBLEMS {
   const path = /^sqlite:(?<path>.+)$/s.exec(text)?.groups?.['path']
   if (path === undefined) return 'scheme'
   // SQLite itself reads these as no file or as a URI; `//data` may be meant to begin here or at the root.
-  return /^(?::memory:|file:|\/\/[^/])/.test(path) ? 'file' : { kind: 'sqlite', path }
+  const isPath = !/^(?::memory:|file:|\/\/[^/])/.test(path) && !UNFILLED.test(path)
+  return isPath ? { kind: 'sqlite', path } : 'file'
 }
 
 function parseRedis(text: string): RedisStore | keyof typeof PROBLEMS {
   const url = URL.parse(text)
-  if (!url?.hostname || url.hash || !/^\/?\d*$/.test(url.pathname) || !isDecodable(url)) {
+  if (
+    !url?.hostname ||
+    NOT_IN_HOST.test(url.host) ||
+    url.hash ||
+    !/^\/?\d*$/.test(url.pathname) ||
+    !isDecodable(url)
+  ) {
     return 'url'
   }
   const query = querySchema.safeParse(parametersOf(url.searchParams))

@@ -14,7 +14,7 @@ export const baseUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && isSecureUrl(url)) return withoutSlash(url)
   context.addIssue(
-    `must be an https URL without credentials or query; http only for loopback${quotesHint(text)}`,
+    `must be an https URL without credentials or query; http only for loopback${shellHint(text)}`,
   )
   return z.NEVER
 })
@@ -24,7 +24,7 @@ export const publicUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && /^https?:$/.test(url.protocol)) return withoutSlash(url)
   context.addIssue(
-    `must be an http or https URL such as https://chat.example.com${quotesHint(text)}`,
+    `must be an http or https URL such as https://chat.example.com${shellHint(text)}`,
   )
   return z.NEVER
 })
@@ -35,6 +35,22 @@ export const publicUrl = z.string().transform((text, context) => {
  */
 export function quotesHint(text: string): string {
   return /^["'`]/.test(text.trim()) ? '; leave the quotes out' : ''
+}
+
+/** Characters that `URL` leaves in a host, and no host has: of a list, a pattern or a variable. */
+export const NOT_IN_HOST = /[,*$(){}]/
+
+/** `${NAME}`, `$(NAME)`, `$NAME` or `{{ … }}`, which a shell or a template was meant to fill in. */
+export const UNFILLED = /\$(?:[{(][A-Za-z_]|[A-Z][A-Z0-9_]+)|\{\{/
+
+/**
+ * The end of a message about a text that a shell was meant to read; empty for others. Neither `.env` nor Docker's
+ * `--env-file` fills in variables.
+ */
+export function shellHint(text: string): string {
+  return UNFILLED.test(text)
+    ? '; no variable in it is filled in: write its value'
+    : quotesHint(text)
 }
 
 /** Whether a URL can only mean this machine; false when there is no URL. */
@@ -67,12 +83,12 @@ export function publicUrlNotes({
 
 /**
  * Null for a URL with credentials (they would end up in logs), with a query or fragment (no path can follow one), or with
- * `,` or `*` in the host (a list of URLs, or a pattern).
+ * a host that is none, or for one that was not filled in.
  */
 function plainUrl(text: string): URL | null {
   const url = WITHOUT_HOST.test(text) ? null : URL.parse(text)
   const extra = url && (url.username || url.password || url.search || url.hash)
-  return extra || /[,*]/.test(url?.hostname ?? '') ? null : url
+  return extra || NOT_IN_HOST.test(url?.hostname ?? '') || UNFILLED.test(text) ? null : url
 }
 
 function withoutSlash({ origin, pathname }: URL): string {

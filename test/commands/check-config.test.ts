@@ -191,4 +191,10 @@ describe('the place of a file that was copied', () => {
       /: ok: .*\n.*: note: \$schema leads to \.\.\/nowhere\.json, .*write \$schema=/,
     )
   })
+
+  test('a setting without effect gets a note', () => {
+    const { code, out } = check(write('idle.yaml', `${MINIMAL}client_ip_header: fly-client-ip\n`))
+    expect(code).toBe(0)
+    expect(out).toContain('note: client_ip_header: fly-client-ip is never read')
+  })
 })

@@ -91,6 +91,28 @@ test.each(['PUBLIC_URL', 'OPENAI_BASE_URL', 'STORE_URL', 'HTTPS_PROXY'])(
   },
 )
 
+test.each([
+  ['PUBLIC_URL', `https://\${DOMAIN}`],
+  ['PUBLIC_URL', 'https://chat.example.com/$PREFIX'],
+  ['OPENAI_BASE_URL', 'https://{{ .Values.api }}/v1'],
+  ['STORE_URL', 'redis://:pass@$(REDIS_HOST):6379'],
+  ['STORE_URL', `sqlite:\${DATA}/mint.db`],
+  ['HTTPS_PROXY', 'http://$PROXY:3128'],
+])(
+  '%s=%s has a variable that nothing filled in: the message says to write its value',
+  (name, value) => {
+    const read = () => readEnvironment({ [name]: value })
+    expect(read).toThrow(
+      new RegExp(`^${name}: .*; no variable in it is filled in: write its value$`),
+    )
+  },
+)
+
+test('a dollar sign in a password is no variable', () => {
+  const variables = { STORE_URL: 'redis://:a$BC@redis:6379', HTTPS_PROXY: 'http://u:$AB@proxy:1' }
+  expect(() => readEnvironment(variables)).not.toThrow()
+})
+
 test.each(['', ' ', '\t\n'])('a blank variable (%j) counts as unset', (blank) => {
   const names = [...Object.keys(environmentSchema.shape), 'OPENAI_API_KEY', 'OPENAI_API_KEY_FILE']
   const environment = readEnvironment(Object.fromEntries(names.map((name) => [name, blank])))

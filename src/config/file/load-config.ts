@@ -15,7 +15,7 @@ import {
   reportMissingSecrets,
   type SecretLookup,
 } from './needed-secrets.ts'
-import { reportPlaceholders } from './placeholders.ts'
+import { reportPlaceholders, reportUnfilled } from './placeholders.ts'
 import {
   asMapping,
   ConfigError,
@@ -95,6 +95,7 @@ function check(
   reportConsoleProblems(data, report)
   reportWorkflowProblems(data, report)
   reportBackendProblems(data, report)
+  reportUnfilled(data, report)
   if (toRun) reportPlaceholders(data, report)
   const expressions = reportExpressionProblems(data, compile, report)
   const needed = neededSecrets(data, expressions)

@@ -1,5 +1,6 @@
-// Finds placeholders of the shipped config files that have not been replaced.
+// Finds placeholders of the shipped config files, and variables, in the place of values.
 
+import { UNFILLED } from '../urls.ts'
 import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
 /** Ids of workflows in the shipped files. */
@@ -14,6 +15,21 @@ const EXAMPLE_ISSUER =
 /** Whether a text is an issuer, audience or workflow id of the shipped files. */
 export function isPlaceholder(text: string): boolean {
   return WORKFLOW.test(text) || HOST.test(text)
+}
+
+/** Keys below which texts are expressions, or can be any text. */
+const FREE_TEXT = new Set(['user', 'when', 'state_variables', 'cookie'])
+
+/** The file is read as it is, so a variable in it would be a part of the audience or address. */
+export function reportUnfilled(value: unknown, report: Report, path: Path = []): void {
+  if (typeof value === 'string' && UNFILLED.test(value)) {
+    report(path, 'has a variable, and nothing fills in this file; write the value itself')
+  }
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, part] of Object.entries(value)) {
+    if (FREE_TEXT.has(key)) continue
+    reportUnfilled(part, report, [...path, Array.isArray(value) ? Number(key) : key])
+  }
 }
 
 /**

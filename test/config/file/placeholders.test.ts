@@ -39,6 +39,21 @@ test.each([
   expect(placesIn(MINIMAL.replace(part, own))).toEqual([])
 })
 
+test.each([
+  ['[chat-api]', `["\${AUDIENCE}"]`, '3 issuers[0].audience[0]'],
+  ['[chat-api]', '[$AUDIENCE]', '3 issuers[0].audience[0]'],
+  ['id: wf_1', 'server: "http://$(DESK):8000/chatkit"', '8 workflows.support.server'],
+  ['id: wf_1', 'server: http://$DESK_HOST:8000/chatkit', '8 workflows.support.server'],
+  ['id: wf_1', 'server: "http://{{ .Values.desk }}/chatkit"', '8 workflows.support.server'],
+])('%s as %s has a variable that nothing fills in', (part, unfilled, place) => {
+  expect(placesIn(MINIMAL.replace(part, () => unfilled))).toContain(place)
+})
+
+test('a dollar sign in an expression, and the tenant of an issuer, are no variables', () => {
+  const own = `wf_1\n    state_variables: { price: '"\${AMOUNT} $US"' }\n    when: 'claims.x != "$ALL"'`
+  expect(placesIn(MINIMAL.replace('wf_1', () => own))).toEqual([])
+})
+
 test('placeholders are accepted for work that does not run the service', () => {
   const text = MINIMAL.replace('wf_1', 'wf_replace_me')
   expect(loadConfig(text, { file: 'c.yaml' }).settings.workflows).toMatchObject([
