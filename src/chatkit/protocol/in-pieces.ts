@@ -14,7 +14,7 @@ const PIECE_BYTES = 64 * 1024
  * request before, so it has not carried it out.
  *
  * @param failure - of the first try
- * @throws the failure, unless it is `EPIPE`: the connection was closed while the body was written
+ * @throws the failure, unless the connection was closed while the body was written
  */
 export function sendInPieces(
   dispatcher: Dispatcher,
@@ -23,13 +23,20 @@ export function sendInPieces(
 ) {
   const { body = null, headers } = request
   const isWhole = typeof body === 'string' || body instanceof Uint8Array
-  if (!isWhole || systemCode(failure) !== 'EPIPE') throw failure
+  if (!isWhole || !isOfWriting(failure)) throw failure
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   return dispatcher.request({
     ...request,
     headers: { ...headers, 'content-length': String(bytes.length) },
     body: Readable.from(piecesOf(bytes), { highWaterMark: 1 }),
   })
+}
+
+/** A reset ends both directions, so its code alone does not tell whether the body was still being written. */
+function isOfWriting(failure: unknown): boolean {
+  const code = systemCode(failure)
+  if (code !== 'ECONNRESET') return code === 'EPIPE'
+  return failure instanceof Error && 'syscall' in failure && failure.syscall === 'write'
 }
 
 async function* piecesOf(bytes: Uint8Array) {

@@ -8,7 +8,7 @@ import { startDeadline } from '../../../src/lib/deadline.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
 import { listen } from '../../support/network/listen.ts'
 
-/** A server, and a dispatcher whose first requests fail with these codes of the operating system. */
+/** A server, and a dispatcher whose first requests fail with these codes of the operating system, perhaps behind a call. */
 async function startFailing(codes: readonly string[]) {
   const seen: { length: string | undefined; body: Buffer }[] = []
   const server = createServer(async (request, response) => {
@@ -24,9 +24,10 @@ async function startFailing(codes: readonly string[]) {
   const left = [...codes]
   const dispatcher = {
     request: (options: Dispatcher.RequestOptions) => {
-      const code = left.shift()
-      if (code === undefined) return agent.request(options)
-      return Promise.reject(Object.assign(new Error(`write ${code}`), { code }))
+      const failed = left.shift()
+      if (failed === undefined) return agent.request(options)
+      const [code, syscall] = failed.split(' ').toReversed()
+      return Promise.reject(Object.assign(new Error(failed), { code, syscall }))
     },
   } as Dispatcher
   const send = async (body: string | Uint8Array) => {
@@ -40,19 +41,20 @@ async function startFailing(codes: readonly string[]) {
 }
 
 test.each([
-  ['a picture', Buffer.alloc(300_000, 'picture')],
-  ['a text', JSON.stringify({ text: 'größe' })],
+  ['a picture', 'EPIPE', Buffer.alloc(300_000, 'picture')],
+  ['a text', 'EPIPE', JSON.stringify({ text: 'größe' })],
+  ['a picture', 'write ECONNRESET', Buffer.alloc(300_000, 'picture')],
 ])(
-  'when the connection closes while %s is sent, it is sent once more, and the server’s answer is read',
-  async (_name, body) => {
-    const { send, seen } = await startFailing(['EPIPE'])
+  'when the connection closes while %s is sent (%s), it is sent once more, and the server’s answer is read',
+  async (_name, failure, body) => {
+    const { send, seen } = await startFailing([failure])
     expect(await send(body)).toBe('413 at most 5 MB')
     const bytes = Buffer.from(body)
     expect(seen).toEqual([{ length: String(bytes.length), body: bytes }])
   },
 )
 
-test.each([[['EPIPE', 'EPIPE']], [['ECONNRESET']], [['ECONNREFUSED']]])(
+test.each([[['EPIPE', 'EPIPE']], [['ECONNRESET']], [['read ECONNRESET']], [['ECONNREFUSED']]])(
   'after %j a request is not sent again, because the server may have read all of it, or cannot be reached',
   async (codes) => {
     const { send, seen } = await startFailing(codes)
