@@ -31,7 +31,31 @@ const jsonDocument = z.looseObject({
 
 function convert(schema: z.core.$ZodType, io: 'input' | 'output') {
   const text = JSON.stringify(z.toJSONSchema(schema, { io, override: withoutFurtherMembers }))
-  return jsonDocument.parse(JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')))
+  const referring = text.replaceAll('"#/$defs/', '"#/components/schemas/')
+  return jsonDocument.parse(JSON.parse(referring, (_, value) => acceptingNulls(value)))
+}
+
+/** An object that takes no further members. Only those in bodies that callers send have optional ones. */
+const closedObject = z.looseObject({
+  additionalProperties: z.literal(false),
+  properties: z.record(z.string(), z.record(z.string(), z.unknown())),
+  required: z.array(z.string()).optional(),
+})
+
+/** Lets optional members of a body be null, which counts as absence. */
+function acceptingNulls(value: unknown): unknown {
+  const { data: closed } = closedObject.safeParse(value)
+  if (closed === undefined) return value
+  const properties = Object.entries(closed.properties).map(([name, schema]) => [
+    name,
+    closed.required?.includes(name) ? schema : orNull(schema),
+  ])
+  return { ...closed, properties: Object.fromEntries(properties) }
+}
+
+/** @param schema - has no description where it refers to a named one, which describes itself */
+function orNull({ description = 'Null is the same as absent.', ...schema }: JsonSchema) {
+  return { anyOf: [schema, { type: 'null' }], description }
 }
 
 /**

@@ -40,9 +40,8 @@ export const mintBody = z
       .optional(),
     current_client_secret: z
       .string()
-      .meta({ maxLength: 16_384 })
-      .nullish()
-      .describe('The secret that the new one replaces; null for none.'),
+      .meta({ maxLength: 16_384, description: 'The secret that the new one replaces.' })
+      .optional(),
   })
   .meta({ id: 'MintRequest', description: 'The choices of a client. The body may be left out.' })
 

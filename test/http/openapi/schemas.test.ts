@@ -185,6 +185,17 @@ describe('the maker of schemas', () => {
     expect(Object.keys(namedSchemas([outer, inner]))).toEqual(['Inner'])
   })
 
+  test('lets optional members of a body be null, which count as absent, and no others', () => {
+    const body = z.strictObject({ need: z.string(), may: z.string().describe('M.').optional() })
+    const text = { type: 'string' }
+    const properties = { need: text, may: { anyOf: [text, { type: 'null' }], description: 'M.' } }
+    expect(jsonSchema(body)).toMatchObject({ properties, required: ['need'] })
+    const named = body.meta({ id: 'Body', description: 'B.' })
+    expect(namedSchemas([z.union([named, inner])])).toMatchObject({ Body: { properties } })
+    const answer = z.object({ may: z.string().optional() })
+    expect(jsonSchema(answer)).toMatchObject({ properties: { may: text } })
+  })
+
   test('refuses two schemas of one name', () => {
     const other = z.object({ other: z.string() }).meta({ id: 'Inner' })
     expect(() => namedSchemas([inner, other])).toThrow('Inner')
