@@ -62,7 +62,7 @@ export declare class MintError extends Error {
     requestId: string | undefined;
     /** Milliseconds to wait, as `Retry-After` of the answer says; at most two minutes. */
     retryAfterMs: number | undefined;
-    /** @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
+    /** @param {string} code - the service's, `no_url`, `network_error`, `token_unavailable`, `invalid_response`, `reset`
      * @param {string} message - for developers
      * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has */
     constructor(code: string, message: string, { status, requestId, retryAfterMs, cause }?: {
@@ -75,10 +75,12 @@ export declare class MintError extends Error {
 /**
  * For `api.getClientSecret`. Callers share a mint that is under way. A mint tries at most three times, with
  * jitter, and waits as long as `Retry-After` says. After a 4xx other than 408 and 429, every call fails at once until
- * `reset()`; after `token_expired` it first asks `getToken` for another token.
+ * `reset()`; after `token_expired` it first asks `getToken` for another token. It is for one user: on a server make one
+ * in each request, since users who share it get each other's client secrets.
  *
  * @param {MintOptions} options
  * @returns {GetClientSecret} rejects with `MintError`
+ * @throws {MintError} `no_url`
  */
 export declare function createGetClientSecret(options: MintOptions): GetClientSecret;
 /**
@@ -88,6 +90,7 @@ export declare function createGetClientSecret(options: MintOptions): GetClientSe
  *
  * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` replaces that of the options
  * @returns {ChatKitFetch} rejects with `MintError` when it gets no secret
+ * @throws {MintError} `no_url`
  */
 export declare function createChatKitFetch(options: MintOptions & {
     getClientSecret?: GetClientSecret;

@@ -31,7 +31,7 @@ const REQUEST_MS = 30_000
 
 /** Why there is no client secret. Match on `code`. */
 export class MintError extends Error {
-  /** @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
+  /** @param {string} code - the service's, `no_url`, `network_error`, `token_unavailable`, `invalid_response`, `reset`
    * @param {string} message - for developers
    * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has */
   constructor(code, message, { status, requestId, retryAfterMs, cause } = {}) {
@@ -51,12 +51,15 @@ export class MintError extends Error {
 /**
  * For `api.getClientSecret`. Callers share a mint that is under way. A mint tries at most three times, with
  * jitter, and waits as long as `Retry-After` says. After a 4xx other than 408 and 429, every call fails at once until
- * `reset()`; after `token_expired` it first asks `getToken` for another token.
+ * `reset()`; after `token_expired` it first asks `getToken` for another token. It is for one user: on a server make one
+ * in each request, since users who share it get each other's client secrets.
  *
  * @param {MintOptions} options
  * @returns {GetClientSecret} rejects with `MintError`
+ * @throws {MintError} `no_url`
  */
 export function createGetClientSecret(options) {
+  if (options.url == null) failWith('no_url')(options.url)
   let run = newRun()
   return Object.assign(
     /** @param {string | null} [current] */
@@ -85,8 +88,10 @@ export function createGetClientSecret(options) {
  *
  * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` replaces that of the options
  * @returns {ChatKitFetch} rejects with `MintError` when it gets no secret
+ * @throws {MintError} `no_url`
  */
 export function createChatKitFetch(options) {
+  if (options.url == null) failWith('no_url')(options.url)
   const { getClientSecret = createGetClientSecret(options) } = options
   const { reset, signal } = getClientSecret
   /** @typedef {{ secret: Promise<string>, value?: string | undefined, due: number }} Held and renewed when it is due */
@@ -106,8 +111,8 @@ export function createChatKitFetch(options) {
     const due = asked.then((jwt) => {
       next.value = jwt
       next.secret = asked
-      const payload = jwt.replace(/-/g, '+').replace(/_/g, '/').split('.')[1]
-      const { exp, iat } = JSON.parse(atob(`${payload}`))
+      const [, payload = ''] = jwt.replace(/-/g, '+').replace(/_/g, '/').split('.')
+      const { exp, iat } = JSON.parse(atob(payload))
       next.due = Date.now() + (exp - iat) * 800
     })
     due.catch(() => {})
@@ -186,9 +191,8 @@ const mint = async (options, run, current) => {
       }
       if (run.stopped || tries > 2) throw error
       const usual = 250 * 2 ** tries
-      const ms = (retryAfterMs ?? usual) + Math.random() * usual
       await new Promise((wake) => {
-        run.timer = setTimeout(wake, ms)
+        run.timer = setTimeout(wake, (retryAfterMs ?? usual) + Math.random() * usual)
       })
     }
   }
@@ -212,11 +216,15 @@ const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, 
     }).catch(failWith('network_error'))
     const body = await response.json().catch(() => null)
     if (response.ok && typeof body?.client_secret === 'string') return body.client_secret
-    const { ok, status, headers } = response
-    const retryAfterMs = waitOf(headers.get('Retry-After'))
-    const code = body?.code ?? (ok ? 'invalid_response' : `http_${status}`)
-    const failure = { status, requestId: body?.request_id, retryAfterMs }
-    throw new MintError(code, body?.detail ?? '', failure)
+    const { status, headers } = response
+    const code = body?.code ?? (response.ok ? 'invalid_response' : `http_${status}`)
+    const wait = `${headers.get('Retry-After')}`
+    const ms = /^\d+$/.test(wait) ? +wait * 1000 : Date.parse(wait) - Date.now()
+    throw new MintError(code, body?.detail ?? '', {
+      status,
+      requestId: body?.request_id,
+      retryAfterMs: ms > 0 ? Math.min(ms, 120_000) : undefined,
+    })
   } finally {
     clearTimeout(run.timer)
   }
@@ -235,12 +243,6 @@ const orAborted = (promise, signal) =>
 /** @type {(code: string) => (cause: unknown) => never} */
 const failWith = (code) => (cause) => {
   throw new MintError(code, String(cause), { cause })
-}
-
-/** @type {(retryAfter: string | null) => number | undefined} */
-const waitOf = (text) => {
-  const ms = text && (/^\d+$/.test(text) ? +text * 1000 : Date.parse(text) - Date.now())
-  return ms && ms > 0 ? Math.min(ms, 120_000) : undefined
 }
 
 /** @type {(input: RequestInfo | URL) => string} */

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createGetClientSecret, MintError } from '../../src/client/client.js'
+import { createChatKitFetch, createGetClientSecret, MintError } from '../../src/client/client.js'
 import { fakeNetwork, hanging, late, minted, problem, type Scripted } from './fake-network.ts'
 
 beforeEach(() => {
@@ -27,6 +27,17 @@ async function outcome(call: Promise<string>) {
   await vi.runAllTimersAsync()
   return settled
 }
+
+// A bundler writes `undefined` in the place of a variable that the build lacks.
+test('without url: both functions throw at once, with the code no_url', () => {
+  const { url }: { url: string } = JSON.parse('{}')
+  const options = { url, getClientSecret: createGetClientSecret({ url: '' }) }
+  for (const create of [createGetClientSecret, createChatKitFetch]) {
+    const call = () => create(options)
+    expect(call).toThrow(MintError)
+    expect(call).toThrow(expect.objectContaining({ code: 'no_url', message: 'no_url: undefined' }))
+  }
+})
 
 describe('a call', () => {
   test('sends token, workflow, input and the current secret, and gives the new one', async () => {

@@ -5,6 +5,8 @@ import { table } from './table.ts'
 
 /** Codes that the helper itself makes; all others come from the service. */
 export const HELPER_CODES: Readonly<Record<string, string>> = {
+  no_url:
+    '`url` is missing, as when the build lacks the variable that has it. Both functions throw this at once.',
   network_error:
     'The service cannot be reached, did not answer within 30 seconds, or its answer has no CORS headers for this page (`cors.origins`).',
   token_unavailable:
