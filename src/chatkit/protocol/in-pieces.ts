@@ -32,10 +32,13 @@ export function sendInPieces(
   })
 }
 
-/** A reset ends both directions, so its code alone does not tell whether the body was still being written. */
+/**
+ * A reset ends both directions, so its code alone does not tell whether the body was still being written. Our connections
+ * name it `ECONNRESET_BY_PEER`.
+ */
 function isOfWriting(failure: unknown): boolean {
   const code = systemCode(failure)
-  if (code !== 'ECONNRESET') return code === 'EPIPE'
+  if (!code?.startsWith('ECONNRESET')) return code === 'EPIPE'
   return failure instanceof Error && 'syscall' in failure && failure.syscall === 'write'
 }
 

@@ -44,6 +44,7 @@ test.each([
   ['a picture', 'EPIPE', Buffer.alloc(300_000, 'picture')],
   ['a text', 'EPIPE', JSON.stringify({ text: 'größe' })],
   ['a picture', 'write ECONNRESET', Buffer.alloc(300_000, 'picture')],
+  ['a picture', 'write ECONNRESET_BY_PEER', Buffer.alloc(300_000, 'picture')],
 ])(
   'when the connection closes while %s is sent (%s), it is sent once more, and the server’s answer is read',
   async (_name, failure, body) => {
@@ -54,7 +55,12 @@ test.each([
   },
 )
 
-test.each([[['EPIPE', 'EPIPE']], [['ECONNRESET']], [['read ECONNRESET']], [['ECONNREFUSED']]])(
+test.each([
+  [['EPIPE', 'EPIPE']],
+  [['ECONNRESET']],
+  [['read ECONNRESET_BY_PEER']],
+  [['ECONNREFUSED']],
+])(
   'after %j a request is not sent again, because the server may have read all of it, or cannot be reached',
   async (codes) => {
     const { send, seen } = await startFailing(codes)
