@@ -3,6 +3,7 @@
 // types of the ChatKit server SDKs.
 
 import { z } from 'zod'
+import { isObject } from '../../lib/json.ts'
 
 /**
  * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC. Databases and Ruby
@@ -28,6 +29,12 @@ export function nullableList<T extends z.ZodType>(entry: T) {
     .transform((list) => list ?? [])
 }
 
+/** A list inside a thread or an item. Servers in Lua write an empty one as an empty object. */
+function innerList<T extends z.ZodType>(entry: T) {
+  const isNothing = (value: unknown) => isObject(value) && Object.keys(value).length === 0
+  return z.preprocess((value) => (isNothing(value) ? null : value), nullableList(entry))
+}
+
 /** A truth value. Databases write it as 0 or 1. */
 export const truth = z
   .union([z.boolean(), z.literal([0, 1])])
@@ -37,7 +44,7 @@ export const truth = z
 /** The parts of a message. Some servers write a text alone instead of a list with one part. */
 function partsOf<T extends z.ZodType>(part: T, type: 'input_text' | 'output_text') {
   const inList = (value: unknown) => (typeof value === 'string' ? [{ type, text: value }] : value)
-  return z.preprocess(inList, nullableList(part))
+  return z.preprocess(inList, innerList(part))
 }
 
 /** An object that may be absent. Servers in PHP write an empty one as an empty list. */
@@ -103,7 +110,7 @@ export type ServerAnnotation = z.infer<typeof annotation>
 const assistantContent = z.looseObject({
   type: z.string().default('output_text'),
   text: z.string().nullish(),
-  annotations: nullableList(annotation),
+  annotations: innerList(annotation),
 })
 /** A part of an answer. */
 export type ServerAssistantContent = z.infer<typeof assistantContent>
@@ -123,7 +130,7 @@ const question = z.looseObject({
   type: z.string(),
   question: z.string(),
   answer: nullableObject(
-    z.looseObject({ values: nullableList(z.string()), skipped: z.boolean().default(false) }),
+    z.looseObject({ values: innerList(z.string()), skipped: z.boolean().default(false) }),
   ),
 })
 
@@ -132,7 +139,7 @@ const knownServerItem = z.discriminatedUnion('type', [
     ...envelope,
     type: z.literal('user_message'),
     content: partsOf(userContent, 'input_text'),
-    attachments: nullableList(serverAttachment),
+    attachments: innerList(serverAttachment),
     quoted_text: z.string().nullish(),
     inference_options: nullableObject(
       z.looseObject({
@@ -161,14 +168,14 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('workflow'),
-    workflow: z.looseObject({ type: z.string().default('custom'), tasks: nullableList(task) }),
+    workflow: z.looseObject({ type: z.string().default('custom'), tasks: innerList(task) }),
   }),
   z.looseObject({
     ...envelope,
     type: z.literal('structured_input'),
     /** `pending`, `answered` or `skipped`. */
     status: z.string().default('pending'),
-    inputs: nullableList(question),
+    inputs: innerList(question),
   }),
 ])
 /** An item of a kind that is named here. */

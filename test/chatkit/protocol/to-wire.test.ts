@@ -372,6 +372,19 @@ describe('what a server answers is read tolerantly', () => {
     expect(read).toMatchObject({ ...more, content: [{ type: part, text: 'hi' }] })
   })
 
+  it('items with empty objects for empty lists, as servers in Lua write them', () => {
+    const content = [{ type: 'output_text', text: 'hi', annotations: {} }]
+    for (const item of [
+      { type: 'user_message', content: {}, attachments: {} },
+      { type: 'assistant_message', content },
+      { type: 'workflow', workflow: { tasks: {} } },
+    ]) {
+      expect(converted({ ...base, ...item })).toMatchObject({ id: base.id })
+    }
+    const filled = { type: 'user_message', content: { 0: 'hi' } }
+    expect(serverItem.safeParse({ ...base, ...filled }).success).toBe(false)
+  })
+
   it('items with empty lists for empty objects, as servers in PHP write them', () => {
     const upload_descriptor = { url: 'http://u', method: 'PUT', headers: [] }
     const file = { id: 'atc_1', name: 'a', mime_type: 'text/plain', upload_descriptor }
