@@ -17,8 +17,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * @throws {@link StrictJsonError}
  */
 export function parseStrictJson(source: string | Uint8Array, maxDepth: number): unknown {
-  const text = typeof source === 'string' ? source : decodeUtf8(source)
+  let text: string
   let value: unknown
+  try {
+    text = typeof source === 'string' ? source : utf8.decode(source)
+  } catch {
+    throw new StrictJsonError('not UTF-8')
+  }
   try {
     value = JSON.parse(text)
   } catch {
@@ -26,14 +31,6 @@ export function parseStrictJson(source: string | Uint8Array, maxDepth: number): 
   }
   checkKeysAndDepth(text, maxDepth)
   return value
-}
-
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    throw new StrictJsonError('not UTF-8')
-  }
 }
 
 /** Ten megabytes can hold millions of values, and code that visits each would block the process for a second. */
