@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
-import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
+import type { NewEntry, RecordOutcome } from '../records.ts'
+import { fromSession } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import { KNOWN, SEE, seenArgs } from './known-users.ts'
 import type { Link } from './link/link.ts'
@@ -94,25 +95,6 @@ export function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
   const { session, generation, cap, replaces, now } = entry
   const due = now * 1000 + FIRST_LEASE_MS
   const step = [now, generation, cap.max, cap.whenFull, replaces ?? '', due, minterOf(session)]
-  const args = [...step, ...seenArgs(session), ...fieldsOf(session)]
+  const args = [...step, ...seenArgs(session), ...flat(fromSession(session))]
   return link.run(RECORD, args, readReply)
-}
-
-function fieldsOf(session: SessionRecord) {
-  const { id, user, workflow, issuer, subject, sid, status, state, asked } = session
-  return flat({
-    id,
-    user,
-    workflow,
-    issuer,
-    subject,
-    sid,
-    status,
-    secret_hash: session.secretHash,
-    end_reason: session.endReason,
-    created_at: session.createdAt,
-    expires_at: session.expiresAt,
-    state: state && JSON.stringify(state),
-    asked,
-  })
 }

@@ -11,7 +11,7 @@ import type {
   UserRevoke,
   UserStanding,
 } from '../records.ts'
-import { isLive, toSession } from '../rows.ts'
+import { fromSession, isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { IS_KNOWN, LIVE_AND_BLOCK, see } from './known-users.ts'
 
@@ -40,10 +40,13 @@ const OLDEST_LIVE = `
   SELECT * FROM sessions WHERE user = ? AND +status = 'active' AND expires_at > ?
   ORDER BY seq LIMIT ?`
 
+const FIELDS = [
+  ...(['id', 'user', 'workflow', 'issuer', 'subject', 'sid', 'secret_hash', 'status'] as const),
+  ...(['end_reason', 'created_at', 'state', 'asked', 'expires_at'] as const),
+]
+/** The session expires at the last value, and ends then if nothing else ends it. */
 const INSERT = `
-  INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
-    created_at, expires_at, ends_at, state, asked)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)`
+  INSERT INTO sessions (${FIELDS}, ends_at) VALUES (${FIELDS.map(() => '?')}, ?${FIELDS.length})`
 
 const OF_IDENTITY = `
   user = ?1 AND (?3 IS NULL OR +issuer = ?3)
@@ -130,7 +133,8 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
       ended.push(end(sql, toSession(row), { why: 'evicted', now, by: minterOf(session) }))
     }
   }
-  insert(sql, session)
+  const row = fromSession(session)
+  sql(INSERT).run(...FIELDS.map((field) => row[field] ?? null))
   see(sql, session, { lastSeen: numberIn(standing, 'last_seen'), now })
   return { kind: 'recorded', ended }
 }
@@ -139,25 +143,6 @@ function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
   const same = known.user === session.user && known.secretHash === session.secretHash
   if (same && known.status === 'active') return { kind: 'recorded', ended: [] }
   return { kind: same && known.createdAt === session.createdAt ? 'blocked' : 'taken' }
-}
-
-function insert(sql: Sql, of: SessionRecord): void {
-  const state = of.state === undefined ? null : JSON.stringify(of.state)
-  sql(INSERT).run(
-    of.id,
-    of.user,
-    of.workflow,
-    of.issuer,
-    of.subject,
-    of.sid ?? null,
-    of.secretHash,
-    of.status,
-    of.endReason ?? null,
-    of.createdAt,
-    of.expiresAt,
-    state,
-    of.asked ?? null,
-  )
 }
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
