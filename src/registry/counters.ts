@@ -1,9 +1,6 @@
 // Rate counters in memory, with fixed windows.
 import type { Count, RateWindow } from './records.ts'
 
-/** Name of the counter of a user's mints, in SQLite and in memory. */
-export const mintCounter = (user: string): string => `mints:${user}`
-
 interface Window {
   used: number
   endsMs: number

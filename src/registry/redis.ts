@@ -17,16 +17,12 @@ import { createRevokes } from './redis/revoke.ts'
 import { createStanding } from './redis/standing.ts'
 import { createUses } from './redis/uses.ts'
 
-/** ARGV: key, now, until → 1 the first time. */
+/** ARGV: key, now, and perhaps until when to remember it from now on → 1 when it was remembered already. */
 const REMEMBER = script(`
 local once = key('once', ARGV[1])
-if tonumber(redis.call('GET', once) or '0') > tonumber(ARGV[2]) then return 0 end
-redis.call('SET', once, ARGV[3], 'EX', tonumber(ARGV[3]) - tonumber(ARGV[2]) + 60)
-return 1`)
-
-/** ARGV: key, now → 1 while it is remembered. */
-const REMEMBERS = script(`
-return tonumber(redis.call('GET', key('once', ARGV[1])) or '0') > tonumber(ARGV[2]) and 1 or 0`)
+if tonumber(redis.call('GET', once) or '0') > tonumber(ARGV[2]) then return 1 end
+if ARGV[3] then redis.call('SET', once, ARGV[3], 'EX', ARGV[3] - ARGV[2] + 60) end
+return 0`)
 
 /** ARGV: name, and perhaps base64 to keep if nothing is kept yet → the base64 that is kept, or ''. */
 const KEEP = script(`
@@ -72,9 +68,9 @@ export function createRedisRegistry({
 
 function createMemories(link: Link) {
   return {
-    remembers: (key, now) => link.run(REMEMBERS, [key, now], (reply) => reply === 1),
+    remembers: (key, now) => link.run(REMEMBER, [key, now], (reply) => reply === 1),
     rememberOnce: (key, ttlSeconds, now) =>
-      link.run(REMEMBER, [key, now, now + ttlSeconds], (reply) => reply === 1),
+      link.run(REMEMBER, [key, now, now + ttlSeconds], (reply) => reply === 0),
     async keptKey(name, make) {
       const keep = (...args: readonly string[]) =>
         link.run(KEEP, [name, ...args], (reply) => text.parse(reply))

@@ -1,6 +1,6 @@
 // Reads a user's standing and counts uses of rate limits in Redis; for a mint both in one script.
 import { z } from 'zod'
-import { createCounters, mintCounter } from '../counters.ts'
+import { createCounters } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { Count, RateWindow, StandingQuery, UserStanding } from '../records.ts'
 import { COUNT, script, USER } from './keys.ts'
@@ -92,7 +92,7 @@ export function createStanding(link: Link) {
           return { rate: toCount(uses, limit), standing }
         })
       } catch {
-        return { rate: countInMemory(mintCounter(question.user), limit), standing: undefined }
+        return { rate: countInMemory(`mints:${question.user}`, limit), standing: undefined }
       }
     },
     async consume(key, limit) {

@@ -1,5 +1,4 @@
 // Counts uses of rate limits in SQLite, alone and together with the first step of a mint.
-import { mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { Count, RateWindow } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
@@ -11,6 +10,9 @@ const CONSUME = `
     used = CASE WHEN ends_ms <= ?3 THEN 1 ELSE used + 1 END,
     ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE min(ends_ms, ?2) END
   RETURNING used, ends_ms`
+
+/** Key of the counter of a user's mints. */
+export const mintCounter = (user: string): string => `mints:${user}`
 
 /** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
 export function createCounting(db: Database) {

@@ -167,19 +167,16 @@ function runGroup(sql: Sql, disk: Disk, group: readonly Member[]): void {
     results = commitTogether(sql, disk, group)
   } catch (error) {
     if (group.length === 1 || isBusy(error)) throw error
-    for (const member of group) settleAlone(sql, disk, member)
+    for (const member of group) {
+      try {
+        runGroup(sql, disk, [member])
+      } catch (alone) {
+        member.reject(asServiceError(alone))
+      }
+    }
     return
   }
   for (let at = 0; at < group.length; at++) group[at]?.resolve(results[at])
-}
-
-function settleAlone(sql: Sql, disk: Disk, member: Member): void {
-  try {
-    const [result] = commitTogether(sql, disk, [member])
-    member.resolve(result)
-  } catch (error) {
-    member.reject(asServiceError(error))
-  }
 }
 
 function commitTogether(sql: Sql, disk: Disk, group: readonly Member[]): readonly unknown[] {

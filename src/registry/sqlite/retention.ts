@@ -1,9 +1,9 @@
 // Deletes rows from SQLite: those whose retention is over, and those of a user who is erased.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { mintCounter } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { EraseOutcome, Retention, UserErase } from '../records.ts'
 import { eraseEntries } from './audit.ts'
+import { mintCounter } from './counting.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { FORGET_KNOWN, LONG_UNSEEN } from './known-users.ts'
 
