@@ -22,32 +22,27 @@ local now, user = tonumber(ARGV[1]), ARGV[2]
 local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
 local until_then, by, reason = tonumber(ARGV[10]), ARGV[11], ARGV[12]
 
-local function matches(session)
-  return (issuer == '' or session.issuer == issuer)
-    and (subject == '' or session.subject == subject)
-    and (sid == '' or session.sid == sid)
-end
-
-local function matching(ids, found)
+-- The user's sessions of this identity that expire after a time.
+local function matching(ids, after)
+  local found = {}
   for _, id in ipairs(ids) do
     local session = read_session(id)
-    if session and tonumber(session.expires_at) > now and matches(session) then found[#found + 1] = session end
+    if session and session.user == user and tonumber(session.expires_at) > after
+      and (issuer == '' or session.issuer == issuer) and (subject == '' or session.subject == subject)
+      and (sid == '' or session.sid == sid) then found[#found + 1] = session end
   end
   return found
 end
 
 local state = key('user', user)
-local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), {})
-local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf'), {})
+local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), now)
+local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf'), now)
 local _, holds = state_of(user, now)
 local of_identity = {}
 if issuer ~= '' then
   local set = sid ~= '' and sign_in_list(issuer, sid)
     or subject ~= '' and key('of-subject', subject) or key('of-user', user)
-  for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    local session = read_session(id)
-    if session and session.user == user and matches(session) then of_identity[#of_identity + 1] = session end
-  end
+  of_identity = matching(redis.call('ZRANGE', set, 0, -1), 0)
 end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
