@@ -63,16 +63,16 @@ export async function openServerCall(
   call: ServerCall,
 ): Promise<ServerReply> {
   const reply = await open(dispatcher, call)
-  const url = slashRedirect(call.url, reply)
+  // Only 307 and 308 keep method and body (RFC 9110 §15.4).
+  if (reply.status !== 307 && reply.status !== 308) return reply
+  const url = slashRedirect(call.url, single(reply.headers['location']))
   if (url === undefined) return reply
   reply.body.destroy()
   return open(dispatcher, call, url)
 }
 
-/** Only 307 and 308 keep method and body (RFC 9110 §15.4). */
-function slashRedirect(asked: string, { status, headers }: ServerReply): string | undefined {
-  const location = single(headers['location'])
-  if (location === undefined || (status !== 307 && status !== 308)) return undefined
+/** The target of a redirect, if its path differs in a slash at the end and in nothing else. */
+function slashRedirect(asked: string, location = ''): string | undefined {
   if (!URL.canParse(location, asked)) return undefined
   const from = new URL(asked)
   const to = new URL(location, asked)

@@ -71,7 +71,8 @@ export function createMemoryBudget({
          * @param run - gets a function, to call if it had to wait before it begins: that wait does not count
          * @param isLong - whether it can take long; absent, the number of bytes tells
          */
-        work: <T>(run: Work<T>, isLong = held > FREE_BYTES): Promise<T> => turns(user, isLong, run),
+        work: async <T>(run: Work<T>, isLong = held > FREE_BYTES): Promise<T> =>
+          isLong ? turns(user, run) : run(uncounted),
         /** Frees all bytes. A later `hold` does nothing. */
         release(): void {
           holdMore(-held)
@@ -91,8 +92,7 @@ function createTurns() {
   /** By user: settles when the rest after the last queued run is over. */
   const queues = new Map<string, Promise<void>>()
 
-  return async <T>(user: string, isLong: boolean, run: Work<T>): Promise<T> => {
-    if (!isLong) return run(uncounted)
+  return async <T>(user: string, run: Work<T>): Promise<T> => {
     const before = queues.get(user)
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)
