@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { parseStrictJson, StrictJsonError } from '../../src/lib/json.ts'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { NotJsonError, parseStrictJson, StrictJsonError } from '../../src/lib/json.ts'
 
 describe('parseStrictJson', () => {
   test('returns what JSON.parse returns, for any JSON value', () => {
@@ -51,6 +51,27 @@ describe('parseStrictJson', () => {
     ['UTF-16', Buffer.from('{"a":1}', 'utf16le')],
   ])('refuses %s', (_name, source) => {
     expect(() => parseStrictJson(source, 32)).toThrow(StrictJsonError)
+  })
+
+  test.each([
+    ['text that is no JSON', '{"a": nope}'],
+    ['a first line of CSV', `${'"a","b",'.repeat(60_000)}"c"`],
+    ['a string without its end', '["a'],
+    ['a string that ends with an escape', '["a\\"'],
+    ['a bad escape in a key', '{"\\x": 1}'],
+  ])('says of %s that it is no JSON', (_name, source) => {
+    expect(() => parseStrictJson(source, 32)).toThrow(NotJsonError)
+  })
+
+  test.each([
+    ['nested too deeply', '['.repeat(100_000) + ']'.repeat(100_000)],
+    ['of too many values', `[${'{},'.repeat(100_001)}{}]`],
+    ['with a repeated key', '{"a":1,"a":2}'],
+  ])('refuses text %s before it is parsed, which could take seconds', (_name, source) => {
+    const parse = vi.spyOn(JSON, 'parse')
+    onTestFinished(() => parse.mockRestore())
+    expect(() => parseStrictJson(source, 32)).toThrow(StrictJsonError)
+    expect(parse).not.toHaveBeenCalled()
   })
 
   test('accepts the deepest allowed nesting, and refuses one level more', () => {

@@ -5,7 +5,7 @@ import { MIMEType } from 'node:util'
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
-import { jsonOrUndefined, parseStrictJson } from '../../lib/json.ts'
+import { jsonOrUndefined, NotJsonError, parseStrictJson } from '../../lib/json.ts'
 import { show, showAll } from '../../lib/show.ts'
 
 /** Media type of a form with files. */
@@ -175,12 +175,14 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
  */
 function jsonIn(value: string, name: string): unknown {
   const text = value.replaceAll('\0', '').replace(/^[\ufeff\ufffd]+/, '')
-  if (jsonOrUndefined(text) === undefined) return refuseNearJson(text, name)
-  if (!JSON_BEGINS.test(text)) return undefined
+  if (!JSON_BEGINS.test(text)) {
+    return jsonOrUndefined(text) === undefined ? refuseNearJson(text, name) : undefined
+  }
   try {
     const json = parseStrictJson(text, MAX_DEPTH)
     return typeof json === 'string' ? [json, jsonIn(json, name)] : json
   } catch (error) {
+    if (error instanceof NotJsonError) return refuseNearJson(text, name)
     throw refusal(`JSON that can be read in several ways, in the field ${show(name)}`, error)
   }
 }
