@@ -94,17 +94,14 @@ export function createRevoke({
     async logOut(
       logout: TokenIdentity & { readonly issuedAt: number },
     ): Promise<ReadonlySet<UserId>> {
-      // The marks are written first: a mint whose session this search misses reads them after it has
-      // recorded its session.
       const issuedBefore = logout.issuedAt + 1
       const keepUntil = unixSeconds(now) + LOGOUT_KEPT_SECONDS
-      const identities = endedBy(logout)
-      for (const identity of identities) {
-        await registry.markLogout({ ...identity, issuedBefore, keepUntil })
-      }
       const by = actorOf({ issuer: logout.issuer, subject: logout.subject })
       const users = new Set<UserId>()
-      for (const identity of identities) {
+      for (const identity of endedBy(logout)) {
+        // The mark is written first: a mint whose session this search misses reads it after it has recorded its
+        // session.
+        await registry.markLogout({ ...identity, issuedBefore, keepUntil })
         for (const user of await registry.usersOf(identity)) {
           users.add(user)
           canceller.cancelSoon(await endAll({ user, endReason: 'logged_out', by, identity }))

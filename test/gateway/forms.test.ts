@@ -220,6 +220,7 @@ describe('a form that names a thing of another user reaches no server, however t
       'the name of a field in the name of a file, where Rack finds it',
       formWith(named('"picture"', '; filename="a; name=thread_id"')),
     ],
+    ['the same in capital letters', formWith(named('"picture"', '; filename="a; NAME=thread_id"'))],
     ['a list in JSON as PHP reads it', formWith(named('"input"'), '{"threads":{"0":"thr_bob"}}')],
     [
       'JSON in UTF-7',
@@ -243,6 +244,10 @@ describe('a form that names a thing of another user reaches no server, however t
       ),
     ],
     ['the name of another charset', formWith(named('"_charset_"'), 'utf-7')],
+    [
+      'the name of another charset after that of UTF-8',
+      formWith(named('"_charset_"'), 'utf-8,utf-7'),
+    ],
     [
       'the name of another charset as a file',
       formWith(named('"_charset_"', '; filename="x"'), 'utf-7'),

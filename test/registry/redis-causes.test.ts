@@ -200,6 +200,7 @@ describe('one warning names the cause when Redis answers each command with', () 
     ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", /replica/],
     ["ERR unknown command 'EVALSHA', with args beginning with: 'hush'", /lacks a command/],
     ["ERR unknown command 'EVALSHA'", /a Sentinel has none: lead the address to the primary/],
+    ["ERR unknown command 'evalsha'", /it lacks a command that runs scripts/],
     ["ERR unknown command 'CLUSTER'", /no cluster; leave out .cluster=true/],
     ['ERR Unknown Redis command called from script', /lacks a command/],
     ['ERR Unknown command called from script', /lacks a command/],

@@ -48,6 +48,7 @@ export interface AuditSeen {
   readonly outcome: string
   readonly reason: string | null
   readonly request_id: string
+  readonly by_user: boolean
 }
 
 export interface RevokeSeen {

@@ -419,13 +419,18 @@ test('creates, cancels and refused attempts are in the audit, with the key and n
   }
   await expect
     .poll(async () =>
-      (await entries()).map(({ action, actor, outcome }) => [action, actor, outcome]),
+      (await entries()).map(({ action, actor, by_user, outcome }) => [
+        action,
+        actor,
+        by_user,
+        outcome,
+      ]),
     )
     .toEqual(
       expect.arrayContaining([
-        ['mint', 'key:desk', 'ok'],
-        ['cancel', 'key:desk', 'ok'],
-        ['backend_attempt', 'address:127.0.0.1', 'refused'],
+        ['mint', 'key:desk', false, 'ok'],
+        ['cancel', 'key:desk', false, 'ok'],
+        ['backend_attempt', 'address:127.0.0.1', false, 'refused'],
       ]),
     )
   expect(scene.running.logText()).not.toContain('sk-mint-guessed')

@@ -78,7 +78,8 @@ describe('threads by the official client', () => {
     const gone = { id: desk, object: 'chatkit.thread.deleted', deleted: true }
     expect(await threads(DESK).delete(desk)).toEqual(gone)
     const [entry] = await auditOf(scene.running, '&action=delete_thread')
-    expect(entry).toMatchObject({ actor: 'key:desk', user: 'grace', reason: desk, outcome: 'ok' })
+    const of = { actor: 'key:desk', user: 'grace', by_user: false }
+    expect(entry).toMatchObject({ ...of, reason: desk, outcome: 'ok' })
     expect((await errorOf(threads(DESK).retrieve(desk))).status).toBe(404)
   })
 

@@ -74,6 +74,7 @@ describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
         actor: 'https://issuer.test|trailed',
         action: 'sign_out',
         outcome: 'ok',
+        by_user: true,
         request_id: answer.headers['x-request-id'],
       },
     ])

@@ -118,6 +118,7 @@ describe.each(MIXES)('one’s own threads, %s', (_mix, workflows) => {
       user: 'carol',
       outcome: 'ok',
       reason: id,
+      by_user: true,
     })
   })
 
