@@ -397,12 +397,17 @@ describe('the links of one user', () => {
   })
 
   test('have the limit of limits.reads_per_user', async () => {
-    const { link, seen } = await startPicture({ maxReads: 20 })
+    const { link, seen, scene } = await startPicture({ maxReads: 20 })
     for (let at = 0; at < 20; at++) expect((await fetch(link)).status).toBe(200)
     seen.length = 0
-    const refused = await answerOf(await fetch(link))
-    expectProblem(refused, 429, 'rate_limited')
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(1)
+    // More than a user's slots: a refused link takes none.
+    for (let at = 0; at < 25; at++) {
+      const refused = await answerOf(await fetch(link))
+      expectProblem(refused, 429, 'rate_limited')
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(1)
+    }
+    const reasons = scene.lines.filter(({ status }) => status === 429).map(({ reason }) => reason)
+    expect(new Set(reasons)).toEqual(new Set(['more than 20 links of a user in 60 s']))
     expect(seen).toEqual([])
   })
 })

@@ -253,6 +253,13 @@ test('a message that cannot be read counts as a read, and not as a run of the mo
   expectProblem(await answerOf(await alice(bad)), 429, 'rate_limited')
 })
 
+test('a message in a thread of nobody counts as a run, so that ids cannot be tried without a limit', async () => {
+  const { alice } = await start({ workflow: { maxRequestsPerMinute: 1 } })
+  const guess = ['threads.add_user_message', { thread_id: 'thr_1', input: input('hi') }] as const
+  expectProblem(await answerOf(await alice(guess)), 404, 'not_found')
+  expectProblem(await answerOf(await alice(guess)), 429, 'rate_limited')
+})
+
 test.each([
   [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }, 415],
   [{ 'content-type': 'text/plain' }, 415],

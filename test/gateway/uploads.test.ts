@@ -175,6 +175,30 @@ describe('two_phase', () => {
     expectProblem(await answerOf(await put), 401, 'invalid_token')
   })
 
+  test('an upload whose user is revoked while its body arrives is 401, and the server does not see it', async () => {
+    const { upload_descriptor } = await create()
+    const opened = vi.spyOn(scene.registry, 'readStanding')
+    onTestFinished(() => opened.mockRestore())
+    const put = request(reachable(upload_descriptor.url), { method: 'PUT' })
+    const answered = once(put, 'response')
+    put.write('abc')
+    await expect.poll(() => opened.mock.settledResults.length).toBe(1)
+    const now = Math.floor(Date.now() / 1000)
+    await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', by: 'ada', now })
+    scene.sample.server.clearRequests()
+    put.end('def')
+    const [response] = await answered
+    response.resume()
+    expect(response.statusCode).toBe(401)
+    expect(scene.sample.server.requests()).toEqual([])
+  })
+
+  test('uploads free their slots, so that a user can send more than 20 one after the other', async () => {
+    const { upload_descriptor } = await create()
+    const send = () => fetch(reachable(upload_descriptor.url), { method: 'PUT', body: 'abc' })
+    for (let at = 0; at < 25; at++) expect((await send()).status).toBe(204)
+  })
+
   test('a server that begins its answer before it has read the upload gets the whole upload', async () => {
     const { alice, uploads, origin, reachable } = await startEager()
     const attachment = await alice(['attachments.create', PARAMS])

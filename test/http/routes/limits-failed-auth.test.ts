@@ -31,7 +31,9 @@ async function mint(token: string, forwarded?: string, name = 'x-forwarded-for')
 /** Fails as often as the limit allows. */
 async function useUp(forwarded?: string, name?: string): Promise<void> {
   for (let n = 0; n < 3; n++) {
-    expectProblem(await mint(BAD, forwarded, name), 401, 'invalid_token')
+    const refused = await mint(BAD, forwarded, name)
+    expectProblem(refused, 401, 'invalid_token')
+    expect(refused.headers['ratelimit']).toMatch(`"failed-auth";r=${2 - n};`)
   }
 }
 

@@ -53,3 +53,15 @@ describe.each(eachStore())('reads per user, %s', (_store, env) => {
     expect((await read('/v1/threads', 'alice')).status).toBe(200)
   })
 })
+
+test('the reads of a user count together, whichever subject of a token it is', async () => {
+  const config = DEFAULT_CONFIG.replace(HIGH_LIMITS, LIMITS).replace('claims.sub', 'claims.account')
+  running = await startService({ config })
+  const list = async (sub: string, account: string) => {
+    const headers = { authorization: `Bearer ${tokenFor(sub, { account })}` }
+    return (await fetch(`${running.url}/v1/threads`, { headers })).status
+  }
+  for (const sub of ['a', 'b', 'c']) expect(await list(sub, 'shared')).toBe(200)
+  expect(await list('d', 'shared')).toBe(429)
+  expect(await list('a', 'own')).toBe(200)
+})

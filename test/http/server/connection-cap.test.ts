@@ -134,7 +134,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
   })
 })
 
-test('a stream that was silent for long does not make room when it goes on, only when nobody reads it', () => {
+test('a stream that was silent for long does not make room when it goes on, nor one that is read again, only one that nobody reads', () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   const server = createServer()
@@ -154,6 +154,29 @@ test('a stream that was silent for long does not make room when it goes on, only
   turnAway()
   expect(stream.destroyed).toBe(false)
   stream.emit('timeout')
+  stream.emit('drain')
+  turnAway()
+  expect(stream.destroyed).toBe(false)
+  stream.emit('timeout')
+  unread = 0
+  turnAway()
+  expect(stream.destroyed).toBe(false)
+  unread = 1000
+  stream.emit('timeout')
   turnAway()
   expect(stream.destroyed).toBe(true)
+})
+
+test('room is made at most once a second, however many connections are turned away', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const server = createServer()
+  server.removeAllListeners('connection')
+  const makeRoom = vi.spyOn(server, 'closeIdleConnections')
+  capConnections(server, { maxConnections: 0, log: createLog({ level: 'silent' }) })
+  for (let second = 1; second <= 2; second++) {
+    for (let at = 0; at < 3; at++) server.emit('connection', new Socket())
+    expect(makeRoom).toHaveBeenCalledTimes(second)
+    vi.runAllTimers()
+  }
 })

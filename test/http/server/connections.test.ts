@@ -182,11 +182,15 @@ test('a client that never sends the body of a refused request loses its connecti
   expect(connection.rest()).toBe('')
 })
 
-test.each(['GET', 'HEAD'])(
-  'a %s with a body that has not arrived is the last request of its connection',
-  async (method) => {
+test.each([
+  ['GET', 'Content-Length: 1000'],
+  ['HEAD', 'Content-Length: 1000'],
+  ['GET', 'Transfer-Encoding: chunked'],
+])(
+  'a %s with a body of %s that has not arrived is the last request of its connection',
+  async (method, framing) => {
     const connection = await openRaw(running.url)
-    connection.send(rawRequest(`${method} /livez`, { headers: ['Content-Length: 1000'] }))
+    connection.send(rawRequest(`${method} /livez`, { headers: [framing] }))
     const { headers } = await connection.next({ head: method === 'HEAD' })
     expect(headers).toMatchObject({ connection: 'close' })
     await connection.closed
