@@ -45,7 +45,7 @@ export type Controls = {
 export type GetClientSecret = ((current?: string | null) => Promise<string>) & Controls;
 export type ChatKitFetch = typeof fetch & Controls;
 export type Run = {
-    over: AbortController;
+    over?: AbortController;
     request?: AbortController;
     timer?: ReturnType<typeof setTimeout>;
     pending?: Promise<string> | undefined;

@@ -23,7 +23,7 @@
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
 
 /** The state between two resets. A reset aborts `over`, and so rejects `pending`, the mint that all callers wait for.
- * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, pending?: Promise<string> | undefined, stopped?: MintError }} Run */
+ * @typedef {{ over?: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, pending?: Promise<string> | undefined, stopped?: MintError }} Run */
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
@@ -60,23 +60,32 @@ export class MintError extends Error {
  */
 export function createGetClientSecret(options) {
   if (options.url == null) failWith('no_url')(options.url)
-  let run = newRun()
+  /** @type {Run} */
+  let run = {}
+  // Not made before it is asked for: Cloudflare's servers refuse an AbortController while they load a page's modules.
+  const signal = () => {
+    run.over ??= new AbortController()
+    return run.over.signal
+  }
   return Object.assign(
     /** @param {string | null} [current] */
     (current = null) => {
-      if (run.stopped) return Promise.reject(run.stopped)
-      run.pending ??= startMint(options, run, current)
-      return run.pending
+      const mine = run
+      if (mine.stopped) return Promise.reject(mine.stopped)
+      mine.pending ??= orAborted(mint(options, mine, current), signal()).finally(() => {
+        mine.pending = undefined
+      })
+      return mine.pending
     },
     {
       reset() {
         const reason = new MintError('reset', 'Signed out.')
         clearTimeout(run.timer)
-        run.over.abort(reason)
+        run.over?.abort(reason)
         run.request?.abort(reason)
-        run = newRun()
+        run = {}
       },
-      signal: () => run.over.signal,
+      signal,
     },
   )
 }
@@ -148,15 +157,6 @@ export function createChatKitFetch(options) {
   return Object.assign(chatKitFetch, { reset, signal })
 }
 
-/** @returns {Run} */
-const newRun = () => ({ over: new AbortController() })
-
-/** @type {Mint} */
-const startMint = (options, run, current) =>
-  orAborted(mint(options, run, current), run.over.signal).finally(() => {
-    run.pending = undefined
-  })
-
 /** @type {Mint} */
 const mint = async (options, run, current) => {
   // An expired token may come from a cache: after a renewed sign-in, `getToken` gives another one.
@@ -171,10 +171,10 @@ const mint = async (options, run, current) => {
         .catch(failWith('token_unavailable'))
       // `fetch` refuses such a token as a header, in some browsers with an error that contains the token.
       if (token && /[^ -~]/.test(token.trim?.() ?? '\n')) failWith('token_unavailable')('no token')
-      if (run.over.signal.aborted || (expired && expired.token === token)) throw expired?.error
+      if (run.over?.signal.aborted || (expired && expired.token === token)) throw expired?.error
       return await ask(options, run, current, token)
     } catch (error) {
-      if (run.over.signal.aborted || !(error instanceof MintError)) throw error
+      if (run.over?.signal.aborted || !(error instanceof MintError)) throw error
       const { code, status, retryAfterMs } = error
       if (code === 'token_expired' && !expired) {
         expired = { token, error }

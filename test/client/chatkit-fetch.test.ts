@@ -7,6 +7,7 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.useRealTimers()
+  vi.unstubAllGlobals()
 })
 
 const SERVICE = 'https://chat.example.com'
@@ -37,6 +38,17 @@ function jwt(jti: string, seconds: number): string {
   const payload = JSON.stringify({ jti, sub: '~~~ÿ?>', iat: 5, exp: 5 + seconds })
   return `e30.${Buffer.from(payload).toString('base64url')}.sig`
 }
+
+// Cloudflare's servers load the modules of a page that they render so.
+test('is made where nothing may make an AbortController yet, and works once it may', async () => {
+  const refuse = () => {
+    throw new Error('not allowed within global scope')
+  }
+  vi.stubGlobal('AbortController', refuse)
+  const { chatKitFetch } = scene(minted('s1'), ok('answer'))
+  vi.unstubAllGlobals()
+  expect(await (await chatKitFetch(API, REQUEST)).text()).toBe('answer')
+})
 
 describe('a request', () => {
   test('carries the secret, and everything else as it was', async () => {
