@@ -156,6 +156,17 @@ function readSettings(
   }
 }
 
+/** Advice about a config file that is there, by the system's code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'let the user of this process read it',
+  EISDIR: 'it is a folder, which Docker makes where the file to mount is missing',
+}
+
+function whereToLook(given: boolean): string {
+  const what = given ? 'give the path of your file' : 'set CONFIG_FILE to your file'
+  return `${what}; config/examples has one for each identity provider`
+}
+
 /** @param given - whether an option of the command names the file, in place of `CONFIG_FILE` */
 function readText(file: string, given: boolean): string {
   try {
@@ -165,8 +176,7 @@ function readText(file: string, given: boolean): string {
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       throw new SetupError([`${resolve(file)}: is not UTF-8 text; save it as UTF-8`])
     }
-    const what = given ? 'give the path of your file' : 'set CONFIG_FILE to your file'
-    const advice = `${what}; config/examples has one for each identity provider`
+    const advice = ADVICE[code] ?? whereToLook(given)
     const hint = shellHint(file)
     throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}${hint}`])
   }

@@ -60,7 +60,9 @@ describe('the file', () => {
   })
 
   test('that is a folder, or no UTF-8, cannot be read', () => {
-    expect(problemsOf({ CONFIG_FILE: folder })).toEqual([expect.stringContaining('(EISDIR)')])
+    expect(problemsOf({ CONFIG_FILE: folder })).toEqual([
+      expect.stringMatching(/cannot be read \(EISDIR\); it is a folder, which Docker makes/),
+    ])
     writeFileSync(file, Buffer.from([0x75, 0xff, 0xfe]))
     expect(problemsOf({})).toEqual([
       expect.stringMatching(/c\.yaml: is not UTF-8 text; save it as UTF-8$/),
