@@ -133,6 +133,25 @@ describe('with the standard OTEL_* variables', () => {
     await stop(running)
   })
 
+  test('the log says once why traces are not exported, and mints go on', async () => {
+    const running = await start({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318',
+      OTEL_BSP_SCHEDULE_DELAY: '50',
+    })
+    const warnings = () =>
+      running.log().filter(({ msg }) => String(msg).startsWith('traces are not exported'))
+    const minted = async () => (await mint(running.url, tokenFor('traced-user'))).status
+    expect(await minted()).toBe(200)
+    await expect.poll(warnings).toHaveLength(1)
+    expect(warnings()[0]).toMatchObject({
+      level: 40,
+      cause: expect.stringContaining('Protocol "collector:" not supported'),
+    })
+    expect(await minted()).toBe(200)
+    await stop(running)
+    expect(warnings()).toHaveLength(1)
+  })
+
   test('without the packages the log says what to install, and mints go on', async () => {
     const hook = join(directory, 'without.mjs')
     writeFileSync(hook, WITHOUT_PACKAGES)

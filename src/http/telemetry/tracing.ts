@@ -1,6 +1,7 @@
 // Exports OpenTelemetry spans of answered requests, where tracing is configured.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Attributes, Context, Link, SpanOptions, Tracer } from '@opentelemetry/api'
+import type { Attributes, Context, DiagLogger, Link, SpanOptions, Tracer } from '@opentelemetry/api'
+import { isObject, jsonOrUndefined } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 
@@ -29,6 +30,7 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
       import('@opentelemetry/api'),
       import('@opentelemetry/sdk-node'),
     ])
+    api.diag.setLogger(exportLog(log), api.DiagLogLevel.ERROR)
     // No instrumentations: they would patch code on the path of every mint.
     const sdk = new NodeSDK({ serviceName, instrumentations: [] })
     sdk.start()
@@ -47,6 +49,32 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
     )
     return undefined
   }
+}
+
+/** Most kinds of trouble that are logged. */
+const MOST_TROUBLES = 10
+
+/**
+ * Logs why traces are not exported, each cause once: an exporter whose collector is away fails again every few seconds.
+ * With `OTEL_LOG_LEVEL` OpenTelemetry replaces this by a log of its own.
+ */
+function exportLog(log: Log): DiagLogger {
+  const known = new Set<string>()
+  const ignore = () => {}
+  const error = (text: string) => {
+    const cause = messageOf(text).slice(0, 200)
+    if (known.has(cause) || known.size >= MOST_TROUBLES) return
+    known.add(cause)
+    log.warn({ cause }, 'traces are not exported: look at the OTEL_* variables and the collector')
+  }
+  return { error, warn: ignore, info: ignore, debug: ignore, verbose: ignore }
+}
+
+/** OpenTelemetry writes an error as JSON, with its stack. */
+function messageOf(text: string): string {
+  const written = jsonOrUndefined(text)
+  const { message } = isObject(written) ? written : {}
+  return typeof message === 'string' ? message : text
 }
 
 /** The part of the OpenTelemetry API that spans need. */

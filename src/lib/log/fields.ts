@@ -81,7 +81,7 @@ export const LOG_FIELDS = {
   },
   store: {
     address: 'Address of Redis, without password.',
-    cause: 'Message of Redis, at most 200 characters.',
+    cause: 'Message of Redis, or of the exporter of traces, at most 200 characters.',
     replicas: 'Replicas that acknowledged a revoke in time.',
     wanted: 'Replicas that `STORE_URL` asks for.',
     policy: '`maxmemory-policy` of Redis.',
