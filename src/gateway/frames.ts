@@ -56,7 +56,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
   /** Number of parts at the beginning that were joined already. */
   let joined = 0
   let size = 0
-  const scanner = createScanner()
+  const lines: Lines = { isEmpty: true, afterCr: false, hasCr: false }
 
   function keep(part: Uint8Array): void {
     size += part.length
@@ -77,7 +77,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
     return bytes
   }
 
-  const isBetweenFrames = () => size === 0 && scanner.isBetweenFrames()
+  const isBetweenFrames = () => size === 0 && lines.isEmpty && !lines.afterCr
   const tooLong = () =>
     new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
 
@@ -92,15 +92,15 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
      * @throws `StreamFault` `bad_frame`: too long
      */
     *push(chunk: Buffer): Generator<Piece, void, void> {
-      const hasCr = scanner.hasCr(chunk)
+      lines.hasCr = lines.afterCr || chunk.includes(CR)
       // The frames from here to `start` need no check.
       let passing = 0
       let start = 0
       while (start < chunk.length) {
-        const end = scanner.endOf(chunk, start, hasCr)
+        const end = endOf(chunk, start, lines)
         // If the chunk is a single frame, `passes` has already found that it needs a check.
         const isOneOfMany = size === 0 && end !== -1 && end - start < chunk.length
-        if (isOneOfMany && !hasCr && needNoCheck(chunk, start, end)) {
+        if (isOneOfMany && !lines.hasCr && needNoCheck(chunk, start, end)) {
           start = end
           continue
         }
@@ -126,33 +126,34 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
   }
 }
 
-/** Finds the ends of frames. Between chunks it remembers whether a line or a CR LF is incomplete. */
-function createScanner() {
-  let lineIsEmpty = true
-  let afterCr = false
-  return {
-    isBetweenFrames: () => lineIsEmpty && !afterCr,
-    hasCr: (chunk: Buffer): boolean => afterCr || chunk.indexOf(CR) !== -1,
-    /** The index after the empty line that ends the frame; -1 if the chunk does not contain it. */
-    endOf(chunk: Buffer, from: number, hasCr: boolean): number {
-      if (!hasCr) {
-        if (lineIsEmpty && chunk[from] === LF) return from + 1
-        const at = chunk.indexOf('\n\n', from, 'latin1')
-        lineIsEmpty = at !== -1 || chunk[chunk.length - 1] === LF
-        return at === -1 ? -1 : at + 2
-      }
-      for (let at = from; at < chunk.length; at++) {
-        const byte = chunk[at]
-        const endsCrLf = byte === LF && afterCr
-        afterCr = byte === CR
-        if (endsCrLf) continue
-        if (byte !== LF && byte !== CR) lineIsEmpty = false
-        else if (lineIsEmpty) return at + 1
-        else lineIsEmpty = true
-      }
-      return -1
-    },
+/** How far the lines of a stream have been read: what is left open where a chunk ends. */
+interface Lines {
+  /** Nothing of the present line has been read. */
+  isEmpty: boolean
+  /** The last byte was a CR, so an LF next belongs to the same line end. */
+  afterCr: boolean
+  /** A line of the present chunk may end in CR. */
+  hasCr: boolean
+}
+
+/** The index after the empty line that ends the frame; -1 if the chunk does not contain it. */
+function endOf(chunk: Buffer, from: number, lines: Lines): number {
+  if (!lines.hasCr) {
+    if (lines.isEmpty && chunk[from] === LF) return from + 1
+    const at = chunk.indexOf('\n\n', from, 'latin1')
+    lines.isEmpty = at !== -1 || chunk[chunk.length - 1] === LF
+    return at === -1 ? -1 : at + 2
   }
+  for (let at = from; at < chunk.length; at++) {
+    const byte = chunk[at]
+    const endsCrLf = byte === LF && lines.afterCr
+    lines.afterCr = byte === CR
+    if (endsCrLf) continue
+    if (byte !== LF && byte !== CR) lines.isEmpty = false
+    else if (lines.isEmpty) return at + 1
+    else lines.isEmpty = true
+  }
+  return -1
 }
 
 /** Whether all bytes from `start` to `end` are frames that need no check. */
