@@ -21,13 +21,10 @@ const LAST_EVENT_MS = 250
 /** A timer later than this shows that the process was suspended: what the server sent meanwhile is not read yet. */
 const SUSPENDED_MS = 1000
 
-const HEARTBEAT = ': \n\n'
+const HEARTBEAT = Buffer.from(': \n\n')
 
 const LINE_END = '\r\n'
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
-
-/** Whole frames of an event stream; text has a byte in each character. */
-export type Frames = Uint8Array | string
 
 /**
  * Writes those frames of a chunk that the client may get; without a chunk, those of the unfinished rest.
@@ -36,7 +33,7 @@ export type Frames = Uint8Array | string
  */
 export type FrameFilter = (
   chunk: Buffer | undefined,
-  write: (frames: Frames) => void,
+  write: (frames: Uint8Array) => void,
 ) => Promise<void> | undefined
 
 /**
@@ -81,7 +78,7 @@ export function streamToClient({
     // A client that does not read cannot keep the answer or the connection open. One that has read everything may
     // send its next request on the connection, so that is not closed.
     const { socket, writableLength: unread } = connection
-    body.write(`data: ${JSON.stringify(fault.event)}\n\n`)
+    body.write(Buffer.from(`data: ${JSON.stringify(fault.event)}\n\n`))
     body.end(() => unread > 0 && socket?.destroySoon())
     setTimeout(() => {
       if (!connection.writableFinished) connection.destroy()
@@ -147,7 +144,7 @@ function pump({
   /** Pending while frames are checked, when no other chunk is read. */
   let checking: Promise<void> | undefined
 
-  function write(frames: Frames): void {
+  function write(frames: Uint8Array): void {
     if (connection.writableEnded || connection.destroyed) return
     if (body.write(frames)) return
     source.pause()
@@ -207,25 +204,21 @@ function chunkedBody(connection: ServerResponse) {
   connection.chunkedEncoding = false
   return {
     /**
-     * @param piece - not empty; text has a byte in each character
+     * @param piece - not empty, because an empty chunk would end the body
      * @returns false when the connection's buffer is full
      */
-    write: (piece: Uint8Array | string): boolean =>
-      connection.write(isChunked ? chunkOf(piece) : piece, 'latin1'),
+    write(piece: Uint8Array): boolean {
+      if (!isChunked) return connection.write(piece)
+      const length = piece.length.toString(16) + LINE_END
+      const chunk = Buffer.allocUnsafe(length.length + piece.length + LINE_END.length)
+      chunk.write(length, 'latin1')
+      chunk.set(piece, length.length)
+      chunk.write(LINE_END, length.length + piece.length, 'latin1')
+      return connection.write(chunk)
+    },
     end(onWritten?: () => void): void {
       if (isChunked) connection.write(LAST_CHUNK)
       connection.end(onWritten)
     },
   }
-}
-
-/** @param piece - not empty, because an empty chunk would end the body */
-function chunkOf(piece: Uint8Array | string): Buffer {
-  const length = piece.length.toString(16) + LINE_END
-  if (typeof piece === 'string') return Buffer.from(length + piece + LINE_END, 'latin1')
-  const chunk = Buffer.allocUnsafe(length.length + piece.length + LINE_END.length)
-  chunk.write(length, 'latin1')
-  chunk.set(piece, length.length)
-  chunk.write(LINE_END, length.length + piece.length, 'latin1')
-  return chunk
 }

@@ -8,12 +8,7 @@ import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import { addressesOfWidget, withAddresses } from '../chatkit/protocol/widget-text.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
-import {
-  type FrameFilter,
-  type Frames,
-  type StreamLimits,
-  streamToClient,
-} from './client-stream.ts'
+import { type FrameFilter, type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
 import { createFrameCutter, linesOf, type Piece } from './frames.ts'
@@ -27,6 +22,8 @@ const LONG_BYTES = 64 * 1024
 
 /** The `data:` lines of a frame, each with its LF. A line may contain U+2028, which `.` does not match. */
 const DATA_LINES = /(?<=^|\n)data(?::[^\n]*)?\n/g
+
+const NOTHING = Buffer.alloc(0)
 
 /** What one stream does with each event. */
 interface EventChecks {
@@ -132,20 +129,21 @@ function createFrameFilter(
 ): FrameFilter {
   function passOn(
     pieces: Iterator<Piece, void, void>,
-    passed: Frames[],
-    write: (frames: Frames) => void,
+    passed: Uint8Array[],
+    write: (frames: Uint8Array) => void,
   ): Promise<void> | undefined {
     try {
       for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
         const frame = passedOn(piece, checks)
         if (frame instanceof Promise) {
-          return frame.then((text) => passOn(pieces, [text], write))
+          return frame.then((bytes) => passOn(pieces, [bytes], write))
         }
         passed.push(frame)
       }
     } finally {
       // Frames that passed the check are written even if a later frame of the same chunk is refused.
-      writeAll(passed, write)
+      const frames = passed.length > 1 ? Buffer.concat(passed) : passed[0]
+      if (frames !== undefined && frames.length > 0) write(frames)
     }
     return undefined
   }
@@ -167,25 +165,15 @@ function createFrameFilter(
   }
 }
 
-function writeAll(passed: readonly Frames[], write: (frames: Frames) => void): void {
-  const [only = ''] = passed
-  const whole = passed.length < 2 ? only : Buffer.concat(passed.map(bytesOf))
-  if (whole.length > 0) write(whole)
-}
-
-function bytesOf(frames: Frames): Uint8Array {
-  return typeof frames === 'string' ? Buffer.from(frames, 'latin1') : frames
-}
-
-/** Returns a comment unchanged, an event once it is checked, and an empty text for anything else. */
-function passedOn({ bytes, needsCheck }: Piece, checks: EventChecks): Frames | Promise<Frames> {
+/** Returns a comment unchanged, an event once it is checked, and nothing for anything else. */
+function passedOn({ bytes, needsCheck }: Piece, checks: EventChecks): Buffer | Promise<Buffer> {
   if (!needsCheck) return bytes
   const widget = widgetFrame(bytes, checks)
   if (widget !== undefined) return widget
   const { text, data } = linesOf(bytes)
   if (data === undefined) return Buffer.from(text)
   const event = eventOf(data)
-  if (event === undefined) return ''
+  if (event === undefined) return NOTHING
   const shown = () => {
     if (!checks.replaceFiles(fileFieldsOfEvent(event))) return Buffer.from(text)
     const otherLines = text.replace(DATA_LINES, '').slice(0, -1)
@@ -199,12 +187,14 @@ function passedOn({ bytes, needsCheck }: Piece, checks: EventChecks): Frames | P
 function widgetFrame(
   frame: Buffer,
   { replaceFiles }: Pick<EventChecks, 'replaceFiles'>,
-): Frames | undefined {
+): Buffer | undefined {
   if (frame.length > LONG_BYTES) return undefined
   const text = frame.toString('latin1')
   const addresses = addressesOfWidget(text)
   if (addresses === undefined || !isUtf8(frame)) return undefined
-  return replaceFiles(addresses) ? withAddresses(text, addresses) : frame
+  if (!replaceFiles(addresses)) return frame
+  const replaced = withAddresses(text, addresses)
+  return replaced === undefined ? undefined : Buffer.from(replaced, 'latin1')
 }
 
 function eventOf(data: string): SeenEvent | undefined {
