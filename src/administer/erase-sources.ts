@@ -1,11 +1,11 @@
 // Deletes the threads and attachments of a user at every source.
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
-import { parseThreadId, type UserId } from '../lib/ids.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
 import { type Foreign, sourcePage } from '../threads/source-reader.ts'
-import type { ThreadSource } from '../threads/sources.ts'
+import { type ThreadSource, threadIdAt } from '../threads/sources.ts'
 import { deleteLocated } from '../threads/threads.ts'
 import { type Deletable, deleteAll, type IdPage } from './deletions.ts'
 import { codeOf, type Failures } from './failures.ts'
@@ -82,14 +82,13 @@ function threadsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Dele
         ? hostedIds(of, source, { user, after })
         : ownedIds(of, { kind: 'thread', source: at, user }, after),
     async remove(id) {
-      const thread = parseThreadId(id)
+      const thread = threadIdAt(source, id)
       if (thread === undefined) throw unnameable()
       await deleteLocated({ id: thread, user, source })
     },
   }
 }
 
-/** A self-hosted server may have threads whose ids no call can name. */
 function unnameable(): ServiceError {
   return new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
 }

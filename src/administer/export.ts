@@ -6,14 +6,13 @@ import type { Thread, ThreadItemPage } from '../chatkit/wire/thread.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { mapAhead } from '../lib/concurrency.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { parseThreadId } from '../lib/ids.ts'
 import type { AuditEntry } from '../registry/audit-entry.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
 import { blameCursor, type Foreign, type SourceCall, sourcePage } from '../threads/source-reader.ts'
-import type { ThreadSource } from '../threads/sources.ts'
+import { type ThreadSource, threadIdAt } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 import { registryPages, unreachableThings } from './registry-pages.ts'
 
@@ -203,7 +202,7 @@ async function* threadPages(source: ThreadSource, user: string, context: SourceC
   }
 }
 
-/** A thread as the source lists it. Its id may be one that no call can name. */
+/** A thread as the source lists it. A hosted one may have an id that no call can name. */
 type ListedThread = Omit<FoundThread, 'id'>
 type FirstItems = PromiseSettledResult<ThreadItemPage>
 
@@ -225,7 +224,7 @@ async function* itemLines(of: ListedThread, first: FirstItems, context: SourceCa
 }
 
 async function itemsAfter(of: ListedThread, after: string | undefined, context: SourceCall) {
-  const id = parseThreadId(of.thread.id)
+  const id = threadIdAt(of.source, of.thread.id)
   if (id === undefined) {
     throw new ServiceError('upstream_rejected', { reason: 'a thread id that no call can name' })
   }

@@ -13,8 +13,8 @@ export const OBJECT_ID = /^[A-Za-z0-9_-]{1,128}$/
 export type SessionId = string & $brand<'SessionId'>
 
 /**
- * Id of a thread that calls can name: an {@link OBJECT_ID}. A self-hosted server may list threads with
- * other ids.
+ * Id of a thread that calls can name: an {@link OBJECT_ID}. That of a self-hosted server's thread may be any text that a
+ * store can hold, where it comes from the ownership records: the server gets it in a body.
  */
 export type ThreadId = string & $brand<'ThreadId'>
 

@@ -3,11 +3,10 @@
 import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
 import { isCode } from '../lib/errors.ts'
-import { parseThreadId } from '../lib/ids.ts'
 import { badCursor } from './cursors.ts'
 import { findThread } from './find-thread.ts'
 import { blameCursor, type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
-import type { ThreadSource } from './sources.ts'
+import { type ThreadSource, threadIdAt } from './sources.ts'
 
 /**
  * With a user, each cursor must be a thread of that user before a source sees it: the source's answer to a cursor
@@ -22,7 +21,7 @@ export async function singleList(
 ): Promise<ThreadPage> {
   const { user, after, before } = query
   const cursors = [after, before].filter((cursor) => cursor !== undefined)
-  const ids = cursors.map(parseThreadId).filter((id) => id !== undefined)
+  const ids = cursors.map((id) => threadIdAt(source, id)).filter((id) => id !== undefined)
   if (ids.length < cursors.length) throw badCursor()
   // A self-hosted server’s cursors are looked up in the ownership records, among the user's own.
   if (user !== undefined && source.threadsAt === undefined) {

@@ -2,8 +2,9 @@
 // self-hosted workflows.
 
 import type { ChatKit } from '../chatkit/port.ts'
+import { isStorable } from '../chatkit/protocol/request.ts'
 import type { HostedWorkflow, SelfHostedWorkflow, WorkflowSettings } from '../config/settings.ts'
-import type { WorkflowName } from '../lib/ids.ts'
+import { parseThreadId, type ThreadId, type WorkflowName } from '../lib/ids.ts'
 
 /** Hosted workflows with one adapter share a source, and so do self-hosted ones with one `threads_at`. */
 export interface ThreadSource {
@@ -35,6 +36,18 @@ export function threadSources(
     const threadsAt = first.kind === 'self-hosted' ? first.threadsAt : undefined
     return { name, workflows, chatkit: adapterOf(name), threadsAt }
   })
+}
+
+/**
+ * @param id - of a thread of the source, or said to be one
+ * @returns undefined when the source cannot be asked for it
+ */
+export function threadIdAt(
+  { threadsAt }: Pick<ThreadSource, 'threadsAt'>,
+  id: string,
+): ThreadId | undefined {
+  if (threadsAt === undefined) return parseThreadId(id)
+  return isStorable({ id }) ? (id as ThreadId) : undefined
 }
 
 /**
