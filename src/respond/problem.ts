@@ -56,12 +56,14 @@ export function problemAnswer(
 }
 
 function problemHeaders(
-  error: Pick<ServiceError, 'code' | 'retryAfterSeconds'>,
+  error: Pick<ServiceError, 'code' | 'retryAfterSeconds'> & Partial<Pick<ServiceError, 'status'>>,
   fallback: number | undefined,
 ): Record<string, string> {
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' }
   const challenge = CHALLENGES[error.code]
   if (challenge !== undefined) headers['WWW-Authenticate'] = challenge
+  // A 405 needs the header (RFC 9110 §15.5.6), and a server that refuses its only method leaves ours for preflights.
+  if (error.status === 405) headers['Allow'] = 'OPTIONS'
   const hasWait = fallback !== undefined || error.code === 'server_refused'
   const wait = hasWait ? (error.retryAfterSeconds ?? fallback) : undefined
   if (wait !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(wait)))

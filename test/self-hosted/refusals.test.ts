@@ -35,6 +35,13 @@ const JSON_TYPE = 'application/json'
 
 const json = (body: unknown) => [JSON_TYPE, JSON.stringify(body)] as const
 
+test('the 405 of a server names the methods that are left', async () => {
+  const { alice } = await startBefore((_request, response) => response.writeHead(405).end())
+  const answer = await answerOf(await alice(REQUEST))
+  expectProblem(answer, 405, 'server_refused')
+  expect(answer.headers).toMatchObject({ allow: 'OPTIONS' })
+})
+
 test.each<[string, number, readonly [type: string, body: string], string]>([
   ['413 with `detail`', 413, json({ detail: 'limited to 5 MB' }), 'limited to 5 MB'],
   ['400 with `message`', 400, json({ message: 'only images' }), 'only images'],
