@@ -100,7 +100,7 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
 
   const app = new Hono<AppEnv>()
   const answer = (error: Error, c: AppContext) => {
-    if (parts.backend && isBackendPath(c.req.path)) return answerError(error, c, apiErrorAnswer)
+    if (isBackendPath(c.req.path)) return answerError(error, c, apiErrorAnswer)
     return adminConsole?.explain(error, c) ?? docs.explain(error, c) ?? answerError(error, c)
   }
   app.onError(answer)

@@ -1,10 +1,11 @@
 import OpenAI from 'openai'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { guideText } from '../../docs/samples.ts'
+import { officialClient } from '../../support/chatkit/sdk.ts'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { eventually } from '../../support/eventually.ts'
 import { userId } from '../../support/ids.ts'
-import { HIGH_LIMITS } from '../../support/running-service.ts'
+import { HIGH_LIMITS, startService } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 import { BILLING, BILLING_NEXT, errorOf, ONE_KEY } from './scene.ts'
 
@@ -159,4 +160,13 @@ test('a base URL without /v1 is the error that the guide for backends names', as
   const [, words = ''] = /With `([^`]+)` in the message/.exec(guideText('backends')) ?? []
   expect(words).not.toBe('')
   expect(failed.message).toContain(words)
+})
+
+test('a service without api_keys answers 404 in the format of the API', async () => {
+  const { url, close } = await startService()
+  onTestFinished(close)
+  const failed = await errorOf(
+    officialClient(`${url}/v1`).beta.chatkit.sessions.create(hosted('x')),
+  )
+  expect(failed).toMatchObject({ status: 404, type: 'invalid_request_error' })
 })
