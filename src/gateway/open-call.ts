@@ -165,7 +165,8 @@ export function createOpenCall({
     counts: SessionUse['counts'],
   ) {
     const outcome = await registry.useSession({ ...use, counts, nowMs: now() })
-    if (outcome.kind === 'ended') throw invalidToken('the session has ended')
+    if (outcome.kind === 'ended')
+      throw invalidToken('the session has ended, or the store has lost it')
     if (outcome.kind === 'ok') return outcome
     throw new ServiceError('rate_limited', {
       reason: `more requests of a session in a minute than ${use.maxPerMinute} allows (${counts})`,
