@@ -70,6 +70,7 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   }
   if (needs?.console)
     problems.push(...(attempt(() => consoleProblems(environment), problems) ?? []))
+  problems.push(...ownGatewayProblems(environment, settings))
   if (settings && problems.length === 0) {
     return { environment, settings, envFile: read?.envFile }
   }
@@ -123,6 +124,20 @@ function selfHostedProblems(environment: Environment, workflow: string): string[
     )
   }
   return problems
+}
+
+/** The gateway would call itself, and refuse its own token. */
+function ownGatewayProblems(
+  { publicUrl }: Environment,
+  settings: Settings | undefined,
+): readonly string[] {
+  if (publicUrl === undefined || settings === undefined) return []
+  return settings.workflows.flatMap((workflow) => {
+    const isOwn =
+      workflow.kind === 'self-hosted' && workflow.server.startsWith(`${publicUrl}/chatkit/`)
+    if (!isOwn) return []
+    return `workflows.${workflow.name}.server: is the gateway of this service (PUBLIC_URL); name the ChatKit server behind it`
+  })
 }
 
 /**

@@ -122,6 +122,16 @@ describe('all problems come at once', () => {
     expect(problems).toContainEqual(expect.stringMatching(/^PUBLIC_URL: needed by the console/))
   })
 
+  test('a server that is the gateway of this service itself is refused, another one of its origin is not', () => {
+    const PUBLIC_URL = 'https://chat.corp.test'
+    writeFileSync(file, minimalWith('id: wf_1', `server: ${PUBLIC_URL}/chatkit/support`))
+    expect(problemsOf({ PUBLIC_URL: `${PUBLIC_URL}/` })).toEqual([
+      'workflows.support.server: is the gateway of this service (PUBLIC_URL); name the ChatKit server behind it',
+    ])
+    writeFileSync(file, minimalWith('id: wf_1', `server: ${PUBLIC_URL}/chatkit`))
+    expect(problemsOf({ PUBLIC_URL })).toEqual([])
+  })
+
   test('a variable that is set but wrong is not called missing', () => {
     writeFileSync(file, minimalWith('id: wf_1', 'server: http://desk.internal/'))
     const wrong = { PUBLIC_URL: 'planted', SIGNING_KEY_FILE: join(folder, 'none') }

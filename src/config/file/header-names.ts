@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { checkedText } from './checked-text.ts'
 
-const NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/
+const NAME = /^[\w!#$%&'+.^`|~-]{1,128}$/
 
 /** Headers about one connection (RFC 9110 §7.6.1). */
 const HOP_BY_HOP = 'connection|keep-alive|te|trailers?|transfer-encoding|upgrade|proxy-.*'
@@ -58,6 +58,8 @@ const NEVER_EXPOSED = new RegExp(
 
 function headerName(never: RegExp, refusal: string) {
   return checkedText((value) => {
+    // A header's name may have a "*" (RFC 9110 §5.6.2), but none has; whoever writes one means all headers.
+    if (value.includes('*')) return 'must be one header, without "*"; write each name'
     if (!NAME.test(value)) return 'must be a header name'
     return never.test(value.toLowerCase()) ? refusal : undefined
   })

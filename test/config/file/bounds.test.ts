@@ -172,6 +172,7 @@ describe('refused', () => {
     ['client in Forwarded', 'client_ip_header: Forwarded', 'client_ip_header'],
     ['client in Authorization', 'client_ip_header: authorization', 'client_ip_header'],
     ['header name with a colon', "client_ip_header: 'a:'", 'client_ip_header'],
+    ['header name with a star', "client_ip_header: 'x-*'", 'client_ip_header'],
   ])('%s', (_name, lines, key) => expectProblemAt(top(lines), key))
 })
 
@@ -185,3 +186,18 @@ test('a missing key is named with what to write', () => {
     expect.stringMatching(/ChatKit server of your own\), or `id`/),
   ])
 })
+
+test.each(['forward_headers', 'expose_headers'])(
+  '%s takes no "*", which would name no header',
+  (key) => {
+    for (const star of ["'*'", 'x-app-*']) {
+      expectProblemAt(
+        minimalWith(
+          'id: wf_1',
+          `server: https://desk.corp.test/chatkit\n    ${key}: [x-a, ${star}]`,
+        ),
+        `workflows.support.${key}[1]`,
+      )
+    }
+  },
+)
