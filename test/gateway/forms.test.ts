@@ -316,6 +316,51 @@ test('a form of more than a hundred fields is refused before it is parsed, which
   expect(seen).toHaveLength(2)
 })
 
+test.each([
+  [
+    'a part with a long head',
+    MULTIPART,
+    formWith(named('"a"', `; ${'x="y"; '.repeat(1200)}`)),
+    400,
+  ],
+  ['a form without parts', 'application/x-www-form-urlencoded', `a=${'+'.repeat(262_143)}`, 413],
+])('%s, which takes long to parse, is refused', async (_name, type, body, status) => {
+  const { toLink, seen } = await startForms()
+  expect((await toLink(type, body)).status).toBe(status)
+  expect(seen).toEqual([])
+})
+
+test.each([
+  ['a file of millions of escapes', { a: new File([`{${'\\x3'.repeat(1e6)}`], 'a.json') }, 40],
+  ['a file of millions of NULs', { a: new File([`{${'\0a'.repeat(1e6)}`], 'a.json') }, 30],
+  [
+    'fields of many values',
+    Object.fromEntries(
+      Array(50)
+        .entries()
+        .map(([n]) => [`a${n}`, `[${'0,'.repeat(9000)}0]`]),
+    ),
+    40,
+  ],
+])('while %s is judged, other requests get their turns', async (_name, fields, least) => {
+  const form = new FormData()
+  for (const [name, value] of Object.entries(fields)) form.set(name, value)
+  const { headers, body } = new Response(form)
+  const bytes = new Uint8Array(await new Response(body).arrayBuffer())
+  let turns = 0
+  const count = () => {
+    turns++
+    next = setImmediate(count)
+  }
+  let next = setImmediate(count)
+  try {
+    await judgeForm(headers.get('content-type') ?? '', bytes)
+  } finally {
+    clearImmediate(next)
+  }
+  expect(turns).toBeGreaterThan(least)
+})
+
 describe('a form of the caller’s own', () => {
   test('is written anew: the server reads what was checked, and nothing else', async () => {
     const { toLink, seen } = await startForms()

@@ -100,6 +100,11 @@ export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
   const walk = (node: unknown, into: Found, inMessage: boolean): void => {
     if (!isObject(node)) return
     const found = free.has(node) ? mentioned : into
+    // Positions name nothing, and reading a hundred thousand of them as names takes long.
+    if (Array.isArray(node)) {
+      for (const value of node) walk(value, found, inMessage)
+      return
+    }
     for (const [key, value] of Object.entries(node)) {
       const name = nameOf(key)
       const exact = name === MESSAGE ? MESSAGE : inMessage ? FILE_NAMES.get(name) : undefined

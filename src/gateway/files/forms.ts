@@ -1,15 +1,18 @@
 // Checks the forms of uploads: reads each field as the most lenient server would, and writes the form anew from
 // these fields, so that no server can find anything in it that was not checked.
 
+import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import { MIMEType } from 'node:util'
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
-import { jsonOrUndefined, NotJsonError, parseStrictJson } from '../../lib/json.ts'
 import { show, showAll } from '../../lib/show.ts'
+import { jsonIn, NEAR_JSON_BEGINS } from './near-json.ts'
 
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
+const PLAIN_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8'
 /** Types of forms. Multipart needs a boundary: browsers send a saved page as `multipart/related` without one. */
 const ANY_FORM = /multipart\/form-data|multipart.*boundary|urlencoded/i
 /**
@@ -28,26 +31,14 @@ const OTHER_CHARSET =
 const CHARSET_FIELD = '_charset_'
 /** Rack takes the name of the field from a file name like this one. */
 const NAME_IN_FILE_NAME = /;\s*name\s*[=*]/i
-/** JSON begins like this, also behind a byte order mark; each character of UTF-16 has a NUL beside it. */
-const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
-/**
- * Beginning of text in a dialect of JSON: JSON itself, perhaps in parentheses; a comment; or `)]}'`, which keeps a page
- * from running it. Some parsers skip control characters first. These match alone, too, because they may fill the part of
- * a file that is searched.
- */
-const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*]|$)/u
-/**
- * Matches an id's name as a key, in JSON, its dialects and the objects of JavaScript and Python: before a colon, `=` (Gson),
- * a comment or very many blanks. Also matches an escaped letter, because the name can be written with escapes.
- */
-const NEAR_JSON_ID =
-  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s\p{Cc}]{0,99}(?:[:=#]|\/[/*]|(?<=["'\s\p{Cc}]{99}))|\\(?:u0{2,6}[4-7][\da-f]|u\{|x[4-7][\da-f]|1[0-7]{2})/iu
-/** JSON5 and YAML read `\h` as `h`, and drop a backslash together with the line end after it. */
-const OTHER_ESCAPES = /\\(?:\r?\n)?/g
 /** Most fields of a form, because the parser needs seconds for a hundred thousand. */
 const MOST_FIELDS = 100
-/** Deepest nesting of JSON in a field. */
-const MAX_DEPTH = 64
+/** Most bytes of a part's head, and of a form without parts: the parser needs seconds for ten megabytes of them. */
+const MOST_HEAD = 8 * 1024
+const MOST_PLAIN = 256 * 1024
+
+/** Most different ids, far more than a form of ours needs. */
+const MOST_IDS = 1000
 
 /** A checked form, written anew for the server. */
 export interface JudgedForm {
@@ -71,20 +62,37 @@ export async function judgeForm(
     if (!ANY_FORM.test(contentType)) return undefined
     throw new ServiceError('unsupported_media_type', { reason: 'a form of an unusual kind' })
   }
-  if (hasManyFields(bytes, isPlain ? '&' : separatorOf(contentType))) {
-    throw refusal(`a form of more than ${MOST_FIELDS} fields`)
+  if (isPlain && bytes.length > MOST_PLAIN) {
+    throw new ServiceError('body_too_large', {
+      reason: `a form without parts of more than ${MOST_PLAIN} bytes`,
+      detail: 'A form as large as this one must be sent as multipart/form-data.',
+    })
   }
+  checkParts(bytes, isPlain ? '&' : separatorOf(contentType), isPlain)
   const form = await readForm(contentType, bytes)
-  const ids = idsOf({
-    known: false,
-    request: { type: 'upload', params: { fields: await judge(form) } },
-  })
-  const written = new Response(isPlain ? plainFields(form) : form)
+  const ids = await idsIn(form)
+  const boundary = randomUUID()
+  const written = isPlain ? new Blob([String(plainFields(form))]) : inParts(form, boundary)
   return {
     ids,
     bytes: new Uint8Array(await written.arrayBuffer()),
-    contentType: written.headers.get('Content-Type') ?? '',
+    contentType: isPlain ? PLAIN_TYPE : `multipart/form-data; boundary=${boundary}`,
   }
+}
+
+/** The form in parts (RFC 7578 §4.2). What `Response` does to line ends takes seconds for millions of them. */
+function inParts(form: FormData, boundary: string): Blob {
+  const parts: (string | File)[] = []
+  for (const [name, value] of form) {
+    const head = `--${boundary}\r\nContent-Disposition: form-data; name="${name}"`
+    if (typeof value === 'string') parts.push(`${head}\r\n\r\n`, value, '\r\n')
+    else {
+      const file = `filename="${value.name.replace(/["\r\n]/g, encodeURIComponent)}"`
+      const type = value.type || 'application/octet-stream'
+      parts.push(`${head}; ${file}\r\nContent-Type: ${type}\r\n\r\n`, value, '\r\n')
+    }
+  }
+  return new Blob([...parts, `--${boundary}--\r\n`])
 }
 
 /** The text before each part (RFC 2046 §5.1.1); undefined for a type that the parser refuses. */
@@ -97,16 +105,21 @@ function separatorOf(contentType: string): string | undefined {
   }
 }
 
-function hasManyFields(bytes: Uint8Array, separator: string | undefined): boolean {
-  if (separator === undefined) return false
+/** @throws `invalid_request` for too many fields, or a part with too long a head */
+function checkParts(bytes: Uint8Array, separator: string | undefined, isPlain: boolean): void {
+  if (separator === undefined) return
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const { length } = separator
   // A form in parts has one separator more than parts.
   let left = MOST_FIELDS + 1
-  for (let at = body.indexOf(separator, 0, 'latin1'); at !== -1 && left >= 0; left--) {
+  for (let at = body.indexOf(separator, 0, 'latin1'); at !== -1; left--) {
+    if (left === 0) throw refusal(`a form of more than ${MOST_FIELDS} fields`)
+    const head = body.subarray(at, at + MOST_HEAD)
+    if (!isPlain && head.length === MOST_HEAD && !head.includes('\r\n\r\n')) {
+      throw refusal(`a part with a head of more than ${MOST_HEAD} bytes`)
+    }
     at = body.indexOf(separator, at + length, 'latin1')
   }
-  return left < 0
 }
 
 async function readForm(contentType: string, bytes: Uint8Array<ArrayBuffer>): Promise<FormData> {
@@ -118,29 +131,41 @@ async function readForm(contentType: string, bytes: Uint8Array<ArrayBuffer>): Pr
   }
 }
 
+/** Judges the fields one by one, each in a turn of its own, because each can hold a hundred thousand values. */
+async function idsIn(form: FormData): Promise<RequestIds> {
+  const threads = new Set<string>()
+  const attachments = new Set<string>()
+  for (const [name, value] of form) {
+    const fields = await judge(name, value)
+    const found = idsOf({ known: false, request: { type: 'upload', params: { fields } } })
+    for (const id of found.threads) threads.add(id)
+    for (const id of found.attachments) attachments.add(id)
+    if (threads.size + attachments.size > MOST_IDS) throw refusal('a form that names too many ids')
+    await turn()
+  }
+  const none = { threads: [], attachments: [] }
+  const all = { threads: [...threads], attachments: [...attachments], items: [] }
+  return { ...all, mentioned: none, otherSpelling: undefined }
+}
+
 /**
  * Pairs the value with each part of its name that names ids, because a server may read `input[thread_id]` as
  * `thread_id`.
  */
-async function judge(form: FormData): Promise<object[]> {
-  const fields: object[] = []
-  for (const [name, value] of form) {
-    if (!FIELD_NAME.test(name))
-      throw refusal(`a field whose name can be read in several ways: ${show(name)}`)
-    const parts = name.split(BETWEEN_PARTS).filter((part) => part !== '')
-    // Some servers drop the separators, and so read all parts as one name.
-    const names = [...parts, parts.join('')]
-    const text = await textOf(names, value)
-    if (name.toLowerCase() === CHARSET_FIELD && !/^utf-?8$/i.test(text ?? '')) {
-      throw refusal('a form in another charset than UTF-8')
-    }
-    if (text === undefined) continue
-    const json = jsonIn(text, name)
-    const ids = new Set(names.filter(isIdName))
-    for (const part of ids) fields.push({ [part]: [text, json] })
-    if (ids.size === 0) fields.push([json])
+async function judge(name: string, value: string | File): Promise<object[]> {
+  if (!FIELD_NAME.test(name))
+    throw refusal(`a field whose name can be read in several ways: ${show(name)}`)
+  const parts = name.split(BETWEEN_PARTS).filter((part) => part !== '')
+  // Some servers drop the separators, and so read all parts as one name.
+  const names = [...parts, parts.join('')]
+  const text = await textOf(names, value)
+  if (name.toLowerCase() === CHARSET_FIELD && !/^utf-?8$/i.test(text ?? '')) {
+    throw refusal('a form in another charset than UTF-8')
   }
-  return fields
+  if (text === undefined) return []
+  const json = await jsonIn(text, name)
+  const ids = new Set(names.filter(isIdName))
+  return ids.size === 0 ? [[json]] : [...ids].map((part) => ({ [part]: [text, json] }))
 }
 
 /**
@@ -167,34 +192,6 @@ async function textOf(names: readonly string[], value: string | File): Promise<s
   // Only the beginning is decoded: 20 MB of a picture would take half a second.
   const beginning = await value.slice(0, 1024).text()
   return NEAR_JSON_BEGINS.test(beginning) ? value.text() : undefined
-}
-
-/**
- * The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. Python's
- * `json.loads` takes bytes behind a byte order mark, and bytes in UTF-16.
- */
-function jsonIn(value: string, name: string): unknown {
-  const text = value.replaceAll('\0', '').replace(/^[\ufeff\ufffd]+/, '')
-  if (!JSON_BEGINS.test(text)) {
-    return jsonOrUndefined(text) === undefined ? refuseNearJson(text, name) : undefined
-  }
-  try {
-    const json = parseStrictJson(text, MAX_DEPTH)
-    return typeof json === 'string' ? [json, jsonIn(json, name)] : json
-  } catch (error) {
-    if (error instanceof NotJsonError) return refuseNearJson(text, name)
-    throw refusal(`JSON that can be read in several ways, in the field ${show(name)}`, error)
-  }
-}
-
-/**
- * Refuses text that is not JSON but has an id's name as a key, because lenient parsers read it: Python's accepts
- * `NaN`; .NET's accepts comments, single quotes and commas at the end.
- */
-function refuseNearJson(text: string, name: string): undefined {
-  if (!NEAR_JSON_BEGINS.test(text) || !text.includes('{')) return
-  if (!NEAR_JSON_ID.test(text) && !NEAR_JSON_ID.test(text.replace(OTHER_ESCAPES, ''))) return
-  throw refusal(`an id in a text that only some servers read as JSON, in the field ${show(name)}`)
 }
 
 function plainFields(form: FormData): URLSearchParams {
