@@ -13,15 +13,15 @@ export interface Span {
 /**
  * Turns cursors into the range of rows to read.
  *
- * @param after - seq of the query's `after`; undefined when it has none, or one that names nothing
- * @param before - the same for the query's `before`
+ * @param seqOf - gives the seq of the entry that a cursor names; undefined when it names nothing
  * @returns undefined when a cursor names nothing
  */
 export function spanOf(
   query: PageQuery,
-  after: number | undefined,
-  before: number | undefined,
+  seqOf: (cursor: string) => number | undefined,
 ): Span | undefined {
+  const after = query.after === undefined ? undefined : seqOf(query.after)
+  const before = query.before === undefined ? undefined : seqOf(query.before)
   if (query.after !== undefined && after === undefined) return undefined
   if (query.before !== undefined && before === undefined) return undefined
   const [first, second] = query.order === 'asc' ? [after, before] : [before, after]

@@ -69,10 +69,9 @@ export async function readPage<T>(
   { set, script, filters, seqOf, toItem, within }: Listing<T>,
 ): Promise<Page<T> | undefined> {
   const { limit } = query
-  const [after, before] = await Promise.all(
-    [query.after, query.before].map((cursor) => (cursor === undefined ? undefined : seqOf(cursor))),
-  )
-  const span = spanOf(query, after, before)
+  const cursors = [query.after, query.before].filter((cursor) => cursor !== undefined)
+  const seqs = await Promise.all(cursors.map(seqOf))
+  const span = spanOf(query, (cursor) => seqs[cursors.indexOf(cursor)])
   if (span === undefined) return undefined
   const reply = z.tuple([countOrNone, text, z.array(row.transform(toItem))])
   let above = Math.max(span.above, within?.above ?? 0)

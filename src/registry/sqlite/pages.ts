@@ -56,10 +56,7 @@ export function readPage<T>(
   query: PageQuery,
   listing: TableListing<T>,
 ): Page<T> | undefined {
-  const { after, before } = query
-  const afterSeq = after === undefined ? undefined : listing.seqOf(after)
-  const beforeSeq = before === undefined ? undefined : listing.seqOf(before)
-  const span = spanOf(query, afterSeq, beforeSeq)
+  const span = spanOf(query, listing.seqOf)
   if (span === undefined) return undefined
   const bounds = [span.above, span.below, query.limit + 1]
   const rows = sql(listText(listing, span)).all(...listing.filter.values, ...bounds)
@@ -80,7 +77,7 @@ export function createReadInSteps(db: Database) {
     listingIn: (sql: Sql) => TableListing<T>,
   ): Promise<Page<T> | undefined> => {
     const { limit } = query
-    const span = await db.plain((sql) => spanIn(query, listingIn(sql)))
+    const span = await db.plain((sql) => spanOf(query, listingIn(sql).seqOf))
     if (span === undefined) return undefined
     const found: T[] = []
     for (let { above, below } = span; ; ) {
@@ -99,13 +96,6 @@ export function createReadInSteps(db: Database) {
       await turns
     }
   }
-}
-
-function spanIn<T>(query: PageQuery, { seqOf }: TableListing<T>): Span | undefined {
-  const { after, before } = query
-  const afterSeq = after === undefined ? undefined : seqOf(after)
-  const beforeSeq = before === undefined ? undefined : seqOf(before)
-  return spanOf(query, afterSeq, beforeSeq)
 }
 
 interface Range extends Omit<Span, 'flipped'> {
