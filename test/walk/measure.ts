@@ -12,10 +12,11 @@ export interface PathLength {
  * The most files and functions that each request may run. A new one on a path has to replace another.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 56, functions: 187 },
   'admin-revoke': { files: 34, functions: 91 },
   'own-threads': { files: 46, functions: 136 },
   'gateway-stream': { files: 38, functions: 159 },
+  // Last: on a busy machine the meter of the loop's lag, which a mint starts, goes on while others are measured.
+  mint: { files: 56, functions: 187 },
 }
 
 const WARM_UP = 10
