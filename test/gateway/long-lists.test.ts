@@ -3,6 +3,7 @@ import type { SelfHostedWorkflow } from '../../src/config/settings.ts'
 import { startPlainServer } from '../support/chatkit/plain-server.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { startFiles } from './file-server.ts'
 import { asAt, startScene, WORKFLOW } from './scene.ts'
 
 interface ListPage {
@@ -201,3 +202,12 @@ test.each(['everyone', 'error'] as const)(
     expect(await Promise.all(['old', 'his'].map(ownerOf))).toEqual([undefined, undefined])
   },
 )
+
+test('pages that were read free their memory before the next one', async () => {
+  const { alice, answer, seen } = await startFiles({ gateway: { userMemoryBytes: 1024 * 1024 } })
+  const own = { id: 'thr_1', title: 'x'.repeat(400 * 1024), items: { data: [] } }
+  answer({ data: [own], has_more: true, after: 'more' })
+  seen.length = 0
+  expect((await alice(['threads.list', {}])).status).toBe(200)
+  expect(seen).toHaveLength(3)
+})

@@ -110,6 +110,17 @@ test('requests of one user that mention hundreds of ids are looked up one after 
   expect(most).toEqual({ many: 1, few: 3 })
 })
 
+test('a small body counts as well: beyond the memory of its user it is 503', async () => {
+  const { scene, alice } = await start({ gateway: { userMemoryBytes: 20 * 1024 } })
+  expect((await alice(['threads.create', { input: input('x'.repeat(10 * 1024)) }])).status).toBe(
+    200,
+  )
+  scene.sample.server.clearRequests()
+  const refused = await alice(['threads.create', { input: input('x'.repeat(30 * 1024)) }])
+  expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'overloaded' }])
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
 test('bodies of many users that never end take all of the bounded memory, and no more', async () => {
   const { scene } = await start({ gateway: { memoryBytes: 8 * MEBIBYTE } })
   const statuses: number[][] = []
@@ -133,6 +144,26 @@ test('an answer that is too long for the memory is 503, and nothing of it is kep
   expect(answer.status).toBe(503)
   expect(await answer.json()).toMatchObject({ code: 'overloaded' })
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+})
+
+test('answers free their memory when they have been sent', async () => {
+  const { scene, alice } = await start({ gateway: { userMemoryBytes: MEBIBYTE } })
+  const created = await alice(['threads.create', { input: input('x'.repeat(300 * 1024)) }])
+  const id = /"thread":\{"id":"([^"]+)"/.exec(await created.text())?.[1]
+  const list = ['threads.list', { limit: 1 }] as const
+  for (const request of [['threads.get_by_id', { thread_id: id }], list] as const) {
+    for (let at = 0; at < 5; at++) {
+      const answer = await alice(request)
+      expect([request[0], answer.status]).toEqual([request[0], 200])
+      await answer.arrayBuffer()
+    }
+  }
+  const body = { id: 'atc_1', name: 'x'.repeat(300 * 1024) }
+  scene.sample.server.setFaults({ status: 200, body, times: 5 })
+  const params = { name: 'a.txt', size: 3, mime_type: 'text/plain' }
+  for (let at = 0; at < 5; at++) {
+    expect((await alice(['attachments.create', params])).status).toBe(200)
+  }
 })
 
 test('an answer is parsed and checked in the turn of its user, and sent on without a copy; a list asks for more pages outside of the turn', async () => {

@@ -202,13 +202,26 @@ test.each([
   },
 )
 
-test('a stream ends when the server is silent for too long', async () => {
-  const { server, reader } = await startWritten({ gateway: { idleMs: 100 }, heartbeatMs: 30 })
+// After 1300 ms the timers would be taken for late if each were not expected from the one before on.
+test.each([100, 1300])('a stream ends when the server is silent for %i ms', async (idleMs) => {
+  const { server, reader } = await startWritten({ gateway: { idleMs }, heartbeatMs: 30 })
   const closed = once(server, 'close')
   const text = await rest(reader)
   expect(text).toMatch(/^: \n\n/)
   expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
   await closed
+})
+
+test('a stream whose client does not read is not ended for the silence of the server, which is not read either', async () => {
+  const { url, opened } = await startScripted()
+  const { alice } = await start({ server: url, gateway: { idleMs: 200 }, heartbeatMs: 50 })
+  const response = await alice(['threads.create', { input: input('hi') }])
+  opened[0]?.write(note('x'.repeat(15_000_000)))
+  await wait(1000)
+  opened[0]?.end(note('the end'))
+  const text = await response.text()
+  expect(text.slice(-200)).toContain('the end')
+  expect(text).not.toContain('"type":"error"')
 })
 
 test('a stream ends when it has taken too long', async () => {

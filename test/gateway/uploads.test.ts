@@ -348,6 +348,25 @@ describe('direct', () => {
     expect(answer.body).toContain('Get a new one.')
   })
 
+  test('forms and the answers to them free their memory when they have been sent', async () => {
+    const { origin, url } = scene.sample
+    const gateway = { userMemoryBytes: 1024 * 1024 }
+    const workflow = { uploadUrl: `${origin}/upload` }
+    const { scene: bounded, session: own } = await start({ server: url, workflow, gateway })
+    const body = { id: 'atc_1', name: 'x'.repeat(300 * 1024) }
+    scene.sample.server.setFaults({ status: 200, body, times: 5 })
+    for (let at = 0; at < 5; at++) {
+      const sent = {
+        method: 'POST',
+        headers: authorized(own),
+        body: form({ note: 'x'.repeat(300 * 1024) }),
+      }
+      const answer = await fetch(bounded.url, sent)
+      expect(answer.status).toBe(200)
+      await answer.arrayBuffer()
+    }
+  })
+
   test('a form goes to the endpoint itself where the config has no upload URL', async () => {
     const answer = await fetch(scene.url, { method: 'POST', headers: authorized(), body: form() })
     // The sample server refuses a form at its endpoint.

@@ -243,6 +243,24 @@ describe('a session that is not in the registry', () => {
     expect(scene.upstream.ended.size).toBe(39)
   })
 
+  test('is one of 16 at a time, also when a round begins before the one before has ended', async () => {
+    scene.upstream.onCancel = down
+    for (let at = 0; at < 40; at++) {
+      scene.canceller.cancelUnrecorded({ ...unrecorded, id: sessionId(`cksess_${at}`) })
+    }
+    await scene.canceller.settled()
+    scene.upstream.cancels.length = 0
+    const { promise, resolve } = Promise.withResolvers<void>()
+    scene.upstream.onCancel = () => promise
+    for (let round = 0; round < 2; round++) {
+      scene.clock.ms += 6000
+      await scene.canceller.workOutbox()
+    }
+    expect(scene.upstream.cancels).toHaveLength(16)
+    resolve()
+    await scene.canceller.settled()
+  })
+
   test('is not tried again once it is cancelled', async () => {
     scene.upstream.onCancel = () => {
       scene.upstream.onCancel = () => undefined

@@ -48,7 +48,7 @@ test('the request asks for JSON, not compressed', async () => {
 
 test.each<[string, () => KeyServerBehaviour, RegExp]>([
   ['two byte order marks', () => answer('\ufeff\ufeff{"keys":[]}'), /not JSON/],
-  ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],
+  ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON$/],
   ['nothing', () => answer(''), /not JSON/],
   [
     'a coding that the request refuses',

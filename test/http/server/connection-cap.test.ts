@@ -162,6 +162,8 @@ test('a stream that was silent for long does not make room when it goes on, nor 
   turnAway()
   expect(stream.destroyed).toBe(false)
   unread = 1000
+  turnAway()
+  expect(stream.destroyed).toBe(false)
   stream.emit('timeout')
   turnAway()
   expect(stream.destroyed).toBe(true)

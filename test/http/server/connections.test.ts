@@ -58,6 +58,21 @@ test.each(['websocket', 'h2c'])(
   },
 )
 
+test('a POST whose body arrives after its head keeps its connection', async () => {
+  const connection = await openRaw(running.url)
+  const mint = rawRequest('POST /v1/sessions', {
+    headers: [authorization('alice'), JSON_TYPE],
+    body: '{}',
+  })
+  for (let at = 0; at < 2; at++) {
+    connection.send(mint.subarray(0, -2))
+    await setTimeout(50)
+    connection.send(mint.subarray(-2))
+    expect((await connection.next()).json()).toHaveProperty('client_secret')
+  }
+  connection.destroy()
+})
+
 test('requests that are sent at once are served one at a time', async () => {
   running.upstream.setFaults({ latency_ms: 1000, times: 1 })
   const connection = await openRaw(running.url)

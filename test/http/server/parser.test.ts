@@ -150,6 +150,10 @@ describe('unusual requests that are accepted', () => {
     ['Host in upper case', 'GET /livez HTTP/1.1\r\nHost: MINT.TEST\r\n\r\n'],
     ['Host with an IPv6 address', 'GET /livez HTTP/1.1\r\nHost: [::1]:8787\r\n\r\n'],
     ['GET with a body', rawRequest('GET /livez', { body: 'abc' })],
+    [
+      'a transfer coding in upper case',
+      `GET /livez HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: CHUNKED\r\n\r\n${chunked('{}')}`,
+    ],
     ['a URL as target', 'GET http://mint.test/livez HTTP/1.1\r\nHost: a.test\r\n\r\n'],
     [
       'a URL as target, with a query',
