@@ -5,13 +5,14 @@ import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import type { SelfHostedWorkflow } from '../../src/config/settings.ts'
 import { createVerifyToken } from '../../src/gateway/open-call.ts'
-import type { AppContext } from '../../src/http/context.ts'
+import type { AppContext, RequestTrace } from '../../src/http/context.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionUse } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { workingParams } from '../support/chatkit/gateway-requests.ts'
 import { ask, eventsOf, input } from '../support/chatkit/server-client.ts'
 import { workflowName } from '../support/ids.ts'
+import { stoppedClock } from '../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { forAllTests } from '../support/started.ts'
@@ -110,31 +111,39 @@ test('the signature of a client secret is checked once, and its end with each re
   expect(scene.sample.server.requests()).toEqual([])
 })
 
-test('a client secret that was accepted is refused at another workflow', async () => {
+test('a client secret that was accepted is refused at another workflow, and when it has expired; its user is hashed once the key is there', async () => {
+  const clock = stoppedClock(Date.now())
+  let hashed: string | undefined
   const verify = createVerifyToken({
     workflows: new Map(
       [WORKFLOW, workflowName('other')].map((name) => [name, { name } as SelfHostedWorkflow]),
     ),
     publicUrl: ISSUER,
     keys: scene.keys,
-    hashUser: () => undefined,
+    hashUser: () => hashed,
     failedAuth: { counted: async (_c, failure) => failure },
-    now: Date.now,
+    now: clock.now,
   })
   const { secret } = await scene.session('alice')
+  const trace: RequestTrace = {}
   const at = (name: string) =>
     verify(
-      { req: { param: () => name }, var: { trace: {} } } as unknown as AppContext,
+      { req: { param: () => name }, var: { trace } } as unknown as AppContext,
       secret,
       CLIENT_SECRET_TYPE,
     )
   expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
+  expect(trace.user).toBeUndefined()
   const [made, expected] = [WORKFLOW, 'other'].map((name) => `"chatkit:${name}"`)
   await expect(at('other')).rejects.toMatchObject({
     code: 'invalid_token',
     reason: `client secret: made for ${made}, expected ${expected}: the path names another workflow`,
   })
+  hashed = 'hash of alice'
   expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
+  expect(trace.user).toBe('hash of alice')
+  clock.advance(601)
+  await expect(at(WORKFLOW)).rejects.toMatchObject({ reason: 'client secret: expired' })
 })
 
 test('the log says which issuer a client secret of ours has, once PUBLIC_URL is another', async () => {

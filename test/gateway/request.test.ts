@@ -1,5 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type IncomingMessage, request } from 'node:http'
+import type { Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { forAllTests } from '../support/started.ts'
@@ -177,4 +181,33 @@ test('a request to the server ends when its client leaves before the answer', as
     .poll(() => scene.sample.server.requests()[0]?.outcome, { timeout: 5000 })
     .toBe('client_gone')
   scene.sample.server.setFaults({})
+})
+
+test('a client that has left while its request was checked: the server does not see it', async () => {
+  const { scene: at, session } = await start()
+  const { useSession } = at.registry
+  const checked = Promise.withResolvers<void>()
+  let uses = 0
+  vi.spyOn(at.registry, 'useSession').mockImplementation(async (use) => {
+    const outcome = await useSession(use)
+    uses++
+    if (uses === 2) await checked.promise
+    return outcome
+  })
+  let left = false
+  const onStart = (message: unknown) => {
+    const { request: got, response } = message as { request: IncomingMessage; response: Writable }
+    if (got.url === `/chatkit/${WORKFLOW}`) response.once('close', () => (left = true))
+  }
+  subscribe('http.server.request.start', onStart)
+  onTestFinished(() => void unsubscribe('http.server.request.start', onStart))
+  const headers = { authorization: `Bearer ${session.secret}`, 'content-type': 'application/json' }
+  const sent = request(at.url, { method: 'POST', headers }).on('error', () => {})
+  sent.end(JSON.stringify({ type: 'threads.create', params: { input: input('hi') } }))
+  await expect.poll(() => uses).toBe(2)
+  sent.destroy()
+  await expect.poll(() => left).toBe(true)
+  checked.resolve()
+  await expect.poll(() => at.lines.some(({ route }) => route === '/chatkit/:workflow')).toBe(true)
+  expect(at.sample.server.requests()).toEqual([])
 })

@@ -19,7 +19,9 @@ describe('cancelling at once', () => {
   test('a cancel that the upstream confirms leaves the outbox', async () => {
     const sessions = await cancelling(scene, 3)
     expect(await outbox()).toBe(3)
+    const confirm = vi.spyOn(scene.registry, 'confirmCancel')
     const outcome = await scene.canceller.cancelAll(sessions)
+    expect(confirm.mock.calls.map(([, endedAt]) => endedAt)).toEqual([NOW_SECONDS])
     expect(outcome.cancelled.toSorted()).toEqual(['cksess_1', 'cksess_2', 'cksess_3'])
     expect(outcome.cancelling).toEqual([])
     expect(await outbox()).toBe(0)

@@ -80,6 +80,12 @@ describe('items of a server whose cursors are no ids', () => {
     },
   )
 
+  test('a failure that has nothing to do with the cursor is asked about once', async () => {
+    const { list, asked } = await start({ refusal: 429 })
+    await expect(list({ after: 'i5' })).rejects.toMatchObject({ code: 'upstream_rate_limited' })
+    expect(asked).toEqual(['i5'])
+  })
+
   test('that gives no cursors at all: what follows its first page is a failure, not the end of the list', async () => {
     const { list } = await start({ pageSize: 4, givesCursors: false })
     expect(await list({ limit: 2, after: 'i10' })).toMatchObject({ ids: 'i9 i8', has_more: true })

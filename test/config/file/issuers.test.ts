@@ -155,6 +155,20 @@ ${TAIL}`
     ])
   })
 
+  test.each([
+    [100, []],
+    [101, [expect.stringMatching(/^3 issuers\[0\]\.tenants /)]],
+  ])('an issuer with %i tenants: %j', (count, problems) => {
+    const text = `issuers:
+  - issuer: 'https://login.example/{tenantid}'
+    tenants: [${Array.from({ length: count }, (_, at) => `tenant-${at}`)}]
+    audience: [x]
+    algorithms: [RS256]
+user: 'issuer + "|" + claims.sub'
+${TAIL}`
+    expect(problemsOf(text)).toEqual(problems)
+  })
+
   test('literal prefixes are not enough', () => {
     expect(problemsOf(two(user('"a" + claims.sub'), user('"b" + claims.sub'), ''))).toHaveLength(2)
   })
