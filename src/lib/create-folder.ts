@@ -10,7 +10,6 @@ import { dirname } from 'node:path'
  * @throws the system's error
  */
 export function createFolder(folder: string): void {
-  if (existsSync(folder)) return
   const parent = dirname(folder)
   if (parent !== folder) createFolder(parent)
   try {

@@ -375,7 +375,8 @@ describe('direct', () => {
   })
 })
 
-test('forms of several users are read one after the other, because each takes five times its bytes meanwhile', async () => {
+test('forms of several users are read one after the other, because each takes five times its bytes meanwhile; a user rests for the own form alone', async () => {
+  let clock = 0
   let underWay = 0
   let most = 0
   let read = 0
@@ -386,6 +387,7 @@ test('forms of several users are read one after the other, because each takes fi
       const count = async () => {
         most = Math.max(most, ++underWay)
         await new Promise(setImmediate)
+        clock += 1_000_000
         const form = await formData()
         underWay--
         read++
@@ -396,6 +398,9 @@ test('forms of several users are read one after the other, because each takes fi
   })
   vi.stubGlobal('Response', counting)
   onTestFinished(() => void vi.unstubAllGlobals())
+  vi.spyOn(performance, 'now').mockImplementation(() => clock)
+  const timers = vi.spyOn(globalThis, 'setTimeout')
+  onTestFinished(() => void vi.restoreAllMocks())
   const body = form({ long: 'x'.repeat(100_000) })
   const users = await Promise.all(['a', 'b', 'c', 'd'].map((user) => scene.session(user)))
   const answers = users.map((user) =>
@@ -403,4 +408,6 @@ test('forms of several users are read one after the other, because each takes fi
   )
   for (const answer of await Promise.all(answers)) await answer.body?.cancel()
   expect({ read, most }).toEqual({ read: 4, most: 1 })
+  const rests = timers.mock.calls.map(([, ms]) => ms ?? 0).filter((ms) => ms >= 1_000_000)
+  expect(rests).toEqual([9e6, 9e6, 9e6, 9e6])
 })

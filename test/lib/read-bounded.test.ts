@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readBounded, TooLargeError } from '../../src/lib/read-bounded.ts'
 
 function chunks(...sizes: number[]): Readable {
@@ -48,6 +48,13 @@ describe('readBounded', () => {
     expect(read.buffer.byteLength).toBeLessThan(150_000)
     const full = await readBounded(chunks(70_000, 20_000), 90_000)
     expect(full.buffer.byteLength).toBe(90_000)
+  })
+
+  test('takes no more than twice what it has read, however high the limit', async () => {
+    const allocate = vi.spyOn(Buffer, 'allocUnsafe')
+    onTestFinished(() => allocate.mockRestore())
+    await readBounded(chunks(30_000, 10_000, 30_000), 10_000_000)
+    expect(allocate.mock.calls).toEqual([[30_000], [60_000], [80_000]])
   })
 
   test('passes on an error of the source', async () => {

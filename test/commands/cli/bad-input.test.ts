@@ -99,6 +99,7 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ],
     ['an option unlike any', ['users', 'revoke', 'x', '--ban'], /'--ban'; .*--block-seconds/],
     ['an unknown option', [...LIST, '--limt', '3'], /unknown option '--limt'.*--limit/s],
+    ['a value of an option that is known', [...LIST, '--limit', 'x'], /^(?!.*known here)/s],
     ['a shell', ['completion', 'tcsh'], /bash, zsh, fish/],
     ['no command', [], /Usage: chatkit-mint/],
   ])('%s', async (_name, words, message) => {

@@ -225,6 +225,16 @@ describe('audit', () => {
     )
   })
 
+  test.each([
+    ['audit --actor nobody', 'entries'],
+    ['sessions list --user nobody', 'sessions'],
+    ['threads list --user nobody', 'threads'],
+    ['blocks list', 'blocks'],
+  ])('%s says that there are no %s', async (line, what) => {
+    const { out } = await quickCli(line.split(' '), service)
+    expect(out).toBe(`There are no ${what} here.\n`)
+  })
+
   test('needs a service (78, with a message); an unknown option is 2', async () => {
     const none = await quickCli(['audit'], hosted)
     expect(none).toMatchObject({ code: 78, err: expect.stringContaining('CHATKIT_MINT_URL') })
