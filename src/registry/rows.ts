@@ -27,7 +27,7 @@ const sessionRow = z.object({
   workflow: workflowName,
   issuer: text,
   subject: text,
-  sid: optionalText,
+  sid: text.nullish(),
   secret_hash: text,
   status: z.enum(['active', 'replaced', 'cancelling', 'cancelled']),
   end_reason: z
@@ -37,9 +37,9 @@ const sessionRow = z.object({
   expires_at: count,
   ended_at: count.nullish(),
   confirmed_at: count.nullish(),
-  ended_by: optionalText,
-  state: optionalText,
-  asked: optionalText,
+  ended_by: text.nullish(),
+  state: text.nullish(),
+  asked: text.nullish(),
 })
 
 const ownedRow = z.object({
@@ -74,17 +74,19 @@ const namesRow = z.object({ name: text, other_name: text.nullish(), shared: coun
  */
 export function toSession(row: unknown): SessionRecord {
   const { secret_hash, end_reason, created_at, expires_at, state, ...rest } = sessionRow.parse(row)
-  const { ended_at, confirmed_at, ended_by, ...same } = rest
+  const { sid, ended_at, confirmed_at, ended_by, asked, ...same } = rest
   return {
     ...same,
+    sid: sid ?? undefined,
     secretHash: secret_hash,
     endReason: end_reason ?? undefined,
     endedAt: ended_at ?? undefined,
     confirmedAt: confirmed_at ?? undefined,
-    endedBy: ended_by,
+    endedBy: ended_by ?? undefined,
     createdAt: created_at,
     expiresAt: expires_at,
-    state: state === undefined ? undefined : sessionState.parse(JSON.parse(state)),
+    state: typeof state === 'string' ? sessionState.parse(JSON.parse(state)) : undefined,
+    asked: asked ?? undefined,
   }
 }
 
