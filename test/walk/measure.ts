@@ -14,7 +14,7 @@ export interface PathLength {
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   'admin-revoke': { files: 34, functions: 91 },
   'own-threads': { files: 46, functions: 136 },
-  'gateway-stream': { files: 38, functions: 159 },
+  'gateway-stream': { files: 38, functions: 157 },
   // Last: on a busy machine the meter of the loop's lag, which a mint starts, goes on while others are measured.
   mint: { files: 56, functions: 187 },
 }

@@ -1,6 +1,7 @@
 // Finds the ids that a request to a ChatKit server names, so that the gateway can check their owners.
 
 import { ServiceError } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json.ts'
 import { ASCII, type ParsedRequest, plainName } from './request.ts'
 
 /** Most characters of all different names that are normalised for one request: megabytes would block the process. */
@@ -98,7 +99,7 @@ export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
     return ids === undefined || ids.size > MOST_ALIKE ? [ROUNDED] : ids
   }
   const walk = (node: unknown, into: Found, inMessage: boolean): void => {
-    if (!isObject(node)) return
+    if (typeof node !== 'object' || node === null) return
     const found = free.has(node) ? mentioned : into
     // Positions name nothing, and reading a hundred thousand of them as names takes long.
     if (Array.isArray(node)) {
@@ -150,10 +151,6 @@ function createNameReader() {
 
 function emptyFinds(): Found {
   return { threads: new Set(), attachments: new Set(), items: new Set() }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** The parts of the params that the protocol leaves to the application. */
