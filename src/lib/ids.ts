@@ -35,6 +35,9 @@ export type UserId = string & $brand<'UserId'>
 /** Most code points of a user, as in the ChatKit API. */
 export const MAX_USER_CHARACTERS = 512
 
+/** A user as JSON Schema describes it, which cannot refuse lone surrogates and dot segments. */
+export const USER_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f]+$'
+
 /** @returns undefined for a value with a {@link userProblem} */
 export function parseUserId(value: unknown): UserId | undefined {
   return userProblem(value) === undefined ? (value as UserId) : undefined

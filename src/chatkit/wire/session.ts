@@ -1,7 +1,7 @@
 // Sessions as the ChatKit API spells them: the body of a create, and its answers to create and cancel.
 
 import { z } from 'zod'
-import { MAX_USER_CHARACTERS, OBJECT_ID } from '../../lib/ids.ts'
+import { MAX_USER_CHARACTERS, OBJECT_ID, USER_PATTERN } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import { text, unixTime, wholeNumber } from './wire.ts'
 
@@ -37,6 +37,7 @@ const fewStateVariables = z
     id: 'StateVariablesParam',
     description: 'Values that the workflow starts with; keys of at most 64 characters.',
     maxProperties: MAX_STATE_VARIABLES,
+    propertyNames: { type: 'string', maxLength: MAX_STATE_KEY_CHARACTERS },
   })
 
 /** They are counted before they are read, because zod makes an issue of each bad value. */
@@ -94,11 +95,7 @@ const rateLimitsParam = z
 const workflowParam = z
   .strictObject({
     id: z.string().min(1).meta({ maxLength: 512, description: 'The workflow.' }),
-    version: z
-      .string()
-      .min(1)
-      .meta({ maxLength: 512, description: 'The latest deployed one when absent.' })
-      .optional(),
+    version: text(512).describe('The latest deployed one when absent.').optional(),
     state_variables: stateVariables.optional(),
     tracing: z
       .strictObject({ enabled: z.boolean().optional().describe('True when absent.') })
@@ -110,7 +107,10 @@ const workflowParam = z
 /** Body of `POST /chatkit/sessions`. Tracing is on unless it is turned off. */
 export const createSessionParams = z
   .strictObject({
-    user: text(MAX_USER_CHARACTERS).describe('The user of the session.'),
+    user: text(MAX_USER_CHARACTERS).meta({
+      pattern: USER_PATTERN,
+      description: 'The user of the session.',
+    }),
     workflow: workflowParam,
     chatkit_configuration: chatkitConfigurationParam.optional(),
     expires_after: expiresAfterParam.optional(),

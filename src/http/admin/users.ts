@@ -6,7 +6,7 @@ import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
 import { text } from '../../chatkit/wire/wire.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { MAX_USER_CHARACTERS, parseUserId, type UserId } from '../../lib/ids.ts'
+import { MAX_USER_CHARACTERS, parseUserId, USER_PATTERN, type UserId } from '../../lib/ids.ts'
 import { presentBlock, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
@@ -41,7 +41,11 @@ const revokeAnyBody = z
         user: aUser
           .refine((value) => parseUserId(value) !== undefined, 'must be a possible user')
           .brand<'UserId'>()
-          .meta({ maxLength: MAX_USER_CHARACTERS, description: 'The ChatKit user.' }),
+          .meta({
+            maxLength: MAX_USER_CHARACTERS,
+            pattern: USER_PATTERN,
+            description: 'The ChatKit user.',
+          }),
         ...terms,
       })
       .meta({ id: 'RevokeByUser', description: 'Names a ChatKit user.' }),
@@ -112,6 +116,7 @@ const common = { checks: ['admin'], tag: 'admin' } as const
 /** Describes the parameter that {@link pathUser} reads. */
 export const userInPath = {
   user: aUser.meta({
+    pattern: USER_PATTERN,
     description: 'The ChatKit user, percent-encoded.',
     examples: [blockExample.user],
   }),

@@ -88,6 +88,12 @@ describe('a body', () => {
     ['with an empty user', { ...whole, user: '' }, 'user', 'string_below_min_length'],
     ['with a long user', { ...whole, user: 'x'.repeat(513) }, 'user', 'string_above_max_length'],
     ['with a user of control characters', { ...whole, user: 'a\n' }, 'user', 'invalid_value'],
+    [
+      'with a long version',
+      { ...whole, workflow: { id: 'helpdesk', version: 'x'.repeat(513) } },
+      'workflow.version',
+      'string_above_max_length',
+    ],
     ['with the user ..', { ...whole, user: '..' }, 'user', 'invalid_value'],
     ['with a number as user', { ...whole, user: 7 }, 'user', 'invalid_type'],
     ['without a workflow', { user: 'a' }, 'workflow', 'missing_required_parameter'],

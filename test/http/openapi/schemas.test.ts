@@ -176,6 +176,25 @@ describe('every parameter', () => {
   })
 })
 
+test('the schema of a user in a request refuses control characters, as the service does', () => {
+  const { RevokeByUser, CreateSessionParams } = components.schemas
+  const bodies = [RevokeByUser, CreateSessionParams].map(
+    (schema) => jsonSchemaNode.parse(schema).properties?.['user'],
+  )
+  const inPaths = operations
+    .flatMap(({ operation }) => operation.parameters)
+    .filter(({ name, in: place }) => name === 'user' && place === 'path')
+  expect(inPaths).toHaveLength(5)
+  for (const user of [...bodies, ...inPaths.map(({ schema }) => schema)]) {
+    const { pattern } = z.looseObject({ pattern: z.string() }).parse(user)
+    for (const name of ['issuer|alice', 'é 😀', '\ud800']) expect(name).toMatch(new RegExp(pattern))
+    for (const name of ['', 'a\0', '\n', 'a\x7f', '\x85b'])
+      expect(name).not.toMatch(new RegExp(pattern))
+  }
+  const keys = { type: 'string', maxLength: 64 }
+  expect(components.schemas['StateVariablesParam']).toMatchObject({ propertyNames: keys })
+})
+
 describe('the maker of schemas', () => {
   const inner = z.object({ n: z.int() }).meta({ id: 'Inner', description: 'In.' })
 
