@@ -86,14 +86,18 @@ describe.each([
       expect.unreachable()
     } catch (error) {
       if (!(error instanceof SetupError)) throw error
-      expect(error.problems).toEqual([expect.stringContaining('is the placeholder acme.example')])
+      const others = error.problems.filter(
+        (one) => !one.includes('is the placeholder acme.example'),
+      )
+      expect(others).toEqual([])
     }
   })
 
   test('starts once they are replaced: environment and config file fit', () => {
+    const own = (text: string) => text.replaceAll('acme.example', 'acme.test')
     const { settings, environment: seen } = setUp(
-      environment,
-      config.replaceAll('acme.example', 'acme.test'),
+      JSON.parse(own(JSON.stringify(environment))),
+      own(config),
     )
     expect(settings.workflows[0]?.kind).toBe('self-hosted')
     expect(seen.store.kind).toBe('redis')
