@@ -142,6 +142,13 @@ test.each([
   [404, 'warn', 'server_refused', 'the path is wrong'],
   [401, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
   [403, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
+  [
+    403,
+    'error',
+    'upstream_auth_failed',
+    'forged forms (CSRF) must leave this path out, as in Django',
+  ],
+  [419, 'info', 'server_refused', 'forged forms (CSRF) must leave this path out'],
   [422, 'info', 'server_refused', ''],
   [431, 'info', 'server_refused', 'raise the limit, or shorten them'],
   [500, 'error', 'upstream_unavailable', 'its own log says why'],

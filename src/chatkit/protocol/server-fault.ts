@@ -47,8 +47,12 @@ export function refusalOf({
 }
 
 function adviceOn(status: number, { workflow, url }: NamedRequest): string {
+  const forged = 'its protection against forged forms (CSRF) must leave this path out'
+  if (status === 419) return `; ${forged}`
   if (status === 401 || status === 403) {
-    return '; it refuses the token of this service, which has exactly this address as its audience (path and slash included), PUBLIC_URL as its issuer, and a key of PUBLIC_URL/.well-known/jwks.json'
+    const refused =
+      '; it refuses the token of this service, which has exactly this address as its audience (path and slash included), PUBLIC_URL as its issuer, and a key of PUBLIC_URL/.well-known/jwks.json'
+    return status === 401 ? refused : `${refused}; or ${forged}, as in Django`
   }
   if (status === 404 && url === workflow.server) {
     return '; the path is wrong, or the server no longer has the thread that was asked for'
