@@ -59,7 +59,7 @@ export class MintError extends Error {
  * @throws {MintError} `no_url`
  */
 export function createGetClientSecret(options) {
-  if (options.url == null) failWith('no_url')(options.url)
+  if (options.url == null) failWith('no_url')('url is missing')
   /** @type {Run} */
   let run = {}
   // Not made before it is asked for: Cloudflare's servers refuse an AbortController while they load a page's modules.
@@ -100,7 +100,7 @@ export function createGetClientSecret(options) {
  * @throws {MintError} `no_url`
  */
 export function createChatKitFetch(options) {
-  if (options.url == null) failWith('no_url')(options.url)
+  if (options.url == null) failWith('no_url')('url is missing')
   const { getClientSecret = createGetClientSecret(options) } = options
   const { reset, signal } = getClientSecret
   /** @typedef {{ secret: Promise<string>, value?: string | undefined, due: number }} Held and renewed when it is due */

@@ -35,7 +35,9 @@ test('without url: both functions throw at once, with the code no_url', () => {
   for (const create of [createGetClientSecret, createChatKitFetch]) {
     const call = () => create(options)
     expect(call).toThrow(MintError)
-    expect(call).toThrow(expect.objectContaining({ code: 'no_url', message: 'no_url: undefined' }))
+    expect(call).toThrow(
+      expect.objectContaining({ code: 'no_url', message: 'no_url: url is missing' }),
+    )
   }
 })
 
