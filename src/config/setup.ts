@@ -18,7 +18,6 @@ import { consoleProblems } from './file/console-checks.ts'
 import { forgottenFiles } from './file/file-place.ts'
 import { loadConfig } from './file/load-config.ts'
 import type { SecretLookup } from './file/needed-secrets.ts'
-import { isPlaceholder } from './file/placeholders.ts'
 import { ConfigError, type ConfigNeeds, formatProblem } from './file/problems.ts'
 import { type Proxies, proxySchema, readProxies } from './proxies.ts'
 import { SecretFileError, type SecretSource } from './secret-file.ts'
@@ -72,7 +71,6 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (needs?.console)
     problems.push(...(attempt(() => consoleProblems(environment), problems) ?? []))
   problems.push(...ownGatewayProblems(environment, settings))
-  if (instead === undefined) problems.push(...placeholderProblems(environment))
   if (settings && problems.length === 0) {
     return { environment, settings, envFile: read?.envFile }
   }
@@ -126,14 +124,6 @@ function selfHostedProblems(environment: Environment, workflow: string): string[
     )
   }
   return problems
-}
-
-/** Clients and servers would look for this service, and for its keys, at the address of the shipped file. */
-function placeholderProblems({ publicUrl }: Environment): string[] {
-  if (publicUrl === undefined || !isPlaceholder(publicUrl)) return []
-  return [
-    'PUBLIC_URL: is the placeholder acme.example; put the address of this service in its place',
-  ]
 }
 
 /** The gateway would call itself, and refuse its own token. */

@@ -132,14 +132,6 @@ describe('all problems come at once', () => {
     expect(problemsOf({ PUBLIC_URL })).toEqual([])
   })
 
-  test('PUBLIC_URL of the shipped files is a placeholder, unless a command makes the secrets itself', () => {
-    const variables = { CONFIG_FILE: file, PUBLIC_URL: 'https://chat.acme.example' }
-    expect(problemsOf(variables)).toEqual([
-      'PUBLIC_URL: is the placeholder acme.example; put the address of this service in its place',
-    ])
-    expect(() => readSetup(variables, undefined, () => 'unchecked')).not.toThrow()
-  })
-
   test('a variable that is set but wrong is not called missing', () => {
     writeFileSync(file, minimalWith('id: wf_1', 'server: http://desk.internal/'))
     const wrong = { PUBLIC_URL: 'planted', SIGNING_KEY_FILE: join(folder, 'none') }

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { readEnvironment } from '../../src/config/env.ts'
+import { environmentNotes } from '../../src/config/environment-notes.ts'
 import { publicUrlNotes } from '../../src/config/urls.ts'
 
 test.each([
@@ -23,4 +25,12 @@ test.each([
 test('plain http is pointed out, unless it is at loopback', () => {
   const notes = publicUrlNotes({ publicUrl: 'http://chat.internal:8787', port: 8787 })
   expect(notes).toEqual([expect.stringContaining('PUBLIC_URL is plain http')])
+})
+
+test('PUBLIC_URL of the shipped files is named at a start, and does not stop it', () => {
+  const environment = readEnvironment({ PUBLIC_URL: 'https://chat.acme.example' })
+  expect(environmentNotes(environment)).toEqual([
+    expect.stringContaining('PUBLIC_URL: is the placeholder acme.example'),
+  ])
+  expect(environmentNotes(readEnvironment({ PUBLIC_URL: 'https://chat.acme.test' }))).toEqual([])
 })

@@ -53,7 +53,7 @@ export async function startFloodScene() {
     env: {
       OPENAI_API_KEY: 'sk-test-floods-0123456789abcdef',
       OPENAI_BASE_URL: upstream.url,
-      PUBLIC_URL: 'https://mint.acme.test',
+      PUBLIC_URL: 'https://mint.acme.example',
       SHARED_SECRET,
     },
   })

@@ -8,7 +8,7 @@ import { forAllTests } from '../support/started.ts'
 // A browser sends a cookie whichever site caused the request. So a token in a cookie counts only when the request
 // provably comes from an allowed origin, and never for admins.
 
-const OWN_ORIGIN = 'https://mint.acme.test'
+const OWN_ORIGIN = 'https://mint.acme.example'
 const CONFIG = `
 issuers:
   - { issuer: 'https://issuer.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET, cookie: __session }

@@ -72,7 +72,7 @@ function environment(): Record<string, string> {
     OPENAI_API_KEY: KEY,
     OPENAI_BASE_URL: upstream.url,
     OPENAI_ORG_ID: 'org-acme',
-    PUBLIC_URL: 'https://chat.acme.test',
+    PUBLIC_URL: 'https://chat.acme.example',
     METRICS_PORT: String(metricsPort),
     TEST_SHARED_SECRET: SHARED_SECRET,
     LOG_LEVEL: 'trace',

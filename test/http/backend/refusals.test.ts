@@ -65,7 +65,7 @@ describe('a caller', () => {
     },
   )
 
-  test.each([APP_ORIGIN, 'https://evil.example', 'null', 'https://mint.acme.test'])(
+  test.each([APP_ORIGIN, 'https://evil.example', 'null', 'https://mint.acme.example'])(
     'from the page %s is 403, and so is its preflight',
     async (origin) => {
       for (const method of ['GET', 'OPTIONS']) {

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import { DEFAULT_CONFIG, HIGH_LIMITS, type Running, tokenFor } from '../running-service.ts'
 
 /** The issuer of self-hosted client secrets. */
-export const PUBLIC_URL = 'https://mint.acme.test'
+export const PUBLIC_URL = 'https://mint.acme.example'
 
 export interface SelfHostedConfig {
   /** URL of the ChatKit server. */
