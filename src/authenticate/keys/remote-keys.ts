@@ -9,10 +9,10 @@ import { reasonOf } from '../../lib/show.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { createFindKeys, type FindKeys, namesOf } from './local-keys.ts'
 
-/** Age from which a set in use is refreshed in the background. */
-const AGEING_MS = 8 * 60_000
-/** Age up to which a set counts as current. */
+/** Longest age up to which a set counts as current. */
 const FRESH_MS = 10 * 60_000
+/** Share of that age from which a set in use is refreshed in the background. */
+const AGEING = 0.8
 /** Least time between two fetches, whatever the requests ask for. */
 const COOL_DOWN_MS = 5_000
 /**
@@ -33,7 +33,10 @@ export function createRemoteKeys({
   log,
 }: {
   readonly issuer: string
-  /** For how many seconds after its last fetch a set may be used while a newer one cannot be fetched. */
+  /**
+   * For how many seconds after its last fetch a set may be used while a newer one cannot be fetched. Fewer than ten
+   * minutes make fetches as frequent, so that an outage is noticed in that time.
+   */
   readonly staleSeconds: number
   /** Fetches the usable keys. It may reject: failures are logged and retried here. */
   readonly load: () => Promise<readonly JWK[]>
@@ -42,7 +45,9 @@ export function createRemoteKeys({
   readonly now: Clock
   readonly log: Log
 }): IssuerKeys {
-  const memory = createMemory(now, Math.max(FRESH_MS, staleSeconds * 1000))
+  const freshMs = Math.min(FRESH_MS, Math.max(COOL_DOWN_MS, staleSeconds * 1000))
+  const ageingMs = AGEING * freshMs
+  const memory = createMemory(now, Math.max(freshMs, staleSeconds * 1000))
   const failures = createFailures(issuer, log)
   const pauseMs = () => (memory.serving() === undefined ? COOL_DOWN_MS : failures.backOffMs())
   const fetchIfAllowed = pace(attempt, pauseMs, now)
@@ -64,9 +69,9 @@ export function createRemoteKeys({
     const set = memory.serving()
     const ageMs = set === undefined ? Number.POSITIVE_INFINITY : now() - set.fetchedAt
     // After a failure, known keys are used at once, and the next fetch runs in the background.
-    const wait = set === undefined || (ageMs >= FRESH_MS && failures.count() === 0)
+    const wait = set === undefined || (ageMs >= freshMs && failures.count() === 0)
     if (wait) await fetchIfAllowed()
-    else if (ageMs >= AGEING_MS) void fetchIfAllowed()
+    else if (ageMs >= ageingMs) void fetchIfAllowed()
     const current = memory.serving()
     if (current === undefined) throw failures.asOutage()
     return current
@@ -93,7 +98,7 @@ export function createRemoteKeys({
     names: () => memory.serving()?.names ?? [],
     async warm() {
       const set = memory.serving()
-      if (set === undefined || now() - set.fetchedAt >= AGEING_MS) await fetchIfAllowed()
+      if (set === undefined || now() - set.fetchedAt >= ageingMs) await fetchIfAllowed()
     },
   }
 }

@@ -143,7 +143,9 @@ export const issuerSchema = z
       .meta({ examples: [86_400] }),
     stale_keys_seconds: between(0, 2_592_000)
       .default(86_400)
-      .describe('Seconds for which known keys are used while the key set cannot be fetched.'),
+      .describe(
+        'Seconds for which known keys are used while the key set cannot be fetched. Fewer than 600 make fetches as frequent, but not more than one in 5 s.',
+      ),
     cookie: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a cookie name')
       .optional()
       .describe(

@@ -205,14 +205,37 @@ describe('outage', () => {
     open()
   })
 
-  test('with stale_keys_seconds of 0, keys serve only while fresh', async () => {
-    const { clock, source, found, use } = setUp(0)
+  test.each([
+    [0, 5],
+    [4, 5],
+    [60, 60],
+    [599, 599],
+    [601, 601],
+  ])(
+    'with stale_keys_seconds of %i, keys serve for %i seconds of an outage',
+    async (stale, seconds) => {
+      const { clock, source, found, use } = setUp(stale)
+      await use()
+      source.down = true
+      clock.advance(seconds)
+      expect(await use()).toBe(1)
+      clock.advance(5)
+      await expect(found('first')).rejects.toMatchObject(outage)
+      source.down = false
+      clock.advance(5)
+      expect(await use()).toBe(1)
+    },
+  )
+
+  test('with stale_keys_seconds of 60, a key set serves for 48 seconds without a fetch', async () => {
+    const { clock, source, use } = setUp(60)
     await use()
-    source.down = true
-    clock.advance(600)
-    expect(await use()).toBe(1)
-    clock.advance(5)
-    await expect(found('first')).rejects.toMatchObject(outage)
+    clock.advance(47)
+    await use()
+    expect(source.fetches).toBe(1)
+    clock.advance(1)
+    await use()
+    expect(source.fetches).toBe(2)
   })
 })
 
