@@ -8,7 +8,7 @@ export const HELPER_CODES: Readonly<Record<string, string>> = {
   no_url:
     '`url` is missing, as when the build lacks the variable that has it. Both functions throw this at once.',
   network_error:
-    'The service cannot be reached, did not answer within 30 seconds, or its answer has no CORS headers for this page (`cors.origins`).',
+    'The service cannot be reached, did not answer within 30 seconds, redirects (to `https`, to a path with a slash), or its answer has no CORS headers for this page (`cors.origins`).',
   token_unavailable:
     '`getToken` threw, its promise was rejected (`cause` is the reason), or it gave something that is no token.',
   invalid_response: 'The answer is a success without a client secret: `url` is not the service.',
