@@ -202,8 +202,8 @@ export function describeAnswer(answer: UpstreamAnswer): string {
 /** Status, parameter and code of a 4xx: a backend's SDK shows them, and `doctor` finds the cause with them. */
 export function refusedBy({ status, body }: UpstreamAnswer) {
   if (status < 400 || status >= 500) return undefined
-  const { type, code, param } = errorNames(body)
-  return { status, param: param || undefined, code: code || type }
+  const { code, param } = errorNames(body)
+  return { status, param: param || undefined, code }
 }
 
 function errorNames(body: Buffer): { type?: string; code?: string; param?: string } {
