@@ -54,9 +54,8 @@ export function createUserData({
       const free = takeSlot(actor)
       const lines = (async function* () {
         try {
+          // Entries that still wait are written before this one, so that the export holds them, too.
           await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
-          // The export must also hold entries that still wait to be written.
-          await audit.flush()
           yield []
           yield* exportUser({ registry, sources, onForeign, now }, user, call)
         } finally {

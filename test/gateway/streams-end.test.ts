@@ -184,6 +184,46 @@ test.each([
   expect(ends).toEqual(['store_unavailable'])
 })
 
+test('the store is asked by one call at a time, and a stream ends once, some time after the draining began', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const id = sessionId('cksess_1')
+  const answer = Promise.withResolvers<SessionId[]>()
+  const endedAmong = vi.fn(() => answer.promise)
+  const { log } = recordingLog()
+  const stop = new AbortController()
+  const draining = stop.signal
+  const streams = createOpenStreams({ registry: { endedAmong }, draining, drainMs: 1000, log })
+  const ends: string[] = []
+  streams.watch({ id, user: userId('alice') }, (why) => ends.push(why))
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(endedAmong).toHaveBeenCalledOnce()
+  stop.abort()
+  await vi.advanceTimersByTimeAsync(999)
+  expect(ends).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  answer.resolve([id])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(ends).toEqual(['shutting_down'])
+})
+
+test('streams end 5 s after the store was asked, not after it answered', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const endedAmong = vi.fn(async (): Promise<SessionId[]> => {
+    throw new ServiceError('store_unavailable', { reason: 'down' })
+  })
+  const late = new Promise<SessionId[]>((resolve) => setTimeout(() => resolve([]), 3000))
+  endedAmong.mockReturnValueOnce(late)
+  const { log } = recordingLog()
+  const draining = new AbortController().signal
+  const streams = createOpenStreams({ registry: { endedAmong }, draining, drainMs: 0, log })
+  const ends: string[] = []
+  streams.watch({ id: sessionId('cksess_1'), user: userId('alice') }, (why) => ends.push(why))
+  await vi.advanceTimersByTimeAsync(6000)
+  expect(ends).toEqual(['store_unavailable'])
+})
+
 test.each([
   ['the store', {}],
   ['the server', { gateway: { idleMs: 5000 }, heartbeatMs: 30 }],

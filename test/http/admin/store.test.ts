@@ -48,6 +48,14 @@ describe('while the store is down', () => {
     expect(upstreamStatus(running, secret)).toBe('active')
   })
 
+  test('an erase whose audit entry cannot be written does not begin', async () => {
+    registry.failing.add('appendAudit')
+    const answer = await callAdmin(running, 'POST /users/alice/erase')
+    expectProblem(answer, 503, 'store_unavailable')
+    expect(running.upstream.requests()).toEqual([])
+    expect(upstreamStatus(running, secret)).toBe('active')
+  })
+
   test('a revoke by subject, a mint and a sign-out get 503', async () => {
     registry.failing.add('*')
     const body = { issuer: 'https://issuer.test', subject: 'alice' }

@@ -227,6 +227,13 @@ describe('an erase', () => {
     })
   })
 
+  test('of the admin’s own user is refused, and has no entry in the audit', async () => {
+    const { running } = scene
+    const refused = await callUser(running, 'POST ada erase')
+    expect(refused.status).toBe(400)
+    expect(await auditOf(running, '&user=ada&action=erase')).toEqual([])
+  })
+
   test('of an unknown user is complete, and may be repeated', async () => {
     for (const user of ['nobody', 'nobody']) {
       expect(await eraseOf(scene.running, user)).toMatchObject({
