@@ -27,7 +27,7 @@ export async function startScene() {
     env: {
       OPENAI_API_KEY: 'sk-walk-0123456789abcdef0123',
       OPENAI_BASE_URL: api.url,
-      PUBLIC_URL: 'https://mint.acme.example',
+      PUBLIC_URL: 'https://mint.acme.test',
       STORE_URL: `sqlite:${join(folder, 'store.db')}`,
     },
     nodeArguments: ['--inspect=127.0.0.1:0'],

@@ -98,7 +98,7 @@ describe('the environment', () => {
     }
   }
 
-  const PUBLIC_URL = 'https://mint.acme.example'
+  const PUBLIC_URL = 'https://mint.acme.test'
   test.each<[string, Record<string, string>, RegExp | undefined]>([
     ['https', { PUBLIC_URL }, undefined],
     ['plain http on loopback', { PUBLIC_URL: 'http://localhost:8787' }, undefined],
