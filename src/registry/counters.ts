@@ -1,5 +1,11 @@
-// Rate counters in memory, with fixed windows.
+// Rate counters in memory, with fixed windows; the names of those that belong to a user.
 import type { Count, RateWindow } from './records.ts'
+
+/** Counters whose keys are this name, a colon and a user; an erase of the user deletes them, as they name them for a day. */
+const OF_USER = ['attachments', 'links', 'reads']
+
+/** Keys of a user's counters, apart from that of mints. */
+export const countersOf = (user: string): string[] => OF_USER.map((name) => `${name}:${user}`)
 
 interface Window {
   used: number

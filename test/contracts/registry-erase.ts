@@ -170,6 +170,15 @@ export function eraseSuite(suite: Suite): void {
       expect([await used('alice'), await used('bob')]).toEqual([1, 2])
     })
 
+    it("removes the counters of the user's new attachments, links and reads, and no other", async () => {
+      const keys = ['attachments:alice', 'links:alice', 'reads:alice', 'reads:alice2', 'links:bob']
+      const used = async (key: string) =>
+        (await registry.consume(key, { seconds: 86_400, nowMs: NOW * 1000 })).used
+      for (const key of keys) expect(await used(key)).toBe(1)
+      await registry.eraseUser(erase())
+      expect(await Promise.all(keys.map(used))).toEqual([1, 1, 1, 2, 2])
+    })
+
     it('leaves generation, block, marks and ownership, which stop what is under way', async () => {
       const block = { until: NOW + 60, reason: 'r', by: 'ada' }
       const { identity } = standingQuery()

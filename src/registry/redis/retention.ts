@@ -1,5 +1,6 @@
 // Deletes keys whose retention is over and the keys of a user who is erased, in Redis; counts live sessions.
 import { z } from 'zod'
+import { countersOf } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
 import { SESSION, script } from './keys.ts'
@@ -45,13 +46,14 @@ end
 return gone`,
 )
 
-/** ARGV: user, limit, now → how many sessions were deleted. */
+/** ARGV: user, limit, now, keys of counters → how many sessions were deleted. */
 const ERASE_SESSIONS = script(
   ...[SESSION, KNOWN],
   `
 local user, limit, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone = 0
 redis.call('DEL', key('mints', user))
+for at = 4, #ARGV do redis.call('DEL', key('counter', ARGV[at])) end
 for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
   if gone == limit then return gone end
   local session = read_session(id)
@@ -89,7 +91,7 @@ export function createRetention(link: Link) {
       }
     },
     async eraseUser({ user, keptAction, limit, now }) {
-      const gone = await link.run(ERASE_SESSIONS, [user, limit, now], toCount)
+      const gone = await link.run(ERASE_SESSIONS, [user, limit, now, ...countersOf(user)], toCount)
       const { found, changed } = await eraseEntries(link, { user, keptAction }, limit - gone)
       return { erased: gone + changed, more: gone + found === limit }
     },

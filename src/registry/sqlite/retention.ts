@@ -1,5 +1,6 @@
 // Deletes rows from SQLite: those whose retention is over, and those of a user who is erased.
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { countersOf } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { EraseOutcome, Retention, UserErase } from '../records.ts'
 import { eraseEntries } from './audit.ts'
@@ -114,7 +115,8 @@ const ENDED = `
 /** The foreign keys delete the uses and waiting cancels of each session with it. */
 function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
   const { user, limit, now } = command
-  sql('DELETE FROM counters WHERE key = ?').run(mintCounter(user))
+  const counters = [mintCounter(user), ...countersOf(user)]
+  for (const key of counters) sql('DELETE FROM counters WHERE key = ?').run(key)
   const sessions = Number(sql(ENDED).run(user, now, limit).changes)
   const erased = sessions + eraseEntries(sql, command, limit - sessions)
   if (erased < limit) sql(FORGET_KNOWN).run(user)
