@@ -45,6 +45,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     'atc_1',
     'client_max_body_size',
     'proxy_buffering',
+    'rails_storage_proxy',
   ],
   'src/docs/nextjs.md': ['build'],
   'src/docs/operate.md': ['aof_rewrite_in_progress'],
