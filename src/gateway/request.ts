@@ -113,18 +113,18 @@ export function createTakeMessage({
   /** Forwards the bytes unchanged, so that the server reads the same request that was checked. */
   async function ask(c: AppContext, call: Call, message: Message): Promise<Response> {
     const { bytes, parsed, deadline, leave, adopts } = message
-    const { server } = call.workflow
-    const sent = { method: 'POST', url: server, body: bytes, deadline } as const
+    const sent = { method: 'POST', url: call.workflow.server, body: bytes, deadline } as const
     const reply = await forward(c, call, sent).catch((failure) =>
       answers.json.answerRefused(c, call, { parsed, deadline, adopts, failure }),
     )
-    if (reply instanceof Response) return reply
-    const isStream = reply.mediaType === 'text/event-stream'
-    if (parsed.known && isStream !== isStreaming(parsed.request.type)) {
-      throw wrongType(reply)
+    if (!(reply instanceof Response)) {
+      const isStream = reply.mediaType === 'text/event-stream'
+      if (parsed.known && isStream !== isStreaming(parsed.request.type)) throw wrongType(reply)
+      if (isStream) return answers.events(c, call, { reply, onEnd: leave })
     }
-    if (isStream) return answers.events(c, call, { reply, onEnd: leave })
-    const response = await answers.json.answer(c, call, { parsed, reply, deadline, adopts })
+    const exchange = { parsed, deadline, adopts }
+    const response =
+      reply instanceof Response ? reply : await answers.json.answer(c, call, { ...exchange, reply })
     leave()
     return response
   }
@@ -140,10 +140,9 @@ export function createTakeMessage({
       threads.length + attachments.length > MANY_IDS
         ? await work(() => requireOwn(ownership, call, ids), true)
         : await requireOwn(ownership, call, ids)
-    if (parsed.request.type === 'attachments.create') await call.countAttachment()
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
-    const leave = mayStream ? shares.openStream(user) : () => undefined
+    const leave = mayStream ? shares.openStream(user) : shares.openRequest(user)
     const ended = new AbortController()
     // The session is watched from here on, because a server may take long to begin its stream.
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
@@ -153,6 +152,7 @@ export function createTakeMessage({
     if (client?.closed) onGone()
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, ended.signal)
     try {
+      if (parsed.request.type === 'attachments.create') await call.countAttachment()
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
       leave()
@@ -197,7 +197,7 @@ interface Message {
   readonly bytes: Uint8Array
   readonly parsed: ParsedRequest
   readonly deadline: Deadline
-  /** Frees the user's slot for an open stream; does nothing if the answer cannot be a stream. */
+  /** Frees the user's slot for an open stream, or for a request. */
   readonly leave: () => void
   readonly adopts: Thing | undefined
 }

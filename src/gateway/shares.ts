@@ -2,6 +2,8 @@
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 
+/** Most requests of a user at the same time whose answers are no streams: a page has a few, and each holds a connection. */
+const REQUESTS_PER_USER = 50
 /** Most links to files that a user may follow at the same time. */
 const LINKS_PER_USER = 20
 
@@ -22,6 +24,8 @@ export function createShares({
     checkPart: memory.checkPart,
     /** Takes a slot for an answer that may be a stream. */
     openStream: createSlots({ each: streamsPerUser, what: 'running answers' }),
+    /** Takes a slot for a request whose answer is no stream. */
+    openRequest: createSlots({ each: REQUESTS_PER_USER, what: 'requests' }),
     /** Takes a slot for a link to a file. */
     followLink: createSlots({ each: LINKS_PER_USER, what: 'files' }),
   }

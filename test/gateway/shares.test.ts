@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, request } from 'node:http'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -9,7 +9,7 @@ import { createAnswerJson } from '../../src/gateway/json-answer.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
-import { listen } from '../support/network/listen.ts'
+import { listen, serve } from '../support/network/listen.ts'
 import { asAt } from './scene.ts'
 import { note, start, startScripted } from './scripted-server.ts'
 
@@ -232,6 +232,31 @@ test('a stream beyond the limit of its user is 429 until another one has ended',
     const again = await asAt(scene.url, session)(CREATE)
     expect(again.status).toBe(200)
   }, WAIT)
+})
+
+test('a request beyond fifty of its user that wait for the server is 429 until one is answered, and others go on', async () => {
+  const waiting: ServerResponse[] = []
+  const server = await serve((_request, response) => void waiting.push(response))
+  onTestFinished(server.close)
+  const { scene, alice } = await start({ server: `${server.origin}/chatkit` })
+  const LIST = ['threads.list', {}] as const
+  const sent = Array.from({ length: 50 }, () => alice(LIST))
+  await vi.waitFor(() => expect(waiting).toHaveLength(50), WAIT)
+  const refused = await alice(LIST)
+  expect(refused.status).toBe(429)
+  expect(await refused.json()).toMatchObject({ code: 'rate_limited' })
+  expect(waiting).toHaveLength(50)
+  sent.push(asAt(scene.url, await scene.session('bob'))(LIST))
+  await vi.waitFor(() => expect(waiting).toHaveLength(51), WAIT)
+  for (const [at, response] of waiting.entries()) {
+    response.writeHead(at % 2 === 0 ? 200 : 500, { 'content-type': 'application/json' })
+    response.end('{"data":[],"has_more":false}')
+  }
+  await Promise.all(sent)
+  const again = Array.from({ length: 50 }, () => alice(LIST))
+  await vi.waitFor(() => expect(waiting).toHaveLength(101), WAIT)
+  for (const response of waiting) response.destroy()
+  await Promise.all(again)
 })
 
 test('events that clients do not read count; a stream beyond the user’s share ends', async () => {
