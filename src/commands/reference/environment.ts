@@ -19,7 +19,8 @@ The service reads these variables once, when it starts. A blank variable counts 
 problem and ends with exit code 78 before it opens a port.
 
 What the environment lacks comes from \`.env\` beside package.json, for \`npm start\`, \`npm run check-config\`, \`npx chatkit-mint doctor\` and
-\`npx chatkit-mint threads import\`. A \`NODE_*\` name in that file is an error, since Node has started by then.
+\`npx chatkit-mint threads import\`. A \`NODE_*\` name in that file is an error, since Node has started by then. There, in the environment and in the config file
+values are taken as they are: no \`\${NAME}\` is filled in.
 
 ## The service
 
@@ -28,8 +29,8 @@ ${table(['variable', 'default', 'meaning'], plain)}
 ## Secrets
 
 Each may come in a file instead: \`OPENAI_API_KEY_FILE=/run/secrets/openai\` names the file with the key. A file is read again when it
-changes, so a key can be replaced without a restart; a text that cannot be such a key is left out, and the log says why. Two files are read
-at the start alone: those of \`USER_PSEUDONYM_KEY\`, with which all users would get other names, and \`SIGNING_KEY_FILE\`
+changes, so a key can be replaced without a restart; while it is gone, or holds a text that cannot be such a key, the old one stays in use, and the
+log says why. Two files are read at the start alone: those of \`USER_PSEUDONYM_KEY\`, with which all users would get other names, and \`SIGNING_KEY_FILE\`
 ([how to replace it](operate.md#replace-a-key)). The variable and its \`_FILE\` twin together are an error.
 
 ${described(SECRET_VARIABLES)}
