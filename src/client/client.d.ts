@@ -4,7 +4,7 @@
  */
 export type MintOptions = {
     /**
-     * The service, as `https://chat.example.com`; `''` for the page's own origin.
+     * The service, as `https://chat.example.com`; `''` for the page's own origin, `'/app'` for a path there.
      */
     url: string;
     /**

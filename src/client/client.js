@@ -5,7 +5,7 @@
 
 /**
  * @typedef {object} MintOptions
- * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin.
+ * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin, `'/app'` for a path there.
  * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives the signed-in user's token; called before each mint. Absent when the service reads a cookie.
  * @property {string} [workflow] Name of the workflow in the service's config; the user's default one when absent.
  * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's declared `input`.
