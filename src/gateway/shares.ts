@@ -2,8 +2,11 @@
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 
-/** Most requests of a user at the same time whose answers are no streams: a page has a few, and each holds a connection. */
-const REQUESTS_PER_USER = 50
+/**
+ * Most requests of a user at the same time whose answers are no streams, because each holds a connection: more than one
+ * session may send in a minute unless the config says otherwise.
+ */
+const REQUESTS_PER_USER = 200
 /** Most links to files that a user may follow at the same time. */
 const LINKS_PER_USER = 20
 

@@ -234,27 +234,27 @@ test('a stream beyond the limit of its user is 429 until another one has ended',
   }, WAIT)
 })
 
-test('a request beyond fifty of its user that wait for the server is 429 until one is answered, and others go on', async () => {
+test('a request beyond two hundred of its user that wait for the server is 429 until one is answered, and others go on', async () => {
   const waiting: ServerResponse[] = []
   const server = await serve((_request, response) => void waiting.push(response))
   onTestFinished(server.close)
   const { scene, alice } = await start({ server: `${server.origin}/chatkit` })
   const LIST = ['threads.list', {}] as const
-  const sent = Array.from({ length: 50 }, () => alice(LIST))
-  await vi.waitFor(() => expect(waiting).toHaveLength(50), WAIT)
+  const sent = Array.from({ length: 200 }, () => alice(LIST))
+  await vi.waitFor(() => expect(waiting).toHaveLength(200), WAIT)
   const refused = await alice(LIST)
   expect(refused.status).toBe(429)
   expect(await refused.json()).toMatchObject({ code: 'rate_limited' })
-  expect(waiting).toHaveLength(50)
+  expect(waiting).toHaveLength(200)
   sent.push(asAt(scene.url, await scene.session('bob'))(LIST))
-  await vi.waitFor(() => expect(waiting).toHaveLength(51), WAIT)
+  await vi.waitFor(() => expect(waiting).toHaveLength(201), WAIT)
   for (const [at, response] of waiting.entries()) {
     response.writeHead(at % 2 === 0 ? 200 : 500, { 'content-type': 'application/json' })
     response.end('{"data":[],"has_more":false}')
   }
   await Promise.all(sent)
-  const again = Array.from({ length: 50 }, () => alice(LIST))
-  await vi.waitFor(() => expect(waiting).toHaveLength(101), WAIT)
+  const again = Array.from({ length: 200 }, () => alice(LIST))
+  await vi.waitFor(() => expect(waiting).toHaveLength(401), WAIT)
   for (const response of waiting) response.destroy()
   await Promise.all(again)
 })
