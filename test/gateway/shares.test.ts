@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -266,6 +272,7 @@ test('events that clients do not read count; a stream beyond the user’s share 
     gateway: { userMemoryBytes: 24 * MEBIBYTE, maxFrameBytes: 32 * MEBIBYTE },
   })
   const ended: number[] = []
+  const clients: ClientRequest[] = []
   for (let at = 0; at < 3; at++) {
     const headers = {
       authorization: `Bearer ${session.secret}`,
@@ -273,6 +280,7 @@ test('events that clients do not read count; a stream beyond the user’s share 
     }
     const sent = request(scene.url, { method: 'POST', headers })
     sent.on('error', () => {})
+    clients.push(sent)
     onTestFinished(() => void sent.destroy())
     const [type, params] = CREATE
     sent.end(JSON.stringify({ type, params }))
@@ -289,4 +297,28 @@ test('events that clients do not read count; a stream beyond the user’s share 
   const bob = asAt(scene.url, await scene.session('bob'))
   expect((await bob(CREATE)).status).toBe(200)
   expect(ended).toEqual([2])
+  // What clients that have left did not read counts no more.
+  for (const client of clients) client.destroy()
+  await vi.waitFor(() => expect(ended.toSorted()).toEqual([0, 1, 2]), WAIT)
+  const stream = await asAt(scene.url, session)(CREATE)
+  opened.at(-1)?.end(note(`${'x'.repeat(20 * MEBIBYTE)}end`))
+  expect((await stream.text()).slice(-20)).toContain('end')
+})
+
+test('events that clients have read do not count while their streams are silent', async () => {
+  const { url, opened } = await startScripted()
+  const { alice } = await start({
+    server: url,
+    gateway: { userMemoryBytes: 24 * MEBIBYTE, maxFrameBytes: 32 * MEBIBYTE },
+  })
+  for (let at = 0; at < 3; at++) {
+    const { body } = await alice(CREATE)
+    const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+    opened[at]?.write(note(`${'x'.repeat(11 * MEBIBYTE)}end`))
+    for (let text = ''; !text.includes('end'); ) {
+      const { done, value = '' } = (await reader?.read()) ?? { done: true }
+      expect(done).toBe(false)
+      text = text.slice(-10) + value
+    }
+  }
 })
