@@ -7,8 +7,10 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { addressOf, createConnect, script } from '../../src/registry/redis/link/client.ts'
+import { createDiagnosis } from '../../src/registry/redis/link/diagnosis.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { eventually } from '../support/eventually.ts'
+import { recordingLog } from '../support/issuer-settings.ts'
 import { freePort } from '../support/network/listen.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import {
@@ -299,6 +301,23 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
       },
     ])
   })
+})
+
+test('another cause is logged at once, and the end of a connection only when no cause came right before it', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { log, lines } = recordingLog()
+  const diagnosis = createDiagnosis({ address: 'redis:6379', replicas: 0, log })
+  const after = (ms: number, cause: string) => {
+    vi.advanceTimersByTime(ms)
+    diagnosis.saw(new Error(cause))
+    return lines.splice(0).map(({ msg }) => msg)
+  }
+  expect(after(0, 'LOADING Redis is loading')).toEqual([expect.stringMatching(/still loading/)])
+  expect(after(0, 'read ECONNRESET')).toEqual([])
+  expect(after(0, 'OOM command not allowed')).toEqual([expect.stringMatching(/out of memory/)])
+  expect(after(1999, 'read ECONNRESET')).toEqual([])
+  expect(after(1, 'read ECONNRESET')).toEqual([expect.stringMatching(/ends the connection/)])
 })
 
 describe.runIf(wantsRedis())('a Redis user who lacks one command', () => {
