@@ -152,7 +152,7 @@ function numberProblem({ value, source = '' }: Scalar): string | undefined {
 /** The digits of a decimal number, without sign, point, exponent and the zeros around them. */
 function digitsOf(decimal: string): string {
   return decimal
-    .replace(/e.*$/i, '')
+    .replace(/e.*/i, '')
     .replace(/\D/g, '')
     .replace(/^0+|0+$/g, '')
 }

@@ -13,7 +13,7 @@ import type { OpenLink } from './open-link.ts'
 /** Media types of images, audio and video. Except for SVG, a browser does not run them as a page. */
 const MEDIA_TYPE = /^(?:image|audio|video)\/[\w.+-]+$/
 /** XML may contain scripts, whatever it is called, so a browser that opens such a link must save the file. */
-const SCRIPTABLE = /^image\/svg|xml/
+const SCRIPTABLE = /image\/svg|xml/
 /** A single range. The answer to several ranges is `multipart/byteranges`, which is not an image. */
 const RANGE = /^bytes=(?:\d+-\d*|-\d+)$/
 /** Codes for 404, 405 and 501, with which frameworks answer `HEAD` where a route is for `GET` alone. */
