@@ -1,6 +1,7 @@
 // Records which user owns each thread and attachment at a self-hosted server, and refuses requests for those of
 // other users. The server itself need not know about users.
 
+import { setImmediate as turn } from 'node:timers/promises'
 import type { RequestIds } from '../chatkit/protocol/ids.ts'
 import { isStorable } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -16,6 +17,8 @@ import type { Call } from './open-call.ts'
 const MAX_IDS = 256
 /** Most ids in the application's own data. It is higher, because each row of a tool's result may have an id. */
 const MAX_MENTIONED = 10_000
+/** Most ids in one call of the store, during which neither SQLite nor Redis does anything else. */
+const LOOKED_UP = 1000
 
 /** A thread or an attachment at the call's server. */
 export type Thing = Pick<OwnedThing, 'kind' | 'id'>
@@ -40,7 +43,12 @@ export function createOwnership({
   async function ownersOf({ workflow: { threadsAt: source } }: Call, things: readonly Thing[]) {
     const possible = things.filter(isStorable)
     if (possible.length === 0) return things.map(() => undefined)
-    const owners = await registry.ownersOf(possible.map((thing) => ({ ...thing, source })))
+    const asked = possible.map((thing) => ({ ...thing, source }))
+    const owners = [...(await registry.ownersOf(asked.slice(0, LOOKED_UP)))]
+    for (let at = LOOKED_UP; at < asked.length; at += LOOKED_UP) {
+      await turn()
+      owners.push(...(await registry.ownersOf(asked.slice(at, at + LOOKED_UP))))
+    }
     const found = new Map(possible.map((thing, at) => [thing, owners[at]]))
     return things.map((thing) => found.get(thing))
   }

@@ -16,7 +16,7 @@ import type { AppEnv } from '../../src/http/context.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { listen, serve } from '../support/network/listen.ts'
-import { asAt } from './scene.ts'
+import { asAt, WORKFLOW } from './scene.ts'
 import { note, start, startScripted } from './scripted-server.ts'
 
 const WAIT = { timeout: 15_000 }
@@ -114,6 +114,19 @@ test('requests of one user that mention hundreds of ids are looked up one after 
   }
   for (const count of [257, 256]) await Promise.all([1, 2, 3].map(() => mention(count)))
   expect(most).toEqual({ many: 1, few: 3 })
+})
+
+test('thousands of mentioned ids are looked up a thousand at a time, and the last one counts', async () => {
+  const { scene, alice } = await start()
+  const bob = { source: WORKFLOW, kind: 'thread', id: 'mail_2499', createdAt: 1 } as const
+  await scene.registry.claimOwnership({ ...bob, user: userId('bob') })
+  const asked = vi.spyOn(scene.registry, 'ownersOf')
+  const threads = Array.from({ length: 2500 }, (_, at) => `mail_${at}`)
+  const message = (data: object) =>
+    alice(['threads.create', { input: { ...input('hi'), content: [{ type: 'input_tag', data }] } }])
+  expect((await message({ threads })).status).toBe(404)
+  expect(asked.mock.calls.map(([things]) => things.length)).toEqual([1000, 1000, 500])
+  expect((await message({ threads: threads.slice(0, -1) })).status).toBe(200)
 })
 
 test('a small body counts as well: beyond the memory of its user it is 503', async () => {
