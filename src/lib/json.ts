@@ -65,6 +65,8 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
       values++
     } else if (code === CODES['}'] || code === CODES[']']) {
       stack.pop()
+      // Text that goes on behind its first value, as lines of JSON and of logs do.
+      if (stack.length === 0 && text.slice(at + 1).trim() !== '') throw new NotJsonError()
     } else if (code === CODES['"']) {
       const end = endOfString(text, at)
       if (isKey(text, end)) addKey(stack.at(-1), text.slice(at, end))

@@ -402,6 +402,11 @@ describe('a form of the caller’s own', () => {
       `${named('"scan"', '; filename="scan.txt"')}\r\nContent-Type: text/plain`,
       'see {thread_id: thr_bob}',
     ],
+    [
+      'lines of JSON of many values',
+      named('"scan"', '; filename="x"'),
+      '{"a":[1]}\n'.repeat(60_000),
+    ],
     ['the charset that browsers name', named('"_charset_"'), 'UTF-8'],
     ['an input for a file that was left empty', named('"attachment"', '; filename=""'), ''],
     ['a file with a semicolon in its name', named('"scan"', '; filename="a; b=1.png"'), 'x'],

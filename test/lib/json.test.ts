@@ -56,6 +56,8 @@ describe('parseStrictJson', () => {
   test.each([
     ['text that is no JSON', '{"a": nope}'],
     ['a first line of CSV', `${'"a","b",'.repeat(60_000)}"c"`],
+    ['lines of JSON', '{"a":[1,2]}\n'.repeat(60_000)],
+    ['lines of a log with open brackets', '[12:00] \u001b[32mok\n'.repeat(40)],
     ['a string without its end', '["a'],
     ['a string that ends with an escape', '["a\\"'],
     ['a bad escape in a key', '{"\\x": 1}'],
