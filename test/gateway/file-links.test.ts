@@ -119,8 +119,8 @@ describe('addresses under the server’s origin become links through the gateway
       const limited = { ...thread([]), allowed_image_domains: domains }
       const allowed_image_domains = isAdded ? [...(domains ?? []), 'mint.acme.example'] : domains
       const [updated] = await streamed({ type: 'thread.updated', thread: limited })
-      const { data } = await answered(page([limited]), ['threads.list', {}])
-      for (const shown of [updated?.['thread'], (data as Json[])[0], await answered(limited)]) {
+      const { data } = await answered(page([limited, limited]), ['threads.list', {}])
+      for (const shown of [updated?.['thread'], ...(data as Json[]), await answered(limited)]) {
         expect(shown).toMatchObject({ allowed_image_domains })
       }
     },

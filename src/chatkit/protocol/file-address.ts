@@ -36,7 +36,6 @@ export function judgeAddress(
   { url, use }: Pick<FileField, 'url' | 'use'>,
   urls: ServerUrls,
 ): FileTarget | 'pass' | 'remove' {
-  if (use === 'allow') return 'pass'
   if (PICTURE_DATA.test(url)) return use === 'show' ? 'pass' : 'remove'
   if (url.length > MAX_URL_CHARACTERS || hasLongHost(url)) return 'remove'
   if (use === 'cite') return isCitable(url) ? 'pass' : 'remove'

@@ -103,8 +103,7 @@ export function createFileLinks({
     function repeatedAddressFor(field: FileField, mayLink: boolean): string | undefined {
       const { use, attachment, url } = field
       const isLong = url.length + (attachment?.length ?? 0) > MAX_URL_CHARACTERS
-      if (isLong || use === 'allow' || field.headers !== undefined)
-        return addressFor(field, mayLink)
+      if (isLong || field.headers !== undefined) return addressFor(field, mayLink)
       if (kept.size >= MOST_KEPT || unixSeconds(now) - keptSince >= REPEATED_SECONDS) {
         kept = new Map()
         keptSince = unixSeconds(now)
@@ -125,11 +124,13 @@ export function createFileLinks({
      */
     return function replaceFiles(fields: readonly FileField[]): boolean {
       let links = 0
-      let changed = fields.some(
-        (field) => field.use === 'allow' && allowLinks(field, publicUrl, call),
-      )
+      let changed = false
       for (const field of fields) {
-        const { holder, key, url } = field
+        const { holder, key, url, use } = field
+        if (use === 'allow') {
+          if (allowLinks(field, publicUrl, call)) changed = true
+          continue
+        }
         const address = repeatedAddressFor(field, links < MAX_LINKS)
         if (address === url) continue
         changed = true
@@ -146,10 +147,10 @@ export function createFileLinks({
 
 /** Lets the page show links to the server's pictures where it may show the pictures themselves. */
 function allowLinks({ holder, key, url }: FileField, publicUrl: string, { workflow }: Call) {
+  if (!isOwnDomain(url, workflow)) return false
   const allowed = holder[key]
   const { hostname } = new URL(publicUrl)
   if (!Array.isArray(allowed) || allowed.includes(hostname)) return false
-  if (!isOwnDomain(url, workflow)) return false
   holder[key] = [...allowed, hostname]
   return true
 }
