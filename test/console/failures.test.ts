@@ -191,24 +191,10 @@ describe('when two failures of one address are allowed', () => {
   test('the provider is asked about few codes beyond the limit, and about five at a time', async () => {
     const asked: (() => void)[] = []
     let hangs = false
-    provider = await serve((request, response) => {
-      const json = (body: object) => void response.end(JSON.stringify(body))
-      const { origin = '' } = provider ?? {}
-      response.setHeader('content-type', 'application/json')
-      if (request.url !== '/token') {
-        const ends = { authorization_endpoint: `${origin}/auth`, token_endpoint: `${origin}/token` }
-        return json({ issuer: origin, jwks_uri: `${origin}/jwks`, ...ends })
-      }
-      asked.push(() => json({ error: 'invalid_grant' }))
-      response.statusCode = 400
-      if (!hangs) asked.at(-1)?.()
+    const again = await guesser((refuse) => {
+      asked.push(refuse)
+      if (!hangs) refuse()
     })
-    await start({ failedAuth: 2, issuer: provider.origin })
-    const { browser, state } = await begun()
-    const cookies = [...browser.cookies(scene.console)].map(([name, value]) => `${name}=${value}`)
-    const callback = `${scene.console}/callback?code=guess&state=${state}`
-    const headers = { cookie: cookies.join('; '), accept: 'text/html' }
-    const again = () => fetch(callback, { headers })
     hangs = true
     let refused = 0
     const together = Array.from({ length: 20 }, async () => {
@@ -217,14 +203,14 @@ describe('when two failures of one address are allowed', () => {
       return answer
     })
     await expect.poll(() => [asked.length, refused]).toEqual([5, 15])
-    ask(callback, { headers, localAddress: '127.0.0.2' }, (answer) => answer.resume()).end()
+    void again('127.0.0.2')
     await expect.poll(() => asked.length).toBe(6)
     for (const answer of asked.splice(0)) answer()
-    const statuses = (await Promise.all(together)).map(({ status }) => status)
+    const statuses = await Promise.all(together)
     expect(statuses.filter((status) => status === 400)).toHaveLength(2)
     expect(statuses.filter((status) => status === 429)).toHaveLength(18)
     hangs = false
-    for (let n = 0; n < 20; n++) expect((await again()).status).toBe(429)
+    for (let n = 0; n < 20; n++) expect(await again()).toBe(429)
     // Two of the five were within the limit, and their slots are free again.
     const before = asked.length
     expect(before).toBeLessThan(10)
@@ -234,6 +220,48 @@ describe('when two failures of one address are allowed', () => {
     }
     await expect.poll(later, { timeout: 20_000, interval: 500 }).toBeGreaterThan(before)
   })
+
+  test('addresses with too many failures do not keep others from signing in', async () => {
+    const guess = await guesser((refuse) => refuse())
+    const statuses: unknown[] = []
+    const addresses = Array.from({ length: 10 }, (_, at) => `127.0.0.${at + 2}`)
+    await Promise.all(
+      addresses.map(async (address) => {
+        for (let n = 0; n < 7; n++) statuses.push(await guess(address))
+      }),
+    )
+    expect(new Set(statuses)).toEqual(new Set([400, 429]))
+    expect(await guess()).toBe(400)
+  })
+
+  /** Sends codes that nobody gave out, to a provider whose every refusal `atProvider` begins. */
+  async function guesser(atProvider: (refuse: () => void) => void) {
+    provider = await serve((request, response) => {
+      const json = (body: object) => void response.end(JSON.stringify(body))
+      const { origin = '' } = provider ?? {}
+      response.setHeader('content-type', 'application/json')
+      if (request.url !== '/token') {
+        const ends = { authorization_endpoint: `${origin}/auth`, token_endpoint: `${origin}/token` }
+        return json({ issuer: origin, jwks_uri: `${origin}/jwks`, ...ends })
+      }
+      response.statusCode = 400
+      atProvider(() => json({ error: 'invalid_grant' }))
+    })
+    await start({ failedAuth: 2, issuer: provider.origin })
+    const { browser, state } = await begun()
+    const cookies = [...browser.cookies(scene.console)].map(([name, value]) => `${name}=${value}`)
+    const callback = `${scene.console}/callback?code=guess&state=${state}`
+    const headers = { cookie: cookies.join('; '), accept: 'text/html' }
+    return (localAddress = '127.0.0.1') =>
+      new Promise((resolve, reject) => {
+        ask(callback, { headers, localAddress }, (answer) => {
+          answer.resume()
+          resolve(answer.statusCode)
+        })
+          .on('error', reject)
+          .end()
+      })
+  }
 
   /** A sign-in that has left for the provider. */
   async function begun() {

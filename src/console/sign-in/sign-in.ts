@@ -22,8 +22,10 @@ import type { SignInCookie } from './sign-in-cookie.ts'
 /** Seconds that a sign-in may take, so that there is time to find a password. */
 const ATTEMPT_SECONDS = 600
 
-/** Codes about which the provider is asked at a time: of one address, and of all, which leaves it connections for keys. */
-const CODES = { each: 5, all: 50, what: 'sign-ins of an address' }
+/** Codes of one address about which the provider is asked at a time. */
+const OF_ADDRESS = { each: 5, what: 'sign-ins of an address' }
+/** The same of all addresses, which leaves connections for keys. */
+const OF_ALL = { each: Number.POSITIVE_INFINITY, all: 50, what: 'sign-ins' }
 
 /** Milliseconds for which a refused code of an address with too many failures keeps its slot: one code a second. */
 const KEPT_MS = 5000
@@ -133,14 +135,17 @@ function createRedeem({
   provider,
   failedAuth,
 }: Pick<SignInParts, 'addresses' | 'provider' | 'failedAuth'>) {
-  const takeSlot = createSlots(CODES)
+  const takeSlot = createSlots(OF_ADDRESS)
+  const takeConnection = createSlots(OF_ALL)
 
   return async (c: AppContext, attempt: Parameters<IdentityProvider['redeem']>[1]) => {
     const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
     const leave = takeSlot(failedAuth.addressOf(c))
     let keptMs = 0
     try {
-      const claims = await provider.redeem(callback, attempt)
+      // Slots that are kept must not count here, or a few addresses would keep all admins from signing in.
+      const end = takeConnection('')
+      const claims = await provider.redeem(callback, attempt).finally(end)
       return { claims, subject: subjectOf(claims) }
     } catch (error) {
       if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
