@@ -1,7 +1,7 @@
 // Rate counters in memory, with fixed windows; the names of those that belong to a user.
 import type { Count, RateWindow } from './records.ts'
 
-/** Counters whose keys are this name, a colon and a user; an erase of the user deletes them, as they name them for a day. */
+/** Counters with a user in their key, behind this name and a colon. An erase deletes them. */
 const OF_USER = ['attachments', 'links', 'reads']
 
 /** Keys of a user's counters, apart from that of mints. */

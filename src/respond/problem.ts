@@ -62,7 +62,7 @@ function problemHeaders(
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' }
   const challenge = CHALLENGES[error.code]
   if (challenge !== undefined) headers['WWW-Authenticate'] = challenge
-  // A 405 needs the header (RFC 9110 §15.5.6), and a server that refuses its only method leaves ours for preflights.
+  // A 405 needs the header (RFC 9110 §15.5.6). Where the server refuses POST, only preflights are left, which we answer.
   if (error.status === 405) headers['Allow'] = 'OPTIONS'
   const hasWait = fallback !== undefined || error.code === 'server_refused'
   const wait = hasWait ? (error.retryAfterSeconds ?? fallback) : undefined
