@@ -31,10 +31,11 @@ const WAITING = [
   'test/walk/**/*.test.ts',
 ]
 
-/** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
+/** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory or timers. */
 const ISOLATED = [
   'test/{client,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
+  'test/lib/log/output.test.ts',
   'test/process/{crash,user-data}.test.ts',
 ]
 
