@@ -6,6 +6,7 @@ import type { RequestIds } from '../chatkit/protocol/ids.ts'
 import { isStorable } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { show } from '../lib/show.ts'
 import type { OwnedThing } from '../registry/owned-records.ts'
@@ -44,9 +45,9 @@ export function createOwnership({
     const possible = things.filter(isStorable)
     if (possible.length === 0) return things.map(() => undefined)
     const asked = possible.map((thing) => ({ ...thing, source }))
-    const owners = [...(await registry.ownersOf(asked.slice(0, LOOKED_UP)))]
-    for (let at = LOOKED_UP; at < asked.length; at += LOOKED_UP) {
-      await turn()
+    const owners: (UserId | undefined)[] = []
+    for (let at = 0; at < asked.length; at += LOOKED_UP) {
+      if (at > 0) await turn()
       owners.push(...(await registry.ownersOf(asked.slice(at, at + LOOKED_UP))))
     }
     const found = new Map(possible.map((thing, at) => [thing, owners[at]]))

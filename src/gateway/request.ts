@@ -117,14 +117,14 @@ export function createTakeMessage({
     const reply = await forward(c, call, sent).catch((failure) =>
       answers.json.answerRefused(c, call, { parsed, deadline, adopts, failure }),
     )
-    if (!(reply instanceof Response)) {
-      const isStream = reply.mediaType === 'text/event-stream'
-      if (parsed.known && isStream !== isStreaming(parsed.request.type)) throw wrongType(reply)
-      if (isStream) return answers.events(c, call, { reply, onEnd: leave })
+    if (reply instanceof Response) {
+      leave()
+      return reply
     }
-    const exchange = { parsed, deadline, adopts }
-    const response =
-      reply instanceof Response ? reply : await answers.json.answer(c, call, { ...exchange, reply })
+    const isStream = reply.mediaType === 'text/event-stream'
+    if (parsed.known && isStream !== isStreaming(parsed.request.type)) throw wrongType(reply)
+    if (isStream) return answers.events(c, call, { reply, onEnd: leave })
+    const response = await answers.json.answer(c, call, { parsed, reply, deadline, adopts })
     leave()
     return response
   }
