@@ -98,10 +98,13 @@ export function createRevoke({
       const keepUntil = unixSeconds(now) + LOGOUT_KEPT_SECONDS
       const by = actorOf({ issuer: logout.issuer, subject: logout.subject })
       const users = new Set<UserId>()
-      for (const identity of endedBy(logout)) {
-        // The mark is written first: a mint whose session this search misses reads it after it has recorded its
-        // session.
+      const identities = endedBy(logout)
+      // The marks are written first: a mint whose session the search below misses reads them after it has recorded its
+      // session. They refuse older tokens even if the store fails in the middle of the search.
+      for (const identity of identities) {
         await registry.markLogout({ ...identity, issuedBefore, keepUntil })
+      }
+      for (const identity of identities) {
         for (const user of await registry.usersOf(identity)) {
           users.add(user)
           canceller.cancelSoon(await endAll({ user, endReason: 'logged_out', by, identity }))

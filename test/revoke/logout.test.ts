@@ -25,6 +25,18 @@ describe('after a logout', () => {
     scene.clock.ms += 1000
     await expect(scene.mint(token(NOW_SECONDS - 1))).resolves.toBeDefined()
   })
+
+  test('every mark of it holds although the store failed while sessions were searched', async () => {
+    const scene = logoutScene({
+      registry: () => ({ usersOf: () => Promise.reject(new Error('down')) }),
+    })
+    await expect(scene.revoke.logOut(logout({ sid: 'one' }))).rejects.toThrow('down')
+    // With subject and `sid`, a logout also ends the subject's sign-ins without a `sid`.
+    for (const sid of ['one', undefined]) {
+      const minted = scene.mint(token(NOW_SECONDS - 1, { sid }))
+      await expect(minted, String(sid)).rejects.toMatchObject(over)
+    }
+  })
 })
 
 describe('a logout during a mint', () => {
