@@ -132,9 +132,12 @@ function ownGatewayProblems(
   settings: Settings | undefined,
 ): readonly string[] {
   if (publicUrl === undefined || settings === undefined) return []
-  return settings.workflows.flatMap((workflow) => {
-    const isOwn =
-      workflow.kind === 'self-hosted' && workflow.server.startsWith(`${publicUrl}/chatkit/`)
+  const { workflows } = settings
+  return workflows.flatMap((workflow) => {
+    if (workflow.kind !== 'self-hosted') return []
+    const isOwn = workflows.some(({ name }) =>
+      `${workflow.server}/`.startsWith(`${publicUrl}/chatkit/${name}/`),
+    )
     if (!isOwn) return []
     return `workflows.${workflow.name}.server: is the gateway of this service (PUBLIC_URL); name the ChatKit server behind it`
   })

@@ -128,8 +128,11 @@ describe('all problems come at once', () => {
     expect(problemsOf({ PUBLIC_URL: `${PUBLIC_URL}/` })).toEqual([
       'workflows.support.server: is the gateway of this service (PUBLIC_URL); name the ChatKit server behind it',
     ])
-    writeFileSync(file, minimalWith('id: wf_1', `server: ${PUBLIC_URL}/chatkit`))
-    expect(problemsOf({ PUBLIC_URL })).toEqual([])
+    // A proxy may serve other paths below /chatkit than the gateway's.
+    for (const path of ['/chatkit', '/chatkit/support-server']) {
+      writeFileSync(file, minimalWith('id: wf_1', `server: ${PUBLIC_URL}${path}`))
+      expect(problemsOf({ PUBLIC_URL }), path).toEqual([])
+    }
   })
 
   test('a variable that is set but wrong is not called missing', () => {
