@@ -3,18 +3,19 @@
 import type { z } from 'zod'
 import type { Path, Report } from './problems.ts'
 import { type ConfigFile, configJsonSchema, configSchema } from './schema.ts'
+import { workflowSchema } from './schema-workflow.ts'
 
 type Issue = z.core.$ZodIssue
 
 /** Names of zod's types, in YAML's terms. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text; put it in single quotes',
-  array: 'a list',
+  array: 'a list; put it in [ ]',
   object: 'a mapping (key: value)',
   record: 'a mapping (name: …)',
-  int: 'a whole number',
-  number: 'a number',
-  boolean: 'true or false',
+  int: 'a whole number, without quotes or unit',
+  number: 'a number, without quotes or unit',
+  boolean: 'true or false, without quotes',
 }
 
 /** Advice for `$schema` as a key: editors expect it in a comment. */
@@ -28,13 +29,34 @@ const SCHEMA_ADVICE = 'write it as the first line: # yaml-language-server: $sche
 export function reportSchemaProblems(data: unknown, report: Report): ConfigFile | undefined {
   // Read once: compiling the schema, as zod does otherwise, takes longer than it saves.
   const result = configSchema.safeParse(data, { jitless: true })
-  for (const issue of result.error?.issues ?? []) {
-    const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
-    if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
-    else if (valueAt(data, path) === undefined) report(path, missing(path))
-    else report(path, withoutValue(valueAt(data, path)) + describeIssue(issue))
-  }
+  for (const issue of result.error?.issues ?? []) reportIssue(issue, [], { data, report })
   return result.data
+}
+
+interface Context {
+  readonly data: unknown
+  readonly report: Report
+}
+
+/** @param outer - position of the value whose schema found the issue */
+function reportIssue(issue: Issue, outer: Path, { data, report }: Context): void {
+  const inner = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
+  const path = [...outer, ...inner]
+  const value = valueAt(data, path)
+  if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
+  else if (value === undefined) report(path, missing(path))
+  else report(path, withoutValue(value) + describeIssue(issue))
+  if (issue.code !== 'invalid_key') return
+  // zod leaves the value of an invalid name unread; its problems belong to the same report.
+  const { error } = entrySchema(path).safeParse(value, { jitless: true })
+  for (const one of error?.issues ?? []) reportIssue(one, path, { data, report })
+}
+
+/** The schema of an entry of `workflows`, `state_variables` or `input`. */
+function entrySchema(path: Path): z.ZodType {
+  const { input, state_variables: variables } = workflowSchema.shape
+  if (path.at(-2) === 'input') return input.unwrap().valueType
+  return path.at(-2) === 'workflows' ? workflowSchema : variables.unwrap().valueType
 }
 
 function reportUnknownKeys(keys: readonly string[], path: Path, report: Report): void {

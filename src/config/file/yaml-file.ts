@@ -74,6 +74,9 @@ export function readYaml(text: string): YamlFile | { readonly problems: readonly
   }
 }
 
+const FIRST_CHARACTER =
+  'is not valid YAML: no value begins with such a character; put the whole value in single quotes'
+
 const HINTS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'has a tab as indentation; use spaces instead',
   DUPLICATE_KEY: 'repeats a key of the same mapping; keep one of them',
@@ -83,7 +86,14 @@ const HINTS: Readonly<Record<string, string>> = {
     'is not valid YAML: something follows a complete value; put the whole expression in single quotes',
   BLOCK_AS_IMPLICIT_KEY:
     'is not valid YAML: a second ": " in one value; put the whole expression in single quotes',
+  BAD_SCALAR_START: FIRST_CHARACTER,
+  BAD_ALIAS: FIRST_CHARACTER,
+  MULTIPLE_ANCHORS: FIRST_CHARACTER,
 }
+
+const NO_PAIR =
+  'is not valid YAML: a line without "key: value"; a space after ":" or the indentation is missing'
+const OPEN_QUOTE = 'is not valid YAML: a quote opens here and is not closed'
 
 const ROUNDED = 'is a number that cannot be kept exactly; put it in quotes'
 const PADDED = `${ROUNDED}, or leave its first zeros out`
@@ -110,7 +120,11 @@ function findProblems(
     if (byLine.has(line)) return
     byLine.set(line, { line, path: pathAt(first.contents, offset, lineAt), message })
   }
-  for (const error of [...first.errors, ...first.warnings]) add(error.pos[0], explain(error))
+  for (const error of [...first.errors, ...first.warnings]) {
+    const offset = error.pos[0]
+    if (!isOpenQuote(error)) add(offset, explain(error))
+    else add(offsetOf(first.contents, pathAt(first.contents, offset, lineAt)), OPEN_QUOTE)
+  }
   if (first.directives.yaml.explicit && first.directives.yaml.version !== '1.2') {
     add(0, 'asks for another YAML version; remove the %YAML line')
   }
@@ -129,7 +143,10 @@ function findProblems(
   if (second !== undefined) {
     add(second.range[0], 'a second document begins here ("---"); a config file is one document')
   }
-  const problems = [...byLine.values()].sort((one, other) => one.line - other.line)
+  const problems = [...byLine.values()]
+    // Pieces of a value with wrong quotes read as keys without a name, which then seem repeated.
+    .filter(({ message, path }) => message !== HINTS['DUPLICATE_KEY'] || path.at(-1) !== '')
+    .sort((one, other) => one.line - other.line)
   // After a tab, the rest of the file is read with a wrong indentation.
   const tab = problems.findIndex(({ message }) => message === HINTS['TAB_AS_INDENT'])
   return { problems: problems.slice(0, tab < 0 ? MAX_PROBLEMS : tab + 1), readable }
@@ -157,8 +174,14 @@ function digitsOf(decimal: string): string {
     .replace(/^0+|0+$/g, '')
 }
 
+/** The library finds an open quote where the text ends; the operator looks for its beginning. */
+function isOpenQuote({ code, message }: YAMLError): boolean {
+  return code === 'MISSING_CHAR' && message.startsWith('Missing closing')
+}
+
 /** The message without the part after its colon, in which the library quotes the text. */
 function explain(error: YAMLError): string {
+  if (error.message.startsWith('Implicit ')) return NO_PAIR
   return HINTS[error.code] ?? `is not valid YAML: ${error.message.split(':')[0]}`
 }
 

@@ -125,9 +125,31 @@ test('problems of YAML that leave the data readable come together with all other
   ])
 })
 
+test('what is below a name that cannot be used is checked all the same', () => {
+  const more = `  Support:
+    id: wf_1
+    version: 3
+    expires: 10
+    input: { 'a b': { type: text } }
+    state_variables: { ? ${'x'.repeat(65)} : 5 }
+`
+  expect(problemsOf(minimalWith('workflows:\n', `workflows:\n${more}`))).toEqual([
+    expect.stringMatching(/^7 workflows\.Support must be a name of at most 64 lower-case letters/),
+    expect.stringMatching(/^9 workflows\.Support\.version must be text/),
+    expect.stringMatching(/^10 workflows\.Support\.expires is not a known key; known here: id, /),
+    expect.stringMatching(/^11 workflows\.Support\.input\["a b"\] must be a name of at most 64 /),
+    expect.stringMatching(/^11 workflows\.Support\.input\["a b"\]\.type must be one of string, /),
+    expect.stringMatching(/^12 workflows\.Support\.state_variables\.x{65} must be a name of 1 /),
+    expect.stringMatching(/^12 workflows\.Support\.state_variables\.x{65} must be text/),
+  ])
+})
+
 test.each([
   ['admins:', '9 admins has no value; must be a mapping (key: value)'],
-  ['cors:\n  origins:\n  #- https://app.example', '10 cors.origins has no value; must be a list'],
+  [
+    'cors:\n  origins:\n  #- https://app.example',
+    '10 cors.origins has no value; must be a list; put it in [ ]',
+  ],
 ])('a key whose lines are all commented out has no value: %j', (lines, problem) => {
   expect(problemsOf(`${MINIMAL}${lines}\n`)).toEqual([problem])
 })

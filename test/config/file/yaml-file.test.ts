@@ -34,7 +34,13 @@ describe('readYaml refuses', () => {
     ['a colon in a value', 'a: 1\nb: c ? d : e\n', 2, ['b', 'c ? d'], /single quotes/],
     ['a list as a key', 'a: 1\n? [x, y]\n: 2\n', 2, [], /list or a mapping as its key/],
     ['no number', 'a: 1\nb: .nan\n', 2, ['b'], /exactly; put it in quotes, or write its digits/],
-    ['an open quote', 'a: 1\nb: "x\n', 3, ['b'], /not valid YAML: Missing closing/],
+    ['an open quote', 'a: 1\nb: "x\n', 2, ['b'], /a quote opens here and is not closed/],
+    ['an open quote far above', "a:\n  b: 'x\n  c: 2\n  d: 3\n", 2, ['a', 'b'], /not closed/],
+    ['a star alone', 'a: 1\nb: [*]\n', 2, ['b', 0], /single quotes/],
+    ['a reserved character', 'a: 1\nb: @x\n', 2, ['b'], /single quotes/],
+    ['an expression that begins with &&', 'a: 1\nb: &c && d\n', 2, ['b'], /single quotes/],
+    ['no space after the colon', "a: 1\nb:'c'\n", 2, ["b:'c'"], /a space after ":"/],
+    ['double quotes in double quotes', 'a: "b + "|" + c"\nd: 1\n', 1, ['a'], /single quotes/],
   ])('%s', (_name, text, line, path, message) => {
     const found = problems(text)
     expect(found).toEqual([
