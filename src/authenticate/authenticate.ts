@@ -55,7 +55,7 @@ export function createAuthenticator({
      * @throws ServiceError `invalid_token`, `token_expired`; `idp_unavailable` when the issuer's keys
      * are not known and cannot be fetched
      */
-    async authenticate(token: string, source: TokenSource = {}): Promise<Principal> {
+    async authenticate(token: string, source: TokenSource): Promise<Principal> {
       const digest = digestOf(token)
       const known = verified.find(digest)
       if (known !== undefined) {

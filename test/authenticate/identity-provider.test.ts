@@ -40,7 +40,7 @@ function serviceOf(keys: KeySource, changes: Partial<IssuerSettings> = {}): Auth
 /** The code of the refusal, or `ok`. */
 function outcome(signer: Signer, header = {}): Promise<string> {
   const token = signer.token(claimsOf(server.issuer, clock.now()), header)
-  return service.authenticate(token).then(
+  return service.authenticate(token, {}).then(
     () => 'ok',
     ({ code }) => code,
   )
@@ -54,13 +54,13 @@ describe('the key set cannot be fetched', () => {
   test('the reason of the refusal names the address, what came, and what to mend', async () => {
     server.jwksBehaviour = { kind: 'answer', status: 404, body: '' }
     const token = old.token(claimsOf(server.issuer, clock.now()))
-    await expect(service.authenticate(token)).rejects.toMatchObject({
+    await expect(service.authenticate(token, {})).rejects.toMatchObject({
       code: 'idp_unavailable',
       reason: `no keys of issuer ${server.issuer}: GET ${server.jwksUri}: answered 404: no key set there; correct the path in \`jwks_uri\``,
     })
     clock.advance(6)
     server.jwksBehaviour = { kind: 'answer', status: 200, body: '<html>' }
-    await expect(service.authenticate(token)).rejects.toMatchObject({
+    await expect(service.authenticate(token, {})).rejects.toMatchObject({
       reason: expect.stringContaining(`GET ${server.jwksUri}: `),
     })
   })

@@ -178,7 +178,7 @@ test('a logout token is idp_unavailable, not a bad request, while the keys canno
 })
 
 test('a logout token is refused as a bearer token', async () => {
-  await expect(service.authenticate(token({ aud: 'chat-api' }))).rejects.toMatchObject({
+  await expect(service.authenticate(token({ aud: 'chat-api' }), {})).rejects.toMatchObject({
     code: 'invalid_token',
     reason: expect.stringMatching(/^typ/),
   })

@@ -31,7 +31,7 @@ function inline(keys: Record<string, unknown>[]): IssuerSettings {
 test('a key without a kid is named by its kind where a token has a kid', async () => {
   const { kid: _, alg: __, ...key } = old.publicJwk
   const token = old.token(claimsOf(server.issuer, clock.now()), { kid: 'made-by-a-library' })
-  await expect(start([inline([key])]).authenticate(token)).rejects.toMatchObject({
+  await expect(start([inline([key])]).authenticate(token, {})).rejects.toMatchObject({
     reason: expect.stringContaining('kid "made-by-a-library"; its keys are "no kid (EC)"'),
   })
 })
@@ -40,7 +40,7 @@ test('an inline key set is used without any fetch', async () => {
   const service = start([inline([old.publicJwk])])
   expect(service.ready()).toBe(true)
   const token = old.token(claimsOf(server.issuer, clock.now()))
-  expect((await service.authenticate(token)).subject).toBe('alice')
+  expect((await service.authenticate(token, {})).subject).toBe('alice')
   expect(server.fetches).toEqual({ jwks: 0, discovery: 0, other: 0 })
 })
 

@@ -59,7 +59,7 @@ export const claims = (changes = {}) => claimsOf(server.issuer, clock.now(), cha
 export const seconds = () => clock.now() / 1000
 
 export function refusal(token: string): Promise<{ code: string; reason: string }> {
-  return service.authenticate(token).then(
+  return service.authenticate(token, {}).then(
     () => expect.unreachable('was accepted'),
     ({ code, reason }) => ({ code, reason }),
   )

@@ -64,7 +64,7 @@ describe.each(REFUSALS)('a proxy that %s', (_name, answer) => {
   test('makes an issuer unavailable', async () => {
     const { proxies } = readEnvironment({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` })
     const dispatcher = connectToAny(proxies.proxyFor, { connections: 4 })
-    const fetchJson = createFetchJson({ dispatcher })
+    const fetchJson = createFetchJson({ dispatcher, insecureHttp: false })
     await expect(fetchJson(new URL('https://issuer.test/jwks.json'))).rejects.toMatchObject({
       code: 'idp_unavailable',
     })
@@ -114,7 +114,9 @@ test('a proxy that never answers costs the keys of an issuer their deadline, and
   const dispatcher = connectToAny(proxies.proxyFor, { connections: 4 })
   const url = new URL('https://issuer.test/jwks.json')
   const tunnel = request(url, { dispatcher }).catch(() => 'the tunnel')
-  const keys = createFetchJson({ dispatcher, deadlineMs: 100 })(url).catch((error) => error.code)
+  const keys = createFetchJson({ dispatcher, insecureHttp: false, deadlineMs: 100 })(url).catch(
+    (error) => error.code,
+  )
   expect(await Promise.race([tunnel, keys])).toBe('idp_unavailable')
   await dispatcher.destroy()
 })
@@ -125,7 +127,7 @@ test('hosts that NO_PROXY names are asked directly: the proxy sees nothing', asy
     NO_PROXY: 'issuer.test',
   })
   const dispatcher = connectToAny(proxies.proxyFor, { connections: 4 })
-  const fetchJson = createFetchJson({ dispatcher })
+  const fetchJson = createFetchJson({ dispatcher, insecureHttp: false })
   await expect(fetchJson(new URL('https://keys.issuer.test/'))).rejects.toMatchObject({
     reason: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/),
   })

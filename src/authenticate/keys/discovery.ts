@@ -14,14 +14,14 @@ const documentSchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string() 
 export function createDiscovery({
   issuer,
   fetchJson,
-  insecureHttp = false,
+  insecureHttp,
   now,
 }: {
   /** As configured. */
   readonly issuer: string
   readonly fetchJson: FetchJson
   /** Whether a plain http issuer may name a plain http key set; an https one never may. */
-  readonly insecureHttp?: boolean
+  readonly insecureHttp: boolean
   readonly now: Clock
 }) {
   const address = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
@@ -45,7 +45,7 @@ export function createDiscovery({
       known = { url, until: now() + LIFETIME_MS }
       return url
     },
-    /** Call this when the address did not work, or its set lacks a key. The next `keySetUrl()` then asks the issuer again. */
+    /** For an address that did not work, or whose set lacks a key: the next `keySetUrl()` asks the issuer again. */
     forget(): void {
       known = undefined
     },

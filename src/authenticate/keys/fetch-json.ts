@@ -46,12 +46,12 @@ export type FetchJson = (url: URL) => Promise<unknown>
  */
 export function createFetchJson({
   dispatcher,
-  insecureHttp = false,
+  insecureHttp,
   deadlineMs = DEADLINE_MS,
 }: {
   readonly dispatcher: Dispatcher
   /** Whether plain http beyond loopback is fetched: `insecure_http` of the issuer. */
-  readonly insecureHttp?: boolean
+  readonly insecureHttp: boolean
   /** Milliseconds from the call to the last byte of the body. */
   readonly deadlineMs?: number
 }): FetchJson {

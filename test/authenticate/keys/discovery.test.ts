@@ -11,7 +11,11 @@ function setUp(issuer: string, document: unknown) {
     asked.push(url.href)
     return document
   }
-  return { clock, asked, discovery: createDiscovery({ issuer, fetchJson, now: clock.now }) }
+  return {
+    clock,
+    asked,
+    discovery: createDiscovery({ issuer, fetchJson, insecureHttp: false, now: clock.now }),
+  }
 }
 
 test.each([
@@ -33,7 +37,12 @@ test.each([
   const fetchJson = async (url: URL) => {
     throw new ServiceError('idp_unavailable', { reason: `GET ${url}: ${cause.message}`, cause })
   }
-  const discovery = createDiscovery({ issuer: 'https://id.example', fetchJson, now: Date.now })
+  const discovery = createDiscovery({
+    issuer: 'https://id.example',
+    fetchJson,
+    insecureHttp: false,
+    now: Date.now,
+  })
   const error = await discovery.keySetUrl().catch((error: unknown) => error)
   expect(error).toMatchObject({ code: 'idp_unavailable', reason: expect.stringMatching(expected) })
 })

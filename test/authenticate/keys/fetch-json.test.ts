@@ -5,7 +5,7 @@ import { type KeyServerBehaviour, startKeyServer } from '../../support/key-serve
 import { forAllTests } from '../../support/started.ts'
 
 const dispatcher = new Agent()
-const fetchJson = createFetchJson({ dispatcher })
+const fetchJson = createFetchJson({ dispatcher, insecureHttp: false })
 const answer = (body: string, status = 200): KeyServerBehaviour => ({
   kind: 'answer',
   status,
@@ -86,7 +86,7 @@ test.each<'hang' | 'stall'>(['hang', 'stall'])(
   'a fetch that ends in a %s is given up at its deadline',
   async (kind) => {
     server.jwksBehaviour = { kind }
-    const impatient = createFetchJson({ dispatcher, deadlineMs: 100 })
+    const impatient = createFetchJson({ dispatcher, insecureHttp: false, deadlineMs: 100 })
     await expect(impatient(url)).rejects.toMatchObject({
       code: 'idp_unavailable',
       reason: expect.stringMatching(/timeout/i),

@@ -145,7 +145,7 @@ async function download(io: Io, place: string): Promise<unknown> {
   const { connectTo } = await import('../../../lib/connections.ts')
   const dispatcher = connectTo(url.origin, readCliEnvironment(io.variables).proxies.proxyFor)
   try {
-    return await createFetchJson({ dispatcher })(url)
+    return await createFetchJson({ dispatcher, insecureHttp: false })(url)
   } catch (error) {
     throw new CommandError(EXIT.unavailable, `no keys: ${printable(reasonOf(error))}.`)
   } finally {
