@@ -115,7 +115,7 @@ export function createOwnLists({
       asked: ListRequest & { readonly failure: unknown },
     ) {
       const { after } = asked.request.params
-      const isRefusal = REFUSALS.some((code) => isCode(asked.failure, code))
+      const isRefusal = isCode(asked.failure, ...REFUSALS)
       if (!after || !isRefusal) throw asked.failure
       const page = await recordsOf(ownership, askFor(c, call, asked), { call, ...asked })(new Map())
       if (page === undefined) throw asked.failure

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import { nullableList, truth } from '../chatkit/protocol/thread.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
+import { issuePaths } from '../lib/errors.ts'
 import { threadsOfItems } from './event-owner.ts'
 
 const threadEntry = z.looseObject({ id: z.string() })
@@ -122,6 +123,6 @@ function withOwnItems(thread: ServerThreadEntry): ServerThreadEntry {
 function read(json: unknown) {
   const parsed = page.safeParse(json)
   if (parsed.success) return parsed.data
-  const where = parsed.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ')
+  const where = issuePaths(parsed.error)
   throw serverFault('upstream_invalid_response', `not a page of threads, at: ${where}`)
 }

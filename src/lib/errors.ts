@@ -91,9 +91,9 @@ export class ServiceError extends Error {
   }
 }
 
-/** Whether an error is a {@link ServiceError} with this code. */
-export function isCode(error: unknown, code: ErrorCode): boolean {
-  return error instanceof ServiceError && error.code === code
+/** Whether an error is a {@link ServiceError} with one of these codes. */
+export function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
+  return error instanceof ServiceError && codes.includes(error.code)
 }
 
 /** The first member that does not fit, and why. Zod's messages name types and bounds, never the value. */
@@ -101,6 +101,11 @@ export function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0]
   if (issue === undefined) return 'unexpected shape'
   return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`
+}
+
+/** The members that do not fit, for a reason in the log: `data.0.id, has_more`. */
+export function issuePaths({ issues }: z.ZodError): string {
+  return issues.map(({ path }) => path.join('.') || 'the whole').join(', ')
 }
 
 /**

@@ -2,7 +2,7 @@
 // answers.
 
 import type { z } from 'zod'
-import { ServiceError } from '../../lib/errors.ts'
+import { issuePaths, ServiceError } from '../../lib/errors.ts'
 import { parseSessionId, type SessionId, type ThreadId } from '../../lib/ids.ts'
 import { type CallOptions, type ChatKit, UnusableSessionError } from '../port.ts'
 import {
@@ -182,8 +182,7 @@ function okJson(client: ApiClient, answer: UpstreamAnswer): unknown {
 function parsed<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
   const result = schema.safeParse(json)
   if (result.success) return result.data
-  const where = result.error.issues.map((issue) => issue.path.join('.') || 'the whole').join(', ')
-  throw unusable(`differs from the API reference at: ${where}`)
+  throw unusable(`differs from the API reference at: ${issuePaths(result.error)}`)
 }
 
 function unusable(reason: string): ServiceError {

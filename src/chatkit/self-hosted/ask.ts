@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
-import { ServiceError } from '../../lib/errors.ts'
+import { issuePaths, ServiceError } from '../../lib/errors.ts'
 import { createBulkhead, LANE } from '../bulkhead.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import { type RequestType, saysNothing } from '../protocol/request.ts'
@@ -128,6 +128,6 @@ function addTo(hold: CallOptions['hold']) {
 function read<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
   const result = schema.safeParse(json)
   if (result.success) return result.data
-  const where = result.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ')
+  const where = issuePaths(result.error)
   throw serverFault('upstream_invalid_response', `differs from the ChatKit protocol at: ${where}`)
 }

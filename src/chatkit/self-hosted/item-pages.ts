@@ -2,7 +2,7 @@
 // cursor of its own instead, which it gave with the page that ends at this item.
 
 import type { z } from 'zod'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { ThreadId } from '../../lib/ids.ts'
 import { serverFault } from '../protocol/server-fault.ts'
 import { serverItemPage } from '../protocol/thread.ts'
@@ -22,11 +22,7 @@ interface ItemPart {
 const MAX_PAGES = 20
 
 /** Failures that may be about the cursor: servers answer 400, 422 or 500 to one that they cannot read. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  'invalid_request',
-  'upstream_rejected',
-  'upstream_unavailable',
-])
+const REFUSALS = ['invalid_request', 'upstream_rejected', 'upstream_unavailable'] as const
 
 /** @param user - owner of the thread, in whose name the server is asked */
 export function createItemPages(ask: Ask, user: string, id: ThreadId) {
@@ -72,8 +68,7 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
     try {
       return await read({ limit, order, after: cursor })
     } catch (error) {
-      const isRefusal = error instanceof ServiceError && REFUSALS.has(error.code)
-      if (after === undefined || cursor !== after || !isRefusal) throw error
+      if (after === undefined || cursor !== after || !isCode(error, ...REFUSALS)) throw error
       return readBehind(after, order, error)
     }
   }

@@ -46,7 +46,7 @@ export function createTakeDownload({
       const { url } = link
       const request = { url, headers, deadline, silenceMs: idleMs } as const
       const reply = await forward(c, link.call, { ...request, method }).catch((error) => {
-        if (method === 'GET' || !NO_HEAD.some((code) => isCode(error, code))) throw error
+        if (method === 'GET' || !isCode(error, ...NO_HEAD)) throw error
         return forward(c, link.call, { ...request, method: 'GET' })
       })
       const body = untilEnd(reply.body, link, totalMs)

@@ -61,10 +61,10 @@ export function requireIntrospector({
       await judge(c)
     } catch (error) {
       // The error itself names Bearer; for a 403 or 429, other credentials are no remedy.
-      if (clients.length > 0 && UNAUTHENTICATED.some((code) => isCode(error, code))) {
+      if (clients.length > 0 && isCode(error, ...UNAUTHENTICATED)) {
         setHeader(c, 'WWW-Authenticate', 'Basic realm="introspection", charset="UTF-8"')
       }
-      const guessed = isCode(error, 'invalid_token') || isCode(error, 'rate_limited')
+      const guessed = isCode(error, 'invalid_token', 'rate_limited')
       if (guessed) failedAuth.note(c, 'introspection_attempt')
       throw error
     }
