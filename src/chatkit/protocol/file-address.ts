@@ -42,7 +42,7 @@ export function judgeAddress(
   const parsed = URL.parse(url, urls.server)
   if (parsed === null) return 'remove'
   const { protocol, hostname, origin, pathname, search } = parsed
-  const at = placesOf(urls).origins.find((one) => one.origin === origin)?.at
+  const at = parsedOf(urls).origins.find((one) => one.origin === origin)?.at
   if (at !== undefined) {
     return isEndpoint(parsed, urls) ? 'remove' : { at, to: pathname + search }
   }
@@ -62,7 +62,7 @@ function isPlain(text: string): boolean {
 /** Whether a domain, or one above it, is that of the server or of its uploads. */
 export function isOwnDomain(domain: string, urls: ServerUrls): boolean {
   const name = domain.toLowerCase()
-  return placesOf(urls).origins.some(({ origin }) => {
+  return parsedOf(urls).origins.some(({ origin }) => {
     const { host, hostname } = new URL(origin)
     return name === host || `.${hostname}`.endsWith(`.${name}`)
   })
@@ -79,16 +79,16 @@ function isCitable(url: string): boolean {
 }
 
 /** Parsed once, because parsing all of a server's URLs costs more than all else that an address needs. */
-const places = new WeakMap<ServerUrls, ReturnType<typeof readPlaces>>()
+const parsedUrls = new WeakMap<ServerUrls, ReturnType<typeof parseUrls>>()
 
-function placesOf(urls: ServerUrls) {
-  const known = places.get(urls) ?? readPlaces(urls)
-  places.set(urls, known)
+function parsedOf(urls: ServerUrls) {
+  const known = parsedUrls.get(urls) ?? parseUrls(urls)
+  parsedUrls.set(urls, known)
   return known
 }
 
 /** `server` comes first, so it wins if `upload_url` has the same origin. */
-function readPlaces({ server, uploadUrl }: ServerUrls) {
+function parseUrls({ server, uploadUrl }: ServerUrls) {
   const { origin, pathname } = new URL(server)
   const origins: { readonly at: FileTarget['at']; readonly origin: string }[] = [
     { at: 'server', origin },
@@ -99,7 +99,7 @@ function readPlaces({ server, uploadUrl }: ServerUrls) {
 
 /** Whether it is the server's own endpoint: a request there would bypass the gateway's checks of the protocol. */
 function isEndpoint({ origin, pathname }: URL, urls: ServerUrls): boolean {
-  const server = placesOf(urls)
+  const server = parsedOf(urls)
   return origin === server.origin && plainPath(pathname) === server.path
 }
 
@@ -111,7 +111,7 @@ export function addressOf(
   { at, to }: { readonly at: unknown; readonly to: unknown },
   urls: ServerUrls,
 ): string | undefined {
-  const origin = placesOf(urls).origins.find((one) => one.at === at)?.origin
+  const origin = parsedOf(urls).origins.find((one) => one.at === at)?.origin
   // The path is appended, never resolved: resolved, one that begins with two slashes would lead elsewhere.
   if (origin === undefined || typeof to !== 'string' || !to.startsWith('/')) return undefined
   return isEndpoint(new URL(origin + to), urls) ? undefined : origin + to

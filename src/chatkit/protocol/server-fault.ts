@@ -25,7 +25,7 @@ export type ServerFaultCode =
 /**
  * An error caused by a self-hosted ChatKit server. Our answer then blames that server instead of OpenAI.
  *
- * @param code - public
+ * @param reason - for the log
  */
 export function serverFault(code: ServerFaultCode, reason: string, cause?: unknown): ServiceError {
   return new ServiceError(code, { reason, cause, upstream: 'self-hosted' })

@@ -23,10 +23,11 @@ const TAIL = '}}}\n\n'
  * further lines; and escapes, because they allow many spellings of a name. Without escapes, each `"` begins or
  * ends a string.
  */
-const ELSE = String.raw`[\\\r\n]|"(?:thread|item)|"(?:update|widget|component|content|attachments|task|workflow|annotations?|sources|image|url|image_url|preview_url)"\s*:`
+const NEEDS_PARSER = String.raw`[\\\r\n]|"(?:thread|item)|"(?:update|widget|component|content|attachments|task|workflow|annotations?|sources|image|url|image_url|preview_url)"\s*:`
 
 /** Not `(?i:…)`: V8 ignores it in some alternatives, once the process has compiled many expressions and optimizes none. */
-const inAnyCase = (words: string) => words.replace(/[a-z]/g, (a) => `[${a}${a.toUpperCase()}]`)
+const inAnyCase = (words: string) =>
+  words.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
 
 /** Fields of the application's own data, which `fileFieldsOfEvent` leaves out too. */
 const DATA = String.raw`((?<=${inAnyCase('action')})"\s*:|"(?:${inAnyCase('payload|data')})"\s*:)`
@@ -35,7 +36,7 @@ const DATA = String.raw`((?<=${inAnyCase('action')})"\s*:|"(?:${inAnyCase('paylo
 const ADDRESS = String.raw`"(?:src|favicon)"\s*:\s*("(?:[ !#-\[\]-~]*")?)`
 
 /** One search for all three takes a third of the time of three. */
-const NOTED = new RegExp(`${ELSE}|${DATA}|${ADDRESS}`, 'g')
+const SEARCHED = new RegExp(`${NEEDS_PARSER}|${DATA}|${ADDRESS}`, 'g')
 
 /**
  * @param frame - UTF-8, with a byte in each character
@@ -47,14 +48,16 @@ export function addressesOfWidget(frame: string): readonly WidgetAddress[] | und
   const found: WidgetAddress[] = []
   const end = frame.length - '\n\n'.length
   let isBehindData = false
-  NOTED.lastIndex = head.length
-  for (let match = NOTED.exec(frame); match !== null; match = NOTED.exec(frame)) {
+  SEARCHED.lastIndex = head.length
+  for (let match = SEARCHED.exec(frame); match !== null; match = SEARCHED.exec(frame)) {
     const { index, 1: data, 2: string } = match
     if (data !== undefined) isBehindData = true
-    else if (string === undefined) return index === end ? found : undefined
-    else {
+    else if (string === undefined) {
+      // Text for the parser, or the line end after the last field.
+      return index === end ? found : undefined
+    } else {
       if (isBehindData || string === '"') return undefined
-      const to = NOTED.lastIndex
+      const to = SEARCHED.lastIndex
       const url = string.slice(1, -1)
       const from = to - string.length
       found.push({ holder: { url }, key: 'url', url, use: 'show', attachment: undefined, from, to })

@@ -46,7 +46,7 @@ export function listThreads(
 ): Promise<ThreadPage> {
   const { user, ...page } = query
   return askServer('list_threads', call, async (ask) => {
-    const show = createShow(ask, query, call?.onMissing)
+    const readThreads = createReadThreads(ask, query, call?.onMissing)
     let stopped = false
     const { values, hasMore, next } = await collect(
       page,
@@ -54,7 +54,7 @@ export function listThreads(
         const order = part.order ?? 'desc'
         const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
         if (owned === undefined) throw badCursor()
-        const { shown, unasked } = await show(owned.data)
+        const { shown, unasked } = await readThreads(owned.data)
         const end = owned.data.findIndex(({ id }) => unasked.has(id))
         stopped = end !== -1
         const data = stopped ? owned.data.slice(0, end) : owned.data
@@ -67,10 +67,11 @@ export function listThreads(
 }
 
 /** Reads threads for one answer. Those in the server's own list are not read one by one. */
-function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['onMissing']) {
+function createReadThreads(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['onMissing']) {
   const { user, limit = DEFAULT_LIMIT } = query
   const shown = new Map<string, Thread>()
   let list: Awaited<ReturnType<typeof firstList>> | undefined
+  /** Threads that were read one by one, and those that the server showed then. */
   let asked = 0
   let found = 0
 
@@ -87,7 +88,7 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
     return unknown.slice(0, Math.max(0, Math.max(1, limit) - asked))
   }
 
-  return async function show(owned: readonly Owned[]) {
+  return async function readThreads(owned: readonly Owned[]) {
     if (owned.length === 0) return { shown, unasked: new Set<string>() }
     const isUnknown = ({ id }: Owned) => !shown.has(id)
     if (user !== undefined) {
@@ -102,8 +103,10 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
     const unasked = new Set(isWhole ? [] : unknown.slice(now.length).map(({ id }) => id))
     const missing = unknown.filter((one) => isUnknown(one) && !unasked.has(one.id))
     const [lost] = missing
-    if (lost !== undefined) list ??= await firstList(ask, lost.user, {})
-    if (lost !== undefined && list?.failure !== undefined) throw unanswered(list.failure)
+    if (lost !== undefined) {
+      list ??= await firstList(ask, lost.user, {})
+      if (list.failure !== undefined) throw unanswered(list.failure)
+    }
     for (const { id } of missing) onMissing?.(id)
     return { shown, unasked }
   }

@@ -46,11 +46,9 @@ export async function collect<T>(
   for (let fetches = 0; fetches < MAX_FETCHES && hasMore; fetches++) {
     const fetched = await fetch(part)
     const edge = fetched.entries.at(backwards ? 0 : -1)
-    if (
-      fetched.hasMore &&
-      edge !== undefined &&
-      edge.id === (backwards ? part.before : part.after)
-    ) {
+    const cursor = backwards ? part.before : part.after
+    const isStuck = fetched.hasMore && edge !== undefined && edge.id === cursor
+    if (isStuck) {
       if (values.length === 0) throw unmoved()
       break
     }
