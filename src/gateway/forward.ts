@@ -1,4 +1,5 @@
-// Sends a request to a self-hosted server on behalf of its caller, who gets a refusal with the server's status and message.
+// Sends a request to a self-hosted server on behalf of its caller. A refusal reaches the caller with the server's status
+// and message.
 
 import type { Dispatcher } from 'undici'
 import {
@@ -96,9 +97,9 @@ function expose(
 }
 
 /** Longest body in which a message is searched, in bytes. */
-const MOST_BYTES = 64 * 1024
+const MAX_REFUSAL_BYTES = 64 * 1024
 /** Most characters of a server's message that are passed on. */
-const MOST_WORDS = 500
+const MAX_MESSAGE_CHARACTERS = 500
 
 /**
  * @param reply - with a 4xx
@@ -111,34 +112,34 @@ async function userRefusal(reply: ServerReply, nowMs: number): Promise<ServiceEr
     reply.body.destroy()
     return serverFault('upstream_auth_failed', refusalOf(reply))
   }
-  const words = await wordsOf(reply)
+  const message = await messageOf(reply)
   const [retryAfter] = [reply.headers['retry-after']].flat()
   return new ServiceError('server_refused', {
     reason: refusalOf(reply),
     upstream: 'self-hosted',
     status,
-    ...(words && { detail: words }),
+    ...(message && { detail: message }),
     ...(status === 429 && { retryAfterSeconds: handedOnSeconds(retryAfter, nowMs) }),
   })
 }
 
 /** @returns the server's message; undefined when there is none that can be shown */
-async function wordsOf({ mediaType, body }: ServerReply): Promise<string | undefined> {
+async function messageOf({ mediaType, body }: ServerReply): Promise<string | undefined> {
   const isJson = mediaType === 'application/json' || mediaType === 'application/problem+json'
   if (!isJson && mediaType !== 'text/plain') {
     body.destroy()
     return undefined
   }
   try {
-    const text = (await readBounded(body, MOST_BYTES)).toString('utf8')
-    return shown(isJson ? wordsIn(JSON.parse(text)) : text)
+    const text = (await readBounded(body, MAX_REFUSAL_BYTES)).toString('utf8')
+    return cleaned(isJson ? messageIn(JSON.parse(text)) : text)
   } catch {
     // The body is too long, incomplete or not JSON. The status is enough then.
     return undefined
   }
 }
 
-function wordsIn(json: unknown): string | undefined {
+function messageIn(json: unknown): string | undefined {
   const error = fieldOf(json, 'error')
   const fields = [
     fieldOf(json, 'detail'),
@@ -146,11 +147,11 @@ function wordsIn(json: unknown): string | undefined {
     error,
     fieldOf(error, 'message'),
   ]
-  return fields.find((words) => typeof words === 'string')
+  return fields.find((field) => typeof field === 'string')
 }
 
 /** Removes control characters first, because one inside a credential would hide the credential from `scrub`. */
-function shown(words: string | undefined): string | undefined {
-  const plain = words?.replace(/[\n\r\t]+/g, ' ').replace(/\p{Cc}/gu, '')
-  return plain && [...scrub(plain.toWellFormed()).trim()].slice(0, MOST_WORDS).join('')
+function cleaned(message: string | undefined): string | undefined {
+  const plain = message?.replace(/[\n\r\t]+/g, ' ').replace(/\p{Cc}/gu, '')
+  return plain && [...scrub(plain.toWellFormed()).trim()].slice(0, MAX_MESSAGE_CHARACTERS).join('')
 }

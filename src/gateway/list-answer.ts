@@ -166,18 +166,13 @@ function recordsOf(
     })
     const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
     // The request fails if the server shows none of them, because an empty list would be wrong.
-    if (data.length === 0 && owned.data.length > 0) throw unshown()
+    if (data.length === 0 && owned.data.length > 0) {
+      throw serverFault('upstream_unavailable', 'the server shows none of the threads of the user')
+    }
     return {
       data,
       has_more: owned.hasMore,
       after: owned.hasMore ? (data.at(-1)?.id ?? null) : null,
     }
   }
-}
-
-function unshown() {
-  return serverFault(
-    'upstream_unavailable',
-    'the server shows none of the threads that the user owns',
-  )
 }

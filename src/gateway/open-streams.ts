@@ -22,8 +22,8 @@ const GRACE_TICKS = 10
 interface Watched {
   readonly session: SessionKey
   readonly onEnd: (end: SessionEnd) => void
-  /** The tick at which the store was last asked and let the answer go on. */
-  vouchedAt: number
+  /** The tick of the last query in which the store let the answer go on. */
+  allowedAt: number
 }
 
 export type OpenStreams = ReturnType<typeof createOpenStreams>
@@ -56,7 +56,7 @@ export function createOpenStreams({
     try {
       const ended = new Set(await registry.endedAmong([...sessions.values()]))
       for (const stream of asked) {
-        stream.vouchedAt = askedAt
+        stream.allowedAt = askedAt
         if (ended.has(stream.session.id)) end(stream, 'session_ended')
       }
     } catch (error) {
@@ -67,7 +67,7 @@ export function createOpenStreams({
   }
   const tick = (): void => {
     const oldest = ++ticks - GRACE_TICKS
-    for (const stream of watched) if (stream.vouchedAt < oldest) end(stream, 'store_unavailable')
+    for (const stream of watched) if (stream.allowedAt < oldest) end(stream, 'store_unavailable')
     if (watched.size === 0) {
       clearInterval(timer)
       timer = undefined
@@ -94,7 +94,7 @@ export function createOpenStreams({
      * @returns a function that ends the watch
      */
     watch(session: SessionKey, onEnd: (end: SessionEnd) => void): () => void {
-      const stream: Watched = { session, onEnd, vouchedAt: ticks }
+      const stream: Watched = { session, onEnd, allowedAt: ticks }
       watched.add(stream)
       timer ??= setInterval(tick, INTERVAL_MS).unref()
       return () => {

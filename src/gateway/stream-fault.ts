@@ -3,15 +3,15 @@
 import type { ServerEvent } from '../chatkit/protocol/event.ts'
 
 /** Why a stream ended early. */
-export type StreamEnd = keyof typeof LAST_WORDS
+export type StreamEnd = keyof typeof LAST_EVENTS
 
-interface LastWords {
+interface LastEvent {
   /** Shown to the user; when absent, ChatKit shows its own text. */
   readonly message?: string
   readonly retry: boolean
 }
 
-const LAST_WORDS = {
+const LAST_EVENTS = {
   session_ended: { message: 'This chat session has ended.', retry: false },
   store_unavailable: { message: 'This answer could not be continued.', retry: true },
   shutting_down: { message: 'This answer was ended because the service restarts.', retry: true },
@@ -25,7 +25,7 @@ const LAST_WORDS = {
   thread_taken: { retry: false },
   /** An event names a thread that is not the caller's. */
   foreign_thread: { retry: false },
-} as const satisfies Record<string, LastWords>
+} as const satisfies Record<string, LastEvent>
 
 /** Thrown when a stream must not go on. */
 export class StreamFault extends Error {
@@ -40,7 +40,7 @@ export class StreamFault extends Error {
 
   /** The last event that the client gets. */
   get event(): ServerEvent {
-    const { message, retry: allow_retry }: LastWords = LAST_WORDS[this.why]
+    const { message, retry: allow_retry }: LastEvent = LAST_EVENTS[this.why]
     if (message === undefined) return { type: 'error', code: 'stream.error', allow_retry }
     return { type: 'error', code: 'custom', message, allow_retry }
   }
