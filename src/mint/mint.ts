@@ -78,17 +78,17 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
      * @throws ServiceError `user_blocked`, `session_limit`, `invalid_token` (logged out),
      * `store_unavailable`, or what the upstream call throws
      */
-    async issue(begun: BegunMint, asked: SessionToMint, call?: CallOptions) {
+    async issue(begun: BegunMint, toMint: SessionToMint, call?: CallOptions) {
       const { caller } = begun
       // Reusing the standing that `begin` read is safe: a revoke since then raised the generation, so
       // `record()` refuses. A current secret comes with the body, after that reading, so its session has
       // to be read now.
-      const known = asked.currentSecret === undefined ? begun.standing : undefined
-      const question = { ...standingQuery(caller, now, asked.currentSecret), exactFrom }
+      const known = toMint.currentSecret === undefined ? begun.standing : undefined
+      const question = { ...standingQuery(caller, now, toMint.currentSecret), exactFrom }
       const standing = known ?? (await registry.readStanding(question))
       const replaces = refuseBeforehand(standing, caller, { cap, now: unixSeconds(now) })
-      const issued = await createUpstream(asked, parts, call)
-      const session = sessionRecord(issued, { caller, asked, now: unixSeconds(now) })
+      const issued = await createUpstream(toMint, parts, call)
+      const session = sessionRecord(issued, { caller, toMint, now: unixSeconds(now) })
       const entry = {
         session,
         generation: standing.generation,
@@ -179,9 +179,9 @@ function sessionRecord(
   issued: IssuedSession,
   {
     caller: { user, identity },
-    asked: { workflow, params, asked },
+    toMint: { workflow, params, asked },
     now,
-  }: { readonly caller: Caller; readonly asked: SessionToMint; readonly now: number },
+  }: { readonly caller: Caller; readonly toMint: SessionToMint; readonly now: number },
 ): SessionRecord {
   // If our clock runs ahead of the upstream's, a live session could look expired, and a revoke would
   // skip it.

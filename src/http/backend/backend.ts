@@ -73,8 +73,8 @@ export function createBackend({
     refuseOverLimit(begun.rate, limit)
     const sent = backendParams(workflow, params)
     const asked = keptOf(workflow, sent, askedId)
-    const order = { workflow, params: sent, currentSecret: undefined, asked }
-    const issued = await mint.issue(begun, order, callOptions(c)).catch((error) => {
+    const toMint = { workflow, params: sent, currentSecret: undefined, asked }
+    const issued = await mint.issue(begun, toMint, callOptions(c)).catch((error) => {
       throw isCode(error, 'workflow_unavailable') ? goneWorkflow(askedId, error) : error
     })
     trace.session = issued.id
