@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Audit } from '../registry/audit.ts'
+import { NO_IDENTITY } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 import { type AdminRequest, auditRead } from './audit.ts'
@@ -58,7 +59,7 @@ export function createReceipts({
       const { sessionsHours, auditDays } = retention
       const kept = seconds - Math.min(sessionsHours * 3600, auditDays * 86_400)
       const [standing, page, erased] = await Promise.all([
-        registry.readStanding({ user, identity: { issuer: '' }, now: seconds }),
+        registry.readStanding({ user, identity: NO_IDENTITY, now: seconds }),
         registry.listSessions({ user, limit: MOST_SESSIONS, order: 'desc', now: seconds }),
         erasedAt(user, kept, seconds),
       ])

@@ -6,6 +6,7 @@ import { ServiceError } from '../lib/errors.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { AuditEntry } from '../registry/audit-entry.ts'
+import { NO_IDENTITY } from '../registry/identity.ts'
 import type { KnownUser, UserQuery } from '../registry/known-users.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Block, Page } from '../registry/records.ts'
@@ -41,7 +42,7 @@ export function createAdministerUsers({
   async function find(user: UserId): Promise<FoundUser> {
     const seconds = unixSeconds(now)
     const [{ liveSessions }, block, known] = await Promise.all([
-      registry.readStanding({ user, identity: { issuer: '' }, now: seconds }),
+      registry.readStanding({ user, identity: NO_IDENTITY, now: seconds }),
       registry.getBlock(user, seconds),
       registry.isKnown(user),
     ])

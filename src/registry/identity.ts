@@ -15,6 +15,9 @@ export function subjectBehind(sid: string | undefined): string | undefined {
   return sid?.startsWith('\u0000') ? sid.slice(1) : undefined
 }
 
+/** For the standing of a user without a token: no issuer is empty, so no logout mark is found. */
+export const NO_IDENTITY: TokenIdentity = { issuer: '' }
+
 /** The registry's identity for a token. */
 export function identityOf(token: {
   readonly issuer: string

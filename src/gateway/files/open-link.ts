@@ -7,6 +7,7 @@ import type { RateLimit } from '../../config/settings.ts'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { NO_IDENTITY } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
 import { type Call, invalidToken, type VerifyToken } from '../open-call.ts'
 import { type GatewayOwnership, requireOwn } from '../ownership.ts'
@@ -59,7 +60,7 @@ export function createOpenLink({
 
   /** A link outlives its session, but ends with the next revoke, sign-out, block or logout of its user. */
   async function requireStanding(user: string, generation: unknown): Promise<void> {
-    const question = { user, identity: { issuer: '' }, now: unixSeconds(now) }
+    const question = { user, identity: NO_IDENTITY, now: unixSeconds(now) }
     const standing = await registry.readStanding(question)
     if (standing.generation === generation && standing.blockedUntil === undefined) return
     throw invalidToken('the link has ended')
