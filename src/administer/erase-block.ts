@@ -6,7 +6,7 @@ import type { Registry } from '../registry/port.ts'
 
 /** How long the block lasts after its last renewal, also after a crash. */
 const BLOCK_SECONDS = 300
-/** A block of somebody else's that lasts longer than this need not be renewed yet. */
+/** A block by somebody else that lasts longer than this need not be renewed yet. */
 const LONG_ENOUGH_SECONDS = 180
 
 /** Blocks of erases have this reason. */
@@ -32,15 +32,16 @@ export async function blockForErase(
   },
   { user, by }: { readonly user: UserId; readonly by: string },
 ) {
-  const standing = () => registry.getBlock(user, unixSeconds(now))
-  const before = await standing()
-  const named = before === undefined || before.reason === REASON ? { reason: REASON, by } : before
+  const currentBlock = () => registry.getBlock(user, unixSeconds(now))
+  const earlier = await currentBlock()
+  const isOwn = earlier === undefined || earlier.reason === REASON
+  const { reason, by: blockedBy } = isOwn ? { reason: REASON, by } : earlier
   let until = 0
 
   function block() {
     const seconds = unixSeconds(now)
     until = seconds + BLOCK_SECONDS
-    const block = { until, reason: named.reason, by: named.by }
+    const block = { until, reason, by: blockedBy }
     return registry.revoke({ user, endReason: 'revoked', by, block, now: seconds })
   }
 
@@ -48,11 +49,11 @@ export async function blockForErase(
 
   /** If another erase prolongs the block too, only that one does: it must stay the last that raised the generation. */
   async function renew(): Promise<void> {
-    const held = await standing()
+    const held = await currentBlock()
     const longEnough = unixSeconds(now) + LONG_ENOUGH_SECONDS
     if (held !== undefined && held.until > Math.max(until, longEnough)) return
     const renewed = await block()
-    // After a revoke of somebody else's, the generation stays the old one, so the block stays.
+    // After somebody else's revoke the old generation is kept, so that `lift` leaves the block.
     if (held === undefined || renewed.generation === generation + 1) generation = renewed.generation
   }
 
@@ -60,10 +61,10 @@ export async function blockForErase(
     cancelling,
     renew,
     async hold(): Promise<void> {
-      if ((await standing()) === undefined) await renew()
+      if ((await currentBlock()) === undefined) await renew()
     },
     async lift(): Promise<void> {
-      if ((await standing())?.reason !== REASON) return
+      if ((await currentBlock())?.reason !== REASON) return
       await registry.liftBlock(user, unixSeconds(now), generation)
     },
   }

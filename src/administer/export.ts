@@ -120,20 +120,21 @@ function createGiveWay() {
 
 async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
   const { sources, onForeign } = parts
-  yield* noting({ what: 'sessions' }, foundIn(sessionLines(parts, user)))
+  yield* orFailure({ what: 'sessions' }, foundIn(sessionLines(parts, user)))
   for (const source of sources) {
     const found = threadLines(source, user, { call, onForeign })
-    yield* noting({ what: 'threads', workflow: source.name }, found)
+    yield* orFailure({ what: 'threads', workflow: source.name }, found)
   }
-  yield* noting({ what: 'threads' }, unreachableLines(parts, user))
-  yield* noting({ what: 'audit' }, foundIn(auditLines(parts, user)))
+  yield* orFailure({ what: 'threads' }, unreachableLines(parts, user))
+  yield* orFailure({ what: 'audit' }, foundIn(auditLines(parts, user)))
 }
 
 async function* foundIn(pages: Lines): AsyncGenerator<Found, void, undefined> {
   for await (const lines of pages) yield { lines }
 }
 
-async function* noting(
+/** The lines of a part. If the part fails, its failure follows, and the reading goes on with the next part. */
+async function* orFailure(
   part: Omit<Failure, 'code'>,
   found: AsyncGenerator<Found, void, undefined>,
 ): AsyncGenerator<Found, void, undefined> {
@@ -171,7 +172,7 @@ async function* threadLines(
     for await (const { one, first } of mapAhead(threads, AHEAD, withItems)) {
       const part = { what: 'items', workflow: source.name, id: one.thread.id } as const
       yield { lines: [{ type: 'thread', thread: one.thread }] }
-      yield* noting(part, foundIn(itemLines(one, first, context)))
+      yield* orFailure(part, foundIn(itemLines(one, first, context)))
     }
   }
 }

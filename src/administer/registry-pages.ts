@@ -30,8 +30,8 @@ const CURSOR_GONE =
   'an entry that was removed while the list was read, or whose id two servers have'
 
 /**
- * The things that a user owns at servers that have left the config. Nobody can read or delete it, unless a workflow has the
- * server's `threads_at` again.
+ * The things that a user owns at servers that have left the config. Nobody can read or delete them, unless a workflow
+ * has the server's `threads_at` again.
  *
  * @param of - `sources`: those in the config
  */

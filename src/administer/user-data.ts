@@ -62,7 +62,8 @@ export function createUserData({
           free()
         }
       })()
-      // Runs up to `yield []`: a generator that has not begun skips its `finally` when it is returned, and would keep its slot.
+      // Runs up to `yield []`: if a generator that has not begun is returned, its `finally` does not run, and the slot
+      // would stay taken.
       await lines.next()
       return lines
     },

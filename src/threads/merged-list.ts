@@ -95,7 +95,7 @@ async function merge(
     const next = nextOf(readers, order)
     if (next === undefined || limit === 0) break
     const { reader, thread } = next
-    for (const twin of readers.filter((other) => areTwins(other, reader))) twin.take()
+    for (const same of readers.filter((other) => haveSameNext(other, reader))) same.take()
     const isHosted = reader.source.threadsAt === undefined
     const repeated = isHosted && seen.has(thread.id)
     if (!repeated) entries.push({ thread, position: readers.map(lastOf) })
@@ -113,7 +113,7 @@ function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
     if (thread === undefined && reader.more) return undefined
     if (thread === undefined) continue
     // A thread that two readers have takes the position of the first of them, in either order.
-    if (readers.find((other) => areTwins(other, reader)) !== reader) continue
+    if (readers.find((other) => haveSameNext(other, reader)) !== reader) continue
     const lead = best === undefined ? 1 : direction * (thread.created_at - best.thread.created_at)
     if (lead > 0) best = { reader, thread }
   }
@@ -121,7 +121,7 @@ function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
 }
 
 /** Whether both readers have the same hosted thread next; `one` has a thread waiting. */
-function areTwins(one: SourceReader, other: SourceReader): boolean {
+function haveSameNext(one: SourceReader, other: SourceReader): boolean {
   if (one === other) return true
   if ((one.source.threadsAt ?? other.source.threadsAt) !== undefined) return false
   return one.waiting[0]?.id === other.waiting[0]?.id

@@ -45,7 +45,7 @@ export interface SignIn {
 }
 
 /** An admin, as a verified ID token names them. */
-interface VouchedFor {
+interface NamedAdmin {
   readonly issuer: string
   readonly subject: string
   /** The ChatKit user. */
@@ -103,7 +103,7 @@ export function createSignInCookie({
     selfOf: (who: Parameters<typeof selfOf>[1]) => selfOf(userOf, who),
 
     /** Also ends earlier sign-ins: those of this admin anywhere, and that of another admin in this browser. */
-    async begin(c: AppContext, { name, sid, issuedAt, mapped, ...who }: VouchedFor): Promise<void> {
+    async begin(c: AppContext, { name, sid, issuedAt, mapped, ...who }: NamedAdmin): Promise<void> {
       // The user is left out if the subject maps to it, because browsers drop cookies over 4096 bytes (RFC
       // 6265bis §5.6).
       const user = mapSubject(issuers, who.issuer, who.subject) === mapped ? undefined : mapped

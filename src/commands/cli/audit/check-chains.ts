@@ -113,7 +113,7 @@ function faultsOf(chain: readonly Seen[], known: readonly ChainFault[]): readonl
     if (missing)
       faults.push({ kind: 'missing', id: null, instance, seq, ...(upto > seq && { upto }) })
   }
-  const seqs = inOrder.toSorted((a, b) => a.place - b.place)
+  const seqs = inOrder.toSorted((one, other) => one.place - other.place)
   const moved = outOfOrder(seqs.map(({ entry }) => entry.seq))
   return [...faults, ...moved.flatMap((at) => (seqs[at] ? faultAt('reordered', seqs[at]) : []))]
 }
@@ -134,7 +134,7 @@ function withoutDuplicates(chain: readonly Seen[]): readonly [readonly Seen[], r
     if (better) bySeq.set(seq, one)
     if (other !== undefined) inserted.push(better ? other : one)
   }
-  return [[...bySeq.values()].toSorted((a, b) => a.entry.seq - b.entry.seq), inserted]
+  return [[...bySeq.values()].toSorted((one, other) => one.entry.seq - other.entry.seq), inserted]
 }
 
 /** Whether an entry is consistent with its own hash and fields. */
@@ -164,8 +164,8 @@ function faultAt(kind: ChainFault['kind'], { entry: { id, instance, seq } }: See
 }
 
 function summaryOf(chain: readonly Seen[]): ChainSummary {
-  const seqs = chain.map(({ entry }) => entry.seq).toSorted((a, b) => a - b)
-  const times = chain.map(({ entry }) => entry.at).toSorted((a, b) => a - b)
+  const seqs = chain.map(({ entry }) => entry.seq).toSorted((one, other) => one - other)
+  const times = chain.map(({ entry }) => entry.at).toSorted((one, other) => one - other)
   return {
     instance: chain[0]?.entry.instance ?? '',
     entries: chain.length,
