@@ -39,6 +39,24 @@ describe('after a logout', () => {
   })
 })
 
+test('a logout whose steps fail at too few replicas ends all sessions that it can, and fails', async () => {
+  const tooFew = (write: Promise<unknown>) =>
+    write.then(() => Promise.reject(new Error('too few replicas')))
+  const scene = logoutScene({
+    registry: (real) => ({
+      markLogout: (mark) => tooFew(real.markLogout(mark)),
+      revoke: (command) => tooFew(real.revoke(command)),
+    }),
+  })
+  const { identity } = order().caller
+  for (const user of ['one', 'other']) await scene.mint(order({ user, identity }))
+  await expect(scene.revoke.logOut(logout())).rejects.toThrow('too few replicas')
+  for (const id of ['cksess_1', 'cksess_2']) {
+    expect(await scene.real.getSession(id)).toMatchObject({ status: 'cancelling' })
+  }
+  await expect(scene.mint(order())).rejects.toMatchObject(over)
+})
+
 describe('a logout during a mint', () => {
   test('that searched just before the session was recorded is seen by the mint afterwards', async () => {
     const scene = logoutScene({
