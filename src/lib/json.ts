@@ -45,6 +45,8 @@ export function parseStrictJson(source: string | Uint8Array, maxDepth: number): 
 const MOST_VALUES = 100_000
 
 const CODES = { '"': 34, ',': 44, '[': 91, '\\': 92, ']': 93, '{': 123, '}': 125 } as const
+/** RFC 8259 §2: tab, line feed, carriage return, space. */
+const WHITE_SPACE: ReadonlySet<number> = new Set([9, 10, 13, 32])
 
 /**
  * One pass over text that may be no JSON: `stack` holds the keys seen in each open object, or null for an array. A
@@ -69,8 +71,10 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
       if (stack.length === 0 && text.slice(at + 1).trim() !== '') throw new NotJsonError()
     } else if (code === CODES['"']) {
       const end = endOfString(text, at)
-      if (isKey(text, end)) addKey(stack.at(-1), text.slice(at, end))
-      at = end - 1
+      let next = end
+      while (WHITE_SPACE.has(text.charCodeAt(next))) next++
+      if (text[next] === ':') addKey(stack.at(-1), text.slice(at, end))
+      at = next - 1
     }
     if (values > MOST_VALUES) throw new StrictJsonError(`more than ${MOST_VALUES} values`)
   }
@@ -86,12 +90,6 @@ function endOfString(text: string, start: number): number {
     at += code === CODES['\\'] ? 2 : 1
   }
   return at + 1
-}
-
-function isKey(text: string, after: number): boolean {
-  let at = after
-  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at++
-  return text[at] === ':'
 }
 
 function addKey(keys: Set<string> | null | undefined, literal: string): void {

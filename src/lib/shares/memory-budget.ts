@@ -40,9 +40,10 @@ export function createMemoryBudget({
     memoryFor(user: string) {
       let held = 0
       let released = false
-      const holdMore = (more: number): void => {
+      function hold(bytes: number): void {
         // A check that waits for the store may go on after the client has left: nothing would free its bytes.
         if (released) return
+        const more = bytes - held
         const sum = (ofUsers.get(user) ?? 0) + more
         const why =
           total + more > memoryBytes
@@ -54,16 +55,16 @@ export function createMemoryBudget({
         if (sum === 0) ofUsers.delete(user)
         else ofUsers.set(user, sum)
         total += more
-        held += more
+        held = bytes
       }
       return {
         /**
-         * @param more - change of the bytes held, below 0 to free some
+         * @param bytes - held from now on
          * @throws `overloaded`
          */
-        holdMore,
-        /** The same for the new total. */
-        hold: (bytes: number): void => holdMore(bytes - held),
+        hold,
+        /** The same for a change of the bytes held, below 0 to free some. */
+        holdMore: (more: number): void => hold(held + more),
         /**
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
          * nine times as long as the one before took.
@@ -75,7 +76,7 @@ export function createMemoryBudget({
           isLong ? turns(user, run) : run(uncounted),
         /** Frees all bytes. A later `hold` does nothing. */
         release(): void {
-          holdMore(-held)
+          hold(0)
           released = true
         },
       }

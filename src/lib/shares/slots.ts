@@ -23,15 +23,9 @@ export function createSlots({
   const taken = new Map<string, number>()
   let total = 0
 
-  function add(user: string, more: number): void {
-    const sum = (taken.get(user) ?? 0) + more
-    if (sum === 0) taken.delete(user)
-    else taken.set(user, sum)
-    total += more
-  }
-
   return (user: string): (() => void) => {
-    if ((taken.get(user) ?? 0) >= each) {
+    const before = taken.get(user) ?? 0
+    if (before >= each) {
       throw new ServiceError('rate_limited', {
         reason: `more than ${each} ${what} of a user at a time`,
         detail: `Too many ${what} at a time. Wait until one has ended.`,
@@ -44,11 +38,16 @@ export function createSlots({
         retryAfterSeconds: RETRY_SECONDS,
       })
     }
-    add(user, 1)
+    taken.set(user, before + 1)
+    total++
     let open = true
     return () => {
-      if (open) add(user, -1)
+      if (!open) return
       open = false
+      total--
+      const left = (taken.get(user) ?? 0) - 1
+      if (left > 0) taken.set(user, left)
+      else taken.delete(user)
     }
   }
 }
