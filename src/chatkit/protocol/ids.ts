@@ -86,9 +86,9 @@ export function isIdName(name: string): boolean {
  * @throws `invalid_request` for too many different names that are not ASCII
  */
 export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
-  const nameOf = createNameReader()
-  const named = emptyFinds()
-  const mentioned = emptyFinds()
+  const names = { read: new Map<string, string>(), characters: 0 }
+  const named: Found = { threads: new Set(), attachments: new Set(), items: new Set() }
+  const mentioned: Found = { threads: new Set(), attachments: new Set(), items: new Set() }
   // Membership is by identity: an equal object elsewhere is not the application's own.
   const free: ReadonlySet<unknown> = new Set([parsed.request.metadata, ...freeParams(parsed)])
   let otherSpelling: string | undefined
@@ -107,7 +107,7 @@ export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
       return
     }
     for (const [key, value] of Object.entries(node)) {
-      const name = nameOf(key)
+      const name = ASCII.test(key) ? plainName(key) : normalised(key, names)
       const exact = name === MESSAGE ? MESSAGE : inMessage ? FILE_NAMES.get(name) : undefined
       if (found === named && (exact ?? key) !== key) otherSpelling ??= key
       const kind = KINDS.get(name)
@@ -131,26 +131,24 @@ export function idsOf(parsed: ParsedRequest, bytes?: Uint8Array): RequestIds {
   }
 }
 
-/** Reads names as {@link plainName} does, each that is not ASCII once. */
-function createNameReader() {
-  const read = new Map<string, string>()
-  let characters = 0
-  return (key: string): string => {
-    if (ASCII.test(key)) return plainName(key)
-    const known = read.get(key)
-    if (known !== undefined) return known
-    characters += key.length
-    if (characters > MOST_NORMALISED) {
-      throw new ServiceError('invalid_request', { reason: 'too many names that are not ASCII' })
-    }
-    const plain = plainName(key)
-    read.set(key, plain)
-    return plain
+/**
+ * The {@link plainName} of a name that is not ASCII, which is read once.
+ *
+ * @param names - `read`: the plain names of one request; `characters`: the length of all of them before they were read
+ */
+function normalised(
+  key: string,
+  names: { readonly read: Map<string, string>; characters: number },
+): string {
+  const known = names.read.get(key)
+  if (known !== undefined) return known
+  names.characters += key.length
+  if (names.characters > MOST_NORMALISED) {
+    throw new ServiceError('invalid_request', { reason: 'too many names that are not ASCII' })
   }
-}
-
-function emptyFinds(): Found {
-  return { threads: new Set(), attachments: new Set(), items: new Set() }
+  const plain = plainName(key)
+  names.read.set(key, plain)
+  return plain
 }
 
 /** The parts of the params that the protocol leaves to the application. */
@@ -158,11 +156,12 @@ function freeParams({ known, request }: ParsedRequest): unknown[] {
   if (!known) return []
   switch (request.type) {
     case 'threads.create':
-    case 'threads.add_user_message':
-      return [
-        request.params.input['metadata'],
-        ...(request.params.input.content?.map((part) => part['data']) ?? []),
-      ]
+    case 'threads.add_user_message': {
+      const { content, metadata } = request.params.input
+      const free = [metadata]
+      for (const part of content ?? []) free.push(part['data'])
+      return free
+    }
     case 'threads.add_client_tool_output':
       return [request.params.result]
     case 'threads.add_structured_input':
