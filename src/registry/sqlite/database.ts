@@ -162,10 +162,20 @@ const MOST_TOGETHER = 64
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */
 function runGroup(sql: Sql, disk: Disk, group: readonly Member[]): void {
-  let results: readonly unknown[]
+  const results: unknown[] = []
   try {
-    results = commitTogether(sql, disk, group)
+    if (performance.now() >= disk.files.checkAt) disk.files.check()
+    let durable = false
+    for (const member of group) durable ||= member.durable
+    if (durable !== disk.durable) {
+      disk.connection.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
+    }
+    disk.durable = durable
+    sql('BEGIN IMMEDIATE').run()
+    for (const { work, args } of group) results.push(work(sql, ...args))
+    sql('COMMIT').run()
   } catch (error) {
+    if (disk.connection.isTransaction) sql('ROLLBACK').run()
     if (group.length === 1 || isBusy(error)) throw error
     for (const member of group) {
       try {
@@ -177,24 +187,4 @@ function runGroup(sql: Sql, disk: Disk, group: readonly Member[]): void {
     return
   }
   for (let at = 0; at < group.length; at++) group[at]?.resolve(results[at])
-}
-
-function commitTogether(sql: Sql, disk: Disk, group: readonly Member[]): readonly unknown[] {
-  if (performance.now() >= disk.files.checkAt) disk.files.check()
-  let durable = false
-  for (const member of group) durable ||= member.durable
-  if (durable !== disk.durable) {
-    disk.connection.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
-  }
-  disk.durable = durable
-  sql('BEGIN IMMEDIATE').run()
-  try {
-    const results: unknown[] = []
-    for (const { work, args } of group) results.push(work(sql, ...args))
-    sql('COMMIT').run()
-    return results
-  } catch (error) {
-    if (disk.connection.isTransaction) sql('ROLLBACK').run()
-    throw error
-  }
 }

@@ -39,23 +39,20 @@ function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: Session
   const session = row === undefined ? undefined : toSession(row)
   if (session === undefined || !isLive(session, nowMs / 1000)) return { kind: 'ended' }
   const max = { run: maxPerMinute, read: READS_PER_RUN * maxPerMinute }
-  const window = (kind: 'run' | 'read') => {
+  const latest = nowMs + USE_WINDOW_MS
+  let isFull = true
+  let resetAt = latest
+  for (const kind of counts === 'nothing' ? (['run', 'read'] as const) : [counts]) {
     const running = sql(RUNNING).get(id, kind, nowMs)
     const used = numberIn(running, 'used') ?? 0
-    const latest = nowMs + USE_WINDOW_MS
     const stored = numberIn(running, 'ends_ms') ?? latest
     const endsMs = Math.min(stored, latest)
-    // The clock was set back: the window ends one length from now.
-    if (stored > latest) sql(COUNT).run(id, kind, used, endsMs)
-    return { kind, used, endsMs, full: used >= max[kind] }
+    const counted = counts !== 'nothing' && used < max[kind] ? used + 1 : used
+    // A window that ends later was stored before the clock was set back: it ends one length from now.
+    if (counted > used || stored > latest) sql(COUNT).run(id, kind, counted, endsMs)
+    if (used < max[kind]) isFull = false
+    resetAt = Math.min(resetAt, endsMs)
   }
-  const windows = counts === 'nothing' ? [window('run'), window('read')] : [window(counts)]
-  if (windows.every(({ full }) => full)) {
-    const endsMs = Math.min(...windows.map((one) => one.endsMs))
-    return { kind: 'limited', resetMs: endsMs - nowMs }
-  }
-  if (counts !== 'nothing') {
-    for (const { kind, used, endsMs } of windows) sql(COUNT).run(id, kind, used + 1, endsMs)
-  }
+  if (isFull) return { kind: 'limited', resetMs: resetAt - nowMs }
   return { kind: 'ok', session, generation: numberIn(row, 'generation') ?? 0 }
 }
