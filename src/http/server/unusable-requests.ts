@@ -27,7 +27,13 @@ export const MAX_HEADER_BYTES = 16 * 1024
  * absolute URL, a fragment, dot segments, backslashes. An absolute URL is replaced by its path.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
-  if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {
+  const raw = request.rawHeaders
+  // On the wire: `name: value`, and the line end.
+  let headerBytes = 0
+  for (let at = 0; at < raw.length; at += 2) {
+    headerBytes += (raw[at]?.length ?? 0) + (raw[at + 1]?.length ?? 0) + 4
+  }
+  if (headerBytes > MAX_HEADER_BYTES) {
     return { code: 'headers_too_large', reason: 'many short headers' }
   }
   // Node's parser lets 0.9 and 2.0 pass, which no request on this connection can be.
@@ -105,15 +111,6 @@ export function countHeader(
 
 function invalid(reason: string): RawProblem {
   return { code: 'invalid_request', reason }
-}
-
-/** Bytes on the wire: `name: value`, and the line end. */
-function headerBytes(raw: readonly string[]): number {
-  let bytes = 0
-  for (let at = 0; at < raw.length; at += 2) {
-    bytes += (raw[at]?.length ?? 0) + (raw[at + 1]?.length ?? 0) + 4
-  }
-  return bytes
 }
 
 /**
