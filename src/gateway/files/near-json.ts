@@ -15,10 +15,11 @@ const JSON_BEGINS = /^[\s\0\ufeff\ufffd]*["[{]/
 export const NEAR_JSON_BEGINS = /^[\s\p{Cc}\ufeff\ufffd]*(?:["'[{#()]|\/[/*]|$)/u
 /**
  * Matches an id's name as a key, in JSON, its dialects and the objects of JavaScript and Python: before a colon, `=` (Gson),
- * a comment or very many blanks. Also matches an escaped letter, because the name can be written with escapes.
+ * a comment or very many blanks. Also matches an escaped letter, because the name can be written with escapes. Blanks
+ * belong to one part of the pattern only: in two, it would try each way to share them, and block the process for minutes.
  */
 const NEAR_JSON_ID =
-  /(?<![\w-])(?:thread|attachment)s?[\s_-]{0,9}(?:ids?)?["'\s\p{Cc}]{0,99}(?:[:=#]|\/[/*]|(?<=["'\s\p{Cc}]{99}))|\\(?:u0{2,6}[4-7][\da-f]|u\{|x[4-7][\da-f]|1[0-7]{2})/giu
+  /(?<![\w-])(?:thread|attachment)s?(?:[\s_-]{0,9}(?:ids?|(?<=[_-])))?(?:["'\s\p{Cc}]{99}|["'\s\p{Cc}]{0,98}(?:[:=#]|\/[/*]))|\\(?:u0{2,6}[4-7][\da-f]|u\{|x[4-7][\da-f]|1[0-7]{2})/giu
 /** Deepest nesting of JSON in a field. */
 const MAX_DEPTH = 64
 /** Characters that are searched, or copied, in one turn of the event loop: a file of megabytes would take a second. */
