@@ -59,7 +59,7 @@ test('a command line that makes no sense is refused', () => {
   }
 })
 
-test('statistics', () => {
+test('median, percentile, ratio and slope are computed as defined', () => {
   expect(median([3, 1, 2])).toBe(2)
   expect(median([4, 1, 2, 3])).toBe(2.5)
   expect(percentile([5, 1, 2, 3, 4], 0.99)).toBe(5)

@@ -43,7 +43,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await seriousFaults(page)).toEqual([])
   }
 
-  test('sign in, find alice, cancel, revoke, unblock, erase, sign out', async () => {
+  test('an admin signs in, finds alice, cancels, revokes, unblocks, erases, signs out', async () => {
     const page = await signedIn({ permissions: ['clipboard-read', 'clipboard-write'] })
     expect(await page.title()).toContain('Overview')
     // As one types, without Enter.
@@ -156,7 +156,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await expectAccessible(page)
   })
 
-  test('without JavaScript and by the keyboard alone: find, cancel, revoke, receipt, unblock', async () => {
+  test('find, cancel, revoke, receipt and unblock work without JavaScript, by the keyboard alone', async () => {
     const page = await signedIn({ javaScriptEnabled: false })
     await page.goto(scene.console)
     await page.keyboard.press('Tab')
@@ -225,7 +225,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
-  test('an ended sign-in in a search: by the provider to what was searched', async () => {
+  test('a sign-in that ends in a search leads by the provider to what was searched', async () => {
     const page = await signedIn()
     await open?.context.clearCookies({ name: 'chatkit-mint-console-session' })
     await page.getByLabel('Find a user').fill('alice')
@@ -296,7 +296,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
-  test('every page, light and dark, wide and narrow, with texts without a blank: nothing amiss', async () => {
+  test('every page passes axe, light and dark, wide and narrow, with texts without a blank', async () => {
     const title = 'Title'.repeat(60)
     const thread = scene.running.upstream.seedThread({ user: 'bob', title })
     const page = await signedIn({ ...STILL, expectedFailures: ['404 /admin/nothing'] })
@@ -357,7 +357,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   describe('threads and erase', () => {
     const data = forEachTest(() => startDataScene())
 
-    test('a transcript, and an erase with progress', async () => {
+    test('a transcript is shown, and an erase with its progress', async () => {
       plantThread(data)
       open = await browser.open(STILL)
       const { page } = open

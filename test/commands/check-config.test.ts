@@ -26,7 +26,7 @@ function write(name: string, content: string | Uint8Array): string {
   return file
 }
 
-test('a valid file: exit 0, one line, nothing on standard error', () => {
+test('a valid file ends with 0, one line, and nothing on standard error', () => {
   const file = write('right.yaml', MINIMAL)
   expect(check(file)).toEqual({
     code: 0,
@@ -91,7 +91,7 @@ console: { issuer: https://login.corp.test/, client_id: c, client_secret_env: CO
   )
 })
 
-test('every error of a wrong file: exit 78, a line each, nothing on standard output', () => {
+test('a wrong file ends with 78, a line for each error, and nothing on standard output', () => {
   const text = `${MINIMAL.replace('[chat-api]', '[]')}    expires_after: { seconds: 601 }\ncors: { origins: ['*'] }\ncolour: red\n`
   const file = write('wrong.yaml', text)
   const { code, out, err } = check(file)

@@ -47,7 +47,7 @@ test('its address in a browser says what it is and how to get a token', async ()
 
 describe('tokens', () => {
   test.each(['RS256', 'ES256', 'EdDSA'] as const)(
-    '%s: an access token of RFC 9068 that verifies with the discovered key',
+    'of %s are access tokens of RFC 9068 that verify with the discovered key',
     async (algorithm) => {
       const provider = await startSignIn({ port: 0, algorithm })
       const { accessToken, idToken } = await signInAs(provider, 'alice')
@@ -215,7 +215,7 @@ describe('the page', () => {
   test.each([
     ['evil.example', 403],
     ['localhost:8788', 200],
-  ])('Host %s: %i', async (host, status) => {
+  ])('answers the Host %s with %i', async (host, status) => {
     const url = `${signIn.issuer}/.well-known/openid-configuration`
     const sent = request(url, { headers: { host }, agent: false }).end()
     const [response] = await once(sent, 'response')

@@ -49,7 +49,7 @@ async function askAs(headers: Readonly<Record<string, string>>): Promise<number 
 test.each([
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-])('%s: a token that verifies with the public half of its key', async (alg) => {
+])('a token of %s verifies with the public half of its key', async (alg) => {
   const key = await newSigningKey(alg)
   expect(hasPrivateMembers(publicHalf(key))).toBe(false)
   const one = await startSignIn({ port: 0, issuers: [{ settings: issuerSettings(), key }] })
@@ -60,7 +60,7 @@ test.each([
   expect(protectedHeader).toMatchObject({ alg, kid: key.kid })
 })
 
-test.each(['HS256', 'HS384', 'HS512'])('%s: a token that the secret verifies', async (alg) => {
+test.each(['HS256', 'HS384', 'HS512'])('a token of %s verifies with its secret', async (alg) => {
   const key = { alg, secret: SECRET }
   const one = await startSignIn({ port: 0, issuers: [{ settings: issuerSettings(), key }] })
   const { token, header } = one.makeToken(ASKED)

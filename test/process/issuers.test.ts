@@ -143,7 +143,7 @@ describe.each(WHO)('a token of an issuer that signs %s', (algorithm) => {
   })
 })
 
-test('headers: key, beta, organization, project, content type, and nothing of the client', async () => {
+test('the upstream gets key, beta, organization, project and content type, and nothing of the client', async () => {
   const caller = await signedIn('ES256', 'alice')
   await fetch(`${service.url}/v1/sessions`, {
     method: 'POST',

@@ -531,7 +531,7 @@ describe('backends', () => {
   })
 })
 
-test('the metrics', async () => {
+test('the metrics are searched for secrets, too', async () => {
   const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
   expect(text).toContain('/v1/chatkit/sessions')
   answers.push(text)
@@ -592,7 +592,7 @@ describe('starts that are refused', () => {
   })
 })
 
-test('a crash', async () => {
+test('a crash is logged before the process ends', async () => {
   service.child.kill('SIGUSR2')
   expect(await service.exited).toEqual({ code: 70, signal: null })
   expect(service.log().at(-1)).toMatchObject({ msg: 'crash', err: { type: 'Error' } })

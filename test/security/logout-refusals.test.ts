@@ -143,7 +143,7 @@ describe('the request', () => {
     ['with two of them', () => `${form()}&${form()}`],
     ['with the same one twice', () => String(form()).replace(/.*/, '$&&$&')],
     ['with one and an empty one', () => `${form()}&logout_token=`],
-  ])('%s: 400', async (_name, make) => {
+  ])('%s is 400', async (_name, make) => {
     const type = { 'content-type': 'application/x-www-form-urlencoded' }
     expectProblem(await sendForm(running, make(), type), 400, 'invalid_request')
     await expectNothingEnded()
@@ -155,7 +155,7 @@ describe('the request', () => {
     ['multipart/form-data; boundary=x', 'identity'],
     ['application/jwt', 'identity'],
     ['application/x-www-form-urlencoded', 'gzip'],
-  ])('%s, coding %s: 415', async (type, coding) => {
+  ])('with %s and the coding %s is 415', async (type, coding) => {
     const json = JSON.stringify({ logout_token: logoutToken() })
     const body = type.endsWith('json') ? json : String(form())
     const headers = { 'content-type': type, 'content-encoding': coding }
@@ -165,7 +165,7 @@ describe('the request', () => {
   })
 
   test.each([undefined, 'application/json', 'text/plain'])(
-    'no body, with the type %s: 400, as a body of length 0 has no type',
+    'with no body and the type %s is 400, as a body of length 0 has no type',
     async (type) => {
       const answer = await answerOf(
         await fetch(`${running.url}/v1/backchannel-logout`, {
@@ -177,20 +177,20 @@ describe('the request', () => {
     },
   )
 
-  test('an empty chunked body without a type: 400', async () => {
+  test('with an empty chunked body and no type is 400', async () => {
     const body = new ReadableStream({ start: (controller) => controller.close() })
     const init = { method: 'POST', body, duplex: 'half' } as const
     const answer = await answerOf(await fetch(`${running.url}/v1/backchannel-logout`, init))
     expectProblem(answer, 400, 'invalid_request')
   })
 
-  test('over 16 KiB: 413', async () => {
+  test('of more than 16 KiB is 413', async () => {
     const body = new URLSearchParams({ x: 'x'.repeat(17_000), logout_token: logoutToken() })
     expectProblem(await sendForm(running, body), 413, 'body_too_large')
     await expectNothingEnded()
   })
 
-  test('the token in the query or as a bearer token, not in the form: 400', async () => {
+  test('with the token in the query or as a bearer token, not in the form, is 400', async () => {
     const type = { 'content-type': 'application/x-www-form-urlencoded' }
     const query = await fetch(`${running.url}/v1/backchannel-logout?${form()}`, {
       method: 'POST',
@@ -204,7 +204,7 @@ describe('the request', () => {
     await expectNothingEnded()
   })
 
-  test('GET: 405; a page of another origin: 403', async () => {
+  test('is 405 as a GET, and 403 from a page of another origin', async () => {
     const get = await answerOf(await fetch(`${running.url}/v1/backchannel-logout?${form()}`))
     expectProblem(get, 405, 'method_not_allowed')
     expect(get.headers['allow']).toBe('POST, OPTIONS')

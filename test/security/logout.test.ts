@@ -73,7 +73,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     await expectMints(running, namesake)
   })
 
-  test('sid alone: the sessions of that sign-in, found by the sid of their tokens', async () => {
+  test('a logout with sid alone ends the sessions of that sign-in, found by the sid of their tokens', async () => {
     const one = await secretFrom(running, earlier('carol', { sid: 'c1' }))
     const two = await secretFrom(running, earlier('carol', { sid: 'c2' }))
     const without = await secretFrom(running, earlier('carol'))

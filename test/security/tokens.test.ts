@@ -59,7 +59,7 @@ function expectInvalid(token: string, reason: RegExp): Promise<void> {
   return expectRefused(bearer(token), [401, 'invalid_token', reason])
 }
 
-test('a token in the query or in the body: 401 missing_token', async () => {
+test('a token in the query or in the body is 401 missing_token', async () => {
   const inQuery = await post([], `/v1/sessions?access_token=${good()}&token=${good()}`)
   expectProblem(inQuery, 401, 'missing_token')
   const form = ['Content-Type: application/x-www-form-urlencoded']

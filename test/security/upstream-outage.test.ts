@@ -71,7 +71,7 @@ describe('a limit', () => {
 
 describe('an outage', () => {
   const unavailable = { status: 503, code: 'upstream_unavailable' }
-  test.each([500, 502, 503, 504, 529])('%i: one retry, then 503', async (status) => {
+  test.each([500, 502, 503, 504, 529])('with %i gets one retry, then 503', async (status) => {
     upstream.creates = [answer(status)]
     const { retryAfter: seconds, ...problem } = await refused(service, mint())
     expect(problem).toEqual(unavailable)
@@ -83,7 +83,7 @@ describe('an outage', () => {
     expect(upstream.seen).toHaveLength(4)
   })
 
-  test('reset before an answer: one retry, then 503', async () => {
+  test('with connections reset before an answer gets one retry, then 503', async () => {
     upstream.creates = [{ kind: 'reset' }]
     expect(await refused(service, mint())).toMatchObject(unavailable)
     expect(upstream.seen).toHaveLength(2)
@@ -92,7 +92,7 @@ describe('an outage', () => {
     expect(upstream.seen).toHaveLength(4)
   })
 
-  test('refused: 503; back within the retry: 200', async () => {
+  test('with refused connections is 503, or 200 when it ends within the retry', async () => {
     const port = Number(new URL(upstream.url).port)
     await upstream.close()
     const problem = await refused(service, mint())

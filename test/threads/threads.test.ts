@@ -51,7 +51,7 @@ function everything() {
 describe('a list over several sources', () => {
   const newestFirst = ['a5', 's4', 'a3', 's3', 'd3', 'a1']
 
-  test('merges by time; equal seconds in the order of the config; the same thread once', async () => {
+  test('merges by time, equal seconds in the order of the config, and has the same thread once', async () => {
     const { threads, foreign } = threadsOf(everything())
     expect(ids(await threads.listOwn('alice', QUERY))).toEqual(newestFirst)
     expect(ids(await threads.listOwn('alice', { ...QUERY, order: 'asc' }))).toEqual(

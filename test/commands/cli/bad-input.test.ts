@@ -133,7 +133,7 @@ describe('a missing setting', () => {
     ['key file', LIST, { OPENAI_API_KEY_FILE: '/no/such' }, /cannot read \/no\/such/],
     ['key twice', LIST, { OPENAI_API_KEY: 'sk-secret', OPENAI_API_KEY_FILE: '/no' }, /unset one/],
     ['a key of two lines', LIST, { OPENAI_API_KEY: 'sk-a\nsecret' }, /characters/],
-  ])('%s: 78', async (_name, words, variables, message) => {
+  ])('(%s) ends with 78', async (_name, words, variables, message) => {
     const { code, out, err } = await quickCli(words, variables as Record<string, string>)
     expect({ code, out }).toEqual({ code: 78, out: '' })
     expect(err).toMatch(message)
@@ -212,7 +212,7 @@ describe('refusals of the API and failures of the network', () => {
     [{ status: 429 }, 75, 'upstream_rate_limited'],
     [{ status: 500 }, 69, 'upstream_unavailable'],
     [{ body: '{}' }, 1, 'upstream_invalid_response'],
-  ])('%j: exit code %i and code %s', async (faults, exitCode, errorCode) => {
+  ])('%j end with %i and the code %s', async (faults, exitCode, errorCode) => {
     api.api.setFaults({ ...faults, times: 5 })
     const ended = await quickCli(workflow('{id: wf_1}'), env)
     api.api.setFaults({})
@@ -231,7 +231,7 @@ describe('refusals of the API and failures of the network', () => {
     expect(ended.err).not.toContain('ek_x')
   })
 
-  test('no server at the address: 69, with the address', async () => {
+  test('an address without a server ends with 69 and names the address', async () => {
     const nobody = await quickCli(LIST, { ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1' })
     expect(nobody).toMatchObject({ code: 69, out: '' })
     expect(nobody.err).toContain('code: upstream_unavailable')

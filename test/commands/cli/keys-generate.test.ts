@@ -28,7 +28,7 @@ const EXPECTED = {
 
 describe('signing keys', () => {
   test.each([undefined, ...SIGNING_ALGORITHMS])(
-    '--alg %s: what it signs it verifies',
+    '--alg %s gives a key that verifies what it signs',
     async (alg) => {
       const { code, out, err } = await generate(...(alg === undefined ? [] : ['--alg', alg]))
       expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -108,7 +108,7 @@ describe('API keys', () => {
     expect(scrub(key)).toBe('[redacted]')
   })
 
-  test('--json: key and digest', async () => {
+  test('--json prints key and digest', async () => {
     const { key, sha256, ...more } = JSON.parse((await generate('--use', 'api', '--json')).out)
     expect(key).toMatch(KEY)
     expect({ sha256, more }).toEqual({ sha256: `sha256:${digestOf(key)}`, more: {} })

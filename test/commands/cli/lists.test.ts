@@ -120,7 +120,7 @@ describe('--max-items', () => {
     [100, 1],
     [101, 2],
     [229, 3],
-  ])('%i: that many, in %i calls, and more to come', async (count, calls) => {
+  ])('%i gives that many, in %i calls, and says that there are more', async (count, calls) => {
     const page = await read(`${LIST} --max-items ${count}`, hosted)
     expect(ids(page)).toEqual(oldestFirst.toReversed().slice(0, count))
     expect(page.has_more).toBe(true)
@@ -153,7 +153,7 @@ describe('--max-items', () => {
 })
 
 describe('an id without a flag', () => {
-  test('of a session: retrieve and cancel', async () => {
+  test('of a session serves retrieve and cancel', async () => {
     await running.mint(tokenFor('one'))
     const [session] = await sessionsOf(running, 'one')
     const id = session?.id ?? ''
@@ -164,7 +164,7 @@ describe('an id without a flag', () => {
     expect(shown.out).toMatch(/^status +cancelled$/m)
   })
 
-  test('of a session, at the API itself: cancel, but there is no retrieve', async () => {
+  test('of a session serves cancel at the API itself, which has no retrieve', async () => {
     const line = ['sessions', 'create', '--user', 'x', '--workflow', '{id: wf_1}', '--json']
     const { id } = JSON.parse((await quickCli(line, hosted)).out)
     expect(await read(`sessions cancel ${id}`, hosted)).toMatchObject({ id, status: 'cancelled' })
@@ -173,7 +173,7 @@ describe('an id without a flag', () => {
     expect(err).toMatch(/API has no call that shows a session.*--url/s)
   })
 
-  test('of a thread: retrieve, list-items, delete', async () => {
+  test('of a thread serves retrieve, list-items and delete', async () => {
     const thread = api.api.seedThread({ user: 'x' })
     expect(await read(`threads retrieve ${thread.id}`, hosted)).toEqual(thread)
     expect(await read(`threads list-items ${thread.id}`, hosted)).toMatchObject({ data: [] })
@@ -192,7 +192,7 @@ describe('an id without a flag', () => {
     expect(api.api.requests()).toEqual([])
   })
 
-  test('a session that there is not: 1 and not_found', async () => {
+  test('of a session that does not exist ends with 1 and not_found', async () => {
     const { code, out, err } = await quickCli(['sessions', 'retrieve', 'cksess_none'], service)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain('code: not_found')
@@ -206,7 +206,7 @@ describe('audit', () => {
     readonly user: string | null
   }
 
-  test('list, and audit alone: entries newest first, filtered, to the end', async () => {
+  test('list, and audit alone, gives entries newest first, filtered, to the end', async () => {
     for (let n = 0; n < 3; n++) await callAdmin(running, 'POST /users/audited/revoke')
     const line = 'list --user audited --action revoke'
     const listed = await read<PageSeen<Entry>>(`audit ${line}`, service)
@@ -235,7 +235,7 @@ describe('audit', () => {
     expect(out).toBe(`There are no ${what} here.\n`)
   })
 
-  test('needs a service (78, with a message); an unknown option is 2', async () => {
+  test('without a service ends with 78 and a message, and with an unknown option with 2', async () => {
     const none = await quickCli(['audit'], hosted)
     expect(none).toMatchObject({ code: 78, err: expect.stringContaining('CHATKIT_MINT_URL') })
     for (const words of [

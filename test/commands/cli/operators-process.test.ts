@@ -25,7 +25,7 @@ function explain(input: string, ...words: readonly string[]) {
 }
 
 describe('jwt explain', () => {
-  test('a good token: exit 0; the token is not printed, no store opened', async () => {
+  test('a good token ends with 0, is not printed, and opens no store', async () => {
     const token = tokenFor('alice')
     const { code, out, err } = await explain(`${token}\n`)
     expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -51,7 +51,7 @@ describe('doctor', () => {
     return { code, said }
   }
 
-  test('exit 0 when all is well, and the process ends', async () => {
+  test('ends with 0 when all is well', async () => {
     const { code, said } = await doctor()
     expect(code).toBe(0)
     expect(said).toContain('ok    workflow support: minted and cancelled')
@@ -59,7 +59,7 @@ describe('doctor', () => {
   })
 })
 
-test('keys generate into a file, whatever the umask', async () => {
+test('keys generate writes a file of the owner alone, whatever the umask', async () => {
   const key = join(folder, 'key.json')
   expect(await cli(['keys', 'generate', '--output', key])).toMatchObject({ code: 0, out: '' })
   expect(statSync(key).mode & 0o077).toBe(0)

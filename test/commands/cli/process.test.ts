@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 describe('output that nobody reads to its end', () => {
   test.each(['threads list --limit 100 --json', 'threads list --limit 100'])(
-    '%s | head: no trace',
+    'of %s ends with 141 and prints no stack trace',
     async (words) => {
       // More than a pipe holds.
       const title = 'long '.repeat(1000)
@@ -43,7 +43,7 @@ describe('output that nobody reads to its end', () => {
     },
   )
 
-  test('help', () => {
+  test('of help ends with 0 and prints no stack trace', () => {
     const line = `"${NODE}" "${BIN}" --help | true; exit "\${PIPESTATUS[0]}"`
     const { status, stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -83,7 +83,7 @@ test('help names every command, every variable that is read, and every exit code
 })
 
 test.each(['18.20.4', '20.20.2', '24.10.9'])(
-  'Node %s: says so before any TypeScript',
+  'Node %s is refused with a sentence before any TypeScript is read',
   (version) => {
     const words = ['--import', pretendVersion(version), BIN, '--help']
     const { status, stdout, stderr } = spawnSync(NODE, words, { encoding: 'utf8' })
@@ -100,12 +100,12 @@ function hasNpx(): boolean {
 
 describe.runIf(hasNpx())('npx chatkit-mint, where there is an npx', () => {
   // Git keeps the owner's bit alone; a umask takes the others.
-  test('the file is one to execute', () => {
+  test('has a file that its owner may execute', () => {
     expect(statSync(BIN).mode & 0o100).toBe(0o100)
   })
 
   test.each([ROOT, join(ROOT, 'src/commands')])(
-    'from %s: without network, with what is installed',
+    'runs from %s without network, with what is installed',
     (cwd) => {
       const { status, stdout } = spawnSync('npx', ['chatkit-mint', 'threads', '--help'], {
         cwd,

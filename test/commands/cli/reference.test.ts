@@ -35,7 +35,7 @@ function create(...more: string[]) {
 }
 
 describe('sessions', () => {
-  test('create: every field of the reference, and what the API answered', async () => {
+  test('create sends every field of the reference, and prints what the API answered', async () => {
     const session = await create('--workflow', '{id: id}')
     expect(session).toEqual(api.api.sessions().at(-1))
     expect(session).toEqual({
@@ -58,7 +58,7 @@ describe('sessions', () => {
     expect(names).toEqual(fieldNames(SESSION).toSorted())
   })
 
-  test('create: every flag arrives as the reference spells it, in YAML and in JSON', async () => {
+  test('create sends every flag as the reference spells it, in YAML and in JSON', async () => {
     const workflow = {
       id: 'wf_1',
       version: '3',
@@ -118,7 +118,7 @@ describe('threads', () => {
       { type: 'closed' as const, reason: 'done' },
       { type: 'closed', reason: 'done' },
     ],
-  ])('retrieve: status %j', async (status, shown) => {
+  ])('retrieve prints the status %j', async (status, shown) => {
     const { id, created_at } = api.api.seedThread({ user: 'x', status })
     expect(await openai('beta:chatkit:threads', 'retrieve', '--thread-id', id)).toEqual({
       id,
@@ -130,7 +130,7 @@ describe('threads', () => {
     })
   })
 
-  test('list-items: all six kinds, every field', async () => {
+  test('list-items prints all six kinds, with every field', async () => {
     const { id } = api.api.seedThread(fullThread('x'))
     const words = ['beta:chatkit:threads', 'list-items', '--thread-id', id, '--order', 'asc']
     const page = (await openai(...words)) as { data: { id: string }[] }
@@ -158,7 +158,7 @@ describe('threads', () => {
 describe('for people', () => {
   const env = { OPENAI_API_KEY: KEY, FORCE_COLOR: '3' }
 
-  test('a table: titles cannot change the terminal, and the next page is named', async () => {
+  test('a table names the next page, and its titles cannot change the terminal', async () => {
     const title = 'red\u001b[2J\u009b31m\u202egnp.exe'
     const { id } = api.api.seedThread({ user: 'table', title, created_at: 1_700_000_000 })
     api.api.seedThread({ user: 'table', created_at: 1 })
@@ -173,7 +173,7 @@ describe('for people', () => {
     expect(JSON.parse(json.out).data[0].title).toBe(title)
   })
 
-  test('one object: every field on a line, times readable', async () => {
+  test('one object has every field on a line, with readable times', async () => {
     const thread = api.api.seedThread({ user: 'x', title: 'T', created_at: 1_700_000_000 })
     const words = ['threads', 'retrieve', '--thread-id', thread.id, '--base-url', api.url]
     const { out } = await quickCli(words, env)
@@ -188,7 +188,7 @@ describe('for people', () => {
     ])
   })
 
-  test('items: a line for each kind, with its text', async () => {
+  test('items have a line for each kind, with its text', async () => {
     const { id } = api.api.seedThread(fullThread('x'))
     const words = ['threads', 'list-items', '--thread-id', id, '--base-url', api.url]
     const { out } = await quickCli(words, env)

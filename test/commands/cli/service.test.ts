@@ -66,7 +66,7 @@ describe('sessions', () => {
     }
   })
 
-  test('list and cancel', async () => {
+  test('list shows the sessions of a user, and cancel ends one', async () => {
     const secret = await secretOf(running, 'lists')
     const words = ['sessions', 'list', '--user', 'lists', '--status', 'active']
     const page = (await cliJson(words, { env })) as Ids
@@ -82,7 +82,7 @@ describe('sessions', () => {
 })
 
 describe('threads', () => {
-  test('list, retrieve, list-items and delete, as the API has them', async () => {
+  test('list, retrieve, list-items and delete give what the API has', async () => {
     const thread = running.upstream.seedThread(fullThread('threads'))
     const one = ['--thread-id', thread.id]
     const list = ['threads', 'list', '--user', 'threads', '--workflow', 'support', '--limit', '5']
@@ -100,7 +100,7 @@ describe('threads', () => {
 })
 
 describe('users', () => {
-  test('revoke with a block, unblock; a user that needs escapes', async () => {
+  test('revoke with a block stops a user whose name needs escapes, and unblock lets them mint again', async () => {
     const user = 'a/ü b?#%'
     await running.mint(tokenFor(user))
     const words = ['users', 'revoke', user, '--block-seconds', '60', '--reason', 'lost phone']
@@ -122,7 +122,7 @@ describe('users', () => {
     expect((await running.mint(tokenFor(user))).status).toBe(200)
   })
 
-  test('export: NDJSON to its summary, to a file of the owner alone', async () => {
+  test('export writes NDJSON up to its summary, to a file of the owner alone', async () => {
     running.upstream.seedThread(fullThread('exported'))
     await running.mint(tokenFor('exported'))
     const piped = await spawnedCli(['users', 'export', 'exported'], { env })
@@ -144,7 +144,7 @@ describe('users', () => {
     expect(() => statSync(`${file}.partial`)).toThrow('ENOENT')
   })
 
-  test('erase with --yes: progress and summary; nothing is left', async () => {
+  test('erase with --yes shows progress and summary, and leaves nothing', async () => {
     const { id } = running.upstream.seedThread(fullThread('erased'))
     await running.mint(tokenFor('erased'))
     const { code, out } = await cli(['users', 'erase', 'erased', '--yes', '--json'], { env })
@@ -158,7 +158,7 @@ describe('users', () => {
     expect(again.out).toMatch(/^complete +true$/m)
   })
 
-  test('erase without a terminal and without --yes: refused, nothing sent', async () => {
+  test('erase without a terminal and without --yes is refused, and nothing is sent', async () => {
     const { id } = running.upstream.seedThread({ user: 'stays' })
     const refused = await cli(['users', 'erase', 'stays'], { env, input: 'stays\n' })
     expect(refused).toMatchObject({ code: 2, out: '' })
@@ -168,7 +168,7 @@ describe('users', () => {
     })
   })
 
-  test('erase on a terminal: asks for the user, and accepts nothing else', async () => {
+  test('erase on a terminal asks for the user, and accepts nothing else', async () => {
     running.upstream.seedThread({ user: 'asked' })
     const wrong = terminal(env)
     wrong.stdin.write('yes\n')
@@ -191,7 +191,7 @@ describe('users', () => {
 describe('the token', () => {
   const url = () => ({ CHATKIT_MINT_URL: running.url })
 
-  test('from a file, from the variable that names one, from standard input', async () => {
+  test('comes from a file, from the variable that names one, or from standard input', async () => {
     const file = join(folder, 'token')
     writeFileSync(file, `${token}\n`)
     const list = ['sessions', 'list', '--user', 'nobody']
@@ -207,15 +207,18 @@ describe('the token', () => {
     ['a user, no admin', tokenFor('alice'), 'admin_required'],
     ['expired', adminToken({ exp: 1_700_000_000 }), 'token_expired'],
     ['of someone else', `${token.slice(0, -4)}AAAA`, 'invalid_token'],
-  ])('%s: 77, code and request id, and it is not shown', async (_name, wrong, code) => {
-    const environment = { ...url(), CHATKIT_MINT_TOKEN: wrong }
-    const ended = await cli(['users', 'revoke', 'bob'], { env: environment })
-    expect(ended).toMatchObject({ code: 77, out: '' })
-    expect(ended.err).toMatch(
-      new RegExp(`CHATKIT_MINT_TOKEN.*\ncode: ${code}\nrequest_id: \\S+\n$`),
-    )
-    expect(ended.err).not.toContain(wrong)
-  })
+  ])(
+    '(%s) that is refused ends with 77, code and request id, and is not shown',
+    async (_name, wrong, code) => {
+      const environment = { ...url(), CHATKIT_MINT_TOKEN: wrong }
+      const ended = await cli(['users', 'revoke', 'bob'], { env: environment })
+      expect(ended).toMatchObject({ code: 77, out: '' })
+      expect(ended.err).toMatch(
+        new RegExp(`CHATKIT_MINT_TOKEN.*\ncode: ${code}\nrequest_id: \\S+\n$`),
+      )
+      expect(ended.err).not.toContain(wrong)
+    },
+  )
 
   test('is refused when it is missing, in no file, empty, or not fit for a header', async () => {
     const none = await cli(['sessions', 'list'], { env: url() })

@@ -52,7 +52,7 @@ describe('export', () => {
     expect(seen).toEqual(['GET /v1/admin/users/bob/export'])
   })
 
-  test('lines that come in pieces, in the middle of a character', async () => {
+  test('lines that come in pieces, broken inside a character, are printed whole', async () => {
     const line = '{"type":"item","item":{"text":"grüße 🙂"}}'
     const bytes = Buffer.from(`${line}\n${COMPLETE}\n`)
     answer = async (response) => {
@@ -75,7 +75,7 @@ describe('export', () => {
     ['the summary says nothing', lines(['{"type":"summary"}']), /not what it should be/],
     ['a line is no JSON', lines(['<html>', COMPLETE]), /not what it should be/],
   ])(
-    '%s: exit code 1, and nothing under the name of the file',
+    'when %s it ends with 1, and nothing has the name of the file',
     async (_name, behaviour, message) => {
       answer = behaviour
       const piped = await exportBob()
@@ -107,13 +107,13 @@ describe('export', () => {
     expect(existsSync(`${file}.partial`)).toBe(false)
   })
 
-  test('a file that cannot be written: 74', async () => {
+  test('a file that cannot be written ends it with 74', async () => {
     answer = lines([COMPLETE])
     const file = join(folder, 'no-such-folder', 'bob.ndjson')
     expect(await exportBob('--output', file)).toMatchObject({ code: 74, out: '' })
   })
 
-  test('interrupted: 130, and the connection is closed', async () => {
+  test('an interrupt ends it with 130, and closes the connection', async () => {
     const { io, said, controller } = terminal(env)
     const gone = Promise.withResolvers<void>()
     answer = (response) => {
@@ -128,7 +128,7 @@ describe('export', () => {
     expect(said.err).toContain('chatkit-mint: interrupted')
   })
 
-  test('progress on a terminal only, on standard error, without a trace afterwards', async () => {
+  test('progress shows on a terminal only, on standard error, and is cleared at the end', async () => {
     answer = lines([THREAD, THREAD, COMPLETE])
     const { io, said, stdout } = terminal(env)
     stdout.isTTY = false
@@ -148,7 +148,7 @@ describe('erase', () => {
   const erase = (...words: string[]) => quickCli(['users', 'erase', 'bob', '--yes', ...words], env)
   const progress = '{"type":"progress","threads_deleted":1,"threads_failed":0}'
 
-  test('the summary for people; unchanged with --json', async () => {
+  test('prints the summary for people, and every line unchanged with --json', async () => {
     answer = lines([progress, COMPLETE])
     const readable = await erase()
     expect(readable).toMatchObject({ code: 0, err: '' })
@@ -157,7 +157,7 @@ describe('erase', () => {
     expect(seen).toEqual(Array(2).fill('POST /v1/admin/users/bob/erase'))
   })
 
-  test('incomplete, or without a summary: 1, and the advice to repeat it', async () => {
+  test('that is incomplete, or has no summary, ends with 1 and the advice to repeat it', async () => {
     answer = lines([progress, PARTIAL])
     const partial = await erase()
     expect(partial.code).toBe(1)

@@ -60,7 +60,7 @@ beforeAll(async () => {
 })
 
 describe('what it prints', () => {
-  test('the answer to the first mint alone on its line, as it was received', () => {
+  test('has the answer to the first mint alone on its line, as it was received', () => {
     const answers = demo
       .stdout()
       .split('\n')
@@ -69,7 +69,7 @@ describe('what it prints', () => {
     expect(selfHostedSession(answers[0])).toEqual({ workflow: 'support', user: 'alice' })
   })
 
-  test('self-hosted workflows first, and the hosted one after them, with the day it ends', () => {
+  test('has self-hosted workflows first, and the hosted one after them, with the day it ends', () => {
     const printed = demo.stdout()
     const hosted = printed.indexOf('{"workflow":"general"}')
     expect(hosted).toBeGreaterThan(printed.lastIndexOf('/chatkit/helpdesk'))
@@ -79,17 +79,17 @@ describe('what it prints', () => {
     expect(servers[1]?.[0]).toContain('hosted workflows until 2026-11-30')
   })
 
-  test('no colour where there is no terminal, whatever the environment wants', () => {
+  test('has no colour where there is no terminal, whatever the environment wants', () => {
     expect(demo.stdout()).toMatch(/^[\n\x20-\x7e]+$/)
   })
 
-  test('one sentence for each of the four servers, and how to end the demo', () => {
+  test('has one sentence for each of the four servers, and says how to end the demo', () => {
     const sentences = demo.stdout().match(/^ {2}http:\/\/\S+ {2}the .+\.$/gm)
     expect(sentences).toHaveLength(4)
     expect(demo.stdout()).toContain('Ctrl-C')
   })
 
-  test('addresses that answer', async () => {
+  test('has addresses that answer', async () => {
     const [service, signIn, server, chatkit] = urlsOf(demo)
     const paths = [
       `${service}/livez`,
@@ -101,7 +101,7 @@ describe('what it prints', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 405, 200])
   })
 
-  test('lines to paste that are whole, with tokens good for hours; the first one mints', () => {
+  test('has whole lines to paste, with tokens good for hours, and the first one mints', () => {
     const lines = curlLines(demo)
     const [service] = urlsOf(demo)
     expect(lines[0]).toMatch(
@@ -115,7 +115,7 @@ describe('what it prints', () => {
     for (const { exp = 0 } of claims) expect(exp - Date.now() / 1000).toBeGreaterThan(6 * 3600)
   })
 
-  test('listens and connects on loopback only, and says nothing else on standard error', () => {
+  test('shows on standard error that the demo listens and connects on loopback only', () => {
     const lines = demo.stderr().trimEnd().split('\n')
     // One for each of the four servers, and one for the search for a free port.
     expect(lines.filter((line) => line === 'listens on 127.0.0.1')).toHaveLength(5)
@@ -192,7 +192,7 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
     expect(JSON.parse(threads)).toEqual({ data: [], has_more: false, after: null })
   })
 
-  test('the service is ready', () => {
+  test('a line finds the service ready', () => {
     expect(answersTo('/readyz')).toEqual([expect.stringMatching(/^HTTP\/1\.1 200 OK/)])
   })
 
@@ -239,7 +239,7 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
 })
 
 describe('how it ends', () => {
-  test('SIGINT and SIGTERM: with 0; until then, two run side by side', async () => {
+  test('two demos run side by side until SIGINT and SIGTERM end them with 0', async () => {
     const demos = await Promise.all([1, 2].map(() => startDemo({ env: { PORT: '8787' } })))
     const urls = demos.flatMap(urlsOf)
     expect(new Set(urls).size).toBe(8)
@@ -250,13 +250,13 @@ describe('how it ends', () => {
     expect(demos.map((one) => one.stderr())).toEqual(['', ''])
   })
 
-  test('an invalid PORT: with 78', async () => {
+  test('an invalid PORT ends it with 78', async () => {
     const demo = spawnDemo({ env: { PORT: 'http' } })
     expect(await demo.exited).toMatchObject({ code: 78 })
     expect(demo.stderr()).toMatch(/^demo: PORT: must be a port, 0 to 65535\n$/)
   })
 
-  test('without the development dependencies: with 69 and what to do', async () => {
+  test('missing development dependencies end it with 69, and it says what to do', async () => {
     const demo = spawnDemo({ nodeArguments: ['--import', withoutPackages(/^oidc-provider/)] })
     expect(await demo.exited).toMatchObject({ code: 69 })
     expect(demo.stderr()).toMatch(/^demo: .*run "npm ci" first\n$/)

@@ -200,7 +200,7 @@ describe('threads', () => {
   test.each([
     ['cthr_unknown', 404],
     ['a%20b', 400],
-  ])('%s: %i', async (id, status) => {
+  ])('with the id %s get %i', async (id, status) => {
     expect((await browser.go(`${scene.console}/threads/${id}`)).status).toBe(status)
   })
 })

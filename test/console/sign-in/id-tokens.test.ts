@@ -229,7 +229,7 @@ test.each([
 })
 
 test.each([200, 403, 404])(
-  'a page with status %i instead of tokens: unavailable, and nobody is suspected',
+  'a provider that sends a page with status %i instead of tokens is unavailable, and nobody is suspected',
   async (status) => {
     page = status
     await expect(redeem(sign)).rejects.toMatchObject({

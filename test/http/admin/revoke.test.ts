@@ -142,7 +142,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
     })
 
     test.each(['after=nobody', 'before=nobody', 'user=b1', 'limit=-1', 'limit=101', 'order=x'])(
-      'GET /blocks?%s: 400',
+      'GET /blocks?%s is 400',
       async (query) => {
         expectProblem(await callAdmin(running, `GET /blocks?${query}`), 400, 'invalid_request')
       },

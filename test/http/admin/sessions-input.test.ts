@@ -90,7 +90,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
   })
 
   test.each(['cksess_of_nobody', 'x'.repeat(128), '-', '__proto__', 'constructor'])(
-    'the unknown id %s: 404, and nothing sent upstream',
+    'the unknown id %s is 404, and nothing goes upstream',
     async (id) => {
       for (const line of [`GET /sessions/${id}`, `POST /sessions/${id}/cancel`]) {
         expectProblem(await callAdmin(running, line), 404, 'not_found')

@@ -103,14 +103,14 @@ describe('400, and the connection is closed', () => {
 })
 
 describe('other refusals from below the app', () => {
-  test('CONNECT: 405 with Allow', async () => {
+  test('CONNECT gets 405 with Allow', async () => {
     const text = 'CONNECT mint.test:443 HTTP/1.1\r\nHost: mint.test:443\r\n\r\n'
     const answer = await refusedAndClosed(text, 405, 'method_not_allowed')
     expect(answer.headers['allow']).toContain('POST')
   })
 
   test.each(['x', '100-continue, x', 'x, 100-continue', '100-continue;q=1'])(
-    'Expect: %s, which is not 100-continue alone: 417',
+    'Expect: %s, which is not 100-continue alone, gets 417',
     async (value) => {
       const head = ['Host: mint.test', JSON_TYPE, `Expect: ${value}`, 'Content-Length: 2']
       await refusedAndClosed(mint(head, '{}'), 417, 'expectation_failed')
@@ -121,7 +121,7 @@ describe('other refusals from below the app', () => {
     ['one header of 17 KB', rawRequest('POST /v1/sessions', { headers: [bearer, long('X: ')] })],
     ['17 KB of small headers', rawRequest('GET /livez', { headers: Array(5800).fill('a:') })],
     ['a target of 17 KB', rawRequest(`GET /${long('')}`)],
-  ])('%s: 431', async (_name, bytes) => {
+  ])('%s get 431', async (_name, bytes) => {
     await refusedAndClosed(bytes, 431, 'headers_too_large')
   })
 

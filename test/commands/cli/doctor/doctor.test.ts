@@ -103,7 +103,7 @@ function expectNoSecret({ out, err }: Ran): void {
 const requestsTo = (path: RegExp) => api.api.requests().filter((seen) => path.test(seen.path))
 
 describe('all is well', () => {
-  test('exit 0; one session per hosted workflow, minted as configured and cancelled', async () => {
+  test('one session per hosted workflow is minted as configured and cancelled', async () => {
     const { ok, checks, of } = await doctor()
     expect(checks.filter(({ status }) => status === 'wrong')).toEqual([])
     expect(ok).toBe(true)
@@ -134,7 +134,7 @@ describe('all is well', () => {
     expect(requestsTo(/sessions$/)[0]?.headers).toMatchObject({ 'openai-project': 'proj_9' })
   })
 
-  test('--workflow and --user', async () => {
+  test('--workflow limits the checks to one workflow, and --user is who they ask for', async () => {
     const { checks } = await doctor('--workflow', 'other', '--user', 'me')
     const names = checks.map(({ check }) => check).filter((check) => check.startsWith('workflow '))
     expect(names).toEqual(['workflow other'])
@@ -142,7 +142,7 @@ describe('all is well', () => {
     expect(own.server.requests()).toEqual([])
   })
 
-  test('in text: a line for each finding, with advice below it', async () => {
+  test('the text has a line for each finding, with advice below it', async () => {
     const ran = await runInProcess(['doctor'], { variables, nowMs: BEFORE_THE_END })
     expectNoSecret(ran)
     expect(ran).toMatchObject({ code: 0, err: '' })
@@ -166,15 +166,18 @@ describe('the ChatKit API', () => {
     ['500', { status: 500 }, /status 500/, /fails by itself/],
     ['a redirect', { status: 302 }, /status 302/, /not the ChatKit API/],
     ['HTML', { body: '<html>' }, /no session in the answer/, /check OPENAI_BASE_URL/],
-  ])('%s: exit 1, what is wrong and what to do', async (_name, faults, message, advice) => {
-    api.api.setFaults(faults)
-    const finding = await support()
-    expect(finding).toMatchObject({ status: 'wrong' })
-    expect(finding?.message).toMatch(message)
-    expect(finding?.advice).toMatch(advice)
-  })
+  ])(
+    'an answer of %s ends with 1, and says what is wrong and what to do',
+    async (_name, faults, message, advice) => {
+      api.api.setFaults(faults)
+      const finding = await support()
+      expect(finding).toMatchObject({ status: 'wrong' })
+      expect(finding?.message).toMatch(message)
+      expect(finding?.advice).toMatch(advice)
+    },
+  )
 
-  test('a project to which the key does not belong', async () => {
+  test('a project to which the key does not belong is named', async () => {
     variables = { ...variables, OPENAI_PROJECT_ID: 'proj_9' }
     const error = {
       message: `${API_KEY} is not of proj_9`,
@@ -247,7 +250,7 @@ describe('the ChatKit API', () => {
   })
 
   test.each(['', '/v1/chatkit', '/v1/chatkit/sessions', '/V1'])(
-    'a base URL that ends in %j instead of /v1: says so',
+    'a base URL that ends in %j instead of /v1 is advised against',
     async (path) => {
       variables = { ...variables, OPENAI_BASE_URL: api.origin + path }
       expect((await support())?.advice).toMatch(
@@ -277,14 +280,14 @@ describe('the ChatKit API', () => {
     expect(rejected.out).toMatch(/look at version.*or it has ended: .*move-to-self-hosted\.md/)
   })
 
-  test('nothing listens there', async () => {
+  test('an address where nothing listens is named, with its variable', async () => {
     variables = { ...variables, OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' }
     const finding = await support()
     expect(finding?.message).toContain('ECONNREFUSED')
     expect(finding?.advice).toMatch(/^nothing listens there: check OPENAI_BASE_URL/)
   })
 
-  test('it hangs: reported after the deadline', async () => {
+  test('an API that hangs is reported after the deadline', async () => {
     api.api.setFaults({ hang: true })
     const finding = await support()
     expect(finding?.message).toContain('timeout')
@@ -356,7 +359,7 @@ describe('self-hosted servers', () => {
     expect(finding?.advice).toMatch(advice)
   })
 
-  test('nobody listens', async () => {
+  test('that do not listen are reported as such', async () => {
     writeFileSync(file, configOf('http://127.0.0.1:9/chatkit'))
     expect((await helpdesk())?.advice).toMatch(/^nothing listens there/)
   })
@@ -376,7 +379,7 @@ describe('self-hosted servers', () => {
     expect(await helpdesk('--user', 'alice')).toMatchObject({ status: 'ok' })
   })
 
-  test('a key file that cannot be used', async () => {
+  test('cannot be checked with a key file that cannot be used', async () => {
     writeFileSync(join(folder, 'keys.json'), '{"keys":[]}')
     const { ok, of } = await doctor('--workflow', 'helpdesk')
     expect(ok).toBe(false)
@@ -385,7 +388,7 @@ describe('self-hosted servers', () => {
 })
 
 describe('issuers, PUBLIC_URL and store', () => {
-  test('issuers: a key set that fails, or has no key of the algorithms', async () => {
+  test('an issuer whose key set fails, or has no key of the algorithms, is wrong', async () => {
     issuer.jwksBehaviour = { kind: 'answer', status: 500, body: '' }
     const failed = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
     expect(failed).toMatchObject({
@@ -409,14 +412,14 @@ describe('issuers, PUBLIC_URL and store', () => {
       { kind: 'answer', status: 200, body: '{"issuer":"https://login.test"}' },
       /^see that jwks_uri /,
     ],
-  ])('issuers: advice where the address of the keys %s', async (_name, behaviour, advice) => {
+  ])('an issuer whose address of keys %s gets advice', async (_name, behaviour, advice) => {
     issuer.jwksBehaviour = behaviour
     const { status, advice: given } =
       (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`) ?? {}
     expect({ status, given }).toEqual({ status: 'wrong', given: expect.stringMatching(advice) })
   })
 
-  test('issuers: one that does not answer is no issuer with another name', async () => {
+  test('an issuer that does not answer is not taken for one with another name', async () => {
     issuer.discoveryBehaviour = { kind: 'hang' }
     writeFileSync(file, configOf().replace(/, jwks_uri: [^ ]+/, ''))
     const found = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
@@ -427,7 +430,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     })
   })
 
-  test('issuers: one written without the slash that the provider has', async () => {
+  test('an issuer written without the slash that the provider has gets the right spelling', async () => {
     issuer.discovery = { issuer: `${issuer.issuer}/` }
     writeFileSync(file, configOf().replace(/, jwks_uri: [^ ]+/, ''))
     const { of } = await doctor('--workflow', 'support')
@@ -469,7 +472,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     })
   })
 
-  test('SQLite: opened, and no user’s data written', async () => {
+  test('a SQLite file is opened, and no user’s data is written', async () => {
     const path = join(folder, 'store.db')
     await createSqliteRegistry({ path }).close()
     variables = { ...variables, STORE_URL: `sqlite:${path}` }
@@ -482,7 +485,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     expect(readFileSync(path).includes('chatkit-mint-doctor')).toBe(false)
   })
 
-  test('SQLite file of an older version stays as it is', async () => {
+  test('a SQLite file of an older version stays as it is', async () => {
     const path = join(folder, 'older.db')
     const db = new DatabaseSync(path)
     db.exec(VERSION_1)
@@ -497,7 +500,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     db.close()
   })
 
-  test('SQLite file of an older version that another process locks meanwhile stays as it is', async () => {
+  test('a SQLite file of an older version that another process locks meanwhile stays as it is', async () => {
     const path = join(folder, 'locked.db')
     const db = new DatabaseSync(path)
     db.exec(VERSION_1)
@@ -511,7 +514,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     db.close()
   })
 
-  test('SQLite file of another program; the other checks still run', async () => {
+  test('a SQLite file of another program is wrong, and the other checks still run', async () => {
     const path = join(folder, 'broken.db')
     writeFileSync(path, 'not a database, whatever its name says'.repeat(100))
     variables = { ...variables, STORE_URL: `sqlite:${path}` }
@@ -524,7 +527,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     expect(of('workflow support')).toMatchObject({ status: 'ok' })
   })
 
-  test('Redis that is not there', async () => {
+  test('a Redis that is not there is wrong, and its password is not shown', async () => {
     variables = { ...variables, STORE_URL: 'redis://:hunter2secret@127.0.0.1:9' }
     const ran = await doctor('--workflow', 'support')
     expect(ran.of('store')).toMatchObject({
@@ -536,7 +539,7 @@ describe('issuers, PUBLIC_URL and store', () => {
   })
 
   test.skipIf(!wantsRedis())(
-    'Redis (needs redis-server): answers, and what may be lost is a note',
+    'a Redis that answers is fine, and what it may lose is a note (needs redis-server)',
     async () => {
       const redis = await startRedis()
       try {
@@ -555,7 +558,7 @@ describe('issuers, PUBLIC_URL and store', () => {
 })
 
 describe('environment and config', () => {
-  test('every problem that would stop the start, and nothing else is tried', async () => {
+  test('every problem that would stop the start is named, and nothing else is tried', async () => {
     const { OPENAI_API_KEY: _key, ...rest } = variables
     variables = { ...rest, PORT: 'x' }
     const { checks } = await doctor()

@@ -284,13 +284,13 @@ describe('at the terminal', () => {
     ['input of a wrong type', 'x', ['--input', '{"a":{}}'], /--input: must be a JSON object/],
     ['an empty workflow', 'x', ['--workflow', ''], /--workflow: must be the name/],
     ['a token as an option', 'x', ['--token', 'x'], /unknown option.*\n.*--token-file/],
-  ])('wrong usage, %s: exit 2', async (_name, input, words, message) => {
+  ])('wrong usage, %s, ends with 2', async (_name, input, words, message) => {
     const { code, out, err } = await run(input, ...words)
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(err).toMatch(message)
   })
 
-  test('an invalid config: exit 78 with every error; an API key is not needed', async () => {
+  test('an invalid config ends with 78 and every error, and no API key is needed', async () => {
     const bad = join(folder, 'bad.yaml')
     writeFileSync(bad, 'issuers: []\ncolour: red\n')
     const { code, err } = await run('x', '--config', bad)

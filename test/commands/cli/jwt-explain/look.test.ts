@@ -71,7 +71,7 @@ describe('a text that is no signed JWT is refused, and the hint says what it is'
     expect(report.hint).toMatch(hint)
   })
 
-  test('also at the terminal', async () => {
+  test('the terminal says so too', async () => {
     const { out, code } = await runInProcess(['jwt', 'explain'], { input: encrypted, variables })
     expect(code).toBe(1)
     expect(out).toMatch(/\nhint +it is encrypted/)
