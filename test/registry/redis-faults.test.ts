@@ -119,7 +119,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
 
   it('refuses, and decides nothing, when its keys hold something else', async () => {
     await registry.record(entry({ id: 's1' }))
-    await redis.cli('hset', '{ckm}:session:s1', 'ends_at', 'nonsense')
+    await redis.cli('hset', '{ckm}:session:s1', 'expires_at', 'nonsense')
     await expect(registry.revoke(order())).rejects.toMatchObject(refused)
     await expect(registry.beginCancel('s1', NOW)).rejects.toMatchObject(refused)
     await redis.cli('hset', '{ckm}:session:s1', 'status', 'nonsense')

@@ -22,8 +22,7 @@ end
 local function forget_entry(entry)
   redis.call('ZREM', key('audit'), entry.id)
   redis.call('ZREM', key('audit-of-action', entry.action), entry.id)
-  if entry.user then redis.call('ZREM', key('audit-of-user', entry.user), entry.id) end
-  if entry.actor then redis.call('ZREM', key('audit-of-actor', entry.actor), entry.id) end
+  for _, name in pairs({ entry.user, entry.actor }) do redis.call('ZREM', key('audit-of', name), entry.id) end
   redis.call('DEL', key('audit-entry', entry.id))
 end
 `
@@ -68,19 +67,16 @@ return redis.call('ZRANGE', key('audit'), rank, rank, 'WITHSCORES')[2]`,
 const APPEND = script(`
 local seq = tonumber(redis.call('GET', key('seq')) or 0)
 local all, of_action = {}, {}
-local function add(set, score, id)
-  set[#set + 1], set[#set + 2] = score, id
-end
 for at = 1, #ARGV, 5 do
   local id, action, user, actor, json = unpack(ARGV, at, at + 4)
   if redis.call('SET', key('audit-entry', id), json, 'NX') then
     seq = seq + 1
-    local score = string.format('%.0f', seq)
-    of_action[action] = of_action[action] or {}
-    add(all, score, id)
-    add(of_action[action], score, id)
-    if user ~= '' then redis.call('ZADD', key('audit-of-user', user), score, id) end
-    if actor ~= '' then redis.call('ZADD', key('audit-of-actor', actor), score, id) end
+    local score, some = string.format('%d', seq), of_action[action] or {}
+    of_action[action] = some
+    some[#some + 1], some[#some + 2] = score, id
+    all[#all + 1], all[#all + 2] = score, id
+    if user ~= '' then redis.call('ZADD', key('audit-of', user), score, id) end
+    if actor ~= '' and actor ~= user then redis.call('ZADD', key('audit-of', actor), score, id) end
   end
 end
 if #all == 0 then return end
@@ -120,8 +116,10 @@ for at = 1, #ARGV, 2 do
     if ARGV[at + 1] == '' then forget_entry(entry)
     else
       redis.call('SET', key('audit-entry', entry.id), ARGV[at + 1])
-      redis.call('ZREM', key('audit-of-user', entry.user), entry.id)
-      if not cjson.decode(ARGV[at + 1]).actor then redis.call('ZREM', key('audit-of-actor', entry.actor), entry.id) end
+      local actor = cjson.decode(ARGV[at + 1]).actor
+      for _, name in ipairs({ entry.user, entry.actor }) do
+        if name ~= actor then redis.call('ZREM', key('audit-of', name), entry.id) end
+      end
     end
   end
 end
@@ -192,7 +190,7 @@ function entryJson(entry: AuditEntry): string {
 
 /** The set that holds all that the query asks for and is probably the shortest. */
 function auditSet({ user, actor, action }: AuditFilter): readonly [string, string] {
-  if (user !== undefined) return ['audit-of-user', user]
-  if (actor !== undefined) return ['audit-of-actor', actor]
+  const name = user ?? actor
+  if (name !== undefined) return ['audit-of', name]
   return action === undefined ? ['audit', ''] : ['audit-of-action', action]
 }

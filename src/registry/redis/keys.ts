@@ -51,7 +51,7 @@ local function read_session(id)
   if #flat == 0 then return nil end
   local session = fields_of(flat)
   if not (session.user and session.issuer and session.subject and session.status
-    and tonumber(session.seq) and tonumber(session.expires_at) and tonumber(session.ends_at)) then
+    and tonumber(session.seq) and tonumber(session.expires_at)) then
     error('session ' .. id .. ' is not what it should be')
   end
   return session
@@ -83,8 +83,8 @@ local function confirm_cancel(session, at, confirmed_at)
   local id = session.id
   redis.call('ZREM', key('outbox'), id)
   if session.status ~= 'cancelling' then return end
-  local ends = math.min(tonumber(session.ends_at), at)
-  redis.call('HSET', key('session', id), 'status', 'cancelled', 'ends_at', ends)
+  local ends = math.min(tonumber(session.expires_at), at)
+  redis.call('HSET', key('session', id), 'status', 'cancelled')
   if confirmed_at then redis.call('HSET', key('session', id), 'confirmed_at', confirmed_at) end
   redis.call('SREM', key('cancelling', session.user), id)
   redis.call('ZADD', key('ends'), ends, id)
@@ -93,7 +93,6 @@ end
 -- A refresh replaces a self-hosted session: its running answers go on, and there is no cancel to send.
 local function replace_session(session, now, by)
   end_session(session, 'replaced', 'replaced', now, by)
-  redis.call('HSET', key('session', session.id), 'ends_at', now)
   redis.call('ZADD', key('ends'), now, session.id)
 end
 
@@ -140,7 +139,7 @@ local function count(counter, value, now, length)
   local used, ends = string.match(value or '', '^(%d+) (%d+)$')
   if not ends or tonumber(ends) <= now then used, ends = 0, now + length end
   ends = math.min(tonumber(ends), now + length)
-  value = string.format('%.0f %.0f', tonumber(used) + 1, ends)
+  value = string.format('%d %d', used + 1, ends)
   redis.call('SET', counter, value, 'PX', length + 1000)
   return value
 end

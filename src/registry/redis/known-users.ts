@@ -40,24 +40,23 @@ end
 `
 
 /**
- * Makes the user of a session known, or notes that they were seen again.
- *
- * @see seenArgs for `names`
+ * The end of a step, with these locals: it makes the `user` of a new session known, or notes that they were seen again.
+ * The names are ARGV 6 to 8, see {@link seenArgs}.
  */
 export const SEE = `
-local function see(session, names, seq, now)
-  local user, hash = session.user, key('known-user', session.user)
-  local last_seen, issuer, subject = unpack(redis.call('HMGET', hash, 'last_seen', 'issuer', 'subject'))
-  if last_seen and now < tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then return end
-  local by_key = string.sub(session.issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}'
-  if not last_seen or not by_key and (issuer ~= session.issuer or subject ~= session.subject) then
+local known_user = key('known-user', user)
+local last_seen, known_issuer, known_subject = unpack(redis.call('HMGET', known_user, 'last_seen', 'issuer', 'subject'))
+if not last_seen or now >= tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then
+  ${KNOWN}
+  local by_key = string.sub(issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}'
+  if not last_seen or not by_key and (known_issuer ~= issuer or known_subject ~= subject) then
     if last_seen then forget_known(user) end
-    local known = { user, names[1], names[2] ~= '' and names[2] or nil, names[3] }
-    redis.call('HSET', hash, 'user', user, 'issuer', session.issuer, 'subject', session.subject, 'last_seen', now,
+    local known = { user, ARGV[6], ARGV[7] ~= '' and ARGV[7] or nil, ARGV[8] }
+    redis.call('HSET', known_user, 'user', user, 'issuer', issuer, 'subject', subject, 'last_seen', ARGV[1],
       'name', known[2], unpack(known[3] and { 'other_name', known[3], 'shared', known[4] } or {}))
     each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
   else
-    redis.call('HSET', hash, 'last_seen', now)
+    redis.call('HSET', known_user, 'last_seen', ARGV[1])
   end
   redis.call('ZADD', key('known-users'), seq, user)
 end

@@ -16,36 +16,31 @@ import { sessionOrNone, texts } from './replies.ts'
 const READ_STANDING = script(
   ...[USER, COUNT],
   `
-local now, user, secret_hash, issuer = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-
-local function current_session()
-  local id = secret_hash ~= '' and redis.call('HGET', key('secrets', user), secret_hash)
-  return id and redis.call('HGETALL', key('session', id)) or {}
-end
+local now, user, secret_hash, issuer, exact_from = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
+local mints, live = key('mints', user), key('live', user)
+local uses, of_subject, of_sid = unpack(redis.call('MGET', mints,
+  key('logout-subject', issuer .. '\\n' .. ARGV[5]), key('logout-sid', issuer .. '\\n' .. ARGV[6])))
 
 -- The later of two marks; a mark is 'issued before, keep until'.
 local latest = -1
-local function look_at(mark)
-  if not mark then return end
-  local before, till = string.match(mark, '^(%d+) (%d+)$')
-  if tonumber(till) > now then latest = math.max(latest, tonumber(before)) end
+for _, mark in pairs({ of_subject, of_sid }) do
+  local before, till = string.match(mark or '', '^(%d+) (%d+)$')
+  if till and tonumber(till) > now then latest = math.max(latest, tonumber(before)) end
 end
 
-local mints = key('mints', user)
-local uses, of_subject, of_sid = unpack(redis.call('MGET', mints,
-  key('logout-subject', issuer .. '\\n' .. ARGV[5]), key('logout-sid', issuer .. '\\n' .. ARGV[6])))
-look_at(of_subject)
-look_at(of_sid)
 local generation, blocked_until = state_of(user, now)
-local live = redis.call('ZCOUNT', key('live', user), '(' .. ARGV[1], '+inf')
-if live >= (tonumber(ARGV[7]) or math.huge) then
-  live = 0
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf')) do
-    live = live + redis.call('EXISTS', key('session', id))
+local count_live = redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf')
+if exact_from and count_live >= exact_from then
+  count_live = 0
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', live, '(' .. ARGV[1], '+inf')) do
+    count_live = count_live + redis.call('EXISTS', key('session', id))
   end
 end
 local counted = ARGV[8] and count(mints, uses, tonumber(ARGV[8]), tonumber(ARGV[9])) or '0 0'
-return { table.concat({ generation, blocked_until or -1, live, latest, counted }, ' '), unpack(current_session()) }`,
+local standing = string.format('%s %d %d %d %s', generation, blocked_until or -1, count_live, latest, counted)
+local current = secret_hash ~= '' and redis.call('HGET', key('secrets', user), secret_hash)
+if not current then return { standing } end
+return { standing, unpack(redis.call('HGETALL', key('session', current))) }`,
 )
 
 /** ARGV: key, now in ms, length of the window in ms → 'uses end'. */
