@@ -27,7 +27,10 @@
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
-const REQUEST_MS = 30_000
+/** @type {(code: string) => (cause: unknown) => never} */
+const failWith = (code) => (cause) => {
+  throw new MintError(code, String(cause), { cause })
+}
 
 /** Why there is no client secret. Match on `code`. */
 export class MintError extends Error {
@@ -202,7 +205,7 @@ const mint = async (options, run, current) => {
 const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, token) => {
   const request = new AbortController()
   run.request = request
-  run.timer = setTimeout(() => request.abort(), REQUEST_MS)
+  run.timer = setTimeout(() => request.abort(), 30_000)
   try {
     const response = await send(url.replace(/(\/v1\/sessions)?\/*$/, '/v1/sessions'), {
       method: 'POST',
@@ -211,7 +214,8 @@ const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, 
         ...(token && { Authorization: `Bearer ${token}` }),
       },
       body: JSON.stringify({ workflow, input, current_client_secret: current }),
-      redirect: 'error',
+      // Follows no redirect: its target would get token and secret. Cloudflare's servers do not know `error`.
+      redirect: 'manual',
       signal: request.signal,
     }).catch(failWith('network_error'))
     const body = await response.json().catch(() => null)
@@ -239,11 +243,6 @@ const orAborted = (promise, signal) =>
     signal.addEventListener('abort', abort)
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
-
-/** @type {(code: string) => (cause: unknown) => never} */
-const failWith = (code) => (cause) => {
-  throw new MintError(code, String(cause), { cause })
-}
 
 /** @type {(input: RequestInfo | URL) => string} */
 const originOf = (input) => new URL(Object(input).url ?? input, globalThis.location?.href).origin

@@ -62,7 +62,8 @@ test('a reset ends a mint under way with a MintError, and calls nobody back', as
 })
 
 test('requests carry the secret, which a 401 renews', async () => {
-  const answers = [new Response('', { status: 401 }), new Response('done')] as const
+  // React Native's answers have no `body`.
+  const answers = [new Response(null, { status: 401 }), new Response('done')] as const
   const { options, calls } = scene(minted('s1'), answers[0], minted('s2'), answers[1])
   const response = await createChatKitFetch(options)(API, { method: 'POST', body: '{}' })
   expect(await response.text()).toBe('done')
@@ -72,6 +73,21 @@ test('requests carry the secret, which a 401 renews', async () => {
     'Bearer a token',
     'Bearer s2',
   ])
+})
+
+test('a secret that is due is renewed', async () => {
+  const payload = btoa(JSON.stringify({ iat: 0, exp: 100 }))
+  const { options, calls } = scene(
+    minted(`e30.${payload}.s1`),
+    new Response(),
+    minted('s2'),
+    new Response(),
+  )
+  const chatKitFetch = createChatKitFetch(options)
+  await chatKitFetch(API)
+  vi.advanceTimersByTime(80_000)
+  await chatKitFetch(API)
+  expect(calls.at(-1)?.headers.get('authorization')).toBe('Bearer s2')
 })
 
 test('a request that a 401 would repeat ends with a MintError after a reset', async () => {

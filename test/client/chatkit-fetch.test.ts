@@ -34,8 +34,8 @@ const ok = (text = '{}') => new Response(text)
 
 /** A client secret of a self-hosted workflow that lives for this many seconds. */
 function jwt(jti: string, seconds: number): string {
-  // With a character that base64 and base64url write differently.
-  const payload = JSON.stringify({ jti, sub: '~~~ÿ?>', iat: 5, exp: 5 + seconds })
+  // With both characters that base64 and base64url write differently.
+  const payload = JSON.stringify({ jti, sub: '~~~ÿ?>~~?', iat: 5, exp: 5 + seconds })
   return `e30.${Buffer.from(payload).toString('base64url')}.sig`
 }
 
@@ -137,6 +137,7 @@ describe('a request', () => {
       ['/v1/sessions', 'Bearer a token'],
       ['/chatkit/helpdesk', `Bearer ${second}`],
     ])
+    expect(calls[8]?.body).toMatchObject({ current_client_secret: first })
   })
 
   test('that comes while a renewal is under way goes on with the old secret, too, if that fails', async () => {
@@ -200,6 +201,16 @@ describe('a request', () => {
     answer.come()
     expect((await other).status).toBe(200)
     expect(authorizations(calls).slice(1)).toEqual([['/chatkit/helpdesk', 'Bearer s1']])
+  })
+
+  test('to a path of the page’s own origin carries the secret when that origin is the service', async () => {
+    vi.stubGlobal('location', { href: 'https://app.example.com/chat' })
+    const { options, calls } = scene(minted('s1'), ok(), ok())
+    const chatKitFetch = createChatKitFetch({ ...options, url: '' })
+    await chatKitFetch('/chatkit/helpdesk', REQUEST)
+    await chatKitFetch('https://chat.example.com/chatkit/helpdesk', REQUEST)
+    const [, own, other] = calls.map(({ headers }) => headers.get('authorization'))
+    expect([own, other]).toEqual(['Bearer s1', null])
   })
 
   test('to another host is sent unchanged: no secret, no mint', async () => {

@@ -61,7 +61,7 @@ describe('a call', () => {
     const { get, calls, fetch } = scene(minted('ek_1'))
     await get(null)
     expect(calls[0]?.body).toEqual({ current_client_secret: null })
-    expect(fetch.mock.calls[0]?.[1]).toMatchObject({ method: 'POST', redirect: 'error' })
+    expect(fetch.mock.calls[0]?.[1]).toMatchObject({ method: 'POST', redirect: 'manual' })
   })
 
   test.each([
@@ -114,6 +114,8 @@ describe('trying again', () => {
     ['408', () => problem(408, 'request_timeout'), 'request_timeout'],
     ['429', () => problem(429, 'rate_limited'), 'rate_limited'],
     ['503', () => problem(503, 'upstream_unavailable'), 'upstream_unavailable'],
+    ['504', () => problem(504, 'upstream_timeout'), 'upstream_timeout'],
+    ['a redirect', () => new Response(null, { status: 308 }), 'http_308'],
     [
       'an answer that is no JSON',
       () => new Response('<html>', { status: 200 }),
@@ -220,6 +222,15 @@ describe('stopping', () => {
     expect(calls).toHaveLength(1)
     expect(onSignedOut.mock.calls).toEqual([[expect.objectContaining(error)]])
     expect(onRevoked).not.toHaveBeenCalled()
+  })
+
+  test('on invalid_token: asks getToken for no other token', async () => {
+    const tokens = ['of another service', 'of alice']
+    const { options, calls, onSignedOut } = scene(problem(401, 'invalid_token'))
+    const get = createGetClientSecret({ ...options, getToken: () => tokens.shift() ?? '' })
+    await expect(get()).rejects.toMatchObject({ code: 'invalid_token' })
+    expect([calls.length, tokens]).toEqual([1, ['of alice']])
+    expect(onSignedOut).toHaveBeenCalledOnce()
   })
 
   test('on token_expired: goes on when getToken then gives another token', async () => {

@@ -8,7 +8,7 @@ export const HELPER_CODES: Readonly<Record<string, string>> = {
   no_url:
     '`url` is missing, as when the build lacks the variable that has it. Both functions throw this at once.',
   network_error:
-    'The service cannot be reached, did not answer within 30 seconds, redirects (to `https`, to a path with a slash), or its answer has no CORS headers for this page (`cors.origins`).',
+    'The service cannot be reached, did not answer within 30 seconds, or its answer has no CORS headers for this page (`cors.origins`): a redirect to `https` mostly has none.',
   token_unavailable:
     '`getToken` threw, its promise was rejected (`cause` is the reason), or it gave something that is no token.',
   invalid_response: 'The answer is a success without a client secret: `url` is not the service.',
@@ -24,6 +24,10 @@ export function clientPage(): string {
     [
       '`http_502` and its like',
       'The answer has that status and no code: a proxy in between made it.',
+    ],
+    [
+      '`http_0`',
+      'The address redirects (to `https`, to a path with a slash), which the helper does not follow. Outside browsers the code has the status, as `http_308`.',
     ],
     ['all others', "The service's own: [errors by code](errors.md)."],
   ]
