@@ -64,7 +64,7 @@ function generateKey(io: Io): Command {
 
 async function generate(io: Io, { use, alg, output, json = false }: Options): Promise<void> {
   if (alg !== undefined && use !== 'signing') {
-    throw new CommandError(EXIT.usage, `--alg is for signing keys; a ${use} key is random bytes`)
+    throw new CommandError(EXIT.usage, `--alg is for signing keys; ${use} keys are random bytes`)
   }
   const key = use === 'signing' ? makeSigningKeys(alg) : newSecret(use)
   if (output !== undefined) {

@@ -83,10 +83,11 @@ function byWayOf({ baseUrl, proxyFor }: CallContext): string {
   return proxy === undefined ? '' : `, by way of the proxy ${proxy.origin}`
 }
 
-function adviceOnKey({ keyName, keyHint, project, status }: CallContext): string {
+function adviceOnKey(context: CallContext): string {
+  const { keyName, keyHint, project, status } = context
   const key = `the key ${keyHint} in ${keyName}`
   if (status === 403) {
-    return `${key} may not do this: give it permission to write ChatKit sessions, or use a key of a project that has it`
+    return `${key} may not do this: give it permission to write ChatKit sessions, or use a key of a project that has it${ifEnded(context)}`
   }
   const named = project === undefined ? '' : `, or is not of OPENAI_PROJECT_ID (${project})`
   return `${key} is not accepted${named}: make a new one, and see that no ${keyName} of a shell wins over the one you mean`
@@ -98,5 +99,5 @@ function adviceOnWorkflow(context: CallContext): string {
 }
 
 function ifEnded({ nowMs }: CallContext): string {
-  return nowMs >= Date.parse(HOSTED_UNTIL) ? `; or it has ended: ${MOVE_ON}` : ''
+  return nowMs >= Date.parse(HOSTED_UNTIL) ? `; or the workflow has ended: ${MOVE_ON}` : ''
 }

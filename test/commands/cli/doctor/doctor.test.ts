@@ -269,16 +269,22 @@ describe('the ChatKit API', () => {
     expect((await support())?.advice).toMatch(/^check workflows\.support\.base_url \(\S+\/europe\)/)
   })
 
-  test('after the end of hosted workflows a 404 or 400 also points to the guide', async () => {
-    api.api.setFaults({ status: 404 })
-    expect((await support())?.advice).not.toContain('2026-11-30')
-    const world = { variables, nowMs: Date.parse('2026-12-01') }
-    const { out } = await runInProcess(['doctor', '--workflow', 'support'], world)
-    expect(out).toMatch(/another project.*or it has ended: .*move-to-self-hosted\.md/)
-    api.api.setFaults({ status: 400 })
-    const rejected = await runInProcess(['doctor', '--workflow', 'support'], world)
-    expect(rejected.out).toMatch(/look at version.*or it has ended: .*move-to-self-hosted\.md/)
-  })
+  test.each([
+    [400, /look at version/],
+    [403, /give it permission/],
+    [404, /another project/],
+    [410, /another project/],
+  ])(
+    'after the end of hosted workflows a %i also points to the guide',
+    async (status, usualCause) => {
+      api.api.setFaults({ status })
+      expect((await support())?.advice).not.toContain('2026-11-30')
+      const world = { variables, nowMs: Date.parse('2026-11-30') }
+      const { out } = await runInProcess(['doctor', '--workflow', 'support'], world)
+      expect(out).toMatch(usualCause)
+      expect(out).toMatch(/; or the workflow has ended: .*move-to-self-hosted\.md/)
+    },
+  )
 
   test('an address where nothing listens is named, with its variable', async () => {
     variables = { ...variables, OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' }
