@@ -130,7 +130,7 @@ function createSharedSecret(
   const beyond = secret === undefined ? [] : algorithmsBeyond(secret, algorithms)
   if (beyond.length > 0) {
     log.warn(
-      { issuer, secretEnv: envName, algorithms: beyond },
+      { issuer, secret_env: envName, algorithms: beyond },
       'the secret is shorter than RFC 7518 requires',
     )
   }

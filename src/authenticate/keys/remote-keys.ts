@@ -155,7 +155,7 @@ function createFailures(issuer: string, log: Log) {
         error instanceof ServiceError
           ? { reason: error.reason }
           : { reason: 'unexpected failure', err: error }
-      const details = { issuer, failures: count, nextFetchSeconds: pauseMs() / 1000, ...why }
+      const details = { issuer, failures: count, next_fetch_seconds: pauseMs() / 1000, ...why }
       log.warn(details, 'issuer keys could not be fetched')
     },
     end(): void {

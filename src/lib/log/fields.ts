@@ -75,8 +75,8 @@ export const LOG_FIELDS = {
     keys: 'Why keys of its set are not used, one text for each.',
     kids: 'Ids of the keys that verify now.',
     failures: 'Fetches that failed in a row.',
-    nextFetchSeconds: 'Seconds until the next fetch may begin.',
-    secretEnv: 'Variable whose secret is shorter than RFC 7518 requires.',
+    next_fetch_seconds: 'Seconds until the next fetch may begin.',
+    secret_env: 'Variable whose secret is shorter than RFC 7518 requires.',
     algorithms: 'The algorithms for which it is too short.',
   },
   store: {

@@ -298,7 +298,7 @@ test('the log has one line for each change, failure and recovery', async () => {
     { msg: 'issuer keys can be fetched again', kids: undefined, failures: 1 },
     { msg: 'issuer keys changed', kids: ['second'], failures: undefined },
   ])
-  expect(lines[1]).toMatchObject({ issuer: 'https://id', nextFetchSeconds: 5 })
+  expect(lines[1]).toMatchObject({ issuer: 'https://id', next_fetch_seconds: 5 })
   // Of an outage only the reason is logged, without a stack.
   expect(lines[1]).not.toHaveProperty('err')
 })
