@@ -31,7 +31,7 @@ export const limitsSchema = z
       .prefault({})
       .describe('Sessions that one user may have at a time.'),
     failed_auth_per_ip: rateLimit(60, 60).describe(
-      'Failed authentications of one address (IPv6: of one /64): bad tokens, client secrets, API keys, introspection secrets, logout tokens, console sign-ins. A valid token is never refused.',
+      'Failed authentications of one address (IPv6: of one /64): bad tokens, client secrets, API keys, links to files, introspection secrets, logout tokens, console sign-ins. A valid token is never refused.',
     ),
     reads_per_user: rateLimit(120, 60).describe(
       "A user's own calls of /v1/threads and below, and links to files that they follow.",
