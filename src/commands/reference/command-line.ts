@@ -22,6 +22,8 @@ export const NPM_COMMANDS: Readonly<Record<string, string>> = {
 
 const INTRODUCTION = `# Command line
 
+For those who run the service, and for its admins: every command, with its arguments, options and exit codes.
+
 ## In the folder of the service
 
 ${table(

@@ -15,7 +15,7 @@ interface ConfigKey {
 
 const INTRODUCTION = `# Configuration
 
-Every key of the config file, which is YAML. \`CONFIG_FILE\` names the file; \`config/chatkit-mint.yaml\` is the default, with comments.
+For those who run the service: every key of its config file, which is YAML. \`CONFIG_FILE\` names the file; \`config/chatkit-mint.yaml\` is the default, with comments.
 An unknown key is an error. A change needs a restart. No secret belongs in the file, only names of environment variables.
 
 Check a file offline with \`npm run check-config -- FILE\`. Editors complete and check it when it begins with

@@ -15,7 +15,7 @@ export function environmentPage(): string {
   })
   return `# Environment
 
-The service reads these variables once, when it starts. A blank variable counts as unset. When any is wrong, the start prints every
+For those who run the service: every variable that it and its command line read. The service reads its own once, when it starts. A blank variable counts as unset. When any is wrong, the start prints every
 problem and ends with exit code 78 before it opens a port.
 
 What the environment lacks comes from \`.env\` beside package.json, for \`npm start\`, \`npm run check-config\`, \`npx chatkit-mint doctor\` and

@@ -89,7 +89,7 @@ export function logFieldsPage(): string {
 
 const INTRODUCTION = `# The log
 
-The service writes its log to standard output: JSON lines, or text on a terminal (\`LOG_FORMAT\`). Each request has one line, also when it
+For those who read the log, or collect it. The service writes it to standard output: JSON lines, or text on a terminal (\`LOG_FORMAT\`). Each request has one line, also when it
 was refused before the app saw it. A field without a value is absent. No line holds an API key, a client secret, a token, or a user in clear;
 what looks like a credential is written as \`[redacted]\`.
 

@@ -17,7 +17,7 @@ export async function metricsPage(): Promise<string> {
   const others = registered.filter(({ name }) => !name.startsWith('chatkit_mint_'))
   return `# Metrics
 
-\`GET /metrics\` on \`METRICS_HOST\`:\`METRICS_PORT\` (127.0.0.1:9091 unless the [environment](environment.md) says otherwise) gives the metrics
+For those who watch the service. \`GET /metrics\` on \`METRICS_HOST\`:\`METRICS_PORT\` (127.0.0.1:9091 unless the [environment](environment.md) says otherwise) gives the metrics
 of one instance in the text format of Prometheus. The listener is apart from the public one: keep it from the public. Times are in
 seconds. A histogram \`x\` appears as \`x_bucket\`, \`x_sum\` and \`x_count\`.
 
