@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { StoreUnusableError } from '../../src/registry/port.ts'
-import { MIGRATIONS, NEWEST_VERSION } from '../../src/registry/sqlite/migrations.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
+import { SCHEMA, SCHEMA_VERSION } from '../../src/registry/sqlite/schema.ts'
 import {
   auditEntry,
   chainedEntry,
@@ -125,9 +125,9 @@ describe('the SQLite file', () => {
   it('is refused when a newer version wrote it, and left unchanged', async () => {
     await open().close()
     const db = foreign()
-    db.exec(`PRAGMA user_version = ${NEWEST_VERSION + 1}`)
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`)
     expect(() => open()).toThrow(/written by a newer chatkit-mint/)
-    expect(db.prepare('PRAGMA user_version').get()?.['user_version']).toBe(NEWEST_VERSION + 1)
+    expect(db.prepare('PRAGMA user_version').get()?.['user_version']).toBe(SCHEMA_VERSION + 1)
     db.close()
   })
 
@@ -145,19 +145,24 @@ describe('the SQLite file', () => {
 
   it('is migrated once, and a failed step leaves it unchanged', () => {
     const db = foreign()
-    const added = [...MIGRATIONS, 'CREATE TABLE later (a INTEGER) STRICT']
+    const next = SCHEMA_VERSION + 1
+    const added = `${SCHEMA} CREATE TABLE later (a INTEGER) STRICT;`
+    // The table `half` is made first; then the row that is there has no value for the new column.
+    const failing = `CREATE TABLE half (a INTEGER) STRICT;
+      ${SCHEMA.replace('bytes BLOB NOT NULL', 'bytes BLOB NOT NULL, more TEXT NOT NULL')}`
     migrate(db)
-    expect(() => migrate(db, [...MIGRATIONS, 'CREATE TABLE half (a); nonsense'])).toThrow()
+    db.exec("INSERT INTO kept_keys VALUES ('log', x'01')")
+    expect(() => migrate(db, failing, next)).toThrow(/NOT NULL/)
     const version = () => db.prepare('PRAGMA user_version').get()?.['user_version']
     const tables = () =>
       db
         .prepare("SELECT name FROM sqlite_schema WHERE name IN ('half', 'later')")
         .all()
         .map((row) => row['name'])
-    expect([version(), tables()]).toEqual([NEWEST_VERSION, []])
-    migrate(db, added)
-    migrate(db, added)
-    expect([version(), tables()]).toEqual([NEWEST_VERSION + 1, ['later']])
+    expect([version(), tables()]).toEqual([SCHEMA_VERSION, []])
+    migrate(db, added, next)
+    migrate(db, added, next)
+    expect([version(), tables()]).toEqual([next, ['later']])
     db.close()
   })
 })

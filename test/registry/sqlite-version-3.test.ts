@@ -42,6 +42,17 @@ describe('a SQLite file of schema version 3', () => {
     expect(schemaOf(path)).toEqual(schemaOf(other))
   })
 
+  it('gives no session the seq of one that has been removed', async () => {
+    const other = join(scratchFolder(), 'swept.db')
+    const db = new DatabaseSync(other)
+    db.exec(`${DUMP} UPDATE sqlite_sequence SET seq = 100 WHERE name = 'sessions'`)
+    const again = plain(createSqliteRegistry({ path: other }))
+    await again.record(entry({ id: 'new' }))
+    await again.close()
+    expect(db.prepare("SELECT seq FROM sessions WHERE id = 'new'").get()).toEqual({ seq: 101 })
+    db.close()
+  })
+
   it('keeps sessions, in their order and with their state', async () => {
     const ended = { status: 'cancelled', endReason: 'cancelled' } as const
     const ending = { ...BOBS, status: 'cancelling', endReason: 'revoked' } as const

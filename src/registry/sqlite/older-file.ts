@@ -1,8 +1,7 @@
 // Reads the file of an older version without moving it to this one: that version could not open it any more.
 
 import { DatabaseSync } from 'node:sqlite'
-import { NEWEST_VERSION } from './migrations.ts'
-import { APPLICATION_ID } from './schema.ts'
+import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts'
 
 /** How long it waits for another process that holds the lock, in milliseconds. */
 const WAIT_MS = 5_000
@@ -18,7 +17,7 @@ export function keysOfOlderFile(path: string): ReadonlyMap<string, Uint8Array> |
   try {
     const { user_version: version } = db.prepare('PRAGMA user_version').get() ?? {}
     const { application_id: program } = db.prepare('PRAGMA application_id').get() ?? {}
-    if (program !== APPLICATION_ID || Number(version) >= NEWEST_VERSION) return undefined
+    if (program !== APPLICATION_ID || Number(version) >= SCHEMA_VERSION) return undefined
     const rows = db.prepare('SELECT name, bytes FROM kept_keys').all()
     return new Map(rows.map(({ name, bytes }) => [String(name), bytes as Uint8Array]))
   } finally {

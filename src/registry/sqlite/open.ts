@@ -4,12 +4,11 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createFolder } from '../../lib/create-folder.ts'
 import type { Log } from '../../lib/log.ts'
-import { namesOf } from '../known-users.ts'
 import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
-import { MIGRATIONS } from './migrations.ts'
+import { changeSchema } from './migrate.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
-import { APPLICATION_ID, HEALTH_WRITE, SCHEMA } from './schema.ts'
+import { APPLICATION_ID, HEALTH_WRITE, SCHEMA, SCHEMA_VERSION } from './schema.ts'
 
 /** How long the start waits for another process that migrates the file, in milliseconds. */
 const OPEN_WAIT_MS = 5_000
@@ -97,7 +96,6 @@ function createFile(path: string): number {
 function connect({ path, maxPageCount }: OpenOptions): DatabaseSync {
   const db = new DatabaseSync(path, {
     timeout: OPEN_WAIT_MS,
-    enableForeignKeyConstraints: true,
     enableDoubleQuotedStringLiterals: false,
   })
   if (path === ':memory:') db.exec(`PRAGMA page_size = ${MEMORY_PAGE_BYTES}`)
@@ -118,10 +116,10 @@ function checkPages(db: DatabaseSync): void {
 /**
  * Brings the schema to the newest version, in one transaction that no other process can enter.
  *
- * @param migrations - {@link MIGRATIONS}, and in tests more
+ * @param schema - {@link SCHEMA}, and in tests another
  */
-export function migrate(db: DatabaseSync, migrations = MIGRATIONS): void {
-  const newest = migrations.length + 1
+export function migrate(db: DatabaseSync, schema = SCHEMA, newest = SCHEMA_VERSION): void {
+  db.exec('PRAGMA foreign_keys = OFF')
   inTransaction(db, () => {
     const version = Number(pragma(db, 'user_version'))
     const objects = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n']
@@ -134,20 +132,13 @@ export function migrate(db: DatabaseSync, migrations = MIGRATIONS): void {
       const cause = `it was written by a newer chatkit-mint (schema ${version}; ${known})`
       throw new Error(`${cause}; start that one, or restore a backup of before`)
     }
-    db.function('names_of', { deterministic: true }, namesJson)
-    const steps = version === 0 ? [SCHEMA] : migrations.slice(version - 1)
-    for (const sql of steps) db.exec(sql)
-    if (version < newest) {
-      db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
-      db.exec(`PRAGMA user_version = ${newest}`)
-    }
+    if (version === newest) return
+    if (version === 0) db.exec(schema)
+    else changeSchema(db, schema)
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+    db.exec(`PRAGMA user_version = ${newest}`)
   })
-}
-
-/** Used by a migration, because SQLite's own `lower` knows ASCII only. */
-function namesJson(user: unknown, subject: unknown): string {
-  const { name, otherName, shared } = namesOf(String(user), String(subject))
-  return JSON.stringify([name, otherName, shared])
+  db.exec('PRAGMA foreign_keys = ON')
 }
 
 function inTransaction(db: DatabaseSync, work: () => void): void {

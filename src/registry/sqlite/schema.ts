@@ -3,8 +3,11 @@
 /** `CKMT` in the file's header, so that the database of another program is never mistaken for ours. */
 export const APPLICATION_ID = 0x434b4d54
 
+/** The `user_version` of a file with this schema: each change of the schema raises it. */
+export const SCHEMA_VERSION = 10
+
 /**
- * The schema of a new file; migrations.ts brings older files to it.
+ * The schema of a new file; migrate.ts brings older files to it.
  *
  * `seq` is the rowid, so an index has rows with equal values in the order of creation. Every index on random
  * values costs a page of the write-ahead log per session, so there are no more than necessary.
