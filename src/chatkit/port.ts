@@ -70,6 +70,8 @@ export interface CallOptions {
   readonly hold?: ((bytes: number) => void) | undefined
   /** Parses an answer in turn with other large answers of the user, with rests between them; absent: at once. */
   readonly work?: (<T>(run: () => T) => Promise<T>) | undefined
+  /** Who reads: a user or an API key. Threads that fail or hang for one caller must not stop the reads of others. */
+  readonly caller?: string | undefined
   /** Called for each thread that a list lacks because its self-hosted server cannot show it. */
   readonly onMissing?: (id: string) => void
   /**

@@ -33,11 +33,13 @@ const TAKEN_WITHIN_MS = 5 * 60_000
  */
 export function readOptions(c: AppContext): CallOptions {
   const { memory, user } = c.var
-  if (memory === undefined || c.env.outgoing === undefined) return callOptions(c)
-  const held = memory.memoryFor(user ?? `key:${c.var.apiKey.id}`)
+  const caller = user ?? `key:${c.var.apiKey.id}`
+  if (memory === undefined || c.env.outgoing === undefined) return { ...callOptions(c), caller }
+  const held = memory.memoryFor(caller)
   releaseWhenTaken(c, held)
   return {
     ...callOptions(c),
+    caller,
     // A backend reads for many users.
     work: user === undefined ? undefined : held.work,
     hold: held.holdMore,

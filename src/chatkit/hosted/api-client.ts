@@ -72,7 +72,7 @@ export function createApiClient({
      * @returns the answer, whatever its status
      * @throws `ServiceError` when no whole answer came
      */
-    async send(call: ApiCall, { signal, observe, withinMs, hold }: CallOptions = {}) {
+    async send(call: ApiCall, { signal, observe, withinMs, hold, caller }: CallOptions = {}) {
       const lane = lanes[call.lane]
       const started = performance.now()
       const headers = requestHeaders(credential, call.body !== undefined)
@@ -95,7 +95,7 @@ export function createApiClient({
         return seen.last
       }
       try {
-        return await lane.run({ attempt, retry: call.retry, deadline, nowMs: now() })
+        return await lane.run({ attempt, retry: call.retry, deadline, nowMs: now() }, caller)
       } catch (error) {
         throw asServiceError(error, signal)
       } finally {
@@ -134,17 +134,17 @@ function createLane(dispatcher: Dispatcher) {
   const bulkhead = createBulkhead(LANE)
   return {
     dispatcher,
-    async run(call: RepeatableCall): Promise<UpstreamAnswer> {
-      if (breaker.refuses()) throw new BreakerOpenError('open')
+    async run(call: RepeatableCall, caller: string | undefined): Promise<UpstreamAnswer> {
+      if (breaker.refuses(caller)) throw new BreakerOpenError('open')
       if (!bulkhead.take()) await bulkhead.wait(call.deadline)
       let era: number | undefined
       try {
-        era = breaker.enter()
+        era = breaker.enter(caller)
         const answer = await withRetry(call, budget)
-        breaker.report(era, answer.status >= 500 ? 'failed' : 'well')
+        breaker.report(era, answer.status >= 500 ? 'failed' : 'well', caller)
         return answer
       } catch (error) {
-        if (era !== undefined) breaker.report(era, outcomeOf(error))
+        if (era !== undefined) breaker.report(era, outcomeOf(error), caller)
         throw error
       } finally {
         bulkhead.free()

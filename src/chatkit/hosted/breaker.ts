@@ -15,8 +15,15 @@ export type CallOutcome = 'well' | 'failed' | 'unknown'
 const LEAST_CALLS = 20
 const WINDOW_SECONDS = 10
 const PROBE_EVERY_MS = 2000
+/** Failures of one caller that count in 10 s: one caller alone, and a few together, cannot open the breaker for others. */
+const MOST_OF_ONE = 4
+/** Most callers whose failures are remembered. */
+const MOST_FAILING = 1000
 
 /**
+ * A caller may have calls that fail for nobody else, such as a thread that the upstream takes too long for. A caller with
+ * 20 failures in a row is refused until 2 s after the latest; others go on.
+ *
  * An open breaker lets one call through every 2 s as a probe, even while an earlier probe is under way: otherwise a
  * probe that hangs would keep the breaker open after the upstream has recovered. A successful probe closes the
  * breaker. When the caller of a probe leaves, the next call is a probe at once.
@@ -30,6 +37,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
   let probesOut = 0
   /** Raised whenever the breaker opens or closes. Outcomes of calls that began in an earlier era are ignored. */
   let era = 0
+  const { failing, countFailure } = createFailingCallers(now)
 
   function change(toOpen: boolean): void {
     open = toOpen
@@ -46,7 +54,11 @@ export function createBreaker(now: () => number = () => performance.now()) {
   }
 
   /** Whether {@link enter} would throw. */
-  const refuses = () => open && now() < probeAt
+  const refuses = (caller?: string) => {
+    if (open) return now() < probeAt
+    const own = caller === undefined ? undefined : failing.get(caller)
+    return own !== undefined && own.inARow >= LEAST_CALLS && now() < own.probeAt
+  }
 
   return {
     refuses,
@@ -56,8 +68,8 @@ export function createBreaker(now: () => number = () => performance.now()) {
      * @returns the era that it begins in, for `report`
      * @throws {@link BreakerOpenError}
      */
-    enter(): number {
-      if (refuses()) throw new BreakerOpenError('open')
+    enter(caller?: string): number {
+      if (refuses(caller)) throw new BreakerOpenError('open')
       if (open) {
         probeAt = now() + PROBE_EVERY_MS
         probesOut++
@@ -65,18 +77,52 @@ export function createBreaker(now: () => number = () => performance.now()) {
       return era
     },
     /** Takes the outcome of a call; to be called once for each call that `enter` let through. */
-    report(begunIn: number, outcome: CallOutcome): void {
+    report(begunIn: number, outcome: CallOutcome, caller?: string): void {
+      const own = caller === undefined ? undefined : failing.get(caller)
+      if (own !== undefined && outcome === 'well') own.inARow = 0
+      const isOneTooMany =
+        outcome === 'failed' && caller !== undefined && countFailure(caller) > MOST_OF_ONE
       if (begunIn !== era) return
       if (open) {
         judgeProbe(outcome)
         return
       }
-      if (outcome === 'unknown') return
+      if (outcome === 'unknown' || isOneTooMany) return
       const second = Math.floor(now() / 1000)
       sample.add(second, outcome === 'failed')
       if (outcome === 'failed' && sample.halfFailed(second)) change(true)
     },
     state: (): BreakerState => (open ? (probesOut > 0 ? 'half_open' : 'open') : 'closed'),
+  }
+}
+
+/** Failures of a caller: in 10 s, and in a row; and when the next call is let through after 20 in a row. */
+interface Failing {
+  readonly since: number
+  inWindow: number
+  inARow: number
+  probeAt: number
+}
+
+function createFailingCallers(now: () => number) {
+  const failing = new Map<string, Failing>()
+  return {
+    failing: failing as ReadonlyMap<string, Failing>,
+    /** Counts a failure; returns the number of the caller's failures in the window. */
+    countFailure(caller: string): number {
+      const time = now()
+      let own = failing.get(caller)
+      if (own === undefined || time - own.since >= WINDOW_SECONDS * 1000) {
+        own = { since: time, inWindow: 0, inARow: own?.inARow ?? 0, probeAt: 0 }
+        failing.delete(caller)
+        failing.set(caller, own)
+        const [oldest] = failing.keys()
+        if (failing.size > MOST_FAILING && oldest !== undefined) failing.delete(oldest)
+      }
+      own.inARow++
+      own.probeAt = time + PROBE_EVERY_MS
+      return ++own.inWindow
+    },
   }
 }
 

@@ -15,6 +15,9 @@ beforeEach(() => {
 function call(...outcomes: CallOutcome[]): void {
   for (const outcome of outcomes) breaker.report(breaker.enter(), outcome)
 }
+function callAs(caller: string, ...outcomes: CallOutcome[]): void {
+  for (const outcome of outcomes) breaker.report(breaker.enter(caller), outcome, caller)
+}
 const times = (count: number, outcome: CallOutcome): CallOutcome[] =>
   Array.from({ length: count }, () => outcome)
 const open = () => call(...times(20, 'failed'))
@@ -134,5 +137,62 @@ describe('an open breaker', () => {
     expect(fresh.state()).toBe('closed')
     fresh.report(fresh.enter(), 'failed')
     expect(fresh.state()).toBe('closed')
+  })
+})
+
+describe('a caller whose calls fail', () => {
+  const flood = () => callAs('mallory', ...times(20, 'failed'))
+
+  test('is refused after 20 failures in a row, and others are not', () => {
+    callAs('mallory', ...times(19, 'failed'))
+    expect(breaker.refuses('mallory')).toBe(false)
+    callAs('mallory', 'failed')
+    expect(() => breaker.enter('mallory')).toThrow(BreakerOpenError)
+    expect(breaker.state()).toBe('closed')
+    callAs('alice', ...times(100, 'well'))
+    call('well')
+  })
+
+  test('may try again 2 s after the latest failure, and goes on after a success', () => {
+    flood()
+    now += 1999
+    expect(breaker.refuses('mallory')).toBe(true)
+    now += 1
+    callAs('mallory', 'failed')
+    expect(breaker.refuses('mallory')).toBe(true)
+    now += 2000
+    callAs('mallory', 'well', ...times(19, 'failed'))
+    expect(breaker.refuses('mallory')).toBe(false)
+  })
+
+  test('opens it for nobody else, not even with calls that succeed in between, nor in the next 10 s', () => {
+    for (let round = 0; round < 5; round++) {
+      for (let at = 0; at < 100; at++) callAs('mallory', 'failed', 'well')
+      now += 10_000
+      expect(breaker.state()).toBe('closed')
+    }
+  })
+
+  test('opens it for all together with four others', () => {
+    for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(4, 'failed'))
+    callAs('e', ...times(3, 'failed'))
+    expect(breaker.state()).toBe('closed')
+    callAs('e', 'failed')
+    expect(breaker.state()).toBe('open')
+    expect(() => breaker.enter('alice')).toThrow(BreakerOpenError)
+    now += 2000
+    callAs('a', 'well')
+    expect(breaker.state()).toBe('closed')
+  })
+
+  test('is forgotten when a thousand others have failed since', () => {
+    flood()
+    for (let at = 0; at < 1000; at++) {
+      callAs(`user-${at}`, 'failed')
+      now += 3000
+      if (breaker.state() === 'open') callAs('alice', 'well')
+    }
+    callAs('mallory', ...times(19, 'failed'))
+    expect(breaker.refuses('mallory')).toBe(false)
   })
 })

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { eachStore } from '../../support/registry/each-store.ts'
@@ -64,4 +65,23 @@ test('the reads of a user count together, whichever subject of a token it is', a
   for (const sub of ['a', 'b', 'c']) expect(await list(sub, 'shared')).toBe(200)
   expect(await list('d', 'shared')).toBe(429)
   expect(await list('a', 'own')).toBe(200)
+})
+
+test('reads that fail for one user alone leave those of others as they are', async () => {
+  const scene = await startThreadScene({ workflows: ['support'] })
+  onTestFinished(() => scene.close())
+  let failed = 0
+  scene.tamper = async (request, answer) => {
+    if (!request.url.includes('user=mallory')) return answer()
+    failed++
+    return new Response('{}', { status: 500 })
+  }
+  running = scene.running
+  const flood = Array.from({ length: 60 }, () => read('/v1/threads', 'mallory'))
+  const statuses = (await Promise.all(flood)).map(({ status }) => status)
+  expect(new Set(statuses)).toEqual(new Set([503]))
+  expect((await read('/v1/threads', 'alice')).status).toBe(200)
+  const before = failed
+  expect((await read('/v1/threads', 'mallory')).status).toBe(503)
+  expect(failed).toBe(before)
 })
