@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import { issuePaths, ServiceError } from '../../lib/errors.ts'
 import { createBulkhead, LANE } from '../bulkhead.ts'
-import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
+import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation, LANE_SLOTS } from '../port.ts'
 import { type RequestType, saysNothing } from '../protocol/request.ts'
 import {
   MAX_ANSWER_BYTES,
@@ -63,6 +63,7 @@ export function createAskServer({
   const { server } = workflow
   const identity = createServerIdentity({ publicUrl, keys, now })
   const bulkhead = createBulkhead(LANE)
+  const inShare = createShares()
   const send = async (
     user: string,
     question: Question,
@@ -102,7 +103,8 @@ export function createAskServer({
     try {
       if (call?.signal?.aborted) throw call.signal.reason
       const ask: Ask = async (user: string, question: Question, schema?: z.ZodType) => {
-        const parse = await inTurn(user, question, { deadline, seen, hold: call?.hold })
+        const context = { deadline, seen, hold: call?.hold }
+        const parse = await inShare(call?.caller, deadline, () => inTurn(user, question, context))
         const value = () => (schema === undefined ? parse() : read(schema, parse()))
         return call?.work === undefined ? value() : call.work(value)
       }
@@ -112,6 +114,26 @@ export function createAskServer({
     } finally {
       deadline.stop()
       call?.observe?.({ operation, ...seen, milliseconds: performance.now() - started })
+    }
+  }
+}
+
+/** One caller's share of the lane: a list asks for up to eight threads at a time, and a caller may read many lists. */
+const SHARE = { ...LANE, slots: LANE_SLOTS / 2 }
+
+function createShares() {
+  /** By caller, while requests of theirs are under way. */
+  const shares = new Map<string, { bulkhead: ReturnType<typeof createBulkhead>; asked: number }>()
+  return async <T>(caller: string | undefined, deadline: Deadline, ask: () => Promise<T>) => {
+    if (caller === undefined) return ask()
+    const share = shares.get(caller) ?? { bulkhead: createBulkhead(SHARE), asked: 0 }
+    shares.set(caller, share)
+    share.asked++
+    try {
+      if (!share.bulkhead.take()) await share.bulkhead.wait(deadline)
+      return await ask().finally(share.bulkhead.free)
+    } finally {
+      if (--share.asked === 0) shares.delete(caller)
     }
   }
 }
