@@ -18,7 +18,7 @@ interface ItemPart {
   readonly after: string | undefined
 }
 
-/** Most pages that are read to find an item: 2,000 items of a server that gives pages of 100. */
+/** Most pages that are read to find an item, or one that is shown: 2,000 items of a server that gives pages of 100. */
 const MAX_PAGES = 20
 
 /** Failures that may be about the cursor: servers answer 400, 422 or 500 to one that they cannot read. */
@@ -29,7 +29,7 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
   /** The server's cursor behind an item that was the last one of a page. */
   const cursors = new Map<string, string>()
 
-  async function read({ limit, order, after }: ItemPart): Promise<ItemPage> {
+  async function readOne({ limit, order, after }: ItemPart) {
     const hasCursor = after !== undefined
     const params = { thread_id: id, limit, order, ...(hasCursor && { after }) }
     const page = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
@@ -39,6 +39,21 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
     const last = page.data.at(-1)
     if (last !== undefined && page.after) cursors.set(last.id, page.after)
     return page
+  }
+
+  /**
+   * Servers leave hidden items out after they have cut a page, so one may be empty although items follow. Those are read
+   * by the server's own cursor.
+   */
+  async function read(part: ItemPart): Promise<ItemPage> {
+    let { limit, after } = part
+    for (let pages = 1; ; pages++) {
+      const page = await readOne({ ...part, limit, after })
+      const next = page.data.length === 0 && page.has_more ? page.after : undefined
+      if (!next || next === after || pages === MAX_PAGES) return page
+      limit = Math.min(limit * 2, MAX_LIMIT)
+      after = next
+    }
   }
 
   /** Reads from the start until a page has the item; returns what follows it. */

@@ -9,7 +9,12 @@ interface Asked {
 }
 
 /** A server with a thread of eleven items, `i0` the oldest, whose cursors are offsets. */
-async function start({ pageSize = 100, refusal = 400, givesCursors = true } = {}) {
+async function start({
+  pageSize = 100,
+  refusal = 400,
+  givesCursors = true,
+  hidden = [] as readonly string[],
+} = {}) {
   const items = Array.from({ length: 11 }, (_, at) => ({
     ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
   }))
@@ -22,7 +27,7 @@ async function start({ pageSize = 100, refusal = 400, givesCursors = true } = {}
     const sorted = order === 'asc' ? items : items.toReversed()
     const isMore = end < items.length
     const page = {
-      data: sorted.slice(offset, end),
+      data: sorted.slice(offset, end).filter(({ id }) => !hidden.includes(id)),
       has_more: isMore,
       after: isMore && givesCursors ? `offset:${end}` : null,
     }
@@ -92,5 +97,26 @@ describe('items of a server whose cursors are no ids', () => {
     const failure = { code: 'invalid_request', reason: 'the server refuses the cursor' }
     await expect(list({ limit: 4, after: 'i7' })).rejects.toMatchObject(failure)
     await expect(list({ limit: 8 })).rejects.toMatchObject(failure)
+  })
+
+  test('that hides items after it has cut a page: an empty page is not the end of the list', async () => {
+    const hidden = ['i0', 'i4', 'i5', 'i6', 'i7', 'i9', 'i10']
+    const { list, asked } = await start({ hidden })
+    expect(await list({ limit: 1 })).toMatchObject({ ids: 'i8', has_more: true })
+    expect(asked).toEqual([undefined, 'offset:1'])
+    expect(await list({ limit: 2, after: 'i8' })).toMatchObject({ ids: 'i3 i2', has_more: true })
+    expect(await list({ limit: 2, before: 'i3' })).toMatchObject({ ids: 'i8', has_more: false })
+    expect(await list({ limit: 1, order: 'asc' })).toMatchObject({ ids: 'i1', has_more: true })
+    expect(await list({ limit: 9, order: 'asc' })).toMatchObject({
+      ids: 'i1 i2 i3 i8',
+      has_more: false,
+    })
+  })
+
+  test('that hides all items: the list is empty', async () => {
+    const hidden = Array.from({ length: 11 }, (_, at) => `i${at}`)
+    const { list, asked } = await start({ hidden, pageSize: 1 })
+    expect(await list({ limit: 1 })).toMatchObject({ ids: '', has_more: false })
+    expect(asked).toHaveLength(11)
   })
 })
