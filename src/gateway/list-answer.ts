@@ -79,7 +79,7 @@ export function createOwnLists({
     },
 
     /** @param asked - `json`: the server's answer */
-    fromServer(c: AppContext, call: Call, asked: ListRequest & { readonly json: unknown }) {
+    async fromServer(c: AppContext, call: Call, asked: ListRequest & { readonly json: unknown }) {
       const { params, type } = asked.request
       const ask = askFor(c, call, asked)
       const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
@@ -100,7 +100,8 @@ export function createOwnLists({
       }
 
       const fromRecords = recordsOf(ownership, ask, { call, ...asked })
-      return ownThreads({ ...params, fetchPage, ownAmong, fromRecords })
+      const page = await ownThreads({ ...params, fetchPage, ownAmong, fromRecords })
+      return withOwnCursor(ownership, call, page)
     },
 
     /**
@@ -122,6 +123,23 @@ export function createOwnLists({
       return page
     },
   }
+}
+
+/**
+ * A server that leaves out other users' threads after it has cut a page may give one of them as the cursor, with which
+ * no request would pass. The last thread of the page takes its place.
+ */
+async function withOwnCursor(
+  ownership: Pick<GatewayOwnership, 'ownersOf'>,
+  call: Call,
+  page: OwnPage,
+): Promise<OwnPage> {
+  const { data, after } = page
+  const last = data.at(-1)?.id
+  if (after === null || after === last || last === undefined) return page
+  const [owner] = await ownership.ownersOf(call, [{ kind: 'thread', id: after }])
+  const isForeign = owner !== undefined && owner !== call.session.user
+  return isForeign ? { ...page, after: last } : page
 }
 
 /** Whether the server lists threads by user. It then answers the same request of a made-up user with an empty list. */

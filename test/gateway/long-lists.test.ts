@@ -145,6 +145,27 @@ test('a list of a server that lists by user pages by the server’s own cursors'
   expect([ids(last), last.after, last.has_more]).toEqual([['a0'], null, false])
 })
 
+test.each([false, true])(
+  'a list of a server that leaves out others’ threads after it has cut a page goes on to its end (cursors opaque: %j)',
+  async (opaque) => {
+    const { server, claim, list } = await start()
+    Object.assign(server, { lists: 'own-of-page', opaque })
+    const pattern = 'abaabbbabbbbbba'
+    for (const [at, letter] of [...pattern].entries()) {
+      const user = letter === 'a' ? 'alice' : 'bob'
+      server.threads.push([`t${at}`, user])
+      await claim(`t${at}`, user)
+    }
+    const shown: string[] = []
+    for (let after: string | null | undefined; after !== null; ) {
+      const page = await list({ limit: 2, order: 'asc', after })
+      shown.push(...ids(page))
+      after = page.after
+    }
+    expect(shown).toEqual(['t0', 't2', 't3', 't7', 't14'])
+  },
+)
+
 test('without adopt_threads, threads that nobody owns are on no list, and the server is not asked for a made-up user', async () => {
   const { server, list, ownerOf } = await start()
   server.threads.push(['old', 'alice'])

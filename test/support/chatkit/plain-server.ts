@@ -27,8 +27,8 @@ export async function startPlainServer() {
     lostStatus: 500,
     /** Ids of threads whose time of creation is none. */
     unreadable: new Set<string>(),
-    /** Whether a list has one user's threads, everyone's, none, or fails. */
-    lists: 'own' as 'own' | 'everyone' | 'nothing' | 'error',
+    /** Whether a list has one user's threads (`own-of-page`: left over from a page of everyone's), everyone's, none, or fails. */
+    lists: 'own' as 'own' | 'own-of-page' | 'everyone' | 'nothing' | 'error',
     /** Instead, for users who have no threads. */
     listsForNobody: undefined as 'everyone' | 'error' | undefined,
     /** Cursors that are no ids. */
@@ -49,7 +49,8 @@ export async function startPlainServer() {
     if (lists === 'error') return [500, {}]
     const all = server.threads.filter(
       ([id, owner]) =>
-        !server.lost.has(id) && (lists === 'everyone' || (lists === 'own' && owner === user)),
+        !server.lost.has(id) &&
+        (/everyone|of-page/.test(lists) || (lists === 'own' && owner === user)),
     )
     const sorted = order === 'desc' ? all.toReversed() : all
     const cursorOf = (id: string) => (server.opaque ? `page:${id}` : id)
@@ -59,7 +60,8 @@ export async function startPlainServer() {
     const last = page.at(-1)
     const more = start + limit < sorted.length
     const cursor = more && last !== undefined ? cursorOf(last[0]) : null
-    return [200, { data: page.map(([id]) => shown(id)), has_more: more, after: cursor }]
+    const left = page.filter(([, owner]) => lists !== 'own-of-page' || owner === user)
+    return [200, { data: left.map(([id]) => shown(id)), has_more: more, after: cursor }]
   }
   function one(type: string, { thread_id = '' }: Params): [number, object] {
     const found = server.threads.some(([id]) => id === thread_id)
