@@ -119,10 +119,12 @@ export function createAnswerJson({
      */
     async answerRefused(c: AppContext, call: Call, refused: RefusedExchange): Promise<Response> {
       const { parsed, failure, deadline, adopts } = refused
-      const isUnknown = failure instanceof ServiceError && failure.status === 404
-      // The server's own words would tell a thread that nobody has from one of another user.
-      if (isUnknown && adopts !== undefined) throw notFound('that the server does not know')
-      const gone = isUnknown ? deletedBy(parsed) : undefined
+      if (!(failure instanceof ServiceError)) throw failure
+      const { code, status, reason } = failure
+      const isRefusal = code === 'upstream_auth_failed' || (status !== undefined && status !== 429)
+      // The server's status and words would tell a thread that nobody has from one of another user.
+      if (isRefusal && adopts !== undefined) throw notFound(`that is not shown: ${reason}`)
+      const gone = status === 404 || status === 410 ? deletedBy(parsed) : undefined
       if (gone !== undefined && (await lists.canList(c, call, deadline))) {
         await ownership.release(call, gone)
       }

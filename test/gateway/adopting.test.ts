@@ -84,6 +84,21 @@ test.each<readonly [string, { id?: string; created_at?: number; error?: string }
   expect(await ownerOf(id)).toBeUndefined()
 })
 
+test.each([400, 401, 403, 404, 409, 410, 422])(
+  'a server that refuses to show a thread with %i proves nothing, and the answer is that of an unknown thread',
+  async (status) => {
+    const id = await oldThread()
+    const unknown = await show(alice, 'thr_unknown')
+    scene.sample.server.setFaults({ status, body: { detail: 'It belongs to bob.' } })
+    const refused = await show(alice, id)
+    expectProblem(refused, 404, 'not_found')
+    expect(Object.keys(refused.headers)).toEqual(Object.keys(unknown.headers))
+    expect(JSON.stringify(refused)).not.toContain('bob')
+    scene.sample.server.setFaults({})
+    expect(await ownerOf(id)).toBeUndefined()
+  },
+)
+
 test('when two users ask at the same time for a thread that nobody owns, one gets it', async () => {
   const id = await oldThread()
   const answers = await Promise.all([show(alice, id), show(bob, id)])

@@ -150,15 +150,18 @@ test('a thread that was deleted belongs to nobody', async () => {
   expect(scene.sample.server.requests()).toEqual([])
 })
 
-test('a thread that the server has lost belongs to nobody once it is deleted', async () => {
-  const { id } = await createThread(alice)
-  const request = ['threads.delete', { thread_id: id }] as const
-  scene.sample.server.setFaults({ status: 404, times: 1 })
-  expect((await alice(request)).status).toBe(404)
-  scene.sample.server.clearRequests()
-  expect((await alice(request)).status).toBe(404)
-  expect(scene.sample.server.requests()).toEqual([])
-})
+test.each([404, 410])(
+  'a thread that the server has lost, and says so with %i, belongs to nobody once it is deleted',
+  async (status) => {
+    const { id } = await createThread(alice)
+    const request = ['threads.delete', { thread_id: id }] as const
+    scene.sample.server.setFaults({ status, times: 1 })
+    expect((await alice(request)).status).toBe(status)
+    scene.sample.server.clearRequests()
+    expect((await alice(request)).status).toBe(404)
+    expect(scene.sample.server.requests()).toEqual([])
+  },
+)
 
 test('a thread keeps its owner when a delete meets an address that answers 404 to everything', async () => {
   const { id } = await createThread(alice)

@@ -127,7 +127,7 @@ async function open(
  * Throws for any status but a 2xx, and destroys the body then.
  *
  * @param reply - of any status
- * @throws `not_found` (404), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
+ * @throws `not_found` (404, 410), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
  * `upstream_unavailable` (5xx), `upstream_invalid_response` (a redirect)
  */
 export function refuseFailed(reply: ServerReply): void {
@@ -232,7 +232,7 @@ function unread(error: unknown, { call }: ServerReply, deadline: Deadline): Serv
 }
 
 function codeOf(status: number): ServerFaultCode {
-  if (status === 404) return 'not_found'
+  if (status === 404 || status === 410) return 'not_found'
   if (status === 429) return 'upstream_rate_limited'
   if (status >= 500) return 'upstream_unavailable'
   return status >= 400 ? 'upstream_rejected' : 'upstream_invalid_response'

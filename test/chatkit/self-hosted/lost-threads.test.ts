@@ -31,7 +31,7 @@ async function start(count: number) {
 const range = (from: number, to: number) =>
   Array.from({ length: from - to + 1 }, (_, at) => `t${from - at}`)
 
-test.each([404, 500, 503, 400, 403])(
+test.each([404, 410, 500, 503, 400, 403])(
   'a thread that the server answers with %i is left out and reported, and its record stays',
   async (status) => {
     const { server, list, missing, ownerOf } = await start(4)
@@ -138,17 +138,22 @@ test.each([
   },
 )
 
-test('a delete relies on the ownership record: 404 counts as deleted, 5xx never does, and nothing is read first', async () => {
-  const { server, chatkit, ownerOf } = await start(2)
-  server.lost.add('t0')
-  await expect(chatkit.deleteThread('t0')).rejects.toMatchObject({ code: 'upstream_unavailable' })
-  expect(await ownerOf('t0')).toBe('alice')
-  server.lostStatus = 404
-  server.requests.length = 0
-  expect(await chatkit.deleteThread('t0')).toMatchObject({ deleted: true })
-  expect(server.requests.map(({ type }) => type)).toEqual(['threads.delete', 'threads.list'])
-  expect(await ownerOf('t0')).toBeUndefined()
-})
+test.each([404, 410])(
+  'a delete relies on the ownership record: %i counts as deleted, 5xx never does, and nothing is read first',
+  async (gone) => {
+    const { server, chatkit, ownerOf } = await start(2)
+    server.lost.add('t0')
+    await expect(chatkit.deleteThread('t0')).rejects.toMatchObject({ code: 'upstream_unavailable' })
+    expect(await ownerOf('t0')).toBe('alice')
+    server.lostStatus = gone
+    server.requests.length = 0
+    await expect(chatkit.retrieveThread('t0')).rejects.toMatchObject({ code: 'not_found' })
+    expect(await chatkit.deleteThread('t0')).toMatchObject({ deleted: true })
+    const asked = server.requests.map(({ type }) => type)
+    expect(asked).toEqual(['threads.get_by_id', 'threads.delete', 'threads.list'])
+    expect(await ownerOf('t0')).toBeUndefined()
+  },
+)
 
 test('a delete that the server answers with 404 fails like its list does, and forgets no owner', async () => {
   const { server, chatkit, ownerOf } = await start(1)
