@@ -107,7 +107,7 @@ export function createConsoleAccess({
           }
           if (signIn === undefined) throw signedOut(addresses, c)
           const form = await readForm(c)
-          checkToken(form, signIn)
+          checkToken(form, signIn, addresses.back(c.req.header('Referer')))
           return action(c, { signIn, form })
         },
         (error, c) => explainTo(whenEnded === undefined ? error : ofSignOut(error), c),
@@ -177,7 +177,8 @@ function checkOrigin(c: AppContext, { origin }: Addresses): void {
   throw new ServiceError('origin_not_allowed', { reason: 'a form without our Origin' })
 }
 
-function checkToken(form: Form, { csrf }: SignIn): void {
+/** @param page - address of the page with the form */
+function checkToken(form: Form, { csrf }: SignIn, page: string): void {
   const sent = Buffer.from(form.value('csrf'))
   const expected = Buffer.from(csrf)
   if (sent.length === expected.length && timingSafeEqual(sent, expected)) return
@@ -186,6 +187,7 @@ function checkToken(form: Form, { csrf }: SignIn): void {
     heading: 'This form is not from your sign-in',
     advice:
       'Nothing was done. The form is from an earlier sign-in, or another site made it up. Open the page again and send it from there.',
+    action: { href: page, label: 'Open the page again' },
   })
 }
 

@@ -144,7 +144,11 @@ describe('a form is not executed, and its page says what to do, with', () => {
   ])('%s', async (_name, csrf) => {
     const answer = await post('/user/revoke', { user: 'alice', block_seconds: '0', csrf })
     expect(answer.status).toBe(403)
-    expect(await answer.text()).toContain('This form is not from your sign-in')
+    const page = await answer.text()
+    expect(page).toContain('This form is not from your sign-in')
+    expect(page).toContain(
+      '<a class="button" href="/admin/user?user=alice">Open the page again</a>',
+    )
     await expectNothingDone()
   })
 
