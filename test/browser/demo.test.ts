@@ -161,6 +161,16 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     expect(await page.getByRole('button', { name: 'Mint' }).isEnabled()).toBe(false)
   })
 
+  test('signs out while an answer runs: nothing can be sent afterwards', async () => {
+    const page = await signedIn('alice')
+    await page.getByLabel('Your message').fill('count to 100000')
+    await page.keyboard.press('Enter')
+    await page.locator('.message.theirs', { hasText: '1 2 3 4 5' }).waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.locator('#messages[aria-busy=false]:empty').waitFor({ state: 'attached' })
+    expect(await page.locator('#send').isEnabled()).toBe(false)
+  })
+
   test('chats: the answer streams, and stops when the access is revoked', async () => {
     const page = await signedIn('alice')
     const write = async (text: string) => {
@@ -200,7 +210,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     opened.pop()
   })
 
-  test('with ChatKit there, gives it the gateway and a fetch that works', async () => {
+  test('with ChatKit there, gives it the gateway and a fetch that works, until the sign-out', async () => {
     const page = await signedIn('alice', { expectedFailures: [] })
     await page.route('https://cdn.platform.openai.com/**', (route) =>
       route.fulfill({ contentType: 'text/javascript', body: CHATKIT_STAND_IN }),
@@ -208,6 +218,9 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     await page.getByRole('button', { name: 'Load ChatKit' }).click()
     await page.getByText('ChatKit is loaded').waitFor()
     await page.locator('openai-chatkit', { hasText: '{"data":' }).waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await outcome(page).getByText('all sessions have ended').waitFor()
+    expect(await page.locator('openai-chatkit').count()).toBe(0)
     const [{ faults }] = opened as [OpenPage]
     expect(faults()).toEqual(['request: https://cdn.platform.openai.com'])
     await page.context().close()

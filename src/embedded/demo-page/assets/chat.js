@@ -88,7 +88,8 @@ export function createChat(chatKitFetch) {
  */
 function busy(is) {
   element('messages').setAttribute('aria-busy', String(is))
-  enable('send', !is)
+  // An answer may end after a sign-out, which has disabled the form.
+  enable('send', !is && !element('text').hasAttribute('disabled'))
 }
 
 /**

@@ -113,6 +113,9 @@ async function signOut() {
   startOver()
   chatKitFetch.reset()
   chat.clear()
+  // ChatKit would go on showing the user's chat.
+  element('widget').replaceChildren()
+  element('widget-note').hidden = true
   const headers = { Authorization: `Bearer ${held.token}` }
   held.token = undefined
   showUser()
