@@ -33,7 +33,10 @@ export interface AuditEntry {
   /** The ChatKit user that the action concerned. */
   readonly user: string | undefined
   readonly outcome: 'ok' | 'refused' | 'failed'
-  /** Why, or on what: the workflow of a mint, the code of a refusal, the route of a read, the id of what was cancelled or deleted. */
+  /**
+   * Why, or on what: the workflow of a mint, the code of a refusal, the route of a read, the id of what was cancelled
+   * or deleted.
+   */
   readonly reason: string | undefined
   readonly requestId: string | undefined
   /** Undefined for an entry of a version that did not chain its entries. */

@@ -17,8 +17,8 @@ export interface RequestIds {
   readonly items: readonly string[]
   /**
    * Ids in the application's own data (an action, a tool's result, a tag's data, answers to a form, `metadata` of a
-   * request or, where pages add it, of a message) and in the cursor of `threads.list`. They may be ids of something else, so an unknown id passes, but one
-   * that belongs to another user is refused.
+   * request or, where pages add it, of a message) and in the cursor of `threads.list`. They may be ids of something
+   * else, so an unknown id passes, but one that belongs to another user is refused.
    */
   readonly mentioned: {
     readonly threads: readonly string[]

@@ -21,7 +21,10 @@ export interface AnswerBounds {
   readonly maxBytes: number
   /** Called with the bytes held in all, before more are held; throws to refuse them. */
   readonly hold?: (bytes: number) => void
-  /** Whether an answer without a body, or with `OK`, counts as `{}`, because the protocol's answer to this request is always `{}`. */
+  /**
+   * Whether an answer without a body, or with `OK`, counts as `{}`, because the protocol's answer to this request is
+   * always `{}`.
+   */
   readonly mayBeEmpty?: boolean
 }
 

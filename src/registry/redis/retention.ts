@@ -33,7 +33,10 @@ for _, user in ipairs(users) do forget_block(user) end
 return #users`,
 )
 
-/** ARGV: before, how many at most → how many were deleted. It stops at the first user who stays, in the order of their last session. */
+/**
+ * ARGV: before, how many at most → how many were deleted. It goes in the order of their last session, and stops at the
+ * first user who stays.
+ */
 const SWEEP_USERS = script(
   KNOWN,
   `

@@ -90,7 +90,10 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
   })
 }
 
-/** Runs a step again and again, each in its own transaction and from what the one before returned, until that is undefined. */
+/**
+ * Runs a step again and again, each in its own transaction and from what the one before returned, until that is
+ * undefined.
+ */
 async function walk<T>(
   db: Database,
   first: T,

@@ -141,11 +141,11 @@ function withoutDuplicates(chain: readonly Seen[]): readonly [readonly Seen[], r
 function isWhole({ entry, hash }: Seen): boolean {
   const { actor, user, reason, salt, erased, by_user: byUser, seq, prev } = entry
   if (hash !== entry.hash || (seq === 1) !== (prev === null)) return false
-  // A digest can stand for the actor only where the entry says so.
-  if (byUser !== (erased === null ? byUser && actor !== null : erased.actor !== null)) return false
+  // An erase takes out the actor, and leaves its digest, only where the entry says that the user acted themselves.
   if (!byUser && (actor === null || /^[\w-]{43}$/.test(actor))) return false
-  if (erased === null) return salt !== null
-  return salt === null && user === null && reason === null && (actor === null) === byUser
+  if (erased === null) return salt !== null && actor !== null
+  if (salt !== null || user !== null || reason !== null) return false
+  return (actor === null) === byUser && (erased.actor !== null) === byUser
 }
 
 /**
