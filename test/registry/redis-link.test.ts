@@ -42,7 +42,7 @@ async function linkTo(send: RedisConnection['send'], replicas = 0) {
   return {
     seen,
     call: () => opened.run(STEP, ['a', 7], String),
-    takeBack: () => opened.takeBack(STEP, ['a', 7], String),
+    runReplicated: () => opened.runReplicated(STEP, ['a', 7], String),
   }
 }
 
@@ -132,12 +132,12 @@ test('a call that nobody answers is refused, and the next ones at once', async (
 })
 
 test('a WAIT that nobody answers refuses its own step, and Redis is not suspected', async () => {
-  const { call, takeBack, seen } = await linkTo(
+  const { call, runReplicated, seen } = await linkTo(
     async ([name]) => (name === 'WAIT' ? new Promise(() => undefined) : 'done'),
     1,
   )
   let over = false
-  const taken = expect(takeBack()).rejects.toMatchObject(refused)
+  const taken = expect(runReplicated()).rejects.toMatchObject(refused)
   void taken.then(() => {
     over = true
   })

@@ -25,7 +25,7 @@ const WAIT_MS = 300
 const lines = () => instances.lines.map((line) => JSON.parse(line))
 
 /** Repeats a refused step: on a busy machine a replica may need more than the 300 ms. */
-const confirmed = <T>(takeBack: () => Promise<T>) => vi.waitFor(takeBack, 5_000)
+const confirmed = <T>(call: () => Promise<T>) => vi.waitFor(call, 5_000)
 
 /** Milliseconds that each of a number of mints took. */
 async function mint(registry: PlainRegistry, user: string, mints: number): Promise<number[]> {

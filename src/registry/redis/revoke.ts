@@ -152,13 +152,12 @@ export function createRevokes(link: Link) {
   return {
     async revoke(command) {
       const read = (reply: unknown) => revokeReply.parse(reply)
-      const [blockedUntil, generation, known, cancelling] = await link.takeBack(
-        ...[REVOKE, revokeArgs(command), read],
-      )
+      const reply = await link.runReplicated(REVOKE, revokeArgs(command), read)
+      const [blockedUntil, generation, known, cancelling] = reply
       return { cancelling, blockedUntil, generation, known: known === 1 }
     },
     beginCancel: (id, now, by = '') =>
-      link.takeBack(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS, by], (reply) =>
+      link.runReplicated(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS, by], (reply) =>
         sessionOrNone.parse(reply),
       ),
     getBlock: (user, now) =>
@@ -172,7 +171,7 @@ export function createRevokes(link: Link) {
       link.run(USERS_OF, [issuer, subject ?? '', sid ?? ''], (reply) =>
         z.array(userId).parse(reply).toSorted(),
       ),
-    markLogout: (mark) => link.takeBack(MARK, markArgs(mark), () => undefined),
+    markLogout: (mark) => link.runReplicated(MARK, markArgs(mark), () => undefined),
   } satisfies Partial<Registry>
 }
 

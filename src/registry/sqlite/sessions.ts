@@ -177,8 +177,8 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
 
 /** Sets the given block unless a longer one holds; returns the end of the block that holds. */
 function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
-  const standing = sql('SELECT until FROM blocks WHERE user = ? AND until > ?').get(user, now)
-  const until = numberIn(standing, 'until')
+  const current = sql('SELECT until FROM blocks WHERE user = ? AND until > ?').get(user, now)
+  const until = numberIn(current, 'until')
   if (block === undefined || block.until <= (until ?? 0)) return until
   sql('DELETE FROM blocks WHERE user = ?').run(user)
   sql('INSERT INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)').run(

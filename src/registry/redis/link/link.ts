@@ -21,7 +21,7 @@ export interface Link {
    * The same for revokes, cancels and logouts. It answers when as many replicas have the write as
    * `STORE_URL` asks for. If too few have it in time, it throws; the write stays on the primary.
    */
-  takeBack: Link['run']
+  runReplicated: Link['run']
   /** Throws when a script may not write now, or may not run a command. */
   check(): Promise<void>
   /** Milliseconds that the oldest call under way has waited. */
@@ -56,7 +56,7 @@ for _, command in ipairs({
 
 /**
  * @param address - host and port, for the log
- * @param replicas - how many must acknowledge a `takeBack`; 0: the primary is enough
+ * @param replicas - how many must acknowledge a `runReplicated`; 0: the primary is enough
  * @param callMs - how long Redis may be silent while calls are under way, in milliseconds
  */
 export function createLink({
@@ -108,7 +108,7 @@ export function createLink({
     }
   }
 
-  const takeBack: Link['run'] = async (script, args, read) => {
+  const runReplicated: Link['run'] = async (script, args, read) => {
     connected()
     try {
       return read(await replicated.send(commandOf('EVAL', script.text, args)))
@@ -120,7 +120,7 @@ export function createLink({
 
   return {
     run,
-    takeBack: replicas === 0 ? run : takeBack,
+    runReplicated: replicas === 0 ? run : runReplicated,
     check: () => run(PROBE, [], () => undefined),
     waitedMs: patience.waitedMs,
     close() {
