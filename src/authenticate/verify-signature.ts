@@ -1,6 +1,7 @@
 // Finds the issuer that a token names, and verifies that this issuer signed it.
 import type { CryptoKey } from 'jose'
 import { compactVerify } from 'jose/jws/compact/verify'
+import { isAudience } from '../chatkit/signing/client-secret.ts'
 import type { ServiceError } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'
 import type { Issuer, Issuers } from './issuers.ts'
@@ -14,19 +15,20 @@ import type { SignedToken, TokenHeader } from './token-shape.ts'
  * @throws ServiceError `invalid_token` when `iss` is not exactly that of a configured issuer
  */
 export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, unknown>>): Issuer {
-  const { iss } = claims
+  const { iss, aud } = claims
   if (typeof iss !== 'string') throw invalidToken('iss is not a string')
   const issuer = issuers.get(iss)
-  if (issuer === undefined) throw unknownIssuer(iss, [...issuers.keys()])
+  if (issuer === undefined) throw unknownIssuer(iss, aud, [...issuers.keys()])
   return issuer
 }
 
-/** A slash or a capital letter makes another issuer, and is hard to see. */
-function unknownIssuer(iss: string, configured: readonly string[]): ServiceError {
+/** A slash or a capital letter makes another issuer, and is hard to see. A page may send the client secret by mistake. */
+function unknownIssuer(iss: string, aud: unknown, configured: readonly string[]): ServiceError {
   const near = configured.find((one) => isNear(one, iss))
+  const advice = isAudience(aud) ? ': send the token of the user, not the client secret' : ''
   const expected =
     near === undefined
-      ? `expected ${showAll(configured)}`
+      ? `expected ${showAll(configured)}${advice}`
       : `the config has ${show(near)}: write there what the token has`
   return invalidToken(`issuer ${show(iss)} is not configured, ${expected}`)
 }

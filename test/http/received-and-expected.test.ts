@@ -88,6 +88,13 @@ describe('the log says what was received and what was expected, and nothing is m
       '"https://issuer.test": write there what the token has',
     ],
     [
+      'issuer of a client secret',
+      () => ({ token: tokenFor('a', { iss: 'https://chat.test', aud: 'chatkit:support' }) }),
+      401,
+      '"https://chat.test"',
+      ': send the token of the user, not the client secret',
+    ],
+    [
       'typ',
       () => ({
         token: signer.token(claimsOf('https://issuer.test', Date.now()), { typ: 'secevent+jwt' }),
