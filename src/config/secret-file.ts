@@ -1,7 +1,8 @@
 // Reads a secret from a file, and reads it again when the file changes.
 
 import { isUtf8 } from 'node:buffer'
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, parse } from 'node:path'
 import { fixedSecret, Secret } from '../lib/secret.ts'
 
 /** Gives the current value of a secret; cheap enough for every request. */
@@ -14,7 +15,7 @@ export interface SecretSource {
 /** Milliseconds between two looks at the file. */
 const LOOK_EVERY_MS = 1000
 
-/** The file of a `_FILE` variable cannot be used. The message names variable and file, no content. */
+/** The file of a `_FILE` variable cannot be used. The message names variable and path, no content. */
 export class SecretFileError extends Error {
   override readonly name = 'SecretFileError'
 }
@@ -95,8 +96,23 @@ function readFirst(variable: string, path: string): Reading {
 
 function problemOf(variable: string, path: string, cause: unknown): SecretFileError {
   if (cause instanceof SecretFileError) return cause
-  const message = `${variable}: cannot read ${path}; check path and permissions`
-  return new SecretFileError(message, { cause })
+  return new SecretFileError(`${variable}: ${cannotRead(path)}`, { cause })
+}
+
+/**
+ * The end of a message about a file of secrets that cannot be read. Somebody may have put the secret where its path
+ * belongs, so a text is only shown if it must be a path: its folder is there, it is absolute without a capital (long
+ * base64 has some), or it has the ending of such files.
+ */
+export function cannotRead(path: string): string {
+  const folder = dirname(path)
+  const isPath =
+    (folder !== '.' && folder !== parse(path).root && existsSync(folder)) ||
+    (isAbsolute(path) && !/[A-Z]/.test(path)) ||
+    /^[\w./-]+\.(?:json|txt|pem|key)$/.test(path)
+  return isPath
+    ? `cannot read ${path}; check path and permissions`
+    : 'cannot read the file that it names, which is not shown, as it may be the secret itself; give the path of a file'
 }
 
 function readSecret(variable: string, path: string): Reading {

@@ -2,6 +2,7 @@ import { renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { SecretFileError, secretFromFile } from '../../src/config/secret-file.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
@@ -45,6 +46,28 @@ describe('at first', () => {
     path = folder
     expect(open).toThrow(SecretFileError)
   })
+
+  test.each([
+    ['a signing key', makeSigningKeys()],
+    ['a token', `eyJhbGciOiJub25lIn0.${'eyJzdWIiOiJhIn0'.repeat(4)}.c2lnbmF0dXJl`],
+    ['base64url', 'xnSm1qYhpI0N44mnH6JlvXdwQ8ImLFWofMiyYScc8c8'],
+    ['base64 with slashes', '/nSm1qYhpI0N/4mnH6JlvXdwQ8I/LFWofMiyYScc8c8='],
+    ['words', 'correct horse battery staple'],
+  ])('%s in the place of its path is not printed', (_, secret) => {
+    path = secret
+    expect(open).toThrow(
+      /^OPENAI_API_KEY_FILE: cannot read the file that it names, .* give the path/,
+    )
+    expect(open).not.toThrow(secret)
+  })
+
+  test.each(['/run/none/key', 'signing-key.json', './keys/Team.pem'])(
+    'a path that is missing is printed: %s',
+    (text) => {
+      path = text
+      expect(open).toThrow(`cannot read ${text}; check path`)
+    },
+  )
 })
 
 describe('later', () => {

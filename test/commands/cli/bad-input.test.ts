@@ -123,6 +123,8 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
   })
 })
 
+const PASTED = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl'
+
 describe('a missing setting', () => {
   test.each([
     ['neither key nor service', LIST, {}, /OPENAI_API_KEY.*CHATKIT_MINT_URL/s],
@@ -138,6 +140,19 @@ describe('a missing setting', () => {
     expect({ code, out }).toEqual({ code: 78, out: '' })
     expect(err).toMatch(message)
     expect(err).not.toContain('secret')
+  })
+
+  test.each([
+    ['--token-file', ['--token-file', PASTED], {}, 66],
+    ['CHATKIT_MINT_TOKEN_FILE', [], { CHATKIT_MINT_TOKEN_FILE: PASTED }, 78],
+  ])('a token where %s wants a path is not printed', async (name, words, variables, code) => {
+    const command = ['blocks', 'list', '--url', 'https://a.example', ...words]
+    const ran = await quickCli(command, variables as Record<string, string>)
+    expect(ran).toMatchObject({ code, out: '' })
+    expect(ran.err).toMatch(
+      new RegExp(`^chatkit-mint: ${name}: cannot read the file that it names`),
+    )
+    expect(ran.err).not.toContain('eyJ')
   })
 
   test('variables that only the server needs are not checked', async () => {

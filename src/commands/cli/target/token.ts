@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import type { CliEnvironment } from '../../../config/cli-environment.ts'
+import { cannotRead } from '../../../config/secret-file.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -42,7 +43,7 @@ async function readText(io: Io, file: string): Promise<string> {
   try {
     return readFileSync(file, 'utf8')
   } catch {
-    throw new CommandError(EXIT.noInput, `cannot read ${file}; check path and permissions.`)
+    throw new CommandError(EXIT.noInput, `--token-file: ${cannotRead(file)}.`)
   }
 }
 
