@@ -50,6 +50,23 @@ export function usesSuite(suite: Suite): void {
       expect((await registry.getSession('s1'))?.state).toEqual({ plan: 'pro' })
     })
 
+    it.each<[string, (until: number) => Promise<unknown>]>([
+      ['revoked', (now) => registry.revoke(order({ now }))],
+      ['cancelled', (now) => registry.beginCancel('s1', now)],
+      [
+        'logged out',
+        (now) => {
+          const { issuer, subject } = session({ id: 's1' })
+          return registry.revoke(order({ identity: { issuer, subject }, now }))
+        },
+      ],
+    ])('is refused when it was %s by an instance whose clock is ahead', async (_how, end) => {
+      await registry.record(entry({ id: 's1', expiresAt: NOW + 10 }))
+      expect((await use()).kind).toBe('ok')
+      await end(NOW + 30)
+      expect(await use()).toEqual(ENDED)
+    })
+
     it('is refused when the session is unknown, or of another user', async () => {
       await registry.record(entry({ id: 's1' }))
       expect(await use({ id: 's2' })).toEqual(ENDED)

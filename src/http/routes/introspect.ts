@@ -19,7 +19,7 @@ import type { FailedAuth } from '../failed-auth.ts'
 
 /** The parts with which a client secret is checked. */
 interface IntrospectParts {
-  readonly registry: Pick<Registry, 'getSession'>
+  readonly registry: Pick<Registry, 'getSession' | 'endedAmong'>
   readonly settings: Settings
   readonly keys: SigningKeys
   readonly publicUrl: string
@@ -102,7 +102,9 @@ async function liveSession(
     const session = await registry.getSession(sid)
     const live = session?.status === 'active' && session.expiresAt > unixSeconds(now)
     // The hash ties the token to the session: another token with this session's id is not its secret.
-    return live && session.secretHash === hashSecret(secret) ? session : undefined
+    if (!live || session.secretHash !== hashSecret(secret)) return undefined
+    // A session that had expired by the clock of the instance that revoked it may be live by ours.
+    return (await registry.endedAmong([session])).length === 0 ? session : undefined
   }
   return undefined
 }

@@ -18,6 +18,9 @@ const USE = script(
 local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)
 if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
+-- To the clock of the instance that revoked it had expired: it is live, and has ended all the same.
+local ended_upto = tonumber(redis.call('HGET', key('user', session.user), 'ended_upto') or 0)
+if session.end_reason or tonumber(session.seq) <= ended_upto then return { 'ended' } end
 local function window(field, max)
   local used, ends = tonumber(session[field] or 0), tonumber(session[field .. '_end_ms'] or 0)
   local latest = now + tonumber(ARGV[5])

@@ -4,9 +4,11 @@ import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
+/** Without a session that had expired when it was revoked, and is live again because the clock was set back. */
 const SESSION = `
   SELECT *, coalesce((SELECT generation FROM users WHERE users.user = sessions.user), 0) AS generation
-  FROM sessions WHERE id = ? AND +user = ?`
+  FROM sessions WHERE id = ? AND +user = ? AND end_reason IS NULL
+    AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
 const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND kind = ? AND ends_ms > ?'
 

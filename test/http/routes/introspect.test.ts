@@ -131,6 +131,14 @@ describe('{"active": false} and no more', () => {
     expect(await answer(other)).toMatchObject({ active: true, sub: 'bob' })
   })
 
+  test('revoked with its user by an instance whose clock is ahead', async () => {
+    const secret = await secretFor()
+    clock.advance(601)
+    await revoke(running, 'alice')
+    clock.advance(-601)
+    await inactive(secret)
+  })
+
   test('signed out', async () => {
     const secret = await secretFor()
     expect((await signOut(running, token('alice'))).status).toBe(204)
