@@ -287,6 +287,15 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
     expect(messages(link).filter(({ msg }) => /append-only|evict/.test(msg))).toHaveLength(2)
   })
 
+  test('is logged with a clock that is far from ours', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 30_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    const link = linkTo(redis.url)
+    await eventually(() => link.check())
+    const found = () => messages(link).find(({ msg }) => /clock/.test(msg))
+    await expect.poll(found).toMatchObject({ level: WARN, rest: { clock_seconds: 30 } })
+  })
+
   test('is logged as unknown when INFO and WAIT are forbidden, and nothing fails', async () => {
     await allowDocumentedUser(redis)
     await redis.cli('acl', 'setuser', 'chatkit-mint', '-info', '-wait')

@@ -85,6 +85,8 @@ export const LOG_FIELDS = {
     replicas: 'Replicas that acknowledged a revoke in time.',
     wanted: 'Replicas that `STORE_URL` asks for.',
     policy: '`maxmemory-policy` of Redis.',
+    clock_seconds:
+      'Seconds by which the clock of Redis is ahead of ours; below 0 when it is behind.',
     unknown: 'Settings that Redis does not report.',
     sessions: 'How many sessions were cancelled upstream without a record of it in the store.',
     streams: 'Open streams whose sessions the store could not check.',

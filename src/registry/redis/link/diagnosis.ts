@@ -11,6 +11,8 @@ const SAY_AGAIN_MS = 30_000
  * another script may still fail.
  */
 const QUIET_MS = 2_000
+/** Instances whose clocks differ disagree for that long about which sessions are live. */
+const MOST_CLOCK_SECONDS = 2
 
 const ENDS = 'it ends the connection; where it always does, its port is for TLS and needs rediss://'
 
@@ -103,9 +105,14 @@ export function createDiagnosis({
     },
     /** Logs how durable this Redis is; remarks of the last inspection are not repeated. */
     async inspect(connection: RedisConnection): Promise<void> {
-      const facts = await factsOf(connection)
-      if (facts === undefined) return
-      const remarks = [...remarksOn(facts, replicas)]
+      const found = await factsOf(connection)
+      if (found === undefined) return
+      const remarks = [...remarksOn(found.facts, replicas)]
+      if (Math.abs(found.clockAhead) > MOST_CLOCK_SECONDS) {
+        const text =
+          'redis: its clock and ours differ: a revoke can miss hosted sessions that have just expired by one of them'
+        remarks.push(['warn', text, { clock_seconds: found.clockAhead }])
+      }
       for (const [level, msg, fields] of remarks) {
         if (!told.has(msg)) log[level]({ address, ...fields }, msg)
       }
@@ -132,21 +139,27 @@ interface Facts {
   readonly replicas: string | undefined
 }
 
-/** @returns undefined when Redis does not answer */
-async function factsOf(connection: RedisConnection): Promise<Facts | undefined> {
+/** @returns the facts, and by how many seconds Redis's clock is ahead of ours; undefined when Redis does not answer */
+async function factsOf(connection: RedisConnection) {
   const ask = (...command: readonly string[]) =>
     connection.send(command).catch((error: unknown) => {
       if (/NOPERM|unknown command/.test(causeOf(error))) return ''
       throw error
     })
+  const before = Date.now()
   try {
     // `WAIT 0 0` does not wait: it answers the number of replicas that follow.
     const [info, replicas] = await Promise.all([ask('INFO'), ask('WAIT', '0', '0')])
     const field = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(String(info))?.[1]
-    return {
+    const facts: Facts = {
       'append-only file': field('aof_enabled'),
       'maxmemory-policy': field('maxmemory_policy'),
       replicas: String(replicas) || undefined,
+    }
+    const asked = (before + Date.now()) / 2
+    return {
+      facts,
+      clockAhead: Math.round((Number(field('server_time_usec')) / 1000 - asked) / 1000),
     }
   } catch {
     return undefined
