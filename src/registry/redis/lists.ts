@@ -2,27 +2,24 @@
 import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
 import { toBlock, toSession } from '../rows.ts'
-import { SESSION } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
 import { sessionOrNone } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
-/** Filters: now, user, workflow, issuer, subject, status; '' for any. */
-const SESSIONS = pageScript(
-  SESSION,
-  `
-local now, status = tonumber(ARGV[8]), ARGV[13]
-local function matches(field, asked) return asked == '' or field == asked end
+/** Filters: now, user, workflow, issuer, subject, status; '' for any. It reads few fields of a session that does not match. */
+const SESSIONS = pageScript(`
+local now, asked = tonumber(ARGV[8]), { unpack(ARGV, 9, 13) }
 local function item(id)
-  local session = read_session(id)
-  if not session then return end
-  local shown = session.status
-  if shown == 'active' and not is_live(session, now) then shown = 'expired' end
-  if matches(session.user, ARGV[9]) and matches(session.workflow, ARGV[10]) and matches(session.issuer, ARGV[11])
-    and matches(session.subject, ARGV[12]) and matches(shown, status) then return flat_session(id) end
-end`,
-)
+  local hash = key('session', id)
+  local found = redis.call('HMGET', hash, 'user', 'workflow', 'issuer', 'subject', 'status', 'expires_at')
+  if not found[1] then return end
+  if found[5] == 'active' and tonumber(found[6]) <= now then found[5] = 'expired' end
+  for at, value in ipairs(asked) do
+    if value ~= '' and value ~= found[at] then return end
+  end
+  return redis.call('HGETALL', hash)
+end`)
 
 /** Filter: now. */
 const BLOCKS = pageScript(
