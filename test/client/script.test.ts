@@ -35,16 +35,16 @@ test('that comparison notices when text in a string is taken for a comment', asy
   expect(await parsed(withoutComments(tricky), false)).not.toBe(await parsed(tricky, false))
 })
 
-test('it is under 2.3 kB compressed', () => {
+test('the script has less than 2.3 kB when it is compressed', () => {
   expect(gzipSync(served).length).toBeLessThan(2300)
   expect(brotliCompressSync(served).length).toBeLessThan(2300)
 })
 
-test('it loads nothing, and keeps nothing where others could read it', () => {
+test('the script loads nothing, and keeps nothing where others could read it', () => {
   expect(served).not.toMatch(/\bimport\b|\bstorage\b|cookie|indexedDB|caches|window|document/i)
 })
 
-test('its types for TypeScript are those of its JSDoc, as `npm run write-client-types` writes them', () => {
+test('the types of the script are those of its JSDoc, as `npm run write-client-types` writes them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'client-types-'))
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const command = scripts['write-client-types'].split(' ').slice(1)

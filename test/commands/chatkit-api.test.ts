@@ -32,7 +32,7 @@ describe.runIf(curl)('its line to paste (needs curl)', () => {
   })
 })
 
-test('listens on loopback only', () => {
+test('npm run chatkit-api listens on loopback only', () => {
   expect(api.stderr()).toBe('listens on 127.0.0.1\n')
 })
 

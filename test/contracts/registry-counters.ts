@@ -120,7 +120,7 @@ export function countersSuite(suite: Suite): void {
     })
   })
 
-  it('resolves when a write would succeed', async () => {
+  it('a check resolves when a write would succeed', async () => {
     expect(await registry.check()).toBeUndefined()
   })
 }

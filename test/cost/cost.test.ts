@@ -61,7 +61,7 @@ const compareSides = (sides: readonly Side[], batches: number) =>
   compare(sides.map(createMeasure), batches)
 
 test(
-  'in memory',
+  'a mint beside many sessions costs what it costs beside few, in memory',
   async () => {
     const sides = [FEW, MANY].map(async (sessions) => {
       const registry = createSqliteRegistry({ path: ':memory:' })
@@ -76,7 +76,7 @@ test(
 )
 
 test(
-  'in SQLite',
+  'a mint beside many sessions costs what it costs beside few, in SQLite',
   async () => {
     const folder = scratchFolder()
     const sides = [FEW, MANY].map((sessions) => {
@@ -123,7 +123,7 @@ describe.runIf(wantsRedis())('in Redis', () => {
   }
 
   test(
-    'here and in the server',
+    'a mint beside many sessions costs what it costs beside few, here and in the server',
     async () => {
       const sides = await Promise.all([FEW, MANY].map(openFilled))
       await expectSameCost('Redis', () => compareSides(sides, 12), CACHES_US.redis)

@@ -63,14 +63,14 @@ async function authorization(changes: Changes = {}, session: string | undefined 
 function verifierSuite(algorithms: readonly SigningAlgorithm[], verifier: () => Verify): void {
   const verify: Verify = (header) => verifier()(header)
 
-  test.each(algorithms)('takes a token that is signed with %s', async (alg) => {
+  test.each(algorithms)('the verifier takes a token that is signed with %s', async (alg) => {
     const other = others.get(alg)
     expect(await verify(await authorization({ ...(other && { keys: other }) }))).toMatchObject({
       user: 'alice|ü',
     })
   })
 
-  test('takes the gateway’s token, and knows user, session and state', async () => {
+  test('the verifier takes the gateway’s token, and knows user, session and state', async () => {
     expect(await verify(await authorization())).toEqual({
       user: 'alice|ü',
       session: 'cksess_1',
@@ -78,7 +78,7 @@ function verifierSuite(algorithms: readonly SigningAlgorithm[], verifier: () => 
     })
   })
 
-  test('takes one of the service itself, without a session', async () => {
+  test('the verifier takes a token of the service itself, without a session', async () => {
     const seen = await verify(await authorization({}, ''))
     expect(seen).toMatchObject({ user: 'alice|ü', session: null })
   })
@@ -107,7 +107,7 @@ function verifierSuite(algorithms: readonly SigningAlgorithm[], verifier: () => 
     ['no token', async () => undefined],
     ['an empty one', async () => 'Bearer '],
     ['no JWT', async () => 'Bearer x'],
-  ])('refuses %s', async (_what, make) => {
+  ])('the verifier refuses %s', async (_what, make) => {
     expect(await verify(await make())).toBeUndefined()
   })
 }

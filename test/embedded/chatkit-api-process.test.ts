@@ -37,7 +37,7 @@ describe('who may connect', () => {
     ['127.0.0.1', 200],
     ['127.8.9.1:80', 200],
     ['[::1]:8789', 200],
-  ])('Host %s: %i', async (host, status) => {
+  ])('Host %s gets %i', async (host, status) => {
     running = await startChatKitApi({ port: 0 })
     expect(await statusFor('/v1/chatkit/threads', { ...CREDENTIALS, host })).toBe(status)
     expect(await statusFor('/_embedded/requests', { host })).toBe(status)
@@ -48,7 +48,7 @@ describe('who may connect', () => {
     ['https://evil.example', 403],
     ['null', 403],
     ['http://localhost:3000', 200],
-  ])('Origin %s: %i', async (origin, status) => {
+  ])('Origin %s gets %i', async (origin, status) => {
     running = await startChatKitApi({ port: 0 })
     expect(await statusFor('/_embedded/requests', { origin })).toBe(status)
   })

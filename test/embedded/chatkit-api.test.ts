@@ -45,7 +45,7 @@ describe('sessions, by the official client', () => {
 })
 
 describe("the official client's error classes", () => {
-  it('bad key', async () => {
+  it('AuthenticationError is thrown for another key, which it does not quote', async () => {
     const call = officialClient(running.url, 'pk-wrong-secret-9876').beta.chatkit.threads.list()
     const error = await call.then(
       () => undefined,

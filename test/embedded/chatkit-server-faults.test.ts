@@ -24,7 +24,7 @@ const list = () => ask(running.url, ['threads.list'])
 const last = () => running.server.requests().at(-1)
 
 describe('faults', () => {
-  it('down: the given number of connections is cut without an answer', async () => {
+  it('down cuts the given number of connections without an answer', async () => {
     running.server.setFaults({ down: true, times: 2 })
     await expect(create()).rejects.toThrow()
     await expect(list()).rejects.toThrow()
@@ -41,7 +41,7 @@ describe('faults', () => {
     [{ body: '<html>hi</html>' }, 200, 'text/html; charset=utf-8', '<html>hi</html>'],
     [{ status: 502, body: '<html>' }, 502, 'text/html; charset=utf-8', '<html>'],
     [{ body: { detail: 'no' } }, 200, 'application/json', '{"detail":"no"}'],
-  ])('%j instead of the answer, and nothing is done', async (faults, status, type, text) => {
+  ])('%j take the place of the answer, and nothing is done', async (faults, status, type, text) => {
     running.server.setFaults({ ...faults, times: 1 })
     const answer = await create()
     expect([answer.status, answer.headers.get('content-type')]).toEqual([status, type])
@@ -49,7 +49,7 @@ describe('faults', () => {
     expect(await (await list()).json()).toMatchObject({ data: [] })
   })
 
-  it('hang: no answer until the client leaves, which is recorded', async () => {
+  it('hang gives no answer until the client leaves, which is recorded', async () => {
     running.server.setFaults({ hang: true })
     const leaving = new AbortController()
     const pending = create('hi', leaving.signal)
@@ -67,7 +67,7 @@ describe('faults', () => {
   })
 
   it.each([0, 1, 4])(
-    'close_after_frames: %i frames arrive whole, then the stream breaks',
+    'close_after_frames breaks the stream after %i whole frames',
     async (frames) => {
       running.server.setFaults({ close_after_frames: frames })
       const response = await create()

@@ -41,14 +41,14 @@ describe('two_phase', () => {
     expect(await bytesOf(attachment.id)).toBe('status 404')
   })
 
-  it('PUT of the bytes', async () => {
+  it('PUT of the bytes stores them', async () => {
     const { id, upload_descriptor: to } = await createAttachment()
     const init = { method: to?.method ?? '', headers: to?.headers ?? {}, body: 'abc' }
     expect((await fetch(to?.url ?? '', init)).status).toBe(204)
     expect(await bytesOf(id)).toBe('abc')
   })
 
-  it('POST of a form', async () => {
+  it('POST of a form stores the bytes of its file', async () => {
     const { id, upload_url } = await createAttachment()
     const response = await fetch(upload_url ?? '', { method: 'POST', body: form('abc') })
     expect(response.status).toBe(204)

@@ -198,14 +198,14 @@ describe('what a word in the message does', () => {
     ['progress', ['progress_update', 'progress_update']],
     ['notice', ['notice']],
     ['effect', ['client_effect']],
-  ])('%s: %j before the answer', async (word, expected) => {
+  ])('%s gets %j before the answer', async (word, expected) => {
     const { events } = await newThread(`show ${word}`)
     expect(typesOf(events).slice(3, 3 + expected.length)).toEqual(expected)
     expect(textOf(events)).toBe(`You said: show ${word}`)
   })
 
   it.each([['task'], ['workflow'], ['widget']])(
-    '%s: the answer has an item of that kind',
+    '%s gets an answer with an item of that kind',
     async (word) => {
       const { id, events } = await newThread(`A ${word}, please`)
       expect(itemOf(events, word)).toMatchObject({ type: word, thread_id: id })
@@ -217,13 +217,13 @@ describe('what a word in the message does', () => {
     },
   )
 
-  it('error: an error instead of an answer', async () => {
+  it('error gets an error instead of an answer', async () => {
     const { events } = await newThread('error')
     expect(events[3]).toMatchObject({ type: 'error', code: 'custom', allow_retry: true })
     expect(textOf(events)).toBe('')
   })
 
-  it('count to 300: the answer has 300 words', async () => {
+  it('count to 300 gets an answer of 300 words', async () => {
     const { events } = await newThread('please count to 300')
     const expected = Array.from({ length: 300 }, (_, index) => index + 1).join(' ')
     expect(textOf(events)).toBe(expected)
@@ -321,7 +321,7 @@ describe('refusals', () => {
     },
   )
 
-  it('an unknown type, other JSON, no JSON, another method, another path', async () => {
+  it('an unknown type, other JSON, no JSON, another method and another path are refused', async () => {
     expect(await refusal('threads.share', {})).toBe(400)
     for (const body of [
       '[]',

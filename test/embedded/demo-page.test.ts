@@ -107,7 +107,7 @@ describe('acting as ada', () => {
   })
 
   test.each(['', '{', '{}', '{"user":""}', '{"user":5}', '[]'])(
-    'not for the body %j',
+    'is refused for the body %j',
     async (body) => {
       const { ask, callAsAdmin } = scene()
       expect((await ask('/demo/as-ada/revoke', post(OWN, body))).status).toBe(400)

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { unixSeconds } from '../../src/lib/clock.ts'
 import { isLoopback, isSecureUrl, mayBeLoopback } from '../../src/lib/loopback.ts'
 
 const hostOf = (host: string) => new URL(`http://${host}/`).hostname
@@ -67,9 +66,4 @@ describe('isSecureUrl', () => {
     ['ftp://localhost/', false],
     ['file:///etc/passwd', false],
   ])('is for %s: %s', (url, secure) => expect(isSecureUrl(new URL(url))).toBe(secure))
-})
-
-test('unixSeconds rounds down', () => {
-  expect(unixSeconds(() => 1_999)).toBe(1)
-  expect(unixSeconds(() => 2_000)).toBe(2)
 })

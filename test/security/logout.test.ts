@@ -138,7 +138,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     await expectMints(running, userToken('late', { iat: seconds() }))
   })
 
-  test('it is no block: a new sign-in mints at once, and old secrets replace nothing', async () => {
+  test('a logout sets no block: a new sign-in mints at once, and old secrets replace nothing', async () => {
     const old = await secretFrom(running, earlier('again'))
     await logOut(running, { sub: 'again' })
     const response = await running.mint(later('again'), {
@@ -172,7 +172,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })
 
-  test('it is in the audit', async () => {
+  test('a logout is in the audit', async () => {
     await logOut(running, { sub: 'trailed', sid: 't1' })
     const token = userToken('ada', { roles: ['chatkit-admin'] })
     const answer = await callAdmin(running, 'GET /audit?action=logout&limit=1', { token })

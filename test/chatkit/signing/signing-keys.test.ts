@@ -213,7 +213,7 @@ describe('a token that only this service reads', () => {
   })
 })
 
-describe('algorithm confusion', () => {
+describe('a token is refused for algorithm confusion:', () => {
   test('HMAC with the public key as the secret', async () => {
     const keys = read(await privateJwk('ES256'))
     const [jwk] = keys.publicKeys.keys

@@ -19,7 +19,7 @@ async function claimsOf(...words: string[]) {
   return decodeJwt(out.trim())
 }
 
-test('prints the bare token and a line end, so that a shell can put it into a variable', async () => {
+test('token create prints the bare token and a line end, so that a shell can put it into a variable', async () => {
   const { code, out, err } = await create('--sub', 'alice')
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(out).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/)

@@ -12,7 +12,7 @@ function scene(advice: Readonly<Record<string, string>> = {}) {
 
 const request = (of: object) => ({ level: 30, msg: 'request', method: 'POST', ms: 1.6, ...of })
 
-test('shows warnings as they are and nothing else, until requests are to be shown', () => {
+test('the log of the demo shows warnings as they are and nothing else, until requests are to be shown', () => {
   const { log, write, shown } = scene({ rate_limited: 'wait' })
   const warning = { level: 40, msg: 'the store does not answer' }
   const minted = request({ route: '/v1/sessions', status: 200, workflow: 'support' })
@@ -29,7 +29,7 @@ test('shows warnings as they are and nothing else, until requests are to be show
   ])
 })
 
-test('remembers the latest 200 requests by their id', () => {
+test('the log of the demo remembers the latest 200 requests by their id', () => {
   const { log, write } = scene()
   for (let at = 0; at <= 200; at++) write(request({ request_id: `req_${at}` }))
   const ids = ['req_0', 'req_1', 'req_200'].map((id) => log.requestOf(id)?.request_id)

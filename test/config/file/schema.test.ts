@@ -9,7 +9,7 @@ test('config/schema.json is what write-schema writes', () => {
   )
 })
 
-test('it is strict, and requires only keys without a default', () => {
+test('config/schema.json is strict, and requires only keys without a default', () => {
   expect(configJsonSchema()).toMatchObject({
     $schema: 'http://json-schema.org/draft-07/schema#',
     additionalProperties: false,

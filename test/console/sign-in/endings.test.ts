@@ -38,7 +38,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
     return (await browser.send(scene.console + path)).status
   }
 
-  describe('ends with a new one', () => {
+  describe('a sign-in ends with a new one', () => {
     test('of the same browser', async () => {
       const browser = await scene.signedIn()
       const old = cookieOf(browser)
@@ -89,7 +89,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
     })
   })
 
-  describe('ends after 30 minutes without use', () => {
+  describe('a sign-in ends after 30 minutes without use', () => {
     test('and not while it is used', async () => {
       const browser = await scene.signedIn()
       for (let n = 0; n < 3; n++) {
@@ -148,7 +148,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
     })
   })
 
-  test('ends with a sign-out, also for cookies that were renewed or copied', async () => {
+  test('a sign-in ends with a sign-out, also for cookies that were renewed or copied', async () => {
     const browser = await scene.signedIn()
     const first = cookieOf(browser)
     passedMs = MINUTE

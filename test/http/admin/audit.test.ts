@@ -26,7 +26,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
   const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
   const requestIdOf = (response: Response) => response.headers.get('x-request-id')
 
-  test('has entries with their place in the chain, and names the workflow of a mint', async () => {
+  test('the audit has entries with their place in the chain, and names the workflow of a mint', async () => {
     const response = await running.mint(tokenFor('alice'))
     const found = await page('GET /audit?user=alice&action=mint')
     expect(found.data).toEqual([
@@ -50,7 +50,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     ])
   })
 
-  test('keeps the chain through an erase, and then names the user nowhere', async () => {
+  test('the audit keeps the chain through an erase, and then names the user nowhere', async () => {
     await revoke(running, 'goes-away', { reason: 'goes-away left' })
     const query = 'GET /audit?actor=https%3A%2F%2Fissuer.test%7Cada&action=revoke&limit=1'
     const [before] = (await page(query)).data
@@ -69,7 +69,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     })
   })
 
-  test('is filtered by actor, by all but one action, and by time', async () => {
+  test('the audit is filtered by actor, by all but one action, and by time', async () => {
     await revoke(running, 'filtered')
     const { data } = await page('GET /audit?user=filtered&not_action=admin_read')
     expect(data.map(({ action }) => action)).toEqual(['revoke'])
@@ -108,7 +108,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
       'failed',
       'upstream_rejected',
     ],
-  ])('records a mint that is refused by %s', async (_name, mint, outcome, reason) => {
+  ])('the audit records a mint that is refused by %s', async (_name, mint, outcome, reason) => {
     const response = await mint()
     const found = await auditOf(running, '&action=mint')
     expect(found.find((entry) => entry.request_id === requestIdOf(response))).toMatchObject({
@@ -119,7 +119,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     })
   })
 
-  test('has no entry for a malformed request or an unknown caller', async () => {
+  test('the audit has no entry for a malformed request or an unknown caller', async () => {
     const before = (await page('GET /audit?limit=1&action=mint')).first_id
     const body = { body: '{"x":1}', headers: { 'content-type': 'application/json' } }
     expect((await running.mint(tokenFor('unclear'), body)).status).toBe(400)
@@ -127,7 +127,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     expect((await page('GET /audit?limit=1&action=mint')).first_id).toBe(before)
   })
 
-  test('records every read of an admin with the user it was about, this one too', async () => {
+  test('the audit records every read of an admin with the user it was about, this one too', async () => {
     await secretOf(running, 'watched')
     const [session] = await sessionsOf(running, 'watched')
     await callAdmin(running, `GET /sessions/${session?.id}`)
@@ -142,7 +142,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     for (const entry of found) expect(entry).toMatchObject({ actor: ADA, outcome: 'ok' })
   })
 
-  test('records a cancel with its session', async () => {
+  test('the audit records a cancel with its session', async () => {
     await secretOf(running, 'ended')
     const [session] = await sessionsOf(running, 'ended')
     await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
@@ -191,7 +191,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     expectProblem(await callAdmin(running, `GET /audit?${query}`), 400, 'invalid_request')
   })
 
-  test('has a log line for every entry of an admin, with users hashed', async () => {
+  test('the audit has a log line for every entry of an admin, with users hashed', async () => {
     const token = tokenFor('prying')
     const attempt = await callAdmin(running, 'GET /audit', { token })
     await revoke(running, 'logged-user', { reason: 'for the log' })
@@ -210,7 +210,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     expect(running.logText()).not.toMatch(/logged-user|prying/)
   })
 
-  test('holds no key, client secret or token, nor does any answer or log line', async () => {
+  test('the audit holds no key, client secret or token, nor does any answer or log line', async () => {
     const secret = await secretOf(running, 'leaky')
     const token = tokenFor('leaky')
     const admin = adminToken()

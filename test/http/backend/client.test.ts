@@ -96,7 +96,7 @@ describe('the retries of the official client, two by default', () => {
 })
 
 describe('options of the official client', () => {
-  test('another key, other headers and no retries, by withOptions and for one call', async () => {
+  test('for another key, other headers and no retries work by withOptions and for one call', async () => {
     const other = client.withOptions({ apiKey: BILLING_NEXT, maxRetries: 0 })
     expect((await other.beta.chatkit.threads.list()).data).toEqual([])
     const headers = { 'X-Trace': 'a', 'OpenAI-Beta': 'assistants=v2', 'OpenAI-Project': 'proj' }
@@ -108,7 +108,7 @@ describe('options of the official client', () => {
     expect([error.code, error.requestID]).toEqual(['invalid_api_key', expect.any(String)])
   })
 
-  test('the raw answer, with the id of the request', async () => {
+  test('for the raw answer give it with the id of the request', async () => {
     const call = client.beta.chatkit.sessions.create({ user: 'carol', workflow: { id: 'desk' } })
     const { data, response, request_id } = await call.withResponse()
     expect(response.headers.get('x-request-id')).toBe(request_id)

@@ -20,7 +20,7 @@ function problem(code: string, status: number): AnswerOnTheWire {
   return { ...SECRET, status, headers, body: JSON.stringify(body) }
 }
 
-test('lets described answers pass', () => {
+test('the check of answers lets described ones pass', () => {
   expect(undescribed(SECRET)).toBeUndefined()
   expect(undescribed(problem('user_blocked', 403))).toBeUndefined()
   expect(undescribed({ ...problem('not_found', 404), target: '/nowhere' })).toBeUndefined()
@@ -44,18 +44,18 @@ test.each<[string, AnswerOnTheWire, RegExp]>([
   ['no problem details', { ...problem('user_blocked', 403), body: '{}' }, /no problem details/],
   ['a path that is none', { ...SECRET, target: '/nowhere' }, /media type/],
   ['OPTIONS without Allow', { ...SECRET, method: 'OPTIONS', status: 204 }, /without Allow/],
-])('finds %s', (_what, answer, fault) => {
+])('the check of answers finds %s', (_what, answer, fault) => {
   expect(undescribed(answer)).toMatch(fault)
 })
 
-test('finds members that a loose schema leaves out', () => {
+test('the check of answers finds members that a loose schema leaves out', () => {
   const headers = SECRET.headers
   const answer = { method: 'GET', target: '/livez', status: 200, headers }
   expect(undescribed({ ...answer, body: '{"status":"live"}' })).toBeUndefined()
   expect(undescribed({ ...answer, body: '{"status":"live","version":1}' })).toMatch(/not described/)
 })
 
-test('sees every answer of a server, in whatever way Node lets it be written', async () => {
+test('the check of answers sees every answer of a server, in whatever way Node lets it be written', async () => {
   const heard: AnswerOnTheWire[] = []
   const hearing = hearAnswers((answer) => heard.push(answer))
   const { origin: url, close } = await serve((request, response) => {

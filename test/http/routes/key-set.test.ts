@@ -35,7 +35,7 @@ test('the public keys are for everyone, and may be kept for five minutes', async
   })
 })
 
-test('they verify a client secret, and no secret with a changed byte', async () => {
+test('the published keys verify a client secret, and no secret with a changed byte', async () => {
   running = await startService({ config, env: { PUBLIC_URL } })
   const secret = await helpdeskSecret(running)
   const keys = createLocalJWKSet((await (await keySet()).json()) as JSONWebKeySet)

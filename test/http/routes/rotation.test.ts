@@ -109,7 +109,7 @@ describeEachStore('current_client_secret, %s', ADMIN_CONFIG, (running) => {
     expect((await sessionsOf(running, `stays ${name}`))[0]?.status).toBe('active')
   })
 
-  test('it is in no answer but the one that gave it, in no log line, and goes nowhere upstream', async () => {
+  test('a new secret is in no answer but the one that gave it, in no log line, and goes nowhere upstream', async () => {
     const first = await secretOf(running, 'silent')
     running.upstream.clearRequests()
     const second = await refresh('silent', first)

@@ -39,7 +39,7 @@ describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
     ])
   })
 
-  test('it sets no block: the next sign-in mints, and an old secret replaces nothing', async () => {
+  test('a sign-out sets no block: the next sign-in mints, and an old secret replaces nothing', async () => {
     const old = await secretOf(running, 'carol')
     await signOut('carol')
     const again = await mintWith(running, tokenFor('carol'), { current_client_secret: old })
@@ -67,7 +67,7 @@ describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })
 
-  test('is in the audit', async () => {
+  test('a sign-out is in the audit', async () => {
     const answer = await signOut('trailed')
     expect(await auditOf(running, '&user=trailed')).toMatchObject([
       {

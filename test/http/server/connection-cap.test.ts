@@ -8,7 +8,7 @@ import { type Listening, listen } from '../../../src/http/server/server.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
 
-describe('how many', () => {
+describe('the most connections', () => {
   const limits = (files: number | string) =>
     `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${files}                 1048576              files     \n`
 
@@ -20,16 +20,16 @@ describe('how many', () => {
     [1_048_576, 1, 20_000],
     [1_048_576, 2, 20_000],
     [256, 1, 128],
-  ])('%i open files, %i for each: %i', (files, each, most) => {
+  ])('with %i open files, %i for each, are %i', (files, each, most) => {
     expect(mostConnections(each, limits(files))).toBe(most)
   })
 
-  test('where the system reports none, or sets no limit', () => {
+  test('are 20,000 where the system reports none, or sets no limit', () => {
     expect(mostConnections(1, limits('unlimited'))).toBe(20_000)
     expect(mostConnections(1, '')).toBe(20_000)
   })
 
-  test('of this process', () => {
+  test('of this process are between 128 and 20,000', () => {
     expect(mostConnections()).toBeGreaterThanOrEqual(128)
     expect(mostConnections()).toBeLessThanOrEqual(20_000)
   })

@@ -5,7 +5,7 @@ import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { NOW } from '../../contracts/registry-fixtures.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 
-it('drops the windows that are over, and no other, among thousands', async () => {
+it('a sweep drops the windows that are over, and no other, among thousands', async () => {
   const path = join(scratchFolder(), 'mint.db')
   const registry = createSqliteRegistry({ path })
   const nowMs = NOW * 1000

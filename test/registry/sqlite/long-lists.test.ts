@@ -28,21 +28,24 @@ it.each([
   [{ status: 'expired' }],
   [{ workflow: 'support', status: 'expired' }],
   [{ workflow: 'support', issuer: own.issuer }],
-] as const)('looks for sessions with %j in steps, between which others have turns', async (of) => {
-  let turns = 0
-  let page: unknown
-  const found = registry.listSessions({ ...of, limit: 20, order: 'desc', now: NOW })
-  const ended = found.then((list) => {
-    page = list
-  })
-  while (page === undefined) {
-    await nextTurn()
-    turns++
-  }
-  await ended
-  expect(page).toEqual({ data: [], hasMore: false })
-  expect(turns).toBeGreaterThanOrEqual(Math.floor(OTHERS / 5000))
-})
+] as const)(
+  'a list looks for sessions with %j in steps, between which others have turns',
+  async (of) => {
+    let turns = 0
+    let page: unknown
+    const found = registry.listSessions({ ...of, limit: 20, order: 'desc', now: NOW })
+    const ended = found.then((list) => {
+      page = list
+    })
+    while (page === undefined) {
+      await nextTurn()
+      turns++
+    }
+    await ended
+    expect(page).toEqual({ data: [], hasMore: false })
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(OTHERS / 5000))
+  },
+)
 
 it.each([
   [{ order: 'desc', limit: 20 }, ['third', 'second', 'first'], false],
@@ -54,7 +57,7 @@ it.each([
   [{ order: 'desc', limit: 1, before: 'first' }, ['second'], true],
   [{ order: 'asc', limit: 20, before: 'third' }, ['first', 'second'], false],
 ] as const)(
-  'finds the same page with %j, however many others lie between',
+  'a list finds the same page with %j, however many others lie between',
   async (page, ids, more) => {
     const found = await registry.listSessions({ issuer: own.issuer, ...page, now: NOW })
     expect(found?.data.map(({ id }) => id)).toEqual(ids)

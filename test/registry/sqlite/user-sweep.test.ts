@@ -16,7 +16,7 @@ function open() {
   return { path, registry, db: new DatabaseSync(path) }
 }
 
-it('forgets the generations of users without sessions and blocks, and of no other, among thousands', async () => {
+it('a sweep forgets the generations of users without sessions and blocks, and of no other, among thousands', async () => {
   const { path, registry, db } = open()
   fillSqlite(path, 5, NOW)
   const insert = db.prepare('INSERT INTO users (user, generation, changed_at) VALUES (?, 1, ?)')
@@ -37,7 +37,7 @@ it('forgets the generations of users without sessions and blocks, and of no othe
   await registry.close()
 })
 
-it('lets others have turns while it looks at thousands of users who all stay', async () => {
+it('a sweep lets others have turns while it looks at thousands of users who all stay', async () => {
   const { path, registry, db } = open()
   const sweepTurns = async () => {
     let turns = 0

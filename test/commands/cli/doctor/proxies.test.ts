@@ -50,7 +50,7 @@ function throughProxy() {
   return { HTTPS_PROXY: address, HTTP_PROXY: address, NO_PROXY: 'other.test' }
 }
 
-test('it says which proxy is in use, for what, and what the proxy can read', async () => {
+test('the doctor says which proxy is in use, for what, and what the proxy can read', async () => {
   const of = await findingsWith(throughProxy())
   const origin = `http://127.0.0.1:${proxy.port}`
   expect(of('proxy')).toEqual([
@@ -75,7 +75,7 @@ test('it says which proxy is in use, for what, and what the proxy can read', asy
   )
 })
 
-test('without a proxy it names none, and advises one for a host name that is not known', async () => {
+test('the doctor names no proxy where there is none, and advises one for a host name that is not known', async () => {
   const of = await findingsWith({})
   expect(of('proxy')).toEqual([])
   expect(of('issuer https://issuer.test')[0]?.advice).toMatch(/DNS .*set HTTPS_PROXY/)
