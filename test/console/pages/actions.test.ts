@@ -49,8 +49,7 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
     expect(asked.text).toContain('Reason: left &lt;us&gt;')
     expect([upstream(), await scene.audit('revoke')]).toEqual([['active'], []])
     const page = await browser.submit('/revoke')
-    expect(page.text).toContain('Revoked: 1 session cancelled; blocked until')
-    expect(page.text).toContain('blocked until 20')
+    expect(page.text).toMatch(/Revoked: 1 session cancelled; blocked until 20\S+ \S+ UTC\./)
     expect(upstream()).toEqual(['cancelled'])
     expect(await scene.audit('revoke')).toMatchObject([
       { actor: ada, user: 'alice', outcome: 'ok', reason: 'left <us>' },

@@ -84,7 +84,7 @@ describe('a confirmed revoke', () => {
     scene.running.upstream.setFaults({ status: 500 })
     await askRevoke()
     const page = await browser.submit('/revoke')
-    expect(page.text).toContain('1 session not confirmed by OpenAI yet')
+    expect(page.text).toContain('Revoked: 1 session not confirmed by OpenAI yet')
     expect(page.html).toMatch(/id="user-sessions" data-part data-refresh/)
     expect(page.html).toContain('>Reload</a>')
     scene.running.upstream.setFaults({})

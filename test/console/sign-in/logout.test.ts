@@ -98,12 +98,15 @@ describe('a block of the admin', () => {
   })
 })
 
-test('an admin cannot block themselves in the console', async () => {
+test('an admin cannot block themselves in the console, but may end their own sessions', async () => {
   await browser.go(`${scene.console}/user?user=ada`)
   const page = await browser.submit('/user/revoke', { block_seconds: '60' })
   expect([page.status, page.text]).toEqual([
     400,
     expect.stringContaining('cannot block or erase yourself'),
   ])
+  await browser.go(`${scene.console}/user?user=ada`)
+  await browser.submit('/user/revoke', { block_seconds: '0' })
+  expect((await browser.submit('/user/revoke')).text).toContain('no block.')
   expect((await browser.go(scene.console)).status).toBe(200)
 })
