@@ -1,3 +1,4 @@
+import type { Route } from 'playwright-core'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
@@ -68,12 +69,21 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   const askAgain = () => open.page.evaluate(ASK_AGAIN)
 
   test('plain HTML: lists threads in an element with a height, is revoked, says so; signs out', async () => {
-    open = await browser.open({ expectedFailures: ['401 /chatkit/helpdesk', '403 /v1/sessions'] })
+    const expectedFailures = ['401 /chatkit/helpdesk', '403 /v1/sessions', '503 /v1/sessions']
+    open = await browser.open({ expectedFailures })
     const { page } = open
     page.on('dialog', (dialog) => dialog.accept(tokenFor('alice')))
     await page.goto(`${app.origin}/html`)
     await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
     expect(await chat().boundingBox()).toMatchObject({ height: 600 })
+
+    const headers = { 'access-control-allow-origin': app.origin }
+    const away = (route: Route) => route.fulfill({ status: 503, headers })
+    await page.route(`${running.url}/v1/sessions`, away, { times: 1 })
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await expect
+      .poll(() => page.getByRole('status').textContent())
+      .toMatch(/may still be signed in/)
 
     const signedOut = page.waitForResponse((answer) => answer.request().method() === 'DELETE')
     await page.getByRole('button', { name: 'Sign out' }).click()
