@@ -39,7 +39,8 @@ export interface ListRequest {
 type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
-const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
+/** Servers in Go write an empty list as `null`. */
+const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0).nullable() })
 
 /** @param parts - `forward`: requests further pages */
 export function createOwnLists({

@@ -224,6 +224,16 @@ test.each(['everyone', 'error'] as const)(
   },
 )
 
+test.each([null, undefined])(
+  'with adopt_threads, an empty list may be null, as servers in Go write it, and not absent (%j)',
+  async (nothing) => {
+    const { server, list } = await start({ adoptThreads: true })
+    server.nothing = nothing
+    server.threads.push(['old', 'alice'], ['his', 'bob'])
+    expect(ids(await list())).toEqual(nothing === null ? ['old'] : [])
+  },
+)
+
 test('pages that were read free their memory before the next one', async () => {
   const { alice, answer, seen } = await startFiles({ gateway: { userMemoryBytes: 1024 * 1024 } })
   const own = { id: 'thr_1', title: 'x'.repeat(400 * 1024), items: { data: [] } }

@@ -31,6 +31,8 @@ export async function startPlainServer() {
     lists: 'own' as 'own' | 'own-of-page' | 'everyone' | 'nothing' | 'error',
     /** Instead, for users who have no threads. */
     listsForNobody: undefined as 'everyone' | 'error' | undefined,
+    /** What it writes as the entries of an empty list. */
+    nothing: [] as [] | null | undefined,
     /** Cursors that are no ids. */
     opaque: false,
     unknownCursor: 'refuses' as 'refuses' | 'ignores',
@@ -61,7 +63,8 @@ export async function startPlainServer() {
     const more = start + limit < sorted.length
     const cursor = more && last !== undefined ? cursorOf(last[0]) : null
     const left = page.filter(([, owner]) => lists !== 'own-of-page' || owner === user)
-    return [200, { data: left.map(([id]) => shown(id)), has_more: more, after: cursor }]
+    const data = left.length === 0 ? server.nothing : left.map(([id]) => shown(id))
+    return [200, { data, has_more: more, after: cursor }]
   }
   function one(type: string, { thread_id = '' }: Params): [number, object] {
     const found = server.threads.some(([id]) => id === thread_id)
