@@ -4,9 +4,9 @@
 import type { Dispatcher } from 'undici'
 import {
   openServerCall,
-  refuseFailed,
   type ServerCall,
   type ServerReply,
+  statusFault,
 } from '../chatkit/protocol/server-call.ts'
 import { refusalOf, serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
@@ -56,7 +56,7 @@ export function createForward({
   /**
    * Sends the request and waits for the head of a successful answer.
    *
-   * @throws what {@link openServerCall}, {@link userRefusal} and {@link refuseFailed} throw
+   * @throws what {@link openServerCall} throws; {@link userRefusal}; {@link statusFault}
    */
   return async function forward(
     c: AppContext,
@@ -71,10 +71,10 @@ export function createForward({
     }
     Object.assign(headers, request.headers)
     const reply = await openServerCall(dispatcher, { ...request, workflow, headers })
-    expose(c, workflow, reply)
-    if (reply.status >= 400 && reply.status < 500) throw await userRefusal(reply, now())
-    refuseFailed(reply)
-    return reply
+    if (workflow.exposeHeaders.length > 0) expose(c, workflow, reply)
+    const { status } = reply
+    if (status >= 200 && status < 300) return reply
+    throw status >= 400 && status < 500 ? await userRefusal(reply, now()) : statusFault(reply)
   }
 }
 

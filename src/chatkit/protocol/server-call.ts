@@ -127,16 +127,14 @@ async function open(
 }
 
 /**
- * Throws for any status but a 2xx, and destroys the body then.
+ * The error for an answer with any status but a 2xx; destroys the body.
  *
- * @param reply - of any status
- * @throws `not_found` (404, 410), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
+ * @returns `not_found` (404, 410), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
  * `upstream_unavailable` (5xx), `upstream_invalid_response` (a redirect)
  */
-export function refuseFailed(reply: ServerReply): void {
-  if (reply.status >= 200 && reply.status < 300) return
+export function statusFault(reply: ServerReply): ServiceError {
   reply.body.destroy()
-  throw serverFault(codeOf(reply.status), refusalOf(reply))
+  return serverFault(codeOf(reply.status), refusalOf(reply))
 }
 
 /** A JSON answer that has arrived: the bytes as they came, unparsed because that can take long. */

@@ -12,8 +12,8 @@ import {
   MAX_ANSWER_BYTES,
   openServerCall,
   readJsonAnswer,
-  refuseFailed,
   type ServerCall,
+  statusFault,
 } from '../protocol/server-call.ts'
 import { serverFault } from '../protocol/server-fault.ts'
 import { createServerIdentity } from '../signing/server-token.ts'
@@ -87,7 +87,7 @@ export function createAskServer({
       const reason = 'the server refuses the cursor'
       throw new ServiceError('invalid_request', { reason, upstream: 'self-hosted' })
     }
-    refuseFailed(reply)
+    if (reply.status < 200 || reply.status >= 300) throw statusFault(reply)
     const mayBeEmpty = saysNothing(type)
     const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold), mayBeEmpty }
     return (await readJsonAnswer(reply, deadline, bounds)).parse
