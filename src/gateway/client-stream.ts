@@ -59,9 +59,13 @@ export function streamToClient({
   readonly onFull: () => void
   readonly onEnd: (fault: StreamFault | undefined) => void
 }): (why: StreamEnd) => void {
-  const body = chunkedBody(connection)
+  // HTTP/1.0 has no chunks: the body ends with the connection.
+  const isChunked = connection.chunkedEncoding
+  connection.chunkedEncoding = false
+  const coded = isChunked ? chunkOf : (piece: Uint8Array) => piece
+  const lastChunk = isChunked ? LAST_CHUNK : undefined
+  const heard = { at: performance.now() }
   let over = false
-  let heardAt = performance.now()
 
   function finish(fault?: StreamFault): void {
     if (over) return
@@ -72,14 +76,14 @@ export function streamToClient({
     onEnd(fault)
     if (connection.destroyed) return
     if (fault === undefined) {
-      body.end()
+      connection.end(lastChunk)
       return
     }
     // A client that does not read cannot keep the answer or the connection open. One that has read everything may
     // send its next request on the connection, so that is not closed.
     const { socket, writableLength: unread } = connection
-    body.write(Buffer.from(`data: ${JSON.stringify(fault.event)}\n\n`))
-    body.end(() => unread > 0 && socket?.destroySoon())
+    connection.write(coded(Buffer.from(`data: ${JSON.stringify(fault.event)}\n\n`)))
+    connection.end(lastChunk, () => unread > 0 && socket?.destroySoon())
     setTimeout(() => {
       if (!connection.writableFinished) connection.destroy()
     }, LAST_EVENT_MS).unref()
@@ -87,16 +91,16 @@ export function streamToClient({
 
   function onSilence(): void {
     const now = performance.now()
-    const silentMs = now - heardAt
+    const silentMs = now - heard.at
     // The timer is reset here, not at each chunk, because reading the clock is cheaper than resetting a timer.
     if (silentMs < waitMs) {
-      dueAt = heardAt + waitMs
+      dueAt = heard.at + waitMs
       silence = setTimeout(onSilence, waitMs - silentMs)
       return
     }
     // While the client does not read, the server is not read either, so its silence does not count.
-    if (connection.writableNeedDrain || now - dueAt > SUSPENDED_MS) heardAt = now
-    else if (silentMs < limits.idleMs) body.write(HEARTBEAT)
+    if (connection.writableNeedDrain || now - dueAt > SUSPENDED_MS) heard.at = now
+    else if (silentMs < limits.idleMs) connection.write(coded(HEARTBEAT))
     else {
       finish(new StreamFault('server_silent'))
       return
@@ -106,57 +110,58 @@ export function streamToClient({
   }
 
   const waitMs = Math.min(limits.heartbeatMs, limits.idleMs)
-  let dueAt = heardAt + waitMs
+  let dueAt = heard.at + waitMs
   let silence = setTimeout(onSilence, waitMs)
   const total = setTimeout(() => finish(new StreamFault('too_long')), limits.totalMs)
   connection.once('close', finish)
 
-  const onChunk = (): void => {
-    heardAt = performance.now()
-  }
-  pump({ source, filter, connection, body, onChunk, onFull }).then(
-    () => finish(),
-    (error: unknown) => {
-      // A source that is destroyed because the client left fails, too.
-      if (!over) finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
-    },
-  )
+  pump({ source, filter, connection, coded, heard, onFull }).then(finish, (error: unknown) => {
+    // A source that is destroyed because the client left fails, too.
+    if (!over) finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
+  })
   return (why) => finish(new StreamFault(why))
 }
 
-/** Settles when the source has ended and its last frame is written, or when the source failed. */
+/**
+ * Settles when the source has ended and its last frame is written, or when the source failed.
+ *
+ * @param parts - `coded`: gives the bytes for the connection; `heard`: gets the time of each chunk
+ */
 function pump({
   source,
   filter,
   connection,
-  body,
-  onChunk,
+  coded,
+  heard,
   onFull,
 }: {
   readonly source: Readable
   readonly filter: FrameFilter
   readonly connection: ServerResponse
-  readonly body: ReturnType<typeof chunkedBody>
-  readonly onChunk: () => void
+  readonly coded: (piece: Uint8Array) => Uint8Array
+  readonly heard: { at: number }
   readonly onFull: () => void
-}): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
+}): Promise<undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>()
   /** Pending while frames are checked, when no other chunk is read. */
   let checking: Promise<void> | undefined
 
   function write(frames: Uint8Array): void {
     if (connection.writableEnded || connection.destroyed) return
-    if (body.write(frames)) return
+    if (connection.write(coded(frames))) return
     source.pause()
     onFull()
   }
 
   function goOn(): void {
-    if (checking === undefined && !connection.writableNeedDrain) source.resume()
+    checking = undefined
+    // The server was not read meanwhile, so its silence does not count.
+    heard.at = performance.now()
+    if (!connection.writableNeedDrain) source.resume()
   }
 
   function take(chunk?: Buffer): void {
-    onChunk()
+    heard.at = performance.now()
     try {
       checking = filter(chunk, write)
     } catch (error) {
@@ -164,12 +169,7 @@ function pump({
     }
     if (checking === undefined) return
     source.pause()
-    checking.then(() => {
-      checking = undefined
-      // The server was not read meanwhile, so its silence does not count.
-      onChunk()
-      goOn()
-    }, reject)
+    checking.then(goOn, reject)
   }
 
   /** The source may end while its last frames are checked. */
@@ -178,13 +178,15 @@ function pump({
       await checking
       take()
       await checking
-      resolve()
+      resolve(undefined)
     } catch (error) {
       reject(error)
     }
   }
 
-  connection.on('drain', goOn)
+  connection.on('drain', () => {
+    if (checking === undefined) source.resume()
+  })
   source.on('data', take)
   // If a check under way fails, its error comes first.
   source.on('error', (error) => Promise.allSettled([checking]).then(() => reject(error)))
@@ -196,29 +198,13 @@ function pump({
  * Does the chunked coding (RFC 9112 §7.1) itself. Node writes length, line end, bytes and line end one by one,
  * which takes a fifth of the CPU time of a frame.
  *
- * @param connection - an answer whose head has been written
+ * @param piece - not empty, because an empty chunk would end the body
  */
-function chunkedBody(connection: ServerResponse) {
-  // HTTP/1.0 has no chunks: the body ends with the connection.
-  const isChunked = connection.chunkedEncoding
-  connection.chunkedEncoding = false
-  return {
-    /**
-     * @param piece - not empty, because an empty chunk would end the body
-     * @returns false when the connection's buffer is full
-     */
-    write(piece: Uint8Array): boolean {
-      if (!isChunked) return connection.write(piece)
-      const length = piece.length.toString(16) + LINE_END
-      const chunk = Buffer.allocUnsafe(length.length + piece.length + LINE_END.length)
-      chunk.write(length, 'latin1')
-      chunk.set(piece, length.length)
-      chunk.write(LINE_END, length.length + piece.length, 'latin1')
-      return connection.write(chunk)
-    },
-    end(onWritten?: () => void): void {
-      if (isChunked) connection.write(LAST_CHUNK)
-      connection.end(onWritten)
-    },
-  }
+function chunkOf(piece: Uint8Array): Buffer {
+  const length = piece.length.toString(16) + LINE_END
+  const chunk = Buffer.allocUnsafe(length.length + piece.length + LINE_END.length)
+  chunk.write(length, 'latin1')
+  chunk.set(piece, length.length)
+  chunk.write(LINE_END, length.length + piece.length, 'latin1')
+  return chunk
 }

@@ -11,7 +11,7 @@ import type { Log } from '../lib/log.ts'
 import { type FrameFilter, type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
-import { createFrameCutter, linesOf, type Piece } from './frames.ts'
+import { createFrameCutter, linesOf, needNoCheck, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Shares } from './shares.ts'
@@ -22,8 +22,6 @@ const LONG_BYTES = 64 * 1024
 
 /** The `data:` lines of a frame, each with its LF. A line may contain U+2028, which `.` does not match. */
 const DATA_LINES = /(?<=^|\n)data(?::[^\n]*)?\n/g
-
-const NOTHING = Buffer.alloc(0)
 
 /** What one stream does with each event. */
 interface EventChecks {
@@ -134,11 +132,18 @@ function createFrameFilter(
   ): Promise<void> | undefined {
     try {
       for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
-        const frame = passedOn(piece, checks)
-        if (frame instanceof Promise) {
-          return frame.then((bytes) => passOn(pieces, [bytes], write))
+        const { bytes, needsCheck } = piece
+        const known = needsCheck ? widgetFrame(bytes, checks) : bytes
+        if (known !== undefined) {
+          passed.push(known)
+          continue
         }
-        passed.push(frame)
+        const frame = readFrame(bytes)
+        const checking = frame.event && checks.checkOwner(frame.event)
+        if (checking !== undefined) {
+          return checking.then(() => passOn(pieces, [shown(frame, checks)], write))
+        }
+        passed.push(shown(frame, checks))
       }
     } finally {
       // Frames that passed the check are written even if a later frame of the same chunk is refused.
@@ -148,16 +153,17 @@ function createFrameFilter(
     return undefined
   }
   return (chunk, write) => {
+    const startsFrame = cutter.isBetweenFrames()
     if (chunk === undefined) {
-      return cutter.isBetweenFrames() ? undefined : passOn([cutter.rest()].values(), [], write)
+      return startsFrame ? undefined : passOn([cutter.rest()].values(), [], write)
     }
-    if (cutter.passes(chunk)) {
+    if (startsFrame && needNoCheck(chunk)) {
       write(chunk)
       return undefined
     }
     return checkPart(user, () => {
       // Without the cutter where the chunk is one frame of a widget, as most chunks are while a widget changes.
-      const frame = cutter.isBetweenFrames() ? widgetFrame(chunk, checks) : undefined
+      const frame = startsFrame ? widgetFrame(chunk, checks) : undefined
       if (frame === undefined) return passOn(cutter.push(chunk), [], write)
       write(frame)
       return undefined
@@ -165,22 +171,31 @@ function createFrameFilter(
   }
 }
 
-/** Returns a comment unchanged, an event once it is checked, and nothing for anything else. */
-function passedOn({ bytes, needsCheck }: Piece, checks: EventChecks): Buffer | Promise<Buffer> {
-  if (!needsCheck) return bytes
-  const widget = widgetFrame(bytes, checks)
-  if (widget !== undefined) return widget
+/** A frame as it came, with the event in it. */
+interface EventFrame {
+  /** Empty for a frame that is neither an event nor a comment. */
+  readonly text: string
+  readonly event: SeenEvent | undefined
+}
+
+function readFrame(bytes: Buffer): EventFrame {
   const { text, data } = linesOf(bytes)
-  if (data === undefined) return Buffer.from(text)
-  const event = eventOf(data)
-  if (event === undefined) return NOTHING
-  const shown = () => {
-    if (!checks.replaceFiles(fileFieldsOfEvent(event))) return Buffer.from(text)
-    const otherLines = text.replace(DATA_LINES, '').slice(0, -1)
-    return Buffer.from(`${otherLines}data: ${JSON.stringify(event)}\n\n`)
+  if (data === undefined) return { text, event: undefined }
+  try {
+    // A server may send any JSON; the check below makes the annotation true.
+    const event: SeenEvent | null = JSON.parse(data)
+    if (typeof event?.type === 'string') return { text, event }
+  } catch {
+    // A frame without JSON is omitted like one without an event.
   }
-  const checking = checks.checkOwner(event)
-  return checking === undefined ? shown() : checking.then(shown)
+  return { text: '', event: undefined }
+}
+
+/** The frame of a checked event as the client gets it. */
+function shown({ text, event }: EventFrame, { replaceFiles }: EventChecks): Buffer {
+  if (event === undefined || !replaceFiles(fileFieldsOfEvent(event))) return Buffer.from(text)
+  const otherLines = text.replace(DATA_LINES, '').slice(0, -1)
+  return Buffer.from(`${otherLines}data: ${JSON.stringify(event)}\n\n`)
 }
 
 /** @returns a widget's frame as it is passed on; undefined for a frame whose event must be parsed */
@@ -195,14 +210,4 @@ function widgetFrame(
   if (!replaceFiles(addresses)) return frame
   const replaced = withAddresses(text, addresses)
   return replaced === undefined ? undefined : Buffer.from(replaced, 'latin1')
-}
-
-function eventOf(data: string): SeenEvent | undefined {
-  try {
-    // A server may send any JSON; the check below makes the annotation true.
-    const event: SeenEvent | null = JSON.parse(data)
-    return typeof event?.type === 'string' ? event : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -77,17 +77,14 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
     return bytes
   }
 
-  const isBetweenFrames = () => size === 0 && lines.isEmpty && !lines.afterCr
   const tooLong = () =>
     new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
 
   return {
-    /** Whether a chunk consists of whole frames that need no check, as nearly all chunks do. */
-    passes: (chunk: Buffer): boolean => isBetweenFrames() && needNoCheck(chunk, 0, chunk.length),
     /** Whether no frame is incomplete. */
-    isBetweenFrames,
+    isBetweenFrames: (): boolean => size === 0 && lines.isEmpty && !lines.afterCr,
     /**
-     * @param chunk - a chunk for which `passes` is false
+     * @param chunk - any but whole frames that need no check
      * @returns the frames that this chunk completes; adjacent frames that need no check are one piece
      * @throws `StreamFault` `bad_frame`: too long
      */
@@ -98,7 +95,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
       let start = 0
       while (start < chunk.length) {
         const end = endOf(chunk, start, lines)
-        // If the chunk is a single frame, `passes` has already found that it needs a check.
+        // If the chunk is a single frame, it needs a check.
         const isOneOfMany = size === 0 && end !== -1 && end - start < chunk.length
         if (isOneOfMany && !lines.hasCr && needNoCheck(chunk, start, end)) {
           start = end
@@ -156,8 +153,8 @@ function endOf(chunk: Buffer, from: number, lines: Lines): number {
   return -1
 }
 
-/** Whether all bytes from `start` to `end` are frames that need no check. */
-function needNoCheck(chunk: Buffer, start: number, end: number): boolean {
+/** Whether all bytes from `start` to `end` are frames that need no check, as those of nearly all chunks are. */
+export function needNoCheck(chunk: Buffer, start = 0, end = chunk.length): boolean {
   return NEED_NO_CHECK.test(chunk.toString('latin1', start, end))
 }
 
