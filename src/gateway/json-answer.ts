@@ -2,12 +2,7 @@
 // addresses of files.
 
 import { fileFieldsOfAnswer } from '../chatkit/protocol/file-fields.ts'
-import {
-  isKnownType,
-  type KnownRequest,
-  type ParsedRequest,
-  saysNothing,
-} from '../chatkit/protocol/request.ts'
+import { type KnownRequest, type ParsedRequest, saysNothing } from '../chatkit/protocol/request.ts'
 import { readJsonAnswer, type ServerReply } from '../chatkit/protocol/server-call.ts'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
@@ -180,5 +175,5 @@ function requireThread(
 }
 
 function mayBeEmpty({ request: { type } }: ParsedRequest): boolean {
-  return type === 'threads.update' || (isKnownType(type) && saysNothing(type))
+  return type === 'threads.update' || saysNothing(type)
 }

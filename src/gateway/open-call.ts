@@ -51,7 +51,7 @@ export interface OpenedCall extends Call {
    *
    * @throws `rate_limited`; `invalid_token` if the session has ended meanwhile
    */
-  readonly count: (as: 'run' | 'read') => Promise<void>
+  readonly count: (as: 'run' | 'read') => Promise<unknown>
   /**
    * Counts a new attachment, before the server makes one.
    *
@@ -160,20 +160,6 @@ export function createOpenCall({
   readonly registry: Pick<Registry, 'useSession' | 'consume'>
   readonly now: Clock
 }) {
-  async function useSession(
-    use: Omit<SessionUse, 'counts' | 'nowMs'>,
-    counts: SessionUse['counts'],
-  ) {
-    const outcome = await registry.useSession({ ...use, counts, nowMs: now() })
-    if (outcome.kind === 'ended')
-      throw invalidToken('the session has ended, or the store has lost it')
-    if (outcome.kind === 'ok') return outcome
-    throw new ServiceError('rate_limited', {
-      reason: `more requests of a session in a minute than ${use.maxPerMinute} allows (${counts})`,
-      retryAfterSeconds: outcome.resetMs / 1000,
-    })
-  }
-
   async function consumeAttachment(user: string): Promise<void> {
     const window = { ...ATTACHMENTS, nowMs: now() }
     const { used, resetMs } = await registry.consume(`attachments:${user}`, window)
@@ -195,19 +181,27 @@ export function createOpenCall({
     const { maxRequestsPerMinute: usual = DEFAULT_REQUESTS_PER_MINUTE } = workflow
     const perMinute = claims[PER_MINUTE_CLAIM]
     const maxPerMinute = typeof perMinute === 'number' ? perMinute : usual
-    const use = { id, user, maxPerMinute }
+    const count = async (counts: SessionUse['counts']) => {
+      const use = { id, user, maxPerMinute, counts, nowMs: now() }
+      const outcome = await registry.useSession(use)
+      if (outcome.kind === 'ended') {
+        throw invalidToken('the session has ended, or the store has lost it')
+      }
+      if (outcome.kind === 'ok') return outcome
+      throw new ServiceError('rate_limited', {
+        reason: `more requests of a session in a minute than ${maxPerMinute} allows (${counts})`,
+        retryAfterSeconds: outcome.resetMs / 1000,
+      })
+    }
     // A form never runs the model and is counted here, as is a body that will not be read. The body of a message tells
     // whether it does; it is counted later.
     const encoding = c.req.header('Content-Encoding') ?? 'identity'
     const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
     const isRead = isJson && encoding.toLowerCase() === 'identity'
-    const { session, generation } = await useSession(use, isRead ? 'nothing' : 'read')
+    const { session, generation } = await count(isRead ? 'nothing' : 'read')
     // Only the text that was given out for the session counts: not the same token with another form of its signature, nor
     // one that was made with a stolen key for a session of the stolen store, of whatever user or workflow.
     if (session.secretHash !== hash('sha256', secret ?? '')) throw invalidToken('never given out')
-    const count = async (as: 'run' | 'read') => {
-      await useSession(use, as)
-    }
     const countAttachment = () => consumeAttachment(user)
     return { workflow, session, generation, count, countAttachment }
   }

@@ -6,10 +6,10 @@ import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
 import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import {
   forgetSent,
-  isStreaming,
   type ParsedRequest,
   parseRequest,
   runsModel,
+  STREAMING,
   whyNoRequest,
 } from '../chatkit/protocol/request.ts'
 import { wrongType } from '../chatkit/protocol/server-call.ts'
@@ -65,27 +65,20 @@ export function createHandleRequest({
       return use === 'upload' ? uploads.takeLinked(c, link) : takeDownload(c, link)
     }
     const call = await openCall(c)
-    return requireMediaType(c) === 'form' ? uploads.takeForm(c, call) : takeMessage(c, call)
+    const type = c.req.header('Content-Type') ?? ''
+    const encoding = c.req.header('Content-Encoding') ?? 'identity'
+    // An encoded body could not be checked, because the bytes are forwarded unchanged and read without decoding.
+    if (encoding.toLowerCase() === 'identity') {
+      if (JSON_TYPE.test(type)) return takeMessage(c, call)
+      if (MULTIPART_TYPE.test(type)) return uploads.takeForm(c, call)
+    }
+    // A body of length 0 counts as none, whatever its type: what is missing is the request.
+    if (bodyLength(c) === 0) return takeMessage(c, call)
+    throw new ServiceError('unsupported_media_type', {
+      reason: 'neither application/json in UTF-8 nor multipart/form-data',
+      detail: 'Send the body as application/json in UTF-8, or an upload as multipart/form-data.',
+    })
   }
-}
-
-/**
- * Refuses media types and encodings that the protocol does not use. An encoded body could not be checked,
- * because the bytes are forwarded unchanged and read without decoding.
- */
-function requireMediaType(c: AppContext): 'form' | 'json' {
-  const type = c.req.header('Content-Type') ?? ''
-  const encoding = c.req.header('Content-Encoding') ?? 'identity'
-  if (encoding.toLowerCase() === 'identity') {
-    if (JSON_TYPE.test(type)) return 'json'
-    if (MULTIPART_TYPE.test(type)) return 'form'
-  }
-  // A body of length 0 counts as none, whatever its type: what is missing is the request.
-  if (bodyLength(c) === 0) return 'json'
-  throw new ServiceError('unsupported_media_type', {
-    reason: 'neither application/json in UTF-8 nor multipart/form-data',
-    detail: 'Send the body as application/json in UTF-8, or an upload as multipart/form-data.',
-  })
 }
 
 /**
@@ -122,7 +115,7 @@ export function createTakeMessage({
       return reply
     }
     const isStream = reply.mediaType === 'text/event-stream'
-    if (parsed.known && isStream !== isStreaming(parsed.request.type)) throw wrongType(reply)
+    if (parsed.known && isStream !== STREAMING.has(parsed.request.type)) throw wrongType(reply)
     if (isStream) return answers.events(c, call, { reply, onEnd: leave })
     const response = await answers.json.answer(c, call, { parsed, reply, deadline, adopts })
     leave()
@@ -141,7 +134,7 @@ export function createTakeMessage({
         ? await work(() => requireOwn(ownership, call, ids), true)
         : await requireOwn(ownership, call, ids)
     const { id, user } = call.session
-    const mayStream = !parsed.known || isStreaming(parsed.request.type)
+    const mayStream = !parsed.known || STREAMING.has(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : shares.openRequest(user)
     const ended = new AbortController()
     // The session is watched from here on, because a server may take long to begin its stream.
@@ -164,21 +157,19 @@ export function createTakeMessage({
     }
   }
 
-  /** Counts a message that cannot be read as a read, because it does not run the model. */
-  async function read(c: AppContext, call: OpenedCall, memory: HeldMemory): Promise<AskedMessage> {
-    try {
-      const bytes = await readBytes(c, bodyLimits, memory.hold)
-      return await memory.work(() => parse(bytes, call, allowUnknownTypes))
-    } catch (error) {
-      await call.count('read')
-      throw error
-    }
-  }
-
   return async function takeMessage(c: AppContext, call: OpenedCall): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
-      return await answer(c, call, { ...(await read(c, call, memory)), work: memory.work })
+      let asked: AskedMessage
+      try {
+        const bytes = await readBytes(c, bodyLimits, memory.hold)
+        asked = await memory.work(() => parse(bytes, call, allowUnknownTypes))
+      } catch (error) {
+        // A message that cannot be read does not run the model.
+        await call.count('read')
+        throw error
+      }
+      return await answer(c, call, { ...asked, work: memory.work })
     } finally {
       memory.release()
     }

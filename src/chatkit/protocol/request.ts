@@ -127,15 +127,20 @@ export type RequestType = KnownRequest['type']
 export const REQUEST_TYPES: readonly RequestType[] = knownRequest.options.map(
   ({ shape }) => shape.type.value,
 )
+const KNOWN: ReadonlySet<string> = new Set(REQUEST_TYPES)
 
-const STREAMING: readonly string[] = [
+/**
+ * Requests whose answers are event streams; the others are answered by JSON. For an unknown type only the content type of
+ * the answer tells.
+ */
+export const STREAMING: ReadonlySet<string> = new Set([
   'threads.create',
   'threads.add_user_message',
   'threads.add_client_tool_output',
   'threads.add_structured_input',
   'threads.retry_after_item',
   'threads.custom_action',
-] satisfies RequestType[]
+] satisfies RequestType[])
 
 /** Requests that run the model, although their answers are JSON. */
 const RUNS_IN_JSON: readonly string[] = [
@@ -171,26 +176,14 @@ export type ParsedRequest =
   | { readonly known: true; readonly request: KnownRequest }
   | { readonly known: false; readonly request: OtherRequest }
 
-export function isKnownType(type: string): type is RequestType {
-  return (REQUEST_TYPES as readonly string[]).includes(type)
-}
-
-/**
- * Whether the answer to a request is an event stream; otherwise it is JSON. For an unknown type only the
- * content type of the answer tells.
- */
-export function isStreaming(type: string): boolean {
-  return STREAMING.includes(type)
-}
-
 /** Whether the protocol's answer to a request is always `{}`. */
-export function saysNothing(type: RequestType): boolean {
+export function saysNothing(type: string): boolean {
   return type === 'items.feedback' || type === 'threads.delete' || type === 'attachments.delete'
 }
 
 /** Whether a request may cost a run of the model. A request of an unknown type counts as one that may. */
 export function runsModel({ known, request: { type } }: ParsedRequest): boolean {
-  return !known || isStreaming(type) || RUNS_IN_JSON.includes(type)
+  return !known || STREAMING.has(type) || RUNS_IN_JSON.includes(type)
 }
 
 /**
@@ -201,7 +194,7 @@ export function runsModel({ known, request: { type } }: ParsedRequest): boolean 
  */
 export function parseRequest(value: unknown): ParsedRequest {
   const envelope = anyRequest.parse(value)
-  return isKnownType(envelope.type)
+  return KNOWN.has(envelope.type)
     ? { known: true, request: knownRequest.parse(value) }
     : { known: false, request: envelope }
 }

@@ -1,8 +1,8 @@
 // Answers the requests of the protocol whose answer is a stream.
 
 import {
-  isStreaming,
   type KnownRequest,
+  STREAMING,
   type UserMessageInput,
 } from '../../chatkit/protocol/request.ts'
 import {
@@ -39,7 +39,7 @@ export interface Speaker {
 
 /** Whether the answer to a request is a stream. */
 export function wantsStream(request: KnownRequest): request is StreamingRequest {
-  return isStreaming(request.type)
+  return STREAMING.has(request.type)
 }
 
 /**
