@@ -24,21 +24,14 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
   /** Runs only while something waits, so that it does not wake up an idle process. */
   let timer: NodeJS.Timeout | undefined
 
-  function nextBatch(): Buffer {
-    if (batch.length === 0) {
-      batch = Buffer.from(waiting)
-      waiting = ''
-    }
-    return batch
-  }
-
   async function push(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
     if (writing) return
     writing = true
     try {
-      while (nextBatch().length > 0) {
+      while (batch.length + waiting.length > 0) {
+        if (batch.length === 0) [batch, waiting] = [Buffer.from(waiting), '']
         const { bytesWritten } = await writeTo(fd, batch)
         batch = batch.subarray(bytesWritten)
         if (batch.length === 0 && waiting.length < TOGETHER) break
@@ -62,7 +55,8 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
       // The batch that is being written is not written again.
       if (writing) batch = Buffer.alloc(0)
       const end = performance.now() + LAST_MS
-      while (nextBatch().length > 0) {
+      while (batch.length + waiting.length > 0) {
+        if (batch.length === 0) [batch, waiting] = [Buffer.from(waiting), '']
         try {
           batch = batch.subarray(writeSync(fd, batch))
         } catch (error) {
