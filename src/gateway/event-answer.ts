@@ -109,7 +109,9 @@ export function createAnswerEvents({
       },
     })
     const unwatch = streams.watch({ id: session.id, user: session.user }, end)
-    return RESPONSE_ALREADY_SENT.clone()
+    const answer = RESPONSE_ALREADY_SENT.clone()
+    c.set('wholeAnswer', answer)
+    return answer
   }
 }
 

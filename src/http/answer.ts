@@ -32,7 +32,7 @@ export function setHeader(c: AppContext, name: string, value: string): void {
 /** Answers at little CPU cost, for frequent calls. */
 export function answerText(c: AppContext, { status, headers, body }: TextAnswer): Response {
   const response = new Response(body, { status, headers: { ...c.get('headers'), ...headers } })
-  c.set('lightAnswer', response)
+  c.set('wholeAnswer', response)
   return response
 }
 
@@ -40,7 +40,6 @@ export function answerText(c: AppContext, { status, headers, body }: TextAnswer)
  * Adds the headers that every answer has to one that was made in another way, for example by `c.json`.
  */
 export function completeHeaders(c: AppContext): void {
-  if (c.res === c.get('lightAnswer')) return
   const { headers } = c.res
   for (const [name, value] of Object.entries(c.get('headers'))) {
     if (!headers.has(name)) headers.set(name, value)

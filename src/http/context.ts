@@ -26,8 +26,8 @@ export interface AppEnv {
     requestId: string
     /** Headers of the coming answer; see `setHeader`. */
     headers: AnswerHeaders
-    /** The answer, when `answerText` made it. */
-    lightAnswer: Response
+    /** The answer, when it has all its headers: `answerText` made it, or a stream has sent them. */
+    wholeAnswer: Response
     trace: RequestTrace
     /** For answers that are read; undefined in tests that bound none. */
     memory: MemoryBudget | undefined

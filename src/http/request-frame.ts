@@ -62,7 +62,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     if (draining.aborted) setHeader(c, 'Connection', 'close')
     await next()
     options.audits?.get(c.req.path)?.(c)
-    completeHeaders(c)
+    if (c.res !== c.get('wholeAnswer')) completeHeaders(c)
     // Again after the answer, so that requests under way when the draining began close their connection too. Where
     // the head is sent, the adapter would take the changed answer for one of its own, and write a second head.
     const { outgoing } = c.env
