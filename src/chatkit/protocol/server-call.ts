@@ -54,26 +54,6 @@ export interface ServerReply {
   readonly body: Dispatcher.ResponseData['body']
 }
 
-/**
- * Sends a request and waits for the head of the answer. A redirect to the same path with a slash more or
- * less, as FastAPI makes it, is followed once; other redirects are not. The deadline goes on for the body; the
- * reader of a stream stops it.
- *
- * @throws `ServiceError` `upstream_unavailable`, `upstream_timeout`, `request_timeout` (the caller left)
- */
-export async function openServerCall(
-  dispatcher: Dispatcher,
-  call: ServerCall,
-): Promise<ServerReply> {
-  const reply = await open(dispatcher, call)
-  // Only 307 and 308 keep method and body (RFC 9110 §15.4).
-  if (reply.status !== 307 && reply.status !== 308) return reply
-  const url = slashRedirect(call.url, single(reply.headers['location']))
-  if (url === undefined) return reply
-  reply.body.destroy()
-  return open(dispatcher, call, url)
-}
-
 /** The target of a redirect, if its path differs in a slash at the end and in nothing else. */
 function slashRedirect(asked: string, location = ''): string | undefined {
   if (!URL.canParse(location, asked)) return undefined
@@ -92,37 +72,55 @@ function slashRedirect(asked: string, location = ''): string | undefined {
 const CHANGES_BYTES =
   /(?:^|[\s,])(?:(?:x-)?(?:gzip|compress)|deflate|br|zstd|dcb|dcz|exi|pack200-gzip|aes128gcm)(?:$|[\s,;])/i
 
-async function open(
+/**
+ * Sends a request and waits for the head of the answer. A redirect to the same path with a slash more or
+ * less, as FastAPI makes it, is followed once; other redirects are not. The deadline goes on for the body; the
+ * reader of a stream stops it.
+ *
+ * @param url - another one than the call's only for a redirect
+ * @throws `ServiceError` `upstream_unavailable`, `upstream_timeout`, `request_timeout` (the caller left)
+ */
+export async function openServerCall(
   dispatcher: Dispatcher,
   call: ServerCall,
   url = call.url,
 ): Promise<ServerReply> {
   const { method, headers, body = null, deadline, silenceMs = 0 } = call
   const { origin, pathname, search } = new URL(url)
+  const request = {
+    ...{ origin, path: pathname + search, method, headers, body, signal: deadline.signal() },
+    // The deadline bounds the head. `bodyTimeout` does not run while a slow client makes the body wait.
+    headersTimeout: 0,
+    bodyTimeout: silenceMs,
+  }
+  let response: Dispatcher.ResponseData
   try {
-    const request = {
-      ...{ origin, path: pathname + search, method, headers, body, signal: deadline.signal() },
-      // The deadline bounds the head. `bodyTimeout` does not run while a slow client makes the body wait.
-      headersTimeout: 0,
-      bodyTimeout: silenceMs,
-    }
-    const response = await dispatcher
+    response = await dispatcher
       .request(request)
       .catch((failure) => sendInPieces(dispatcher, request, failure))
-    // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
-    response.body.on('error', () => undefined)
-    const encoding = [response.headers['content-encoding'] ?? []].flat().join(', ').toLowerCase()
-    const [type = ''] = (single(response.headers['content-type']) ?? '').split(';', 1)
-    return {
-      call,
-      status: response.statusCode,
-      mediaType: CHANGES_BYTES.test(encoding) ? `encoded/${encoding}` : type.trim().toLowerCase(),
-      requestId: single(response.headers['x-request-id']),
-      headers: response.headers,
-      body: response.body,
-    }
   } catch (error) {
     throw callFailed(error, call, deadline)
+  }
+  const { statusCode: status, headers: answered } = response
+  // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
+  response.body.on('error', () => undefined)
+  // Only 307 and 308 keep method and body (RFC 9110 §15.4).
+  if ((status === 307 || status === 308) && url === call.url) {
+    const target = slashRedirect(url, single(answered['location']))
+    if (target !== undefined) {
+      response.body.destroy()
+      return openServerCall(dispatcher, call, target)
+    }
+  }
+  const encoding = [answered['content-encoding'] ?? []].flat().join(', ').toLowerCase()
+  const [type = ''] = (single(answered['content-type']) ?? '').split(';', 1)
+  return {
+    call,
+    status,
+    mediaType: CHANGES_BYTES.test(encoding) ? `encoded/${encoding}` : type.trim().toLowerCase(),
+    requestId: single(answered['x-request-id']),
+    headers: answered,
+    body: response.body,
   }
 }
 
