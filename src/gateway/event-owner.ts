@@ -61,10 +61,15 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
    * @throws `StreamFault` `bad_frame`, `thread_taken`, `foreign_thread`, `store_unavailable`
    */
   return function checkEvent(event: SeenEvent): Promise<void> | undefined {
-    const { type } = event
-    const id = fieldOf(event.thread, 'id')
+    const { type, thread_id, thread, item, update } = event
+    const id = fieldOf(thread, 'id')
+    // All ids of threads in an event of any type, also where the protocol has none.
+    const named = [
+      ...[thread_id, id, fieldOf(item, 'thread_id'), fieldOf(update, 'thread_id')],
+      fieldOf(fieldOf(update, 'item'), 'thread_id'),
+    ]
     const unknown: string[] = []
-    for (const name of threadsOf(event)) {
+    for (const name of thread === undefined ? named : named.concat(threadsOfItems(thread))) {
       // Servers in Go write '' for what they have not set.
       if (name === undefined || name === null || name === '') continue
       if (typeof name !== 'string')
@@ -77,18 +82,6 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     }
     return unknown.length === 0 ? undefined : requireOwn(unknown)
   }
-}
-
-/** All ids of threads in an event of any type, also where the protocol has none. */
-function threadsOf({ thread_id, thread, item, update }: SeenEvent): readonly unknown[] {
-  const named = [
-    thread_id,
-    fieldOf(thread, 'id'),
-    fieldOf(item, 'thread_id'),
-    fieldOf(update, 'thread_id'),
-    fieldOf(fieldOf(update, 'item'), 'thread_id'),
-  ]
-  return thread === undefined ? named : named.concat(threadsOfItems(thread))
 }
 
 /** The `thread_id` of each item in `items`, which is a list or a page. A server may send any value as one. */

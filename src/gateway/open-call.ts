@@ -176,7 +176,11 @@ export function createOpenCall({
    * `rate_limited`; `store_unavailable`
    */
   return async function openCall(c: AppContext): Promise<OpenedCall> {
-    const secret = readClientSecret(c)
+    if (countHeader(c.env.incoming, 'authorization') > 1) {
+      throw new ServiceError('invalid_request', { reason: 'several Authorization headers' })
+    }
+    // Cookies are ignored.
+    const secret = BEARER.exec(c.req.header('Authorization') ?? '')?.[1]
     const { workflow, user, id, claims } = await verify(c, secret, CLIENT_SECRET_TYPE)
     const { maxRequestsPerMinute: usual = DEFAULT_REQUESTS_PER_MINUTE } = workflow
     const perMinute = claims[PER_MINUTE_CLAIM]
@@ -221,15 +225,6 @@ function whyNotTaken(error: unknown, { audience, issuer }: ExpectedToken): strin
     return `its issuer is ${show(String(payload.iss))}, expected PUBLIC_URL ${show(issuer)}`
   }
   return `not one of ours, by its ${claim}`
-}
-
-/** Reads `Authorization: Bearer`. Cookies are ignored. */
-function readClientSecret(c: AppContext): string | undefined {
-  const authorization = c.req.header('Authorization')
-  if (countHeader(c.env.incoming, 'authorization') > 1) {
-    throw new ServiceError('invalid_request', { reason: 'several Authorization headers' })
-  }
-  return BEARER.exec(authorization ?? '')?.[1]
 }
 
 /** @param reason - for the log; the client does not get it */

@@ -43,7 +43,6 @@ export function createOwnership({
    */
   async function ownersOf({ workflow: { threadsAt: source } }: Call, things: readonly Thing[]) {
     const possible = things.filter(isStorable)
-    if (possible.length === 0) return things.map(() => undefined)
     const asked = possible.map((thing) => ({ ...thing, source }))
     const owners: (UserId | undefined)[] = []
     for (let at = 0; at < asked.length; at += LOOKED_UP) {
@@ -119,6 +118,8 @@ export async function requireOwn(
     throw notFound('that no store can hold', impossible)
   }
   const things = [...named, ...mentioned]
+  // As with the first message of a new thread.
+  if (things.length === 0) return undefined
   const owners = await ownership.ownersOf(call, things)
   const foreign = owners.findIndex((owner) => owner !== undefined && owner !== session.user)
   if (foreign !== -1) throw notFound('of another', things[foreign])

@@ -8,7 +8,7 @@ import {
   forgetSent,
   type ParsedRequest,
   parseRequest,
-  runsModel,
+  RUNS_MODEL,
   STREAMING,
   whyNoRequest,
 } from '../chatkit/protocol/request.ts'
@@ -127,14 +127,15 @@ export function createTakeMessage({
     call: OpenedCall,
     { bytes, parsed, ids, work }: AskedMessage & Pick<HeldMemory, 'work'>,
   ): Promise<Response> {
-    await call.count(runsModel(parsed) ? 'run' : 'read')
+    const { type } = parsed.request
+    await call.count(parsed.known && !RUNS_MODEL.has(type) ? 'read' : 'run')
     const { threads, attachments } = ids.mentioned
     const adopts =
       threads.length + attachments.length > MANY_IDS
         ? await work(() => requireOwn(ownership, call, ids), true)
         : await requireOwn(ownership, call, ids)
     const { id, user } = call.session
-    const mayStream = !parsed.known || STREAMING.has(parsed.request.type)
+    const mayStream = !parsed.known || STREAMING.has(type)
     const leave = mayStream ? shares.openStream(user) : shares.openRequest(user)
     const ended = new AbortController()
     // The session is watched from here on, because a server may take long to begin its stream.
@@ -145,7 +146,7 @@ export function createTakeMessage({
     if (client?.closed) onGone()
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, ended.signal)
     try {
-      if (parsed.request.type === 'attachments.create') await call.countAttachment()
+      if (type === 'attachments.create') await call.countAttachment()
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
       leave()

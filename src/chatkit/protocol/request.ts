@@ -142,11 +142,11 @@ export const STREAMING: ReadonlySet<string> = new Set([
   'threads.custom_action',
 ] satisfies RequestType[])
 
-/** Requests that run the model, although their answers are JSON. */
-const RUNS_IN_JSON: readonly string[] = [
-  'threads.sync_custom_action',
-  'input.transcribe',
-] satisfies RequestType[]
+/** Requests that may cost a run of the model: all with a stream, and two with JSON. One of an unknown type may, too. */
+export const RUNS_MODEL: ReadonlySet<string> = new Set([
+  ...STREAMING,
+  ...(['threads.sync_custom_action', 'input.transcribe'] satisfies RequestType[]),
+])
 
 /** Longest name that is normalised: those of the protocol are shorter, and megabytes would block the process. */
 const MAX_NAME_CHARACTERS = 256
@@ -179,11 +179,6 @@ export type ParsedRequest =
 /** Whether the protocol's answer to a request is always `{}`. */
 export function saysNothing(type: string): boolean {
   return type === 'items.feedback' || type === 'threads.delete' || type === 'attachments.delete'
-}
-
-/** Whether a request may cost a run of the model. A request of an unknown type counts as one that may. */
-export function runsModel({ known, request: { type } }: ParsedRequest): boolean {
-  return !known || STREAMING.has(type) || RUNS_IN_JSON.includes(type)
 }
 
 /**
