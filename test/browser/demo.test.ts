@@ -89,7 +89,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
       'The user’s default',
       'support',
       'helpdesk',
-      'general (hosted, ends 2026-11-30)',
+      'general (hosted, until 2026-11-30)',
     ])
     await workflows.selectOption('general')
     const [, rule, sent, answer] = await press(page, 'Mint', 'Minted: ek_…')

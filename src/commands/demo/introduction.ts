@@ -73,7 +73,7 @@ ${withBody(tokens.alice, { input: { page: '/invoices' } })}
 bob asks for a workflow that is not his, and is refused:
 ${withBody(tokens.bob, { workflow: 'support' })}
 
-alice asks for "general" by name: an existing hosted workflow, which ends on 2026-11-30:
+alice asks for "general" by name: an existing hosted workflow, which OpenAI runs until 2026-11-30:
 ${withBody(tokens.alice, { workflow: 'general' })}
 
 bob asks for it too, and says which page he is on:

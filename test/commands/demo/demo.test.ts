@@ -73,7 +73,9 @@ describe('what it prints', () => {
     const printed = demo.stdout()
     const hosted = printed.indexOf('{"workflow":"general"}')
     expect(hosted).toBeGreaterThan(printed.lastIndexOf('/chatkit/helpdesk'))
-    expect(printed.slice(0, hosted)).toMatch(/hosted workflow, which ends on 2026-11-30:\ncurl .*$/)
+    expect(printed.slice(0, hosted)).toMatch(
+      /hosted workflow, which OpenAI runs until 2026-11-30:\ncurl .*$/,
+    )
     const servers = Array.from(printed.matchAll(/ {2}the (ChatKit \w+): .*/g))
     expect(servers.map(([, name]) => name)).toEqual(['ChatKit server', 'ChatKit API'])
     expect(servers[1]?.[0]).toContain('hosted workflows until 2026-11-30')

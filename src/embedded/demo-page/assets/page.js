@@ -158,7 +158,7 @@ async function start() {
   settings = await (await fetch('/demo/settings.json')).json()
   enable('sign-in', true)
   for (const [name, { id }] of Object.entries(settings.workflows)) {
-    select.append(new Option(id === undefined ? name : `${name} (hosted, ends 2026-11-30)`, name))
+    select.append(new Option(id === undefined ? name : `${name} (hosted, until 2026-11-30)`, name))
   }
   held.token = await finishSignIn(settings)
   if (held.token !== undefined) showUser()
