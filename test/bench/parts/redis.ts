@@ -6,7 +6,7 @@ import { Secret } from '../../../src/lib/secret.ts'
 import { identityOf } from '../../../src/registry/identity.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createRedisRegistry } from '../../../src/registry/redis.ts'
-import { auditEntry, entry } from '../../contracts/registry-fixtures.ts'
+import { chainedEntry, entry } from '../../contracts/registry-fixtures.ts'
 import { patient } from '../../support/registry/patient-registry.ts'
 import { startRedis, type TestRedis } from '../../support/registry/redis.ts'
 import type { Report } from '../report/part.ts'
@@ -94,9 +94,27 @@ async function mintOnce(registry: Registry, at: number): Promise<void> {
 
 function auditOf(at: number) {
   const subject = `user-${Math.floor(at / MINTS_PER_USER)}`
-  const [id, user] = [`aud_${String(at).padStart(24, '0')}`, `${ISSUER}|${subject}`]
-  const requestId = `req_${String(at).padStart(24, '0')}`
-  return auditEntry({ id, actor: user, user, action: 'mint', outcome: 'ok', requestId })
+  const [id, user] = [`aud_${String(at).padStart(32, '0')}`, `${ISSUER}|${subject}`]
+  const requestId = `req_${String(at).padStart(32, '0')}`
+  const noted = {
+    id,
+    actor: user,
+    user,
+    action: 'mint',
+    outcome: 'ok',
+    reason: 'support',
+    requestId,
+  } as const
+  const digest = createHash('sha256').update(id)
+  const prev = digest.copy().digest('base64url')
+  const salt = digest.digest('hex').slice(0, 32)
+  return chainedEntry(noted, {
+    instance: 'ins_0123456789abcdef',
+    seq: at + 1,
+    prev,
+    salt,
+    byUser: true,
+  })
 }
 
 async function measure(redis: TestRedis, count: number, one: () => Promise<unknown>) {
