@@ -87,6 +87,7 @@ describe('a confirmed revoke', () => {
     expect(page.text).toContain('Revoked: 1 session not confirmed by OpenAI yet')
     expect(page.html).toMatch(/id="user-sessions" data-part data-refresh/)
     expect(page.html).toContain('>Reload</a>')
+    expect((await browser.follow('/admin/sessions/cksess_')).text).toContain('Confirmed not yet')
     scene.running.upstream.setFaults({})
     const settled = async () => (await browser.go(userPage())).html
     await expect
