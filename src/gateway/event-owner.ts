@@ -65,7 +65,10 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     const id = fieldOf(thread, 'id')
     // All ids of threads in an event of any type, also where the protocol has none.
     const named = [
-      ...[thread_id, id, fieldOf(item, 'thread_id'), fieldOf(update, 'thread_id')],
+      thread_id,
+      id,
+      fieldOf(item, 'thread_id'),
+      fieldOf(update, 'thread_id'),
       fieldOf(fieldOf(update, 'item'), 'thread_id'),
     ]
     const unknown: string[] = []
