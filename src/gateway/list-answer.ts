@@ -39,8 +39,9 @@ export interface ListRequest {
 type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
-/** Servers in Go write an empty list as `null`. */
-const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0).nullable() })
+/** Servers in Go write an empty list as `null`, servers in Lua as an empty object. */
+const nothing = z.union([z.array(z.unknown()).length(0), z.strictObject({}), z.null()])
+const emptyPage = z.looseObject({ data: nothing })
 
 /** @param parts - `forward`: requests further pages */
 export function createOwnLists({

@@ -224,15 +224,21 @@ test.each(['everyone', 'error'] as const)(
   },
 )
 
-test.each([null, undefined])(
+test.each([null, {}, undefined])(
   'with adopt_threads, an empty list may be null, as servers in Go write it, and not absent (%j)',
   async (nothing) => {
     const { server, list } = await start({ adoptThreads: true })
     server.nothing = nothing
     server.threads.push(['old', 'alice'], ['his', 'bob'])
-    expect(ids(await list())).toEqual(nothing === null ? ['old'] : [])
+    expect(ids(await list())).toEqual(nothing === undefined ? [] : ['old'])
   },
 )
+
+test.each([null, {}])('a list of no threads may be %j', async (nothing) => {
+  const { server, list } = await start()
+  server.nothing = nothing
+  expect(ids(await list())).toEqual([])
+})
 
 test('pages that were read free their memory before the next one', async () => {
   const { alice, answer, seen } = await startFiles({ gateway: { userMemoryBytes: 1024 * 1024 } })

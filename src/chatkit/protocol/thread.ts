@@ -21,18 +21,14 @@ function isoTime(time: string): string {
   return whole.replace(/^([\d-]{10}) /, '$1T')
 }
 
-/** A list. Servers in Go write an empty one as `null`. */
+/** A list. Servers in Go write an empty one as `null`, servers in Lua as an empty object. */
 export function nullableList<T extends z.ZodType>(entry: T) {
-  return z
+  const isNothing = (value: unknown) => isObject(value) && Object.keys(value).length === 0
+  const list = z
     .array(entry)
     .nullish()
-    .transform((list) => list ?? [])
-}
-
-/** A list inside a thread or an item. Servers in Lua write an empty one as an empty object. */
-function innerList<T extends z.ZodType>(entry: T) {
-  const isNothing = (value: unknown) => isObject(value) && Object.keys(value).length === 0
-  return z.preprocess((value) => (isNothing(value) ? null : value), nullableList(entry))
+    .transform((entries) => entries ?? [])
+  return z.preprocess((value) => (isNothing(value) ? null : value), list)
 }
 
 /** A truth value. Databases write it as 0 or 1. */
@@ -44,7 +40,7 @@ export const truth = z
 /** The parts of a message. Some servers write a text alone instead of a list with one part. */
 function partsOf<T extends z.ZodType>(part: T, type: 'input_text' | 'output_text') {
   const inList = (value: unknown) => (typeof value === 'string' ? [{ type, text: value }] : value)
-  return z.preprocess(inList, innerList(part))
+  return z.preprocess(inList, nullableList(part))
 }
 
 /** An object that may be absent. Servers in PHP write an empty one as an empty list. */
@@ -110,7 +106,7 @@ export type ServerAnnotation = z.infer<typeof annotation>
 const assistantContent = z.looseObject({
   type: z.string().default('output_text'),
   text: z.string().nullish(),
-  annotations: innerList(annotation),
+  annotations: nullableList(annotation),
 })
 /** A part of an answer. */
 export type ServerAssistantContent = z.infer<typeof assistantContent>
@@ -130,7 +126,7 @@ const question = z.looseObject({
   type: z.string(),
   question: z.string(),
   answer: nullableObject(
-    z.looseObject({ values: innerList(z.string()), skipped: z.boolean().default(false) }),
+    z.looseObject({ values: nullableList(z.string()), skipped: z.boolean().default(false) }),
   ),
 })
 
@@ -139,7 +135,7 @@ const knownServerItem = z.discriminatedUnion('type', [
     ...envelope,
     type: z.literal('user_message'),
     content: partsOf(userContent, 'input_text'),
-    attachments: innerList(serverAttachment),
+    attachments: nullableList(serverAttachment),
     quoted_text: z.string().nullish(),
     inference_options: nullableObject(
       z.looseObject({
@@ -168,14 +164,14 @@ const knownServerItem = z.discriminatedUnion('type', [
   z.looseObject({
     ...envelope,
     type: z.literal('workflow'),
-    workflow: z.looseObject({ type: z.string().default('custom'), tasks: innerList(task) }),
+    workflow: z.looseObject({ type: z.string().default('custom'), tasks: nullableList(task) }),
   }),
   z.looseObject({
     ...envelope,
     type: z.literal('structured_input'),
     /** `pending`, `answered` or `skipped`. */
     status: z.string().default('pending'),
-    inputs: innerList(question),
+    inputs: nullableList(question),
   }),
 ])
 /** An item of a kind that is named here. */

@@ -320,8 +320,9 @@ describe('what a server answers is read tolerantly', () => {
 
   it('pages, with and without their fields', () => {
     expect(serverThreadPage.parse({})).toEqual({ data: [], has_more: false })
-    // An empty list of a server in Go.
-    expect(serverThreadPage.parse({ data: null })).toEqual({ data: [], has_more: false })
+    // An empty list of a server in Go, and of one in Lua.
+    for (const data of [null, {}])
+      expect(serverThreadPage.parse({ data })).toEqual({ data: [], has_more: false })
     const page = { data: [item], has_more: true, after: 'itm_1', more: 1 }
     expect(serverItemPage.parse(page)).toEqual(page)
     for (const [more, has_more] of [
@@ -331,7 +332,7 @@ describe('what a server answers is read tolerantly', () => {
     ]) {
       expect(serverThreadPage.parse({ data: [], has_more: more })).toEqual({ data: [], has_more })
     }
-    expect(serverItemPage.safeParse({ data: {} }).success).toBe(false)
+    expect(serverItemPage.safeParse({ data: { 0: item } }).success).toBe(false)
     expect(serverItemPage.safeParse([]).success).toBe(false)
   })
 

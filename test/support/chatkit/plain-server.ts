@@ -32,7 +32,7 @@ export async function startPlainServer() {
     /** Instead, for users who have no threads. */
     listsForNobody: undefined as 'everyone' | 'error' | undefined,
     /** What it writes as the entries of an empty list. */
-    nothing: [] as [] | null | undefined,
+    nothing: [] as [] | object | null | undefined,
     /** Cursors that are no ids. */
     opaque: false,
     unknownCursor: 'refuses' as 'refuses' | 'ignores',
