@@ -1,4 +1,5 @@
 // Makes the app: the order of middleware, and the handler of each route that is configured.
+
 import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Settings } from './config/settings.ts'

@@ -1,5 +1,6 @@
 // The process: reads environment and config, builds the service, listens, and drains at a signal.
 // Two imports come first: the check, for whoever starts this file without the npm scripts, and the classes that Hono keeps.
+
 import './check-node.js'
 import './http/server/global-fetch.ts'
 import { flushCompileCache } from 'node:module'

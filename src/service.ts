@@ -1,4 +1,5 @@
 // The composition root: builds every part from settings and environment, and joins them to a service.
+
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Hono } from 'hono'

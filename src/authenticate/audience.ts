@@ -1,4 +1,5 @@
 // Decides whether a token was made for this service, by the claims that name its audience.
+
 import type { IssuerSettings } from '../config/settings.ts'
 import type { ServiceError } from '../lib/errors.ts'
 import { showAll } from '../lib/show.ts'

@@ -1,4 +1,5 @@
 // Step 1 of a request: finds out who sent a token, and refuses a token that cannot be trusted.
+
 import type { IssuerSettings } from '../config/settings.ts'
 import { namesNoAudience } from './audience.ts'
 import { judgeClaims, type Principal, timesProblem } from './claims.ts'

@@ -1,4 +1,5 @@
 // Judges the claims of a token whose signature was verified, and makes a Principal of them.
+
 import { z } from 'zod'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'

@@ -1,4 +1,5 @@
 // Tells operators which check of step 1 refuses a token. Its answer authorises nothing.
+
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'

@@ -1,4 +1,5 @@
 // Builds the configured issuers, each with the keys that verify its tokens.
+
 import type { JWK } from 'jose'
 import type { Dispatcher } from 'undici'
 import type { IssuerSettings } from '../config/settings.ts'

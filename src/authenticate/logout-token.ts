@@ -1,4 +1,5 @@
 // Verifies the logout token by which an identity provider ends the sessions of its users.
+
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { firstIssue, ServiceError } from '../lib/errors.ts'

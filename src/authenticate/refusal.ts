@@ -1,4 +1,5 @@
 // Builds the error that refuses a token. Its text never holds a secret.
+
 import { ServiceError } from '../lib/errors.ts'
 
 /**

@@ -1,4 +1,5 @@
 // Remembers verified tokens, so that a token sent with many requests has its signature verified once.
+
 import { hash } from 'node:crypto'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { ReadClaims } from './claims.ts'

@@ -1,4 +1,5 @@
 // Finds the issuer that a token names, and verifies that this issuer signed it.
+
 import type { CryptoKey } from 'jose'
 import { compactVerify } from 'jose/jws/compact/verify'
 import { isAudience } from '../chatkit/signing/client-secret.ts'

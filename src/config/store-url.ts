@@ -1,5 +1,6 @@
 // Reads `STORE_URL`: the kind of store, its address, and the number of replicas that must have a revoke before
 // it answers.
+
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
 import { NOT_IN_HOST, shellHint, UNFILLED } from './urls.ts'

@@ -1,5 +1,6 @@
 // A small ChatKit server in Node, for the guide: it keeps chats in memory, has no model, and answers for the user
 // alone whom the gateway's token names. Copy this file and verify-chatkit-token.ts.
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import {

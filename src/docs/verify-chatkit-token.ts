@@ -1,4 +1,5 @@
 // For your own ChatKit server in TypeScript: verifies the gateway's token. Copy this file.
+
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 // Who is asking: verifies the token that chatkit-mint's gateway sends to a self-hosted ChatKit

@@ -1,4 +1,5 @@
 // Limits one user's share of the gateway at a time: memory, open streams, and links to files.
+
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 

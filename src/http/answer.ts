@@ -1,4 +1,5 @@
 // Gathers the headers of each answer, and makes the answers of frequent calls cheaply.
+
 import type { AnswerHeaders, AppContext } from './context.ts'
 
 // Hono collects headers in a `Headers` object, which costs more CPU than the rest of an answer. The

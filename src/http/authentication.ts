@@ -1,4 +1,5 @@
 // Checks of a route that let only users, or only admins, through.
+
 import type { AdminRequest } from '../administer/audit.ts'
 import type { Authenticator } from '../authenticate/authenticate.ts'
 import type { Principal } from '../authenticate/claims.ts'

@@ -1,4 +1,5 @@
 // Says what is wrong with a body that does not fit its schema: plainly to the caller, precisely in the log.
+
 import type { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'

@@ -1,4 +1,5 @@
 // Reads the body of a request within bounds on size and time: JSON, form, text or bytes.
+
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'

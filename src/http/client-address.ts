@@ -1,4 +1,5 @@
 // Finds the address that failed authentications are counted under.
+
 import { BlockList, isIP } from 'node:net'
 import type { AppContext } from './context.ts'
 

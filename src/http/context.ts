@@ -1,4 +1,5 @@
 // The types of a request's context in Hono, and what checks leave in it.
+
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Principal } from '../authenticate/claims.ts'

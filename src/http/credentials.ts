@@ -1,5 +1,6 @@
 // Finds the token of a request: in the header of a configured name, else in Authorization, else in a cookie of a
 // configured name.
+
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
 import type { AppContext } from './context.ts'

@@ -1,5 +1,6 @@
 // Counts failed authentications by client address: whoever guesses tokens, client secrets or passwords is
 // refused for a while. A valid credential is never refused here.
+
 import type { RateLimit } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'

@@ -1,4 +1,5 @@
 // Streams an answer as text that is made while it is sent: lines of JSON (NDJSON), or a page.
+
 import type { AppContext } from './context.ts'
 
 /** Media type of an answer with one JSON object per line. */

@@ -1,4 +1,5 @@
 // Decides which browser origins may call which paths, and sets the CORS headers that tell browsers so.
+
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'

@@ -1,4 +1,5 @@
 // Checks the parts of a URL: query parameters, the parameters of lists, ids in paths.
+
 import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'

@@ -1,4 +1,5 @@
 // Sets the headers that tell a client the state of a rate limit (draft-ietf-httpapi-ratelimit-headers).
+
 import type { RateLimit } from '../config/settings.ts'
 import type { Count } from '../registry/records.ts'
 import { setHeader } from './answer.ts'

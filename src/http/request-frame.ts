@@ -1,4 +1,5 @@
 // The outermost layer of every request: its id, the headers of every answer, its line in the access log, its errors.
+
 import type { MiddlewareHandler } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'

@@ -1,5 +1,6 @@
 // Ties upstream calls to their request: they end when the client leaves, and the access log shows the
 // last one.
+
 import type { ServerResponse } from 'node:http'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { CallerSignal } from '../lib/deadline.ts'

@@ -1,4 +1,5 @@
 // The closed set of public error codes, and the errors that are thrown on purpose.
+
 import type { z } from 'zod'
 
 /**

@@ -1,4 +1,5 @@
 // Decides which keys of a published key set may verify tokens, and which must never be published. No I/O, no clock.
+
 import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
 import { z } from 'zod'
 import { firstIssue, ServiceError } from './errors.ts'

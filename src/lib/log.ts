@@ -1,4 +1,5 @@
 // The log of the service: JSON lines (or text), with everything that looks like a credential redacted.
+
 import { type DestinationStream, pino } from 'pino'
 import type { LogFields } from './log/fields.ts'
 import { logText } from './log/text.ts'

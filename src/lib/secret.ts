@@ -1,5 +1,6 @@
 // Wraps a secret, so that no log line, answer or error message can show it by accident. Tells which texts can be a
 // secret, and redacts what looks like one in a text.
+
 import { hash } from 'node:crypto'
 import { inspect } from 'node:util'
 

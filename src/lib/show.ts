@@ -1,4 +1,5 @@
 // Makes untrusted texts and errors safe to show in a reason: in the log, or on an operator's terminal.
+
 import { codeIn, ServiceError } from './errors.ts'
 import { scrub } from './secret.ts'
 

@@ -1,4 +1,5 @@
 // Chooses the workflow of a request by the rules of the config file, and checks the client's input for it.
+
 import type { InputDeclaration, InputValue, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { scrub } from '../lib/secret.ts'

@@ -1,5 +1,6 @@
 // Turns the parameters that a backend sends with its API key into the session to mint. The user and the state
 // variables are the backend's; `when`, `input` and the config's own state variables do not apply.
+
 import type { CreateSessionParams } from '../chatkit/wire/session.ts'
 import type { ApiKeySettings, WorkflowSettings } from '../config/settings.ts'
 import { createParams } from './session-params.ts'

@@ -1,4 +1,5 @@
 // Turns a mapped session into parameters of the ChatKit API, and decides how long the session may live.
+
 import { type CreateSessionParams, DEFAULT_LIFE_SECONDS } from '../chatkit/wire/session.ts'
 import type { WorkflowSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'

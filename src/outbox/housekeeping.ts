@@ -1,4 +1,5 @@
 // Runs the work that no request starts: retries of cancels from the outbox, and the retention.
+
 import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'

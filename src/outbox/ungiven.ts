@@ -1,4 +1,5 @@
 // Cancels sessions whose secret reached nobody, because their mint failed after the upstream had created them.
+
 import { DEFAULT_LIFE_SECONDS } from '../chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { eachBounded } from '../lib/concurrency.ts'

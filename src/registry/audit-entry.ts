@@ -1,5 +1,6 @@
 // An entry of the audit: the hash that chains each entry of an instance to the one before it, and the row that a
 // store keeps.
+
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { count, optionalText } from './rows.ts'

@@ -1,5 +1,6 @@
 // Writes audit entries to the store in the order of their chain: one append at a time, repeated until it
 // succeeds.
+
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'

@@ -1,4 +1,5 @@
 // Writes the audit, the record of who did what to whom: to the registry for admins, and as log lines.
+
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AuditAction, AuditEntry } from './audit-entry.ts'

@@ -1,4 +1,5 @@
 // Rate counters in memory, with fixed windows; the names of those that belong to a user.
+
 import type { Count, RateWindow } from './records.ts'
 
 /** Counters with a user in their key, behind this name and a colon. An erase deletes them. */

@@ -1,4 +1,5 @@
 // The registry's names for the bearer of a token: sign-in, identity and actor in the audit.
+
 import type { TokenIdentity } from './records.ts'
 
 /**

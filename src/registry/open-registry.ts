@@ -1,4 +1,5 @@
 // Opens the registry that `STORE_URL` names.
+
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { RedisLocation } from './redis/link/client.ts'

@@ -1,4 +1,5 @@
 // Turns cursors into a range of rows in the order of creation, and the rows found there into a page.
+
 import type { Page, PageQuery } from './records.ts'
 
 /** A range of `seq` (the order of creation), both ends exclusive, and the direction in which to read it. */

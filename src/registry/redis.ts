@@ -1,4 +1,5 @@
 // The registry in Redis or Valkey, for any number of instances.
+
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import { createAuditSteps } from './redis/audit.ts'

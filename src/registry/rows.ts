@@ -1,5 +1,6 @@
 // Turns rows of a store into records, and checks each field. SQLite and Redis use the same field names; Redis
 // returns numbers as text.
+
 import { z } from 'zod'
 import type { Counted, IntervalFigures } from './interval-figures.ts'
 import type { KnownUser, Names } from './known-users.ts'

@@ -1,4 +1,5 @@
 // The registry in SQLite: one file, or one database in memory.
+
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'

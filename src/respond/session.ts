@@ -1,4 +1,5 @@
 // Step 4 of a mint: the only code that writes a client secret into an answer.
+
 import type { Secret } from '../lib/secret.ts'
 
 const JSON_HEADERS = { 'Content-Type': 'application/json' }

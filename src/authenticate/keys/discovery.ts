@@ -1,4 +1,5 @@
 // Asks an issuer where it publishes its keys (OpenID Connect Discovery 1.0 §4).
+
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'

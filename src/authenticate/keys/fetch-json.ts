@@ -1,4 +1,5 @@
 // Fetches JSON documents of identity providers, within bounds of time and size.
+
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'

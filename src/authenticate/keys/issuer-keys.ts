@@ -1,4 +1,5 @@
 // The port for the keys of an issuer, which come from the network, the config file or a shared secret.
+
 import type { CryptoKey } from 'jose'
 import type { TokenHeader } from '../token-shape.ts'
 

@@ -1,4 +1,5 @@
 // Chooses the public keys that fit a token, and serves keys that never change. No network.
+
 import type { CryptoKey, JWK } from 'jose'
 import * as errors from 'jose/errors'
 import { createLocalJWKSet } from 'jose/jwks/local'

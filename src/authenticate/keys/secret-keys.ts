@@ -1,4 +1,5 @@
 // Keys made of a secret that this service shares with the issuer (HS256, HS384, HS512).
+
 import { webcrypto } from 'node:crypto'
 import type { CryptoKey } from 'jose'
 import { lastUsable, type Secret, sharedSecretProblem } from '../../lib/secret.ts'

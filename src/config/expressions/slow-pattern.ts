@@ -1,5 +1,6 @@
 // Finds regular expressions that a hostile value could make slow, by one walk over the pattern's structure. It
 // runs no pattern.
+
 import { type Characters, EVERY, readAtom } from './pattern-atom.ts'
 
 /** Most ways in which a pattern may match. Optional parts and overlapping alternatives multiply them. */

@@ -1,5 +1,6 @@
 // `/v1/sessions`: the mint of a session, its audit entry, and the sign-out that ends all sessions of the
 // caller.
+
 import type { Handler } from 'hono'
 import { z } from 'zod'
 import { CALL_DEADLINE_MS } from '../../chatkit/port.ts'

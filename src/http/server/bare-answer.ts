@@ -1,4 +1,5 @@
 // Writes errors without the app, for requests that the HTTP parser or the server refuses.
+
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ServiceError } from '../../lib/errors.ts'

@@ -1,4 +1,5 @@
 // Bounds the open connections of the process.
+
 import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'

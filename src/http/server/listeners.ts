@@ -1,4 +1,5 @@
 // Listens with several sockets on one port.
+
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'

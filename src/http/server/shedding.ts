@@ -1,5 +1,6 @@
 // Refuses mints beyond what this process can do, before the app sees them and before they cost much. Every
 // other request is always served.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'

@@ -1,5 +1,6 @@
 // Finds requests that the app must not see: their head is wrong, or Node's parser cannot read them. Keeps the order
 // of requests and refusals on each connection.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../lib/errors.ts'

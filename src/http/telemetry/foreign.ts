@@ -1,5 +1,6 @@
 // Counts and logs entries of another user or thread in an upstream's list, and threads that it cannot show. Each is a
 // fault of the upstream that an operator has to look into.
+
 import type { Log } from '../../lib/log.ts'
 import type { Foreign } from '../../threads/source-reader.ts'
 import type { Metrics } from './metrics.ts'

@@ -1,4 +1,5 @@
 // Registers the Prometheus metrics of this process, counts, and answers `GET /metrics`.
+
 import { Hono } from 'hono'
 import Counter from 'prom-client/lib/counter.js'
 import Gauge from 'prom-client/lib/gauge.js'

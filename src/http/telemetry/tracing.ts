@@ -1,4 +1,5 @@
 // Exports OpenTelemetry spans of answered requests, where tracing is configured.
+
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Attributes, Context, DiagLogger, Link, SpanOptions, Tracer } from '@opentelemetry/api'
 import { isObject, jsonOrUndefined } from '../../lib/json.ts'

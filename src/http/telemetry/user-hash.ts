@@ -1,5 +1,6 @@
 // Hashes users for the log. The registry keeps the key, so that a user has the same hash in every line, on
 // every instance and after a restart.
+
 import { createHmac, randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { Log } from '../../lib/log.ts'

@@ -1,5 +1,6 @@
 // Limits the memory of bodies, events and answers, per user and for the whole process, and the processor time
 // that a user's large bodies and answers take.
+
 import { setTimeout as wait } from 'node:timers/promises'
 import { ServiceError } from '../errors.ts'
 

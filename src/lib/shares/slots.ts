@@ -1,5 +1,6 @@
 // Limits how many requests (or streams, or calls) one user, and all users of this process together, have under
 // way.
+
 import { ServiceError } from '../errors.ts'
 
 /** Seconds until a refused request may be repeated. */

@@ -1,4 +1,5 @@
 // Adds entries to the audit in Redis, lists them, deletes old ones, and takes a user's name out of them.
+
 import {
   type AuditEntry,
   type AuditFilter,

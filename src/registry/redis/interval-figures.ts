@@ -1,4 +1,5 @@
 // Adds up and reads in Redis the figures of all instances by time.
+
 import { z } from 'zod'
 import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
 import type { Registry } from '../port.ts'

@@ -1,4 +1,5 @@
 // Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
+
 import { script as scriptOf } from './link/client.ts'
 
 /**

@@ -1,4 +1,5 @@
 // Keeps and finds in Redis the users who have had a session.
+
 import { z } from 'zod'
 import {
   cursorOf,

@@ -1,4 +1,5 @@
 // Reads lists of sessions and blocks, and single sessions, from Redis.
+
 import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
 import { toBlock, toSession } from '../rows.ts'

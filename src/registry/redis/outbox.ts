@@ -1,4 +1,5 @@
 // The outbox in Redis: cancels that the upstream has not confirmed yet.
+
 import { LATEST_DUE_MS, type Registry } from '../port.ts'
 import { SESSION, script } from './keys.ts'
 import type { Link } from './link/link.ts'

@@ -1,4 +1,5 @@
 // Records in Redis which user owns a thread or an attachment of a self-hosted server.
+
 import { z } from 'zod'
 import type { OwnedThing, Ownership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'

@@ -1,4 +1,5 @@
 // Reads one page of a list that Redis keeps as a sorted set in the order of creation.
+
 import { z } from 'zod'
 import { cutPage, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'

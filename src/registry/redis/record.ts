@@ -1,4 +1,5 @@
 // Records a new session in Redis, and ends the sessions that it replaces or evicts.
+
 import { z } from 'zod'
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'

@@ -1,4 +1,5 @@
 // Reads the replies of scripts: texts, and rows that come as a list of names and values in turn.
+
 import { z } from 'zod'
 import type { SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'

@@ -1,4 +1,5 @@
 // Deletes keys whose retention is over and the keys of a user who is erased, in Redis; counts live sessions.
+
 import { z } from 'zod'
 import { countersOf } from '../counters.ts'
 import type { Registry } from '../port.ts'

@@ -1,4 +1,5 @@
 // Ends sessions of a user or a single one, sets and lifts blocks, and marks logouts, in Redis.
+
 import { z } from 'zod'
 import { FIRST_LEASE_MS, GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { Block, LogoutMark, UserRevoke } from '../records.ts'

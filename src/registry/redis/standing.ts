@@ -1,4 +1,5 @@
 // Reads a user's standing and counts uses of rate limits in Redis; for a mint both in one script.
+
 import { z } from 'zod'
 import { createCounters } from '../counters.ts'
 import type { Registry } from '../port.ts'

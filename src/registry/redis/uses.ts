@@ -1,4 +1,5 @@
 // Checks and counts requests with a self-hosted session in Redis, and finds sessions whose answers must end.
+
 import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'

@@ -1,4 +1,5 @@
 // Counts uses of rate limits in SQLite, alone and together with the first step of a mint.
+
 import type { Registry } from '../port.ts'
 import type { Count, RateWindow } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'

@@ -1,4 +1,5 @@
 // The SQLite connection: waits for locks without blocking the event loop, and commits writes of one turn together.
+
 import { statSync } from 'node:fs'
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,5 @@
 // Turns SQLite's errors into store_unavailable with a reason that tells an operator what to do.
+
 import { ServiceError } from '../../lib/errors.ts'
 
 // SQLite's primary result codes (sqlite.org/rescode.html) from which an operator can tell what to do.

@@ -1,4 +1,5 @@
 // Adds up and reads the figures of all instances by interval, in SQLite.
+
 import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
 import type { Registry } from '../port.ts'
 import {

@@ -1,4 +1,5 @@
 // Records and finds the users who have had a session, in SQLite.
+
 import {
   cursorOf,
   type Found,

@@ -1,4 +1,5 @@
 // Reads lists of sessions, users and blocks from SQLite, and lifts blocks.
+
 import { subjectBehind } from '../identity.ts'
 import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'

@@ -1,4 +1,5 @@
 // Brings the SQLite file of an older version to the schema in schema.ts.
+
 import { DatabaseSync } from 'node:sqlite'
 import { namesOf } from '../known-users.ts'
 

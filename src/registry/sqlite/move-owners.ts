@@ -1,4 +1,5 @@
 // Moves ownership records from the name of a workflow to the name of its server.
+
 import type { DatabaseSync } from 'node:sqlite'
 
 /** Moves the records of this workflow to this source. */

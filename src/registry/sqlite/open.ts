@@ -1,4 +1,5 @@
 // Opens the SQLite database, checks it, and brings its schema up to date.
+
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'

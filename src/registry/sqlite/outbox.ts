@@ -1,4 +1,5 @@
 // The outbox in SQLite: cancels that the upstream has not confirmed yet.
+
 import { LATEST_DUE_MS, type Registry } from '../port.ts'
 import type { CancelClaim, SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'

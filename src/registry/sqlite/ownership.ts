@@ -1,4 +1,5 @@
 // Records who owns a thread or an attachment of a self-hosted server, in SQLite.
+
 import type { UserId } from '../../lib/ids.ts'
 import type { OwnedQuery, OwnedThing, Ownership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'

@@ -1,4 +1,5 @@
 // Reads one page of a table that is ordered by seq.
+
 import type { SQLInputValue } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { cutPage, type Span, spanOf } from '../paging.ts'

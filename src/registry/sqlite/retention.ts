@@ -1,4 +1,5 @@
 // Deletes rows from SQLite: those whose retention is over, and those of a user who is erased.
+
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { countersOf } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'

@@ -1,4 +1,5 @@
 // Records, finds and ends sessions in SQLite; revokes and blocks users.
+
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {

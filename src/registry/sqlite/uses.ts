@@ -1,4 +1,5 @@
 // Checks and counts requests with a self-hosted session in SQLite, and finds sessions whose answers must end.
+
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'

@@ -1,4 +1,5 @@
 // Connects to the one Redis server that holds our keys, and computes the SHA-1 by which Redis knows a script.
+
 import { hash } from 'node:crypto'
 import { RedisClient } from '@redis/client'
 import { z } from 'zod'

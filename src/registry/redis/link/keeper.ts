@@ -1,4 +1,5 @@
 // Keeps the connection that all calls share: opens it, notices when Redis hangs, and replaces it.
+
 import type { RedisConnection } from './client.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import { NoAnswerError } from './patience.ts'

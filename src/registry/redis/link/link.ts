@@ -1,4 +1,5 @@
 // Runs scripts in Redis on one shared connection, each within a deadline.
+
 import { ServiceError } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import { script } from '../keys.ts'

@@ -1,4 +1,5 @@
 // Writes on a separate connection, and answers when enough replicas have the write.
+
 import type { Log } from '../../../lib/log.ts'
 import type { RedisConnection } from './client.ts'
 import { createPatience } from './patience.ts'
