@@ -139,7 +139,12 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     createSession: createSession({ settings, mint, now }),
     signOut: signOut({ revoke, audit }),
     backchannelLogout: backchannelLogout({
-      ...{ verifyLogoutToken, revoke, registry, audit, failedAuth, now },
+      verifyLogoutToken,
+      revoke,
+      registry,
+      audit,
+      failedAuth,
+      now,
       issuers: settings.issuers,
     }),
     ...ownThreads({ settings, threads, checkStanding, audit }),

@@ -64,7 +64,10 @@ export function createAdapters({
     const adapter =
       byKey.get(key) ??
       createOpenAi({
-        ...{ baseUrl, apiKey, organization, project },
+        baseUrl,
+        apiKey,
+        organization,
+        project,
         dispatcherFor: (lane) => dispatcherFor(lane, baseUrl),
       })
     byKey.set(key, adapter)

@@ -153,7 +153,9 @@ export function blameCursor(error: unknown, hasCursor: boolean): never {
   if (hasCursor) throw badCursor(error)
   const { reason, refused, upstream } = error
   throw new ServiceError('upstream_rejected', {
-    ...{ reason, refused, cause: error },
+    reason,
+    refused,
+    cause: error,
     ...(upstream && { upstream }),
   })
 }

@@ -88,7 +88,12 @@ export async function openServerCall(
   const { method, headers, body = null, deadline, silenceMs = 0 } = call
   const { origin, pathname, search } = new URL(url)
   const request = {
-    ...{ origin, path: pathname + search, method, headers, body, signal: deadline.signal() },
+    origin,
+    path: pathname + search,
+    method,
+    headers,
+    body,
+    signal: deadline.signal(),
     // The deadline bounds the head. `bodyTimeout` does not run while a slow client makes the body wait.
     headersTimeout: 0,
     bodyTimeout: silenceMs,

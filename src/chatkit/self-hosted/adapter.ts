@@ -59,7 +59,13 @@ export function createSelfHosted({
       const aud = audienceOf(name)
       const { max_requests_per_1_minute: perMinute } = params.rate_limits ?? {}
       const claims = {
-        ...{ iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp },
+        iss: publicUrl,
+        aud,
+        sub: user,
+        sid: id,
+        jti: newId('jti_'),
+        iat,
+        exp,
         [PER_MINUTE_CLAIM]: perMinute,
       }
       const client_secret = new Secret(keys.sign(claims, CLIENT_SECRET_TYPE))

@@ -133,7 +133,10 @@ function verifierWith(find: JWTVerifyGetKey, algorithms: readonly string[]): Sig
       throw new errors.JWSInvalid('the signature is not strict base64url')
     }
     const { payload } = await jwtVerify(token, find, {
-      ...{ algorithms: [...algorithms], issuer, audience, typ },
+      algorithms: [...algorithms],
+      issuer,
+      audience,
+      typ,
       requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
       currentDate: new Date(nowMs),
     })

@@ -47,15 +47,21 @@ interface Subject<T> {
 }
 
 export const USER: Subject<UserId> = {
-  ...{ name: 'user', flag: '--user', what: 'the ChatKit user' },
+  name: 'user',
+  flag: '--user',
+  what: 'the ChatKit user',
   parse: user,
 }
 export const SESSION: Subject<SessionId> = {
-  ...{ name: 'id', flag: '--session-id', what: 'the session' },
+  name: 'id',
+  flag: '--session-id',
+  what: 'the session',
   parse: sessionId,
 }
 export const THREAD: Subject<ThreadId> = {
-  ...{ name: 'id', flag: '--thread-id', what: 'the thread' },
+  name: 'id',
+  flag: '--thread-id',
+  what: 'the thread',
   parse: threadId,
 }
 

@@ -83,7 +83,12 @@ export async function startDev(
   return {
     urls,
     introduction: introduction({
-      ...{ setup, settings, urls, token, remark, accounts },
+      setup,
+      settings,
+      urls,
+      token,
+      remark,
+      accounts,
       refusal: whyNoSession(settings, claims),
       silent: new Set(silent.map(({ server }) => server)),
     }),

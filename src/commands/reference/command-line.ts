@@ -42,8 +42,12 @@ const MANY = 5
 /** @returns the page, as Markdown */
 export async function commandLinePage(): Promise<string> {
   const program = await createProgram({
-    ...{ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
-    ...{ variables: {}, now: Date.now, signal: new AbortController().signal },
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    variables: {},
+    now: Date.now,
+    signal: new AbortController().signal,
   })
   const common = commonOptions(program)
   const parts = [

@@ -54,7 +54,9 @@ export function auditPage({ answers, administer, addresses, now }: PageParts): V
     const found = await administer.readAudit(adminRequest(c), query)
     const { data, hasMore } = pageOrStart(found, base)
     const rows = auditTable(data, {
-      ...{ addresses, now: unixSeconds(now), users: true },
+      addresses,
+      now: unixSeconds(now),
+      users: true,
       empty: hasMore
         ? 'None of the 5,000 entries that were searched fits. Older entries may fit.'
         : 'No entry fits. User and actor are compared exactly.',
@@ -68,7 +70,10 @@ ${rows}${forwardPager({ base, after, trail, older })}`
 
 function filterOf({ user, actor, action, since, until }: Filters): AuditFilter {
   return {
-    ...{ user, actor, since: secondsOf(since), until: secondsOf(until) },
+    user,
+    actor,
+    since: secondsOf(since),
+    until: secondsOf(until),
     ...(action === ALL_BUT_READS ? { notAction: READ } : { action }),
   }
 }

@@ -98,7 +98,9 @@ export function eraseAction({ addresses, administer, now, log }: PageParts): Act
     const onError = (error: unknown) =>
       log.error({ err: error, request_id: c.var.requestId }, 'an erase broke off')
     const texts = pageOf(lines, {
-      ...{ start: String(start), end: String(end), onError },
+      start: String(start),
+      end: String(end),
+      onError,
       textOf: (line) => textOf(line, unixSeconds(now)),
     })
     // A proxy that waits for the whole page would show no progress.

@@ -45,7 +45,9 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
     const all = (path: string, what: string) =>
       html`<a href="${addresses.root}${path}${new URLSearchParams({ user })}">All ${what}</a>`
     const sessionRows = sessionTable(sessions, {
-      ...{ addresses, now: seconds, users: false },
+      addresses,
+      now: seconds,
+      users: false,
       caption: 'Sessions, newest first',
       empty: 'No session is known.',
     })

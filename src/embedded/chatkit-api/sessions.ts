@@ -46,7 +46,9 @@ export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) 
     create(params: CreateSessionParams): ChatSession {
       sweep()
       const session = sessionOf(params, {
-        ...{ id: makeId('cksess_'), client_secret: makeId('ek_'), status: 'active' },
+        id: makeId('cksess_'),
+        client_secret: makeId('ek_'),
+        status: 'active',
         expires_at: seconds() + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS),
       })
       kept.set(session.id, session)

@@ -83,7 +83,10 @@ export function createTokenMaker({
     const claims = claimsOf(settings, { ...request, seconds, accounts, now: unixSeconds(now) })
     const token = signToken(key, { header, claims })
     return {
-      ...{ token, header, claims, send_as: carriersOf(settings, token) },
+      token,
+      header,
+      claims,
+      send_as: carriersOf(settings, token),
       ...(seconds > oldest && {
         remark: `max_token_age_seconds of the config ends the token after ${oldest} s`,
       }),

@@ -91,7 +91,8 @@ export const BACKEND_ROUTES = {
     answers: [
       jsonAnswer('The session as it is now.', chatSession, {
         ...sessionExample,
-        ...{ status: 'cancelled', client_secret: '' },
+        status: 'cancelled',
+        client_secret: '',
       }),
     ],
     problems: ['upstream_unavailable'],
@@ -130,7 +131,9 @@ export const BACKEND_ROUTES = {
     pathParameters: THREAD,
     answers: [
       jsonAnswer('It is gone.', threadDeleted, {
-        ...{ id: threadExample.id, object: 'chatkit.thread.deleted', deleted: true },
+        id: threadExample.id,
+        object: 'chatkit.thread.deleted',
+        deleted: true,
       }),
     ],
     problems: UPSTREAM,

@@ -30,7 +30,9 @@ export function makeReference({ info, paths, components }: OpenApi): Reference {
   const objects = Object.entries(components.schemas).map(([name, schema]) => ({
     title: 'Objects',
     entry: {
-      ...{ id: `object-${name}`, name, summary: String(schema['description']) },
+      id: `object-${name}`,
+      name,
+      summary: String(schema['description']),
       text: fenced(schema),
     },
   }))

@@ -84,13 +84,15 @@ end
 
 /** Argument: now. */
 const LAST_SEEN_FIRST = pageScript(
-  ...[USER, FLAT_KNOWN],
+  USER,
+  FLAT_KNOWN,
   'local function item(user) return flat_known(user, ARGV[8]) end',
 )
 
 /** ARGV: now, users → a row for each who is known. */
 const READ_USERS = script(
-  ...[USER, FLAT_KNOWN],
+  USER,
+  FLAT_KNOWN,
   `
 local rows = {}
 for at = 2, #ARGV do rows[#rows + 1] = flat_known(ARGV[at], ARGV[1]) end

@@ -52,7 +52,8 @@ return gone`,
 
 /** ARGV: user, limit, now, keys of counters → how many sessions were deleted. */
 const ERASE_SESSIONS = script(
-  ...[SESSION, KNOWN],
+  SESSION,
+  KNOWN,
   `
 local user, limit, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone = 0

@@ -17,7 +17,8 @@ const MARK_KEPT_SECONDS = 86_400
  * → end of the block that holds or '', the generation, 1 when the user is known, sessions whose cancel is not confirmed.
  */
 const REVOKE = script(
-  ...[USER, SESSION],
+  USER,
+  SESSION,
   `
 local now, user = tonumber(ARGV[1]), ARGV[2]
 local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
@@ -105,7 +106,8 @@ const READ_BLOCK = script(FLAT_BLOCK, 'return flat_block(ARGV[1])')
 
 /** ARGV: now, user, the generation it must still be or '' → 1 when a block held. */
 const LIFT_BLOCK = script(
-  ...[USER, FLAT_BLOCK],
+  USER,
+  FLAT_BLOCK,
   `
 local generation, held = state_of(ARGV[2], tonumber(ARGV[1]))
 if ARGV[3] ~= '' and generation ~= ARGV[3] then return 0 end

@@ -15,7 +15,8 @@ import { sessionOrNone, texts } from './replies.ts'
  * session.
  */
 const READ_STANDING = script(
-  ...[USER, COUNT],
+  USER,
+  COUNT,
   `
 local now, user, secret_hash, issuer, exact_from = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
 local mints, live = key('mints', user), key('live', user)

@@ -14,7 +14,8 @@ import { countText, row } from './replies.ts'
  * → 'ok', the session and its user's generation, 'limited' and the end of the window, or 'ended'.
  */
 const USE = script(
-  ...[SESSION, USER],
+  SESSION,
+  USER,
   `
 local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)

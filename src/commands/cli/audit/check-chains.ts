@@ -187,7 +187,11 @@ function toChained(entry: WireEntry): ChainedEntry {
     reason: reason ?? undefined,
     requestId: requestId ?? undefined,
     chain: {
-      ...{ instance, seq, byUser, prev: prev ?? undefined, salt: salt ?? undefined },
+      instance,
+      seq,
+      byUser,
+      prev: prev ?? undefined,
+      salt: salt ?? undefined,
       erased: erased === null ? undefined : withoutNulls(erased),
     },
   }

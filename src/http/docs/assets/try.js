@@ -79,8 +79,12 @@ async function send(url, { method, body }) {
   if (body) headers['content-type'] = 'application/json'
   try {
     const response = await fetch(url, {
-      ...{ method, headers, body: body || undefined },
-      ...{ credentials: 'omit', redirect: 'error', cache: 'no-store' },
+      method,
+      headers,
+      body: body || undefined,
+      credentials: 'omit',
+      redirect: 'error',
+      cache: 'no-store',
     })
     const text = await response.text()
     return `${response.status} ${response.statusText}\n\n${readable(text).slice(0, MOST_SHOWN)}`
