@@ -22,7 +22,7 @@ const MOST_FAILING = 1000
 
 /**
  * A caller may have calls that fail for nobody else, such as a thread that the upstream takes too long for. A caller with
- * 20 failures in a row is refused until 2 s after the latest; others go on.
+ * 20 failures in a row, within 10 s, is refused until 2 s after the latest; others go on.
  *
  * An open breaker lets one call through every 2 s as a probe, even while an earlier probe is under way: otherwise a
  * probe that hangs would keep the breaker open after the upstream has recovered. A successful probe closes the
@@ -113,7 +113,9 @@ function createFailingCallers(now: () => number) {
       const time = now()
       let own = failing.get(caller)
       if (own === undefined || time - own.since >= WINDOW_SECONDS * 1000) {
-        own = { since: time, inWindow: 0, inARow: own?.inARow ?? 0, probeAt: 0 }
+        // A row of 20 goes on until a call succeeds; a shorter one does not reach into another 10 s.
+        const inARow = own !== undefined && own.inARow >= LEAST_CALLS ? own.inARow : 0
+        own = { since: time, inWindow: 0, inARow, probeAt: 0 }
         failing.delete(caller)
         failing.set(caller, own)
         const [oldest] = failing.keys()

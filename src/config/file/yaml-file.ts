@@ -145,7 +145,7 @@ function findProblems(
   }
   const problems = [...byLine.values()]
     // Pieces of a value with wrong quotes read as keys without a name, which then seem repeated.
-    .filter(({ message, path }) => message !== HINTS['DUPLICATE_KEY'] || path.at(-1) !== '')
+    .filter((one) => readable || one.message !== HINTS['DUPLICATE_KEY'] || one.path.at(-1) !== '')
     .sort((one, other) => one.line - other.line)
   // After a tab, the rest of the file is read with a wrong indentation.
   const tab = problems.findIndex(({ message }) => message === HINTS['TAB_AS_INDENT'])

@@ -165,6 +165,24 @@ describe('a caller whose calls fail', () => {
     expect(breaker.refuses('mallory')).toBe(false)
   })
 
+  test('is not refused for 20 failures in a row that took more than 10 s', () => {
+    for (let minute = 0; minute < 60; minute++) {
+      callAs('mallory', 'failed', 'failed')
+      now += 61_000
+    }
+    callAs('mallory', ...times(19, 'failed'))
+    expect(breaker.refuses('mallory')).toBe(false)
+    callAs('mallory', 'failed')
+    expect(breaker.refuses('mallory')).toBe(true)
+  })
+
+  test('stays refused by one more failure, however late it comes', () => {
+    flood()
+    now += 60_000
+    callAs('mallory', 'failed')
+    expect(breaker.refuses('mallory')).toBe(true)
+  })
+
   test('opens it for nobody else, not even with calls that succeed in between, nor in the next 10 s', () => {
     for (let round = 0; round < 5; round++) {
       for (let at = 0; at < 100; at++) callAs('mallory', 'failed', 'well')

@@ -19,6 +19,7 @@ describe('readYaml refuses', () => {
     ['a tab', 'a:\n\tb: 1\n', 2, [], /tab/],
     ['a tab, and what it spoils below', 'a:\n  b: 1\n\tc: 2\n  b: 3\n\td: 4\n', 3, [], /tab/],
     ['a repeated key', 'a:\n  b: 1\n  c: 2\n  b: 3\n', 4, ['a', 'b'], /repeats/],
+    ['a repeated key without a name', 'a:\n  : 1\n  : 2\n', 3, ['a', ''], /repeats/],
     ['an alias', 'a: &x [1]\nb:\n  c: *x\n', 3, ['b', 'c'], /alias/],
     ['digits beyond 2^53', 'a:\n  b: 12345678901234567890\n', 2, ['a', 'b'], /exactly.*quotes/],
     ['leading zeros', 'a: [1, 0042]\n', 1, ['a', 1], /exactly.*quotes/],
