@@ -191,6 +191,18 @@ describe('a caller whose calls fail', () => {
     }
   })
 
+  test('opens it for nobody else together with three others, however often they fail', () => {
+    for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(19, 'failed'))
+    expect(breaker.state()).toBe('closed')
+  })
+
+  test('counts again for others after 10 s', () => {
+    for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(4, 'failed'))
+    now += 10_000
+    for (const caller of ['a', 'b', 'c', 'd', 'e']) callAs(caller, ...times(4, 'failed'))
+    expect(breaker.state()).toBe('open')
+  })
+
   test('opens it for all together with four others', () => {
     for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(4, 'failed'))
     callAs('e', ...times(3, 'failed'))
@@ -201,6 +213,19 @@ describe('a caller whose calls fail', () => {
     now += 2000
     callAs('a', 'well')
     expect(breaker.state()).toBe('closed')
+  })
+
+  test('is remembered while fewer than a thousand have failed since its latest failure', () => {
+    flood()
+    const failAs = (caller: string) => {
+      now += 10_000
+      callAs(caller, 'failed')
+    }
+    for (let at = 0; at < 999; at++) failAs(`user-${at}`)
+    failAs('mallory')
+    expect(breaker.refuses('mallory')).toBe(true)
+    callAs('one more', 'failed')
+    expect(breaker.refuses('mallory')).toBe(true)
   })
 
   test('is forgotten when a thousand others have failed since', () => {
