@@ -50,7 +50,7 @@ export function createMemoryBudget({
           total + more > memoryBytes
             ? 'gateway.memory_mb is used up'
             : sum > userMemoryBytes && 'this user holds a quarter of gateway.memory_mb'
-        if (more > 0 && why) {
+        if (why) {
           throw new ServiceError('overloaded', { reason: why, retryAfterSeconds: RETRY_SECONDS })
         }
         if (sum === 0) ofUsers.delete(user)

@@ -33,6 +33,18 @@ describe('memory', () => {
     memoryFor('a').hold(400)
   })
 
+  test('is counted once while a body grows, by its size or by what was added', () => {
+    const { memoryFor } = budget()
+    const body = memoryFor('a')
+    for (const bytes of [100, 200, 250]) body.hold(bytes)
+    for (const more of [100, -50, 50]) body.holdMore(more)
+    expect(() => body.holdMore(51)).toThrow(OVERLOADED)
+    memoryFor('a').hold(50)
+    body.release()
+    expect(() => memoryFor('a').hold(351)).toThrow(OVERLOADED)
+    memoryFor('a').hold(350)
+  })
+
   test('that was refused is not counted', () => {
     const { memoryFor } = budget()
     const one = memoryFor('a')
