@@ -27,6 +27,15 @@ describe('parseStrictJson', () => {
     )
   })
 
+  test.each([
+    ['a tab', '\t'],
+    ['a line feed', '\n'],
+    ['a carriage return', '\r'],
+    ['spaces', '  '],
+  ])('refuses a key that is repeated before %s and its colon', (_name, space) => {
+    expect(() => parseStrictJson(`{"a"${space}:1,"a"${space}:2}`, 32)).toThrow(StrictJsonError)
+  })
+
   test('accepts the same key in different objects', () => {
     expect(parseStrictJson('[{"a":{"a":1}},{"a":2}]', 4)).toEqual([{ a: { a: 1 } }, { a: 2 }])
   })
@@ -74,6 +83,12 @@ describe('parseStrictJson', () => {
     onTestFinished(() => parse.mockRestore())
     expect(() => parseStrictJson(source, 32)).toThrow(StrictJsonError)
     expect(parse).not.toHaveBeenCalled()
+  })
+
+  test('accepts 100,000 values, and refuses one more', () => {
+    const text = (strings: number) => JSON.stringify(Array.from({ length: strings }, () => 'a'))
+    expect(parseStrictJson(text(99_999), 1)).toHaveLength(99_999)
+    expect(() => parseStrictJson(text(100_000), 1)).toThrow(StrictJsonError)
   })
 
   test('accepts the deepest allowed nesting, and refuses one level more', () => {

@@ -15,3 +15,14 @@ test('each user and all together have so many slots, and a slot is freed once', 
   take('carol')
   expect(() => take('bob')).toThrow(refused('overloaded'))
 })
+
+test.each([
+  ['first', 0],
+  ['last', 1],
+])('a user who frees the slot taken %s has one again, and no second', (_name, at) => {
+  const take = createSlots({ each: 2, what: 'exports' })
+  const frees = [take('alice'), take('alice')]
+  frees[at]?.()
+  take('alice')
+  expect(() => take('alice')).toThrow(refused('rate_limited'))
+})
