@@ -34,7 +34,8 @@ const TAKEN_WITHIN_MS = 5 * 60_000
  */
 export function readOptions(c: AppContext): CallOptions {
   const { memory, user } = c.var
-  const caller = user ?? `key:${c.var.apiKey.id}`
+  // No user has a control character, so no user has the share of an API key.
+  const caller = user ?? `\u0000${c.var.apiKey.id}`
   if (memory === undefined || c.env.outgoing === undefined) return { ...callOptions(c), caller }
   const held = memory.memoryFor(caller)
   releaseWhenTaken(c, held)

@@ -10,6 +10,7 @@ import {
   startService,
   tokenFor,
 } from '../../support/running-service.ts'
+import { BILLING, ONE_KEY } from '../backend/scene.ts'
 
 const LIMITS = `limits:
   mints_per_user: { max: 100 }
@@ -84,4 +85,17 @@ test('reads that fail for one user alone leave those of others as they are', asy
   const before = failed
   expect((await read('/v1/threads', 'mallory')).status).toBe(503)
   expect(failed).toBe(before)
+})
+
+test('a user whose name is that of an API key leaves the reads of the key as they are', async () => {
+  const scene = await startThreadScene({ workflows: ['support'], more: ONE_KEY })
+  onTestFinished(() => scene.close())
+  scene.tamper = async (request, answer) =>
+    request.url.includes('user=key') ? new Response('{}', { status: 500 }) : answer()
+  running = scene.running
+  const flood = Array.from({ length: 20 }, () => read('/v1/threads', 'key:billing'))
+  for (const { status } of await Promise.all(flood)) expect(status).toBe(503)
+  const headers = { authorization: `Bearer ${BILLING}` }
+  const answer = await fetch(`${running.url}/v1/chatkit/threads?user=alice`, { headers })
+  expect(answer.status).toBe(200)
 })
