@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, parse } from 'node:path'
+import { isAbsolute } from 'node:path'
 import { fixedSecret, Secret } from '../lib/secret.ts'
 
 /** Gives the current value of a secret; cheap enough for every request. */
@@ -101,13 +101,13 @@ function problemOf(variable: string, path: string, cause: unknown): SecretFileEr
 
 /**
  * The end of a message about a file of secrets that cannot be read. Somebody may have put the secret where its path
- * belongs, so a text is only shown if it must be a path: its folder is there, it is absolute without a capital (long
- * base64 has some), or it has the ending of such files.
+ * belongs, so a text is only shown if it must be a path: its first folder is there, it is absolute without a capital
+ * (long base64 has some), or it has the ending of such files.
  */
 export function cannotRead(path: string): string {
-  const folder = dirname(path)
+  const [, firstFolder] = /^([\\/]?[^\\/]+)[\\/]/.exec(path) ?? []
   const isPath =
-    (folder !== '.' && folder !== parse(path).root && existsSync(folder)) ||
+    (firstFolder !== undefined && existsSync(firstFolder)) ||
     (isAbsolute(path) && !/[A-Z]/.test(path)) ||
     /^[\w./-]+\.(?:json|txt|pem|key)$/.test(path)
   return isPath

@@ -61,13 +61,16 @@ describe('at first', () => {
     expect(open).not.toThrow(secret)
   })
 
-  test.each(['/run/none/key', 'signing-key.json', './keys/Team.pem'])(
-    'a path that is missing is printed: %s',
-    (text) => {
-      path = text
-      expect(open).toThrow(`cannot read ${text}; check path`)
-    },
-  )
+  test.each([
+    '/run/none/key',
+    '/tmp/None/OPENAI_API_KEY',
+    'signing-key.json',
+    './keys/Team.pem',
+    './secrets/API_KEY',
+  ])('a path that is missing is printed: %s', (text) => {
+    path = text
+    expect(open).toThrow(`cannot read ${text}; check path`)
+  })
 })
 
 describe('later', () => {
