@@ -20,7 +20,7 @@ const USE = script(
 local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)
 if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
--- To the clock of the instance that revoked it had expired: it is live, and has ended all the same.
+-- A session that had expired by the clock of the instance that revoked it may be live by ours. It has ended all the same.
 local ended_upto = tonumber(redis.call('HGET', key('user', session.user), 'ended_upto') or 0)
 if session.end_reason or tonumber(session.seq) <= ended_upto then return { 'ended' } end
 local function window(field, max)
