@@ -140,7 +140,8 @@ local function count(counter, value, now, length)
   local used, ends = string.match(value or '', '^(%d+) (%d+)$')
   if not ends or tonumber(ends) <= now then used, ends = 0, now + length end
   ends = math.min(tonumber(ends), now + length)
-  value = string.format('%d %d', used + 1, ends)
+  -- In a Redis of 32 bits %d has too few bits for milliseconds.
+  value = string.format('%d %.0f', used + 1, ends)
   redis.call('SET', counter, value, 'PX', length + 1000)
   return value
 end
