@@ -8,30 +8,36 @@ interface Asked {
   readonly params: { limit: number; order: 'asc' | 'desc'; after?: string }
 }
 
-/** A server with a thread of eleven items, `i0` the oldest, whose cursors are offsets. */
+/** A server with a thread of items, `i0` the oldest, whose cursors are offsets. */
 async function start({
   pageSize = 100,
   refusal = 400,
   givesCursors = true,
   hidden = [] as readonly string[],
+  count = 11,
+  isStuck = false,
+  cursorAtEnd = false,
+  failsFrom = Number.POSITIVE_INFINITY,
 } = {}) {
-  const items = Array.from({ length: 11 }, (_, at) => ({
+  const items = Array.from({ length: count }, (_, at) => ({
     ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
   }))
   const asked: (string | undefined)[] = []
+  const limits: number[] = []
   const { origin, close } = await serve(async (request, response) => {
     const { limit, order, after } = ((await json(request)) as Asked).params
     asked.push(after)
+    limits.push(limit)
     const offset = after === undefined ? 0 : Number(/^offset:(\d+)$/.exec(after)?.[1])
     const end = offset + Math.min(limit, pageSize)
     const sorted = order === 'asc' ? items : items.toReversed()
-    const isMore = end < items.length
+    const isMore = isStuck || end < items.length
     const page = {
       data: sorted.slice(offset, end).filter(({ id }) => !hidden.includes(id)),
       has_more: isMore,
-      after: isMore && givesCursors ? `offset:${end}` : null,
+      after: givesCursors && (isMore || cursorAtEnd) ? `offset:${isStuck ? 1 : end}` : null,
     }
-    const [status, body] = Number.isNaN(offset) ? [refusal, {}] : [200, page]
+    const [status, body] = Number.isNaN(offset) || offset >= failsFrom ? [refusal, {}] : [200, page]
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
   const scene = await startScene({ server: `${origin}/chatkit` })
@@ -45,7 +51,7 @@ async function start({
     const page = await scene.chatkit.listThreadItems('thr_1', query)
     return { ...page, ids: page.data.map(({ id }) => id).join(' ') }
   }
-  return { list, asked }
+  return { list, asked, limits }
 }
 
 describe('items of a server whose cursors are no ids', () => {
@@ -111,6 +117,35 @@ describe('items of a server whose cursors are no ids', () => {
       ids: 'i1 i2 i3 i8',
       has_more: false,
     })
+  })
+
+  test('that hides all items: it gets 20 requests for a page, for ever more items', async () => {
+    const hidden = Array.from({ length: 999 }, (_, at) => `i${at}`)
+    const { list, limits } = await start({ hidden, count: 999, pageSize: 1 })
+    await list({ limit: 1 })
+    expect(limits).toEqual([1, 2, 4, 8, 16, 32, 64, ...Array.from({ length: 13 }, () => 100)])
+  })
+
+  test('that gives the cursor of an empty page again, or one at the end: it is not asked further', async () => {
+    const hidden = Array.from({ length: 11 }, (_, at) => `i${at}`)
+    const stuck = await start({ hidden, isStuck: true })
+    await stuck.list({ limit: 1 }).catch(() => undefined)
+    expect(stuck.asked).toEqual([undefined, 'offset:1'])
+    const ended = await start({ hidden, cursorAtEnd: true })
+    expect(await ended.list({ limit: 20 })).toMatchObject({ ids: '', has_more: false })
+    expect(ended.asked).toEqual([undefined])
+  })
+
+  test('that fails at its own cursor: its items are not read again from the start', async () => {
+    const { list, asked } = await start({ refusal: 500, pageSize: 3, failsFrom: 3 })
+    await expect(list({ limit: 4 })).rejects.toMatchObject({ code: 'upstream_unavailable' })
+    expect(asked).toEqual([undefined, 'offset:3'])
+  })
+
+  test('that has very many items: it gets 20 requests for one that is on none of their pages', async () => {
+    const { list, asked } = await start({ count: 99, pageSize: 1 })
+    await expect(list({ after: 'i99' })).rejects.toMatchObject({ code: 'invalid_request' })
+    expect(asked).toHaveLength(21)
   })
 
   test('that hides all items: the list is empty', async () => {

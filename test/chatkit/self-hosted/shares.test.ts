@@ -31,7 +31,7 @@ test('lists of one caller take at most half of the requests that a server gets a
   const server = await startHanging()
   const scene = await startScene({ server: server.url })
   onTestFinished(() => scene.close())
-  for (const name of ['mallory', 'alice']) {
+  for (const name of ['mallory', 'mallory-too', 'alice']) {
     for (let at = 0; at < THREADS; at++) {
       const thread = { source: WORKFLOW, kind: 'thread', id: `${name}-${at}` } as const
       await scene.registry.claimOwnership({ ...thread, user: userId(name), createdAt: at })
@@ -39,9 +39,9 @@ test('lists of one caller take at most half of the requests that a server gets a
   }
   const leaves = new AbortController()
   const list = (user: string, caller: string) => scene.chatkit.listThreads({ user }, { caller })
-  const flood = Array.from({ length: (2 * LANE_SLOTS) / THREADS }, () => {
+  const flood = Array.from({ length: (4 * LANE_SLOTS) / THREADS }, (_, at) => {
     const call = { caller: 'key:lab', signal: leaves.signal }
-    return scene.chatkit.listThreads({ user: 'mallory' }, call)
+    return scene.chatkit.listThreads({ user: at % 2 === 0 ? 'mallory' : 'mallory-too' }, call)
   })
   const ended = Promise.allSettled(flood)
   await eventually(() => expect(server.seen.hanging).toBeGreaterThanOrEqual(LANE_SLOTS / 2))
