@@ -39,6 +39,24 @@ describe('after a logout', () => {
   })
 })
 
+test('a logout searches sessions only when all its marks are written', async () => {
+  const steps: string[] = []
+  const scene = logoutScene({
+    registry: (real) => ({
+      async markLogout(mark) {
+        await real.markLogout(mark)
+        steps.push('marked')
+      },
+      usersOf(identity) {
+        steps.push('searched')
+        return real.usersOf(identity)
+      },
+    }),
+  })
+  await scene.revoke.logOut(logout({ sid: 'one' }))
+  expect(steps).toEqual(['marked', 'marked', 'searched', 'searched'])
+})
+
 test('a logout whose steps fail at too few replicas ends all sessions that it can, and fails', async () => {
   const tooFew = (write: Promise<unknown>) =>
     write.then(() => Promise.reject(new Error('too few replicas')))
