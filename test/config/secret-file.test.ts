@@ -52,6 +52,7 @@ describe('at first', () => {
     ['a token', `eyJhbGciOiJub25lIn0.${'eyJzdWIiOiJhIn0'.repeat(4)}.c2lnbmF0dXJl`],
     ['base64url', 'xnSm1qYhpI0N44mnH6JlvXdwQ8ImLFWofMiyYScc8c8'],
     ['base64 with slashes', '/nSm1qYhpI0N/4mnH6JlvXdwQ8I/LFWofMiyYScc8c8='],
+    ['base64 with one slash, at its beginning', '/nSm1qYhpI0N44mnH6JlvXdwQ8ImLFWofMiyYScc8c8='],
     ['words', 'correct horse battery staple'],
   ])('%s in the place of its path is not printed', (_, secret) => {
     path = secret
@@ -67,6 +68,7 @@ describe('at first', () => {
     'signing-key.json',
     './keys/Team.pem',
     './secrets/API_KEY',
+    'Token.txt',
   ])('a path that is missing is printed: %s', (text) => {
     path = text
     expect(open).toThrow(`cannot read ${text}; check path`)
