@@ -73,7 +73,7 @@ export function createForward({
     const reply = await openServerCall(dispatcher, { ...request, workflow, headers })
     if (workflow.exposeHeaders.length > 0) expose(c, workflow, reply)
     const { status } = reply
-    if (status >= 200 && status < 300) return reply
+    if (status < 300) return reply
     throw status >= 400 && status < 500 ? await userRefusal(reply, now()) : statusFault(reply)
   }
 }

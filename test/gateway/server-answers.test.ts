@@ -43,6 +43,7 @@ const faults = [
   ['forbids it', 502, 'upstream_auth_failed', { status: 403 }],
   ['has nothing of the kind', 404, 'server_refused', { status: 404 }],
   ['redirects', 502, 'upstream_invalid_response', { status: 302 }],
+  ['offers a choice', 502, 'upstream_invalid_response', { status: 300 }],
   ['has too much to do', 429, 'server_refused', { status: 429 }],
   ['answers HTML', 502, 'upstream_invalid_response', { status: 200, body: '<h1>hi</h1>' }],
   [

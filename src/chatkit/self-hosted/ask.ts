@@ -87,7 +87,7 @@ export function createAskServer({
       const reason = 'the server refuses the cursor'
       throw new ServiceError('invalid_request', { reason, upstream: 'self-hosted' })
     }
-    if (reply.status < 200 || reply.status >= 300) throw statusFault(reply)
+    if (reply.status >= 300) throw statusFault(reply)
     const mayBeEmpty = saysNothing(type)
     const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold), mayBeEmpty }
     return (await readJsonAnswer(reply, deadline, bounds)).parse
