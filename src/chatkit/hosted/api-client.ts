@@ -135,7 +135,7 @@ function createLane(dispatcher: Dispatcher) {
   return {
     dispatcher,
     async run(call: RepeatableCall, caller: string | undefined): Promise<UpstreamAnswer> {
-      if (breaker.refuses(caller)) throw new BreakerOpenError('open')
+      if (breaker.refuses(caller)) throw new BreakerOpenError(breaker.state())
       if (!bulkhead.take()) await bulkhead.wait(call.deadline)
       let era: number | undefined
       try {
@@ -230,7 +230,7 @@ const CODE_OF_FAULT: Readonly<Record<FaultKind, ErrorCode>> = {
 function asServiceError(error: unknown, signal: CallerSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason
   if (error instanceof BreakerOpenError) {
-    return new ServiceError('upstream_unavailable', { reason: 'the breaker is open' })
+    return new ServiceError('upstream_unavailable', { reason: error.message })
   }
   if (!(error instanceof UpstreamFault)) return error
   return new ServiceError(CODE_OF_FAULT[error.kind], { reason: error.message, cause: error.cause })

@@ -3,6 +3,10 @@
 /** The breaker refuses: the upstream has been failing, and the next probe is not due. */
 export class BreakerOpenError extends Error {
   override readonly name = 'BreakerOpenError'
+
+  constructor(state: BreakerState) {
+    super(state === 'closed' ? 'the breaker is open for this caller alone' : 'the breaker is open')
+  }
 }
 
 /** `closed`: calls go through. `open`: they are refused. `half_open`: refused, while a probe is under way. */
@@ -53,6 +57,8 @@ export function createBreaker(now: () => number = () => performance.now()) {
     if (outcome === 'unknown') probeAt = now()
   }
 
+  const state = (): BreakerState => (open ? (probesOut > 0 ? 'half_open' : 'open') : 'closed')
+
   /** Whether {@link enter} would throw. */
   const refuses = (caller?: string) => {
     if (open) return now() < probeAt
@@ -69,7 +75,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
      * @throws {@link BreakerOpenError}
      */
     enter(caller?: string): number {
-      if (refuses(caller)) throw new BreakerOpenError('open')
+      if (refuses(caller)) throw new BreakerOpenError(state())
       if (open) {
         probeAt = now() + PROBE_EVERY_MS
         probesOut++
@@ -92,7 +98,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
       sample.add(second, outcome === 'failed')
       if (outcome === 'failed' && sample.halfFailed(second)) change(true)
     },
-    state: (): BreakerState => (open ? (probesOut > 0 ? 'half_open' : 'open') : 'closed'),
+    state,
   }
 }
 

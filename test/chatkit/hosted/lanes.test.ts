@@ -137,6 +137,15 @@ describe('the breaker of another lane', () => {
     expect(upstream.seen).toHaveLength(before)
   })
 
+  test('says whether it refuses everybody or one caller alone', async () => {
+    upstream.others = [down]
+    await codes(20, () => read({ caller: 'mallory' }))
+    const alone = 'the breaker is open for this caller alone'
+    await expect(read({ caller: 'mallory' })).rejects.toMatchObject({ reason: alone })
+    await codes(20, read)
+    await expect(read({ caller: 'alice' })).rejects.toMatchObject({ reason: 'the breaker is open' })
+  })
+
   test('lets creates and reads through while cancels fail', async () => {
     upstream.cancels = [down]
     await codes(20, cancel)
