@@ -69,6 +69,17 @@ test('the end of the process writes what waits', () => {
   expect(read()).toBe('last words\n')
 })
 
+test('the end of the process writes no batch twice that is being written', async () => {
+  const { fd, read } = openPipe()
+  const output = createLogOutput({ fd })
+  output.write('a'.repeat(65_536))
+  output.flushSync()
+  await expect.poll(read).toContain('a')
+  output.write('end')
+  await expect.poll(read).toContain('end')
+  expect(read()).toBe(`${'a'.repeat(65_536)}end`)
+})
+
 test('the end of the process does not wait for a reader that hangs, nor for room on a full disk', () => {
   const hung = createLogOutput({ fd: openPipe().fd })
   for (const line of LINES) hung.write(line)
