@@ -87,4 +87,19 @@ describe('a SQLite file of schema version 1', () => {
     const all = { kind: 'thread', limit: 5, order: 'desc' } as const
     expect(pageIds(await registry.listOwned(all))).toEqual(['t1'])
   })
+
+  it('knows each user by the latest session', async () => {
+    const other = join(scratchFolder(), 'mint.db')
+    const db = new DatabaseSync(other)
+    db.exec(readFileSync(new URL('./sqlite-version-1.sql', import.meta.url), 'utf8'))
+    const add = db.prepare(`
+      INSERT INTO sessions (id, user, workflow, issuer, subject, secret_hash, status, created_at,
+        expires_at, ends_at) VALUES (?1, 'alice', 'support', ?2, ?1, ?1, 'active', ?3, ?3, ?3)`)
+    for (const [at, id] of ['first', 'second'].entries()) add.run(id, ISSUER, NOW + at)
+    db.close()
+    const again = plain(createSqliteRegistry({ path: other }))
+    const users = (await again.listUsers({ limit: 5, now: NOW }))?.data
+    await again.close()
+    expect(users).toMatchObject([{ user: 'alice', subject: 'second', lastSeen: NOW + 1 }])
+  })
 })
