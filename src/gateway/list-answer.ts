@@ -26,7 +26,7 @@ import type { Shares } from './shares.ts'
 /** Most threads that are read one by one for a page. */
 const MAX_READ = 100
 /** Codes for the answers with which servers refuse a cursor that they do not know. */
-const REFUSALS = ['server_refused', 'not_found', 'upstream_unavailable'] as const
+const REFUSALS = ['server_refused', 'upstream_unavailable'] as const
 /** Most threads that are read at the same time. */
 const PARALLEL = 8
 
