@@ -200,3 +200,17 @@ test.each(['\ufeff', '\r\n\ufeff', '\n\ufeff\ufeff', '\r\r\ufeff\n\ufeff'])(
     expect(text).toBe(`${done}\n\n`)
   },
 )
+
+test.each([
+  ['of text', note('two')],
+  [
+    'of a widget',
+    'data: {"type":"thread.item.updated","item_id":"i","update":{"type":"widget.root.updated","widget":{"type":"Text","value":"hi"}}}\n\n',
+  ],
+])('a frame %s keeps the line that came in a chunk before it', async (_name, frame) => {
+  const { server, reader } = await startWritten()
+  server.write(`${note('one')}id: 7\n`)
+  expect((await reader.read()).value).toBe(note('one'))
+  server.end(frame)
+  expect(await rest(reader)).toBe(`id: 7\n${frame}`)
+})

@@ -92,9 +92,13 @@ test('a history behind 600 threads of others is paged through the records, each 
   expect(found).toEqual(['a6', 'a5', 'a4', 'a2', 'a1', 'a0'])
 })
 
-test.each(['refuses', 'ignores'] as const)(
-  'own threads among others of a server that %s the ids of threads as cursors are paged, each once',
-  async (unknownCursor) => {
+test.each([
+  ['refuses', 400],
+  ['fails', 503],
+  ['ignores', 200],
+] as const)(
+  'own threads among others of a server that %s at ids of threads as cursors are paged, each once',
+  async (unknownCursor, status) => {
     const { server, alice, claim, list } = await start()
     server.lists = 'everyone'
     server.opaque = true
@@ -117,9 +121,19 @@ test.each(['refuses', 'ignores'] as const)(
       expect(found).toEqual(order === 'desc' ? own : own.toReversed())
     }
     const unknown = await alice(['threads.list', { after: 'page:nothing' }])
-    expect(unknown.status).toBe(unknownCursor === 'refuses' ? 400 : 200)
+    expect(unknown.status).toBe(status)
   },
 )
+
+test('a page from the records, for a cursor that the server refuses, frees its place for the next request', async () => {
+  const { server, alice, claim } = await start()
+  server.opaque = true
+  server.threads.push(['a0', 'alice'])
+  await claim('a0', 'alice')
+  for (let at = 0; at < 201; at++) {
+    expect((await alice(['threads.list', { after: 'a0' }])).status).toBe(200)
+  }
+})
 
 test('a cursor as long as a database makes it comes back to the server', async () => {
   const { server, alice } = await start()
@@ -224,13 +238,38 @@ test.each(['everyone', 'error'] as const)(
   },
 )
 
-test.each([null, {}, undefined])(
+test.each([null, {}, undefined, { thr_1: 1 }])(
   'with adopt_threads, an empty list may be null, as servers in Go write it, and not absent (%j)',
   async (nothing) => {
     const { server, list } = await start({ adoptThreads: true })
     server.nothing = nothing
     server.threads.push(['old', 'alice'], ['his', 'bob'])
-    expect(ids(await list())).toEqual(nothing === undefined ? [] : ['old'])
+    expect(ids(await list())).toEqual(
+      Object.keys(nothing ?? {}).length > 0 || nothing === undefined ? [] : ['old'],
+    )
+  },
+)
+
+test.each(['asc', 'desc'])(
+  'threads that are adopted from a list are recorded from the oldest on (order %s)',
+  async (order) => {
+    const { server, list, registry } = await start({ adoptThreads: true })
+    server.threads.push(['old', 'alice'], ['new', 'alice'])
+    expect((await list({ order })).data).toHaveLength(2)
+    const query = { source: WORKFLOW, kind: 'thread', user: userId('alice'), limit: 5 } as const
+    const owned = await registry.listOwned({ ...query, order: 'asc' })
+    expect(owned?.data.map(({ id }) => id)).toEqual(['old', 'new'])
+  },
+)
+
+test.each([403, 409, 422, 429])(
+  'a thread whose delete the server refuses with %i stays the user’s',
+  async (status) => {
+    const { server, alice, claim, ownerOf } = await start()
+    await claim('a0', 'alice')
+    server.lostStatus = status
+    expect((await alice(['threads.delete', { thread_id: 'a0' }])).status).not.toBe(200)
+    expect(await ownerOf('a0')).toBe('alice')
   },
 )
 

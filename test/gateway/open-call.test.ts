@@ -262,6 +262,14 @@ test('a message that cannot be read counts as a read, and not as a run of the mo
   expectProblem(await answerOf(await alice(bad)), 429, 'rate_limited')
 })
 
+test('a message of an unknown type counts as a run of the model', async () => {
+  const gateway = { allowUnknownTypes: true }
+  const { alice } = await start({ gateway, workflow: { maxRequestsPerMinute: 1 } })
+  const unknown = ['threads.purge', {}] as const
+  expectProblem(await answerOf(await alice(unknown)), 400, 'server_refused')
+  expectProblem(await answerOf(await alice(unknown)), 429, 'rate_limited')
+})
+
 test('a message in a thread of nobody counts as a run, so that ids cannot be tried without a limit', async () => {
   const { alice } = await start({ workflow: { maxRequestsPerMinute: 1 } })
   const guess = ['threads.add_user_message', { thread_id: 'thr_1', input: input('hi') }] as const

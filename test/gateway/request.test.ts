@@ -8,7 +8,7 @@ import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
-import { start } from './scripted-server.ts'
+import { rest, start, startScripted } from './scripted-server.ts'
 
 const scene = forAllTests(() => startScene())
 beforeEach(() => scene.sample.server.clearRequests())
@@ -100,6 +100,11 @@ test('a body with a Content-Encoding is refused with 415', async () => {
   expectProblem(answer, 415, 'unsupported_media_type')
 })
 
+test('a body with `Content-Encoding: Identity`, in any case, is read', async () => {
+  const list = JSON.stringify({ type: 'threads.list', params: {} })
+  expect((await post(list, { 'content-encoding': 'Identity' })).status).toBe(200)
+})
+
 test('a body of 11 MB is refused with 413, with a length or in chunks, and one of 9 MB passes', async () => {
   const { secret } = await scene.session('alice')
   const json = (bytes: number) =>
@@ -150,6 +155,16 @@ test.each([65_536, 65_537])('a body of %d bytes reaches the server as it came', 
   expect((await post(json)).status).toBe(200)
   expect(json).toHaveLength(bytes)
   expect(scene.sample.server.requests()).toMatchObject([{ bytes }])
+})
+
+test('a request of an unknown type may be answered with a stream', async () => {
+  const { url, opened } = await startScripted()
+  const { alice } = await start({ gateway: { allowUnknownTypes: true }, server: url })
+  const { status, body } = await alice(['threads.purge', {}])
+  expect(status).toBe(200)
+  opened[0]?.end('data: {"type":"purged"}\n\n')
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+  expect(reader && (await rest(reader))).toBe('data: {"type":"purged"}\n\n')
 })
 
 test('a request of an unknown type passes where the config says so, unless it names what is another user’s', async () => {

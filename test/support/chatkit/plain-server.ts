@@ -35,7 +35,7 @@ export async function startPlainServer() {
     nothing: [] as [] | object | null | undefined,
     /** Cursors that are no ids. */
     opaque: false,
-    unknownCursor: 'refuses' as 'refuses' | 'ignores',
+    unknownCursor: 'refuses' as 'refuses' | 'fails' | 'ignores',
     requests: [] as Received[],
   }
   const { origin, close } = await serve(async (request, response) => {
@@ -57,7 +57,9 @@ export async function startPlainServer() {
     const sorted = order === 'desc' ? all.toReversed() : all
     const cursorOf = (id: string) => (server.opaque ? `page:${id}` : id)
     const start = after ? sorted.findIndex(([id]) => cursorOf(id) === after) + 1 : 0
-    if (after && start === 0 && server.unknownCursor === 'refuses') return [400, {}]
+    if (after && start === 0 && server.unknownCursor !== 'ignores') {
+      return [server.unknownCursor === 'refuses' ? 400 : 500, {}]
+    }
     const page = sorted.slice(start, start + limit)
     const last = page.at(-1)
     const more = start + limit < sorted.length
