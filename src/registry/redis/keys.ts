@@ -1,6 +1,6 @@
 // Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
 
-import { script as scriptOf } from './link/client.ts'
+import { scriptOf } from './link/client.ts'
 
 /**
  * `key(kind)` and `key(kind, name)`. The kind comes before the name, so no user or token can name a key of

@@ -136,6 +136,6 @@ export interface Script {
 /**
  * @param text - Lua; its keys are made from `KEYS[1]`, which is {@link HASH_TAG}
  */
-export function script(text: string): Script {
+export function scriptOf(text: string): Script {
   return { text, sha: hash('sha1', text) }
 }
