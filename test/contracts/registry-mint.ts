@@ -135,6 +135,19 @@ export function mintSuite({ registry }: Suite): void {
       expect(outcome.kind === 'recorded' && ids(outcome.ended)).toEqual(['s1', 's2', 's3'])
     })
 
+    it('ends the replaced session once, and evicts the others that a lowered cap requires', async () => {
+      for (const id of ['s1', 's2', 's3']) await registry.record(entry({ id }))
+      const replaces = hashOf('secret of s2')
+      const next = entry({ id: 's4' }, { ...cap('evict_oldest'), replaces })
+      expect(await registry.record(next)).toMatchObject({
+        kind: 'recorded',
+        ended: [
+          { id: 's2', endReason: 'replaced' },
+          { id: 's1', endReason: 'evicted' },
+        ],
+      })
+    })
+
     it('evicts no session that has just expired', async () => {
       await registry.record(entry({ id: 'over', expiresAt: NOW + 10 }))
       for (const id of ['s1', 's2']) await registry.record(entry({ id }))
