@@ -21,6 +21,8 @@ interface ItemPart {
 /** Most pages that are read to find an item, or one that is shown: 2,000 items of a server that gives pages of 100. */
 const MAX_PAGES = 20
 
+const NOTHING_SHOWN = `${MAX_PAGES} pages of items in a row were empty, although more follow`
+
 /** Failures that may be about the cursor: servers answer 400, 422 or 500 to one that they cannot read. */
 const REFUSALS = ['invalid_request', 'upstream_rejected', 'upstream_unavailable'] as const
 
@@ -50,7 +52,9 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
     for (let pages = 1; ; pages++) {
       const page = await readOne({ ...part, limit, after })
       const next = page.data.length === 0 && page.has_more ? page.after : undefined
-      if (!next || next === after || pages === MAX_PAGES) return page
+      if (!next || next === after) return page
+      // An empty page would be taken for the end of the list.
+      if (pages === MAX_PAGES) throw serverFault('upstream_invalid_response', NOTHING_SHOWN)
       limit = Math.min(limit * 2, MAX_LIMIT)
       after = next
     }
