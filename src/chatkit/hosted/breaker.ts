@@ -19,7 +19,7 @@ export type CallOutcome = 'well' | 'failed' | 'unknown'
 const LEAST_CALLS = 20
 const WINDOW_SECONDS = 10
 const PROBE_EVERY_MS = 2000
-/** Failures of one caller that count in 10 s: one caller alone, and a few together, cannot open the breaker for others. */
+/** Failures of one caller that count in 10 s. The breaker needs ten, so one or two callers cannot open it for others. */
 const MOST_OF_ONE = 4
 /** Most callers whose failures are remembered. */
 const MOST_FAILING = 1000
