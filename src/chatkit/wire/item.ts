@@ -22,17 +22,13 @@ function otherType(known: readonly string[], id: string) {
     .meta({ id, description: 'A kind that is not described here; it passes as it is.' })
 }
 
-/** Values of an attachment's `type`. */
-export const ATTACHMENT_TYPES = ['image', 'file'] as const
-/** Values of a client tool call's `status`. */
-export const TOOL_CALL_STATUSES = ['in_progress', 'completed'] as const
 /** Values of a task's `task_type`, and of `type` of a task in a group. */
-export const TASK_TYPES = ['custom', 'thought'] as const
+const TASK_TYPES = ['custom', 'thought'] as const
 
 export const attachment = z
   .looseObject({
     id: z.string().describe('The attachment.'),
-    type: openEnum(ATTACHMENT_TYPES).describe('The way in which it is shown.'),
+    type: openEnum(['image', 'file']).describe('The way in which it is shown.'),
     mime_type: z.string().describe('Its media type.'),
     name: z.string().describe('The name of the file.'),
     preview_url: orNull(z.string()).describe('A picture of it; null when there is none.'),
@@ -41,10 +37,10 @@ export const attachment = z
 
 const someText = z.string().describe('The text.')
 
-export const inputText = z
+const inputText = z
   .looseObject({ type: kind('input_text'), text: someText })
   .meta({ id: 'InputText', description: "A user's own words." })
-export const quotedText = z
+const quotedText = z
   .looseObject({ type: kind('quoted_text'), text: someText })
   .meta({ id: 'QuotedText', description: 'Text that a user quoted.' })
 
@@ -52,7 +48,7 @@ const toolChoice = z
   .looseObject({ id: z.string().describe('The tool.') })
   .meta({ id: 'ToolChoice', description: 'A tool that the answer must use.' })
 
-export const inferenceOptions = z
+const inferenceOptions = z
   .looseObject({
     model: orNull(z.string()).describe("The model; null for the session's default."),
     tool_choice: orNull(toolChoice).describe("The tool; null for the session's default."),
@@ -83,7 +79,7 @@ const fileSource = z
   .looseObject({ type: kind('file'), filename: z.string().describe('The name of the file.') })
   .meta({ id: 'FileSource', description: 'An uploaded file.' })
 
-export const fileAnnotation = z
+const fileAnnotation = z
   .looseObject({ type: kind('file'), source: fileSource.describe('The file.') })
   .meta({ id: 'FileAnnotation', description: 'A reference to an uploaded file.' })
 
@@ -91,11 +87,11 @@ const urlSource = z
   .looseObject({ type: kind('url'), url: z.string().describe('Its address.') })
   .meta({ id: 'UrlSource', description: 'A web page.' })
 
-export const urlAnnotation = z
+const urlAnnotation = z
   .looseObject({ type: kind('url'), source: urlSource.describe('The page.') })
   .meta({ id: 'UrlAnnotation', description: 'A reference to a web page.' })
 
-export const outputText = z
+const outputText = z
   .looseObject({
     type: kind('output_text'),
     text: someText,
@@ -130,7 +126,7 @@ export const clientToolCallItem = z
   .looseObject({
     ...envelope,
     type: kind('chatkit.client_tool_call'),
-    status: openEnum(TOOL_CALL_STATUSES).describe('Whether the page has answered.'),
+    status: openEnum(['in_progress', 'completed']).describe('Whether the page has answered.'),
     call_id: z.string().describe('The call.'),
     name: z.string().describe('The tool.'),
     arguments: z.string().describe('The input of the tool, as serialized JSON.'),
