@@ -27,8 +27,6 @@ export interface UserQuery {
   readonly limit: number
   /** A user on this list: the page begins after it. */
   readonly after?: string | undefined
-  /** A user on this list: the page holds the users just before it. Not together with `after`. */
-  readonly before?: string | undefined
   readonly now: number
 }
 
@@ -73,25 +71,16 @@ export interface Found<T> {
   readonly value: T
 }
 
-/** The cursor of a search, and whether the page is read backwards from it (`before`). */
-export function cursorOf({ after, before }: Pick<UserQuery, 'after' | 'before'>) {
-  return { cursor: after ?? before, backwards: after === undefined && before !== undefined }
-}
-
 /**
  * Merges the results of several ranges of names into one page, in the order of names. Each range gave at most
- * the `limit + 1` users nearest to the cursor.
+ * its first `limit + 1` users behind the cursor.
  */
-export function mergeFound<T>(
-  found: readonly Found<T>[],
-  { limit, backwards }: { readonly limit: number; readonly backwards: boolean },
-): Page<T> {
+export function mergeFound<T>(found: readonly Found<T>[], limit: number): Page<T> {
   const sorted = found.toSorted(
     (one, two) => compareBytes(one.name, two.name) || compareBytes(one.user, two.user),
   )
-  const hasMore = sorted.length > limit
-  const page = backwards && hasMore ? sorted.slice(sorted.length - limit) : sorted.slice(0, limit)
-  return { data: page.map(({ value }) => value), hasMore }
+  const data = sorted.slice(0, limit).map(({ value }) => value)
+  return { data, hasMore: sorted.length > limit }
 }
 
 /**

@@ -22,7 +22,7 @@ export function knownUsersSuite(suite: Suite): void {
   const list = (of: Partial<UserQuery> = {}) => registry.listUsers({ limit: 20, now: NOW, ...of })
   const users = async (of: Partial<UserQuery> = {}) =>
     (await list(of))?.data.map(({ user }) => user)
-  /** All users, a few per page. Then pages back, and expects the same pages. */
+  /** All users, a few per page. */
   async function walk(of: Partial<UserQuery>, limit: number): Promise<readonly string[]> {
     const pages: (readonly string[])[] = []
     for (let after: string | undefined; ; ) {
@@ -32,11 +32,6 @@ export function knownUsersSuite(suite: Suite): void {
       pages.push(names)
       after = names.at(-1)
       if (page?.hasMore !== true || after === undefined) break
-    }
-    for (let at = pages.length - 1; at > 0; at--) {
-      const page = await list({ ...of, limit, before: pages[at]?.[0] })
-      const names = page?.data.map(({ user }) => user)
-      expect([names, page?.hasMore]).toEqual([pages[at - 1], at > 1])
     }
     return pages.flat()
   }
@@ -293,13 +288,6 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await list({ q: 'a', after: 'nobody' })).toBeUndefined()
       expect(await list({ after: 'nobody' })).toBeUndefined()
       expect(await list({ q: 'a', after: 'alice' })).toEqual({ data: [], hasMore: false })
-      expect(await list({ q: 'a', before: 'bob' })).toBeUndefined()
-      expect(await list({ q: 'a', before: 'nobody' })).toBeUndefined()
-      expect(await list({ before: 'nobody' })).toBeUndefined()
-      for (const q of ['a', undefined]) {
-        const first = q === undefined ? 'bob' : 'alice'
-        expect(await list({ q, before: first })).toEqual({ data: [], hasMore: false })
-      }
     })
 
     it('with a limit of 0 says only whether there are users', async () => {

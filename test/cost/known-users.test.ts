@@ -40,14 +40,11 @@ const pagesOf = (users: number): readonly (readonly [string, Partial<UserQuery>,
   return [
     ['the first', {}, LIMIT],
     ['after one', { after: middle }, LIMIT],
-    ['before one', { before: middle }, LIMIT],
-    ['before the first', { before: last }, 0],
     ['all names', { q: 'U' }, LIMIT],
     ['all names, after one', { q: 'u', after: middle }, LIMIT],
-    ['all names, before one', { q: 'u', before: middle }, LIMIT],
     ['all names, after the last', { q: 'u', after: last }, 0],
     ['second names', { q: 'user' }, LIMIT],
-    ['second names, before one', { q: 'user', before: middle }, LIMIT],
+    ['second names, after one', { q: 'user', after: middle }, LIMIT],
     ['one name', { q: 'u_000007' }, 1],
     ['no name', { q: 'v' }, 0],
     ['no name of 512 characters', { q: 'u'.repeat(512) }, 0],
@@ -145,7 +142,7 @@ test(
     await expectSamePages('SQLite', [few, many])
     const db = new DatabaseSync(many.path)
     onTestFinished(() => db.close())
-    expect(texts.size).toBe(9)
+    expect(texts.size).toBe(6)
     for (const text of texts) expect([text, planOf(db, text)]).toEqual([text, SEARCHES])
   },
   TIMEOUT_MS,

@@ -10,14 +10,7 @@ import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { addressWith, choiceField, filterForm, minuteField, textField } from '../view/filters.ts'
 import type { Html } from '../view/layout.ts'
-import {
-  forwardCursors,
-  forwardPager,
-  optionalText,
-  PAGE_ROWS,
-  pageOrStart,
-  queryOf,
-} from '../view/paging.ts'
+import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
 import { auditTable } from '../view/tables.ts'
 
 /** Minutes as a `datetime-local` field sends them; they are UTC here. */
@@ -38,7 +31,7 @@ const filters = z.object({
 })
 type Filters = z.output<typeof filters>
 
-const auditQuery = filters.extend(forwardCursors)
+const auditQuery = filters.extend(cursors)
 
 /** The choice that hides reads, which are most entries of admins. */
 const ALL_BUT_READS = 'all_but_reads'
@@ -61,9 +54,9 @@ export function auditPage({ answers, administer, addresses, now }: PageParts): V
         ? 'None of the 5,000 entries that were searched fits. Older entries may fit.'
         : 'No entry fits. User and actor are compared exactly.',
     })
-    const older = hasMore ? (found?.next ?? data.at(-1)?.id) : undefined
+    const next = hasMore ? (found?.next ?? data.at(-1)?.id) : undefined
     const content = html`${filterForm({ action: path, label: 'Filter the audit', fields: fieldsOf(asked) })}
-${rows}${forwardPager({ base, after, trail, older })}`
+${rows}${pager({ base, after, trail, next })}`
     return answers.page(c, { title: 'Audit', signIn, section: 'audit' }, content)
   }
 }

@@ -16,10 +16,10 @@ const blockQuery = z.object(cursors)
 /** `GET /admin/blocks` */
 export function blocksPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
-    const { after, before } = queryOf(c, blockQuery)
+    const { after, trail } = queryOf(c, blockQuery)
     const seconds = unixSeconds(now)
     const base = `${addresses.root}/blocks`
-    const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
+    const walk = { after, limit: PAGE_ROWS, order: 'desc' } as const
     const found = await administer.listBlocks(adminRequest(c), { ...walk, now: seconds })
     const { data, hasMore } = pageOrStart(found, base)
     const rows = data.map((block) => [
@@ -37,7 +37,7 @@ export function blocksPage({ answers, administer, addresses, now }: PageParts): 
       columns: ['User', 'Until', 'Reason', 'By', 'Since', 'Action'],
       rows,
       empty: 'Nobody is blocked.',
-    })}${pager({ base, after, before, hasMore, first: data[0]?.user, last: data.at(-1)?.user })}`
+    })}${pager({ base, after, trail, next: hasMore ? data.at(-1)?.user : undefined })}`
     return answers.page(c, { title: 'Blocks', signIn, section: 'blocks' }, content)
   }
 }

@@ -28,11 +28,11 @@ type Filters = z.output<typeof sessionQuery>
 export function sessionsPage(parts: PageParts): View {
   const { answers, administer, addresses, workflows, figures, now } = parts
   return async (c, signIn) => {
-    const { after, before, ...asked } = queryOf(c, sessionQuery)
+    const { after, trail, ...asked } = queryOf(c, sessionQuery)
     const seconds = unixSeconds(now)
     const base = addressWith(`${addresses.root}/sessions`, asked)
     const status = SESSION_STATUSES.find((one) => one === asked.status)
-    const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
+    const walk = { after, limit: PAGE_ROWS, order: 'desc' } as const
     const query = { ...asked, ...walk, status, now: seconds }
     const found = await administer.listSessions(adminRequest(c), query)
     const { data, hasMore } = pageOrStart(found, base)
@@ -44,13 +44,13 @@ export function sessionsPage(parts: PageParts): View {
       caption: live ? 'Live sessions, newest first' : 'Sessions, newest first',
       empty: 'No session fits. User, subject and issuer are compared exactly.',
     })
-    const pages = pager({ base, after, before, hasMore, first: data[0]?.id, last: data.at(-1)?.id })
+    const pages = pager({ base, after, trail, next: hasMore ? data.at(-1)?.id : undefined })
     const isOneAllLive = base === `${addresses.root}/sessions?status=active`
     const total = isOneAllLive ? await figures.activeSessions() : undefined
-    const isWhole = !hasMore && after === undefined && before === undefined
+    const isWhole = !hasMore && after === undefined
     const sentence = sentenceOf(data.length, { isWhole, total })
     const content = html`${filters(addresses, workflows, asked)}
-<div class="bar"><p class="fine">${sentence} As of ${instant(seconds)}.</p> <a href="${addressWith(`${addresses.root}/sessions`, { ...asked, after, before })}">Refresh</a></div>
+<div class="bar"><p class="fine">${sentence} As of ${instant(seconds)}.</p> <a href="${addressWith(`${addresses.root}/sessions`, { ...asked, after, trail })}">Refresh</a></div>
 ${rows}${pages}`
     const title = live ? 'Live sessions' : 'Sessions'
     return answers.page(c, { title, signIn, section: 'sessions' }, content)
@@ -71,7 +71,7 @@ function sentenceOf(
 function filters(
   { root }: Addresses,
   workflows: PageParts['workflows'],
-  { user, subject, issuer, workflow, status }: Omit<Filters, 'after' | 'before'>,
+  { user, subject, issuer, workflow, status }: Omit<Filters, keyof typeof cursors>,
 ): Html {
   const ended = SESSION_STATUSES.slice(1).map((name) => [name, name] as const)
   const choices = [['active', 'Live'], ...ended, ['all', 'All']] as const

@@ -15,7 +15,7 @@ import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
 import { badge, code, facts, longId, moment } from '../view/fragments.ts'
-import { forwardCursors, forwardPager, optionalText, PAGE_ROWS, queryOf } from '../view/paging.ts'
+import { cursors, optionalText, PAGE_ROWS, pager, queryOf } from '../view/paging.ts'
 import { threadTable, titleOf, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
 import { orUnknown } from './revoke.ts'
@@ -25,7 +25,7 @@ import { knownUser } from './user.ts'
 const ITEMS = 100
 
 /** A list over several sources is read forward only. */
-const threadQuery = z.object({ user: optionalText, workflow: optionalText, ...forwardCursors })
+const threadQuery = z.object({ user: optionalText, workflow: optionalText, ...cursors })
 
 function noThread({ root }: Addresses) {
   return {
@@ -58,10 +58,10 @@ export function threadsPage({ answers, administer, addresses, workflows, now }: 
         html`${form}${noThreads(page, c, workflow ? '' : ONE_MAY_ANSWER)}`,
       )
     }
-    const older = page.has_more ? (page.last_id ?? undefined) : undefined
+    const next = page.has_more ? (page.last_id ?? undefined) : undefined
     const content = html`${form}
 ${threadTable(page.data, { addresses, now: unixSeconds(now), users: true })}
-${forwardPager({ base, after, trail, older })}`
+${pager({ base, after, trail, next })}`
     return answers.page(c, frame, content)
   }
 }

@@ -22,13 +22,10 @@ import { type Html, USER_UNITS } from '../view/layout.ts'
 import { PAGE_ROWS, pageOrStart, pager } from '../view/paging.ts'
 import { userLink } from '../view/tables.ts'
 
-/** Labels of the page links of a search, which is in the order of names. */
-const BY_NAME = ['First', 'Previous', 'Next'] as const
-
 /** `GET /admin/users?q=…`; without `q` it lists all users, last seen first. */
 export function usersPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
-    const { q, cursors, problem } = asked(c)
+    const { q, after, trail, problem } = asked(c)
     const frame = { title: 'Users', signIn, section: 'users' } as const
     if (problem !== undefined) {
       c.status(400)
@@ -36,36 +33,30 @@ export function usersPage({ answers, administer, addresses, now }: PageParts): V
     }
     const seconds = unixSeconds(now)
     const base = `${addresses.root}/users?${new URLSearchParams(q === '' ? {} : { q })}`
-    const query = { q: q || undefined, ...cursors, limit: PAGE_ROWS, now: seconds }
+    const query = { q: q || undefined, after, limit: PAGE_ROWS, now: seconds }
     const found = await administer.listUsers(adminRequest(c), query)
     const { data, hasMore } = pageOrStart(found, base)
     const rows = userTable(data, { addresses, seconds })
-    const [first, last] = [data[0]?.user, data.at(-1)?.user]
-    const labels = q === '' ? undefined : BY_NAME
-    const pages = pager({ base, ...cursors, first, last, hasMore, labels })
+    const pages = pager({ base, after, trail, next: hasMore ? data.at(-1)?.user : undefined })
     const results = data.length === 0 ? nobody(addresses, q) : html`${rows}${pages}`
-    const sentence = sentenceOf(q, {
-      count: data.length,
-      hasMore,
-      within: (cursors.after ?? cursors.before) !== undefined,
-    })
-    return answers.page(c, frame, pageOf(addresses, { q, found: sentence, results }))
+    const shown = { count: data.length, hasMore, within: after !== undefined }
+    return answers.page(c, frame, pageOf(addresses, { q, found: sentenceOf(q, shown), results }))
   }
 }
 
 /** Reads the query. Escapes that are not UTF-8 are refused here, because Hono leaves them undecoded. */
 function asked(c: AppContext) {
-  const { q = '', after, before } = c.req.query()
-  const cursors = { after: after || undefined, before: after ? undefined : before || undefined }
+  const { q = '', after, trail } = c.req.query()
+  const cursors = { after: after || undefined, trail: trail || undefined }
   if (!URL.canParse(c.req.url) || !decodes(new URL(c.req.url).search)) {
     const problem = 'This search holds half a character: its address is not valid UTF-8.'
-    return { q: '', cursors, problem }
+    return { q: '', ...cursors, problem }
   }
   if ([...q].length > MAX_USER_CHARACTERS) {
     const problem = `This search is too long: names have at most ${MAX_USER_CHARACTERS} characters.`
-    return { q: [...q].slice(0, MAX_USER_CHARACTERS).join(''), cursors, problem }
+    return { q: [...q].slice(0, MAX_USER_CHARACTERS).join(''), ...cursors, problem }
   }
-  return { q, cursors, problem: undefined }
+  return { q, ...cursors, problem: undefined }
 }
 
 function decodes(text: string): boolean {

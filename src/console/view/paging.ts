@@ -19,8 +19,8 @@ export const optionalText = z
   .optional()
   .transform((text) => text || undefined)
 
-/** Cursors of all lists of the console. */
-export const cursors = { after: optionalText, before: optionalText }
+/** Cursors of all lists of the console, which are read forward only. `trail` holds the cursors of the pages before. */
+export const cursors = { after: optionalText, trail: optionalText }
 
 /**
  * The query of a page. Unlike the API, pages ignore unknown parameters, because mail and chat programs add
@@ -55,69 +55,48 @@ export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T
   })
 }
 
-/** Cursors of a list that is read forward only. `trail` holds the cursors of the pages before. */
-export const forwardCursors = { after: optionalText, trail: optionalText }
+/** Longest trail as an address has it, so that the address fits into what browsers and proxies accept. */
+const MOST_TRAIL = 2000
 
-/** Most cursors in a trail, so that the address fits into what browsers and proxies accept. */
-const MOST_TRAIL = 25
-
-/** Links to the pages before and after, in a list that is read forward only. */
-export function forwardPager({
+/** Links to the pages before and after. */
+export function pager({
   base,
   after,
   trail,
-  older,
+  next,
 }: {
   /** Path and query without cursors. */
   readonly base: string
   readonly after: string | undefined
-  /** Cursors of the pages before, the oldest first. */
+  /** Cursors of the pages before, the oldest first; no cursor has the line feed between them. */
   readonly trail: string | undefined
   /** The cursor of the next page; undefined when there is none. */
-  readonly older: string | undefined
+  readonly next: string | undefined
 }): Html {
-  const before = trail?.split(' ') ?? []
-  const link = (cursors: readonly (string | undefined)[]) => {
-    const known = cursors.filter((cursor) => cursor !== undefined)
-    const walked = known.slice(-MOST_TRAIL, -1).join(' ')
-    return linkWith(base, { after: known.at(-1) ?? '', trail: walked })
+  if (after === undefined && next === undefined) return html``
+  const before = trail?.split('\n') ?? []
+  const link = (...known: readonly (string | undefined)[]) => {
+    const walked = known.filter((cursor) => cursor !== undefined)
+    const last = walked.pop()
+    return last === undefined ? base : linkWith(base, { after: last, trail: joined(walked) })
   }
-  if (after === undefined && older === undefined) return html``
+  const back = html`<a href="${base}">First</a> <a rel="prev" href="${link(...before)}">Previous</a>`
   return html`<nav class="pager" aria-label="Pages">
-${after === undefined ? '' : html`<a href="${base}">Newest</a>`}
-${before.length === 0 ? '' : html`<a rel="prev" href="${link(before)}">Newer</a>`}
-${older === undefined ? '' : html`<a rel="next" href="${link([...before, after, older])}">Older</a>`}
+${after === undefined ? '' : back}
+${next === undefined ? '' : html`<a rel="next" href="${link(...before, after, next)}">Next</a>`}
 </nav>`
 }
 
-/** The position of a page in its list. */
-interface Position {
-  /** Path and query without cursors. */
-  readonly base: string
-  readonly after: string | undefined
-  readonly before: string | undefined
-  readonly first: string | undefined
-  readonly last: string | undefined
-  readonly hasMore: boolean
-  /** Labels of the links to the first, the previous and the next page. */
-  readonly labels?: readonly [string, string, string] | undefined
-}
-
-/**
- * Links to the pages before and after. For a page requested with `before`, older entries exist, and `hasMore` tells
- * about newer ones. A page without entries links to the first page, because the entries before it may be gone.
- */
-export function pager({ base, after, before, hasMore, ...page }: Position): Html {
-  const { first, last, labels = ['Newest', 'Newer', 'Older'] } = page
-  const backwards = after === undefined && before !== undefined
-  const newer = backwards ? hasMore : after !== undefined
-  const older = backwards || hasMore
-  if (!newer && !older) return html``
-  return html`<nav class="pager" aria-label="Pages">
-${newer || first === undefined ? html`<a href="${base}">${labels[0]}</a>` : ''}
-${newer && first !== undefined ? html`<a rel="prev" href="${linkWith(base, { before: first })}">${labels[1]}</a>` : ''}
-${older && last !== undefined ? html`<a rel="next" href="${linkWith(base, { after: last })}">${labels[2]}</a>` : ''}
-</nav>`
+/** The latest cursors, those that fit into the longest trail. */
+function joined(cursors: readonly string[]): string {
+  const [last, ...earlier] = cursors.toReversed()
+  let trail = last ?? ''
+  for (const cursor of earlier) {
+    const longer = `${cursor}\n${trail}`
+    if (encodeURIComponent(longer).length > MOST_TRAIL) break
+    trail = longer
+  }
+  return trail
 }
 
 function linkWith(base: string, cursors: Readonly<Record<string, string>>): string {

@@ -2,7 +2,6 @@
 
 import { z } from 'zod'
 import {
-  cursorOf,
   type Found,
   KEY_ISSUER,
   type KnownUser,
@@ -100,17 +99,15 @@ return rows`,
 )
 
 /**
- * ARGV: the beginning of names, where to begin or '', most of each range, UTF-16 units of the beginning, and
- * whether to go backwards → members of each range that can hold it, from the nearest on.
+ * ARGV: the beginning of names, where to begin or '', most of each range, UTF-16 units of the beginning → members of
+ * each range that can hold it.
  */
 const FIND_NAMES = script(`
-local set, asked, place, backwards = key('user-names'), ARGV[1], ARGV[2], ARGV[5] == 'true'
+local set, asked, place = key('user-names'), ARGV[1], ARGV[2]
 local found, range = {}, '0000'
 while tonumber(range) <= tonumber(ARGV[4]) do
-  local first, from = '[' .. range .. asked, '(' .. range .. place
-  local span = { place ~= '' and from or first, '+', 'BYLEX', 'LIMIT', 0, ARGV[3] }
-  if backwards then span = { from, first, 'BYLEX', 'REV', 'LIMIT', 0, ARGV[3] } end
-  for _, member in ipairs(redis.call('ZRANGE', set, unpack(span))) do
+  local from = place ~= '' and '(' .. range .. place or '[' .. range .. asked
+  for _, member in ipairs(redis.call('ZRANGE', set, from, '+', 'BYLEX', 'LIMIT', 0, ARGV[3])) do
     if string.sub(member, 1, 4 + #asked) ~= range .. asked then break end
     found[#found + 1] = member
   end
@@ -149,15 +146,14 @@ function lastSeenFirst(link: Link, { now, ...page }: UserQuery) {
 /** A user who is forgotten between the two scripts is left out of the page. */
 async function search(
   link: Link,
-  { q, limit, now, ...cursors }: UserQuery & { readonly q: string },
+  { q, limit, now, after }: UserQuery & { readonly q: string },
 ): Promise<Page<KnownUser> | undefined> {
   const asked = q.toLowerCase()
-  const { cursor, backwards } = cursorOf(cursors)
-  const place = cursor === undefined ? undefined : await placeOf(link, cursor, asked)
-  if (cursor !== undefined && place === undefined) return undefined
-  const args = [asked, place ?? '', limit + 1, asked.length, String(backwards)]
+  const place = after === undefined ? '' : await placeOf(link, after, asked)
+  if (place === undefined) return undefined
+  const args = [asked, place, limit + 1, asked.length]
   const found = await link.run(FIND_NAMES, args, (reply) => z.array(text).parse(reply).map(toFound))
-  const { data: users, hasMore } = mergeFound(found, { limit, backwards })
+  const { data: users, hasMore } = mergeFound(found, limit)
   const rows = z.array(row.transform(toKnownUser))
   const data = await link.run(READ_USERS, [now, ...users], (reply) => rows.parse(reply))
   return { data, hasMore }

@@ -1,7 +1,6 @@
 // Records and finds the users who have had a session, in SQLite.
 
 import {
-  cursorOf,
   type Found,
   KEY_ISSUER,
   type KnownUser,
@@ -106,31 +105,27 @@ function search(
   { q, ...query }: UserQuery & { readonly q: string },
 ): Page<KnownUser> | undefined {
   const asked = q.toLowerCase()
-  const { cursor, backwards } = cursorOf(query)
-  const known = cursor === undefined ? undefined : sql(BY_USER).get(cursor)
+  const { after, limit } = query
+  const known = after === undefined ? undefined : sql(BY_USER).get(after)
   const place = known && matchingName(toNames(known), asked)
-  if (cursor !== undefined && place === undefined) return undefined
-  const from = [place ?? asked, cursor ?? '', query.limit + 1] as const
-  const found = matching(sql(nearest('name', backwards)).all(...from), 'name', asked)
+  if (after !== undefined && place === undefined) return undefined
+  const from = [place ?? asked, after ?? '', limit + 1] as const
+  const found = matching(sql(behind('name')).all(...from), 'name', asked)
   for (let shared = -1; ; ) {
     const next = numberIn(sql(NEXT_SHARED).get(shared, asked.length), 'shared')
     if (next === undefined) break
     shared = next
-    const others = sql(nearest('other_name', backwards)).all(shared, ...from)
+    const others = sql(behind('other_name')).all(shared, ...from)
     found.push(...matching(others, 'other_name', asked))
   }
-  const { data, hasMore } = mergeFound(found, { limit: query.limit, backwards })
+  const { data, hasMore } = mergeFound(found, limit)
   return { data: data.map((row) => itemOf(sql, row, query.now)), hasMore }
 }
 
-/**
- * Reads names on one side of a place, the nearest first. Without a cursor, the place is the search text itself.
- */
-function nearest(column: 'name' | 'other_name', backwards: boolean): string {
+/** Reads names behind a place. Without a cursor, the place is the search text itself. */
+function behind(column: 'name' | 'other_name'): string {
   const within = column === 'name' ? '' : 'shared = ? AND '
-  const [side, order] = backwards ? ['<', 'DESC'] : ['>', 'ASC']
-  return `SELECT * FROM known_users WHERE ${within}(${column}, user) ${side} (?, ?)
-    ORDER BY ${column} ${order}, user ${order} LIMIT ?`
+  return `SELECT * FROM known_users WHERE ${within}(${column}, user) > (?, ?) ORDER BY ${column}, user LIMIT ?`
 }
 
 /** Those rows whose name begins with the search text. */

@@ -119,14 +119,14 @@ describe('the audit page', () => {
 
   test('leads to older entries and back to newer ones, with its filters', async () => {
     const first = await listed({ action: 'mint' })
-    expect(first.html).not.toContain('>Newer</a>')
-    const second = await follow(first, 'Older')
-    const third = await follow(second, 'Older')
+    expect(first.html).not.toContain('>Previous</a>')
+    const second = await follow(first, 'Next')
+    const third = await follow(second, 'Next')
     expect(requestsOn(third)).toEqual(Array.from({ length: 21 }, (_, at) => 20 - at))
-    expect(third.html).not.toContain('>Older</a>')
-    const back = await follow(third, 'Newer')
+    expect(third.html).not.toContain('>Next</a>')
+    const back = await follow(third, 'Previous')
     expect(requestsOn(back)).toEqual(requestsOn(second))
-    expect(requestsOn(await follow(back, 'Newest'))).toEqual(requestsOn(first))
+    expect(requestsOn(await follow(back, 'First'))).toEqual(requestsOn(first))
     expect(back.html).toContain('<option value="mint" selected>')
   })
 

@@ -73,10 +73,10 @@ describe('the page of users', () => {
     expect(usersOn(second)).toHaveLength(17)
     expect(usersOn(second).at(-1)).toBe('alice')
     expect(second.html).not.toContain('rel="next"')
-    expect(second.text).toMatch(/17 users on this page, last seen first.*Newest Newer/)
+    expect(second.text).toMatch(/17 users on this page, last seen first.*First Previous/)
     const back = await follow(second, 'prev')
     expect(usersOn(back)).toEqual(usersOn(first))
-    expect(back.text).toMatch(/50 users on this page, last seen first.*Older/)
+    expect(back.text).toMatch(/The first 50 users, last seen first.*Next/)
     expect(back.html).not.toContain('rel="prev"')
   })
 
@@ -186,16 +186,13 @@ describe('the page of users', () => {
     },
   )
 
-  test.each(['after', 'before'])(
-    'leads from a cursor %s no user back to the start',
-    async (cursor) => {
-      const page = await browser.go(`${scene.console}/users?q=many-&${cursor}=gone`)
-      expect([page.status, page.text]).toEqual([
-        400,
-        expect.stringContaining('The list has moved on'),
-      ])
-    },
-  )
+  test('leads from a cursor of no user back to the start', async () => {
+    const page = await browser.go(`${scene.console}/users?q=many-&after=gone`)
+    expect([page.status, page.text]).toEqual([
+      400,
+      expect.stringContaining('The list has moved on'),
+    ])
+  })
 
   test('is read in the audit', async () => {
     await find('alice')
