@@ -24,7 +24,7 @@ ${indent(4, wayCases(table))}
     esac
   done
   case "$previous" in
-${indent(4, valueCases(table, bashValues))}
+${indent(4, valueCases(table))}
   esac
   case "$place" in
 ${indent(
@@ -39,33 +39,9 @@ ${indent(
 complete -F _chatkit_mint chatkit-mint`
 }
 
-/**
- * For zsh, after `compinit`.
- *
- * @param table - what can follow where
- */
+/** For zsh, after `compinit`: zsh itself runs scripts that are written for bash. */
 export function zshCompletion(table: CompletionTable): string {
-  return `#compdef chatkit-mint
-_chatkit_mint() {
-  local previous="\${words[CURRENT-1]}" place="" word i
-  for ((i = 2; i < CURRENT; i++)); do
-    word="\${words[i]}"
-    case "\${words[i-1]}" in ${takers(table).join('|')}) continue ;; esac
-    case "$place $word" in
-${indent(4, wayCases(table))}
-    esac
-  done
-  case "$previous" in
-${indent(4, valueCases(table, zshValues))}
-  esac
-  case "$place" in
-${indent(
-  4,
-  table.map((place) => `"${place.path}") compadd -- ${followers(place).join(' ')} ;;`),
-)}
-  esac
-}
-compdef _chatkit_mint chatkit-mint`
+  return `autoload -Uz bashcompinit && bashcompinit\n${bashCompletion(table)}`
 }
 
 /**
@@ -117,11 +93,6 @@ function bashValues(value: CompletionFlag['value']): string {
   return `COMPREPLY=($(compgen -W "${value.join(' ')}" -- "$current")); return`
 }
 
-function zshValues(value: CompletionFlag['value']): string {
-  if (value === 'file') return '_files; return'
-  return typeof value === 'string' ? 'return' : `compadd -- ${value.join(' ')}; return`
-}
-
 /** `case` branches that step into a subcommand. */
 function wayCases(table: CompletionTable): string[] {
   return table
@@ -134,11 +105,8 @@ function wayCases(table: CompletionTable): string[] {
 }
 
 /** `case` branches that complete the value after a flag, under any command. */
-function valueCases(
-  table: CompletionTable,
-  values: (value: CompletionFlag['value']) => string,
-): string[] {
-  return [...flagsWithValue(table)].map(([name, value]) => `${name}) ${values(value)} ;;`)
+function valueCases(table: CompletionTable): string[] {
+  return [...flagsWithValue(table)].map(([name, value]) => `${name}) ${bashValues(value)} ;;`)
 }
 
 /** Flags whose next word is a value, even if it looks like a command. */
