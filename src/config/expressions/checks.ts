@@ -12,7 +12,7 @@ import {
 import { couldBeEqual, withIssuer } from './equal-users.ts'
 import type { Compile, CompiledExpression, ExpressionUse } from './expressions.ts'
 import { ExpressionError } from './rules.ts'
-import { canMeet } from './user-parts.ts'
+import { isMixed } from './user-parts.ts'
 
 /** Use of an expression that yields the ChatKit user. */
 export const USER: ExpressionUse = { result: 'string', input: false }
@@ -151,10 +151,7 @@ const EQUAL =
 /** Why subjects of two issuers could become one user. */
 function userProblem(user: CompiledExpression, issuers: readonly string[]): string | undefined {
   if (!user.mentionsIssuer) return BLIND
-  const mixed = user.issuerPlaces.some(
-    (place) => place.kind === 'mixed' || ('text' in place && canMeet(issuers, place)),
-  )
-  return mixed ? MIXED : undefined
+  return user.userBranches.some((branch) => isMixed(branch, issuers)) ? MIXED : undefined
 }
 
 function names(issuers: readonly RawMapping[]): string {

@@ -1,45 +1,10 @@
 // Finds out whether the `user` expressions of two issuers could yield one user. Each of them may set its own issuer
 // apart; a subject of one issuer can still spell the issuer of the other where the other expression has it.
 
-import type { ASTNode } from '@marcbachmann/cel-js'
-import { partsOf } from './user-parts.ts'
-
-/** A part of a user: the issuer, a text, a pseudonym of parts, or a value that a token chooses. */
-export type UserPart =
-  | { readonly kind: 'issuer' | 'chosen' }
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'pseudonym'; readonly of: readonly (readonly UserPart[])[] }
+import type { UserPart } from './user-parts.ts'
 
 /** Characters of a pseudonym: `u_` and 43 digits of base64url. */
 const PSEUDONYM_LENGTH = 45
-
-/**
- * The parts of a user, once for each branch of `? :` that can yield it.
- *
- * @param isIssuer - whether a node is `issuer` or `claims.iss`
- */
-export function userBranches(
-  node: ASTNode,
-  isIssuer: (node: ASTNode) => boolean,
-): readonly (readonly UserPart[])[] {
-  if (node.op === '?:') {
-    return node.args.slice(1).flatMap((branch) => userBranches(branch, isIssuer))
-  }
-  return [userParts(node, isIssuer)]
-}
-
-function userParts(node: ASTNode, isIssuer: (node: ASTNode) => boolean): UserPart[] {
-  return partsOf(node).map((part): UserPart => {
-    if (isIssuer(part)) return { kind: 'issuer' }
-    if (part.op === 'value' && typeof part.args === 'string') {
-      return { kind: 'text', text: part.args }
-    }
-    if (part.op === 'call' && part.args[0] === 'pseudonym') {
-      return { kind: 'pseudonym', of: part.args[1].map((of) => userParts(of, isIssuer)) }
-    }
-    return { kind: 'chosen' }
-  })
-}
 
 /** Whether a token of one issuer could get the user of a token of the other. */
 export function couldBeEqual(one: readonly UserPart[], other: readonly UserPart[]): boolean {

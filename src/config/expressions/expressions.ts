@@ -3,7 +3,6 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
 import type { Expression } from '../settings.ts'
-import { type UserPart, userBranches } from './equal-users.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
   callsFunction,
@@ -13,7 +12,7 @@ import {
   mentionsIssuer,
   refuseCostly,
 } from './rules.ts'
-import { type IssuerPlace, issuerPlaces } from './user-parts.ts'
+import { type UserPart, userBranches } from './user-parts.ts'
 
 /** The result that a key of the config file expects of its expression, and the variables that it offers. */
 export interface ExpressionUse {
@@ -26,7 +25,6 @@ export interface ExpressionUse {
 /** An expression, with the facts that other checks of the config file need. */
 export interface CompiledExpression extends Expression {
   readonly mentionsIssuer: boolean
-  readonly issuerPlaces: readonly IssuerPlace[]
   readonly userBranches: readonly (readonly UserPart[])[]
   readonly callsPseudonym: boolean
 }
@@ -102,7 +100,6 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     source,
     claims: claimsUsed(parsed.ast),
     mentionsIssuer: mentionsIssuer(parsed.ast),
-    issuerPlaces: issuerPlaces(parsed.ast, isIssuer),
     userBranches: userBranches(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
     evaluate: ({ issuer, claims, input = NO_INPUT }) => {
