@@ -1,6 +1,5 @@
 // Remembers verified tokens, so that a token sent with many requests has its signature verified once.
 
-import { hash } from 'node:crypto'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { ReadClaims } from './claims.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
@@ -15,16 +14,6 @@ export interface VerifiedToken extends ReadClaims {
   readonly keysVersion: number
   /** Length of the token. */
   readonly characters: number
-}
-
-/**
- * The key under which a token is remembered: its SHA-256. The token itself is not kept, so that a memory
- * dump does not show it.
- *
- * @param token - may be malformed
- */
-export function digestOf(token: string): string {
-  return hash('sha256', token, 'base64url')
 }
 
 /**

@@ -3,9 +3,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
 import { html } from 'hono/html'
-import { isPlainForm, readText } from '../http/body.ts'
+import { isOfType, readText } from '../http/body.ts'
 import type { AppContext, AppEnv } from '../http/context.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
+import { FORM_TYPE } from '../lib/header-patterns.ts'
 import type { Addresses } from './addresses.ts'
 import { explain, PageError, setConsoleHeaders } from './error-page.ts'
 import type { SignIn, SignInCookie } from './sign-in/sign-in-cookie.ts'
@@ -195,7 +196,7 @@ function checkToken(form: Form, { csrf }: SignIn, page: string): void {
  * @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a repeated field
  */
 async function readForm(c: AppContext): Promise<Form> {
-  if (!isPlainForm(c)) {
+  if (!isOfType(c, FORM_TYPE)) {
     throw new ServiceError('unsupported_media_type', { reason: 'not a plain form' })
   }
   const fields = new URLSearchParams(await readText(c))

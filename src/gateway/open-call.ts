@@ -46,6 +46,8 @@ export interface Call {
 
 /** A call made with a client secret. A form has been counted; a message has not, see `count`. */
 export interface OpenedCall extends Call {
+  /** The body is JSON, in no content coding. */
+  readonly isMessage: boolean
   /**
    * Counts a message, once its type is known.
    *
@@ -199,15 +201,15 @@ export function createOpenCall({
     }
     // A form never runs the model and is counted here, as is a body that will not be read. The body of a message tells
     // whether it does; it is counted later.
-    const encoding = c.req.header('Content-Encoding') ?? 'identity'
+    const coding = c.req.header('Content-Encoding') ?? 'identity'
     const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
-    const isRead = isJson && encoding.toLowerCase() === 'identity'
-    const { session, generation } = await count(isRead ? 'nothing' : 'read')
+    const isMessage = isJson && coding.toLowerCase() === 'identity'
+    const { session, generation } = await count(isMessage ? 'nothing' : 'read')
     // Only the text that was given out for the session counts: not the same token with another form of its signature, nor
     // one that was made with a stolen key for a session of the stolen store, of whatever user or workflow.
     if (session.secretHash !== hash('sha256', secret ?? '')) throw invalidToken('never given out')
     const countAttachment = () => consumeAttachment(user)
-    return { workflow, session, generation, count, countAttachment }
+    return { workflow, session, generation, isMessage, count, countAttachment }
   }
 }
 

@@ -13,12 +13,11 @@ import {
   whyNoRequest,
 } from '../chatkit/protocol/request.ts'
 import { wrongType } from '../chatkit/protocol/server-call.ts'
-import { type BodyLimits, bodyLength, readBytes } from '../http/body.ts'
+import { type BodyLimits, bodyLength, isOfType, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
 import { clientGone } from '../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson } from '../lib/json.ts'
 import type { HeldMemory } from '../lib/shares/memory-budget.ts'
 import { show } from '../lib/show.ts'
@@ -65,13 +64,9 @@ export function createHandleRequest({
       return use === 'upload' ? uploads.takeLinked(c, link) : takeDownload(c, link)
     }
     const call = await openCall(c)
-    const type = c.req.header('Content-Type') ?? ''
-    const encoding = c.req.header('Content-Encoding') ?? 'identity'
+    if (call.isMessage) return takeMessage(c, call)
     // An encoded body could not be checked, because the bytes are forwarded unchanged and read without decoding.
-    if (encoding.toLowerCase() === 'identity') {
-      if (JSON_TYPE.test(type)) return takeMessage(c, call)
-      if (MULTIPART_TYPE.test(type)) return uploads.takeForm(c, call)
-    }
+    if (isOfType(c, MULTIPART_TYPE)) return uploads.takeForm(c, call)
     // A body of length 0 counts as none, whatever its type: what is missing is the request.
     if (bodyLength(c) === 0) return takeMessage(c, call)
     throw new ServiceError('unsupported_media_type', {

@@ -41,12 +41,10 @@ export async function readJson<S extends z.ZodType<object>>(
   let text = ''
   // `curl -d ''` and axios name a form type for a body that is none.
   if (length !== 0) {
-    const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
-    const encoding = c.req.header('Content-Encoding') ?? 'identity'
     // A form or text body needs no preflight, so another site could send it: only JSON is read.
-    if (isJson && encoding.toLowerCase() === 'identity') text = await readText(c, length)
+    if (isOfType(c, JSON_TYPE)) text = await readText(c, length)
     else if (!(await hasNoBody(c, length))) {
-      const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
+      const reason = 'not application/json in UTF-8, or with a Content-Encoding'
       throw new ServiceError('unsupported_media_type', { reason })
     }
   }
@@ -71,7 +69,7 @@ export async function readJson<S extends z.ZodType<object>>(
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
   const length = bodyLength(c)
-  const isForm = isPlainForm(c)
+  const isForm = isOfType(c, FORM_TYPE)
   if (!isForm && !(await hasNoBody(c, length))) {
     const detail = `Send ${field} as application/x-www-form-urlencoded, without Content-Encoding.`
     throw new ServiceError('unsupported_media_type', { reason: 'not a plain form', detail })
@@ -82,10 +80,10 @@ export async function readFormField(c: AppContext, field: string): Promise<strin
   throw new ServiceError('invalid_request', { reason: `not exactly one ${field}` })
 }
 
-/** Whether the body is said to be an HTML form without files, in no content coding: nothing is decompressed here. */
-export function isPlainForm({ req }: AppContext): boolean {
-  const encoding = req.header('Content-Encoding') ?? 'identity'
-  return FORM_TYPE.test(req.header('Content-Type') ?? '') && encoding.toLowerCase() === 'identity'
+/** Whether the body is said to be of this type, in no content coding: nothing is decompressed here. */
+export function isOfType({ req }: AppContext, type: RegExp): boolean {
+  const coding = req.header('Content-Encoding') ?? 'identity'
+  return type.test(req.header('Content-Type') ?? '') && coding.toLowerCase() === 'identity'
 }
 
 /**

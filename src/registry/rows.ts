@@ -91,26 +91,6 @@ export function toSession(row: unknown): SessionRecord {
   }
 }
 
-/** The fields of a new session's row, the inverse of {@link toSession}. */
-export function fromSession(session: SessionRecord) {
-  const { id, user, workflow, issuer, subject, sid, status, state, asked } = session
-  return {
-    id,
-    user,
-    workflow,
-    issuer,
-    subject,
-    sid,
-    secret_hash: session.secretHash,
-    status,
-    end_reason: session.endReason,
-    created_at: session.createdAt,
-    expires_at: session.expiresAt,
-    state: state && JSON.stringify(state),
-    asked,
-  }
-}
-
 export function toOwnership(row: unknown): Ownership {
   const { created_at, ...same } = ownedRow.parse(row)
   return { ...same, createdAt: created_at }

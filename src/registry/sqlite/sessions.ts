@@ -12,7 +12,7 @@ import type {
   UserRevoke,
   UserStanding,
 } from '../records.ts'
-import { fromSession, isLive, toSession } from '../rows.ts'
+import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { IS_KNOWN, LIVE_AND_BLOCK, see } from './known-users.ts'
 
@@ -41,13 +41,10 @@ const OLDEST_LIVE = `
   SELECT * FROM sessions WHERE user = ? AND +status = 'active' AND expires_at > ?
   ORDER BY seq LIMIT ?`
 
-const FIELDS = [
-  ...(['id', 'user', 'workflow', 'issuer', 'subject', 'sid', 'secret_hash', 'status'] as const),
-  ...(['end_reason', 'created_at', 'state', 'asked', 'expires_at'] as const),
-]
 /** The session expires at the last value, and ends then if nothing else ends it. */
 const INSERT = `
-  INSERT INTO sessions (${FIELDS}, ends_at) VALUES (${FIELDS.map(() => '?')}, ?${FIELDS.length})`
+  INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, created_at, state, asked,
+    expires_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?11, ?11)`
 
 const OF_IDENTITY = `
   user = ?1 AND (?3 IS NULL OR +issuer = ?3)
@@ -134,8 +131,10 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
       ended.push(end(sql, toSession(row), { why: 'evicted', now, by: minterOf(session) }))
     }
   }
-  const row = fromSession(session)
-  sql(INSERT).run(...FIELDS.map((field) => row[field] ?? null))
+  const { id, user, workflow, issuer, subject, sid = null, secretHash } = session
+  const { createdAt, state, asked = null, expiresAt } = session
+  const identity = [id, user, workflow, issuer, subject, sid, secretHash] as const
+  sql(INSERT).run(...identity, createdAt, state ? JSON.stringify(state) : null, asked, expiresAt)
   see(sql, session, { lastSeen: numberIn(standing, 'last_seen'), now })
   return { kind: 'recorded', ended }
 }
