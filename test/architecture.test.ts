@@ -85,7 +85,10 @@ const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
     module: /^(?:hono|@hono\/.+)(?:\/|$)/,
     folders: ['app.ts', 'service.ts', 'http', 'console', 'gateway', 'embedded'],
   },
-  { module: /^jose(?:\/|$)/, folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs'] },
+  {
+    module: /^jose(?:\/|$)/,
+    folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs', 'embedded'],
+  },
   { module: /^openid-client$/, folders: ['authenticate', 'console', 'commands'] },
   { module: /^(?:marked$|@speed-highlight\/)/, folders: ['http'] },
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },

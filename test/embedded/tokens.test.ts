@@ -53,7 +53,7 @@ test.each([
   const key = await newSigningKey(alg)
   expect(hasPrivateMembers(publicHalf(key))).toBe(false)
   const one = await startSignIn({ port: 0, issuers: [{ settings: issuerSettings(), key }] })
-  const { token } = one.makeToken(ASKED)
+  const { token } = await one.makeToken(ASKED)
   await one.close()
   const keys = createLocalJWKSet({ keys: [{ kty: '', ...publicHalf(key) }] })
   const { protectedHeader } = await jwtVerify(token, keys, { algorithms: [alg] })
@@ -63,7 +63,7 @@ test.each([
 test.each(['HS256', 'HS384', 'HS512'])('a token of %s verifies with its secret', async (alg) => {
   const key = { alg, secret: SECRET }
   const one = await startSignIn({ port: 0, issuers: [{ settings: issuerSettings(), key }] })
-  const { token, header } = one.makeToken(ASKED)
+  const { token, header } = await one.makeToken(ASKED)
   await one.close()
   expect(header).toEqual({ alg, typ: 'at+jwt' })
   await compactVerify(token, Buffer.from(SECRET), { algorithms: [alg] })
@@ -89,7 +89,7 @@ test('the answer has the token, what is in it, and how to send it', async () => 
 })
 
 test('the sign-in itself is an issuer too, with the key that it publishes', async () => {
-  const { token } = signIn.makeToken({ ...ASKED, issuer: signIn.issuer })
+  const { token } = await signIn.makeToken({ ...ASKED, issuer: signIn.issuer })
   const keys = await (await fetch(`${signIn.issuer}/jwks`)).json()
   const { payload } = await jwtVerify(token, createLocalJWKSet(keys as never), { typ: 'at+jwt' })
   expect(payload).toMatchObject({ iss: signIn.issuer, aud: 'chat-api', sub: 'alice' })
@@ -158,7 +158,10 @@ test('an issuer with a maximum token age: that is the default lifetime, and a lo
   const settings = issuerSettings({ maxTokenAgeSeconds: 900 })
   const one = await startSignIn({ port: 0, issuers: [{ settings, key }] })
   const lifeOf = ({ claims }: MadeToken) => Number(claims['exp']) - Number(claims['iat'])
-  const [usual, long] = [one.makeToken(ASKED), one.makeToken({ ...ASKED, expires_in: 43_200 })]
+  const [usual, long] = [
+    await one.makeToken(ASKED),
+    await one.makeToken({ ...ASKED, expires_in: 43_200 }),
+  ]
   await one.close()
   expect({ life: lifeOf(usual), remark: usual.remark }).toEqual({ life: 900, remark: undefined })
   expect(lifeOf(long)).toBe(43_200)

@@ -39,8 +39,13 @@ export async function startDemo(): Promise<RunningCommand> {
   )
   const api = await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))
   const server = await onUsualPort(USUAL_PORTS.server, (free) => startChatKitServer({ port: free }))
-  const tokenOf = (sub: string) => signIn.makeToken({ sub, expires_in: TOKEN_SECONDS }).token
-  const tokens = { alice: tokenOf('alice'), bob: tokenOf('bob'), ada: tokenOf('ada') }
+  const tokenOf = async (sub: string) =>
+    (await signIn.makeToken({ sub, expires_in: TOKEN_SECONDS })).token
+  const tokens = {
+    alice: await tokenOf('alice'),
+    bob: await tokenOf('bob'),
+    ada: await tokenOf('ada'),
+  }
   const short = createDemoLog(process.stdout)
   const log = createLog({ level: 'info', destination: short })
   const { issuer } = signIn

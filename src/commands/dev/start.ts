@@ -78,7 +78,10 @@ export async function startDev(
   }
   const service = await startOnLoopback(environment.port, make, log)
   const urls = { service: service.url, signIn: signIn.issuer, chatkit: api?.origin }
-  const { token, claims, remark } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
+  const { token, claims, remark } = await signIn.makeToken({
+    sub: 'alice',
+    expires_in: TOKEN_SECONDS,
+  })
   const silent = await silentServers(settings.workflows, environment.proxies.proxyFor)
   return {
     urls,

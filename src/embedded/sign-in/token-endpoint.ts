@@ -27,7 +27,7 @@ export function createTokenEndpoint(makeToken: TokenMaker) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
       refusePages(request)
-      answer(response, 201, makeToken(await readRequest(request)))
+      answer(response, 201, await makeToken(await readRequest(request)))
     } catch (error) {
       const { status, message } = asRefusal(error)
       if (status === 405) response.setHeader('Allow', 'POST')

@@ -40,7 +40,7 @@ export type TokenRequest = z.input<typeof tokenRequest>
 /** A token, and how to send it. */
 export interface MadeToken {
   readonly token: string
-  readonly header: Readonly<Record<string, unknown>>
+  readonly header: { readonly alg: string; readonly typ?: string; readonly kid?: string }
   readonly claims: Readonly<Record<string, unknown>>
   /** Request headers, each of which carries the token to the service. */
   readonly send_as: readonly string[]
@@ -69,7 +69,7 @@ export function createTokenMaker({
   readonly now: Clock
 }) {
   /** @throws {@link TokenRequestError}; zod's error when the request is malformed */
-  return (given: TokenRequest): MadeToken => {
+  return async (given: TokenRequest): Promise<MadeToken> => {
     const request = tokenRequest.parse(given)
     const { settings, key } = issuerFor(issuers, request.issuer)
     for (const name of ['iss', 'sub']) {
@@ -81,7 +81,7 @@ export function createTokenMaker({
     const { maxTokenAgeSeconds: oldest = Number.POSITIVE_INFINITY } = settings
     const seconds = request.expires_in ?? Math.min(USUAL_SECONDS, oldest)
     const claims = claimsOf(settings, { ...request, seconds, accounts, now: unixSeconds(now) })
-    const token = signToken(key, { header, claims })
+    const token = await signToken(key, { header, claims })
     return {
       token,
       header,

@@ -15,7 +15,8 @@ async function read(file: string) {
   const accounts = peopleFor(settings)
   const { made } = await withOwnKeys(settings.issuers)
   const makeToken = createTokenMaker({ issuers: made, accounts, now: Date.now })
-  return { settings, accounts, claimsOf: (sub: string) => makeToken({ sub }).claims }
+  const claimsOf = async (sub: string) => (await makeToken({ sub })).claims
+  return { settings, accounts, claimsOf }
 }
 
 function withRules(rules: string) {
@@ -33,11 +34,11 @@ const oneWorkflow = (when: string) => withRules(`workflows: { w: { id: wf_1, whe
 describe.each(readdirSync(EXAMPLES))('%s', (name) => {
   test('alice gets a session, and ada is an admin if the config has admins', async () => {
     const { settings, claimsOf } = await read(join(EXAMPLES, name))
-    expect(whyNoSession(settings, claimsOf('alice'))).toBeUndefined()
+    expect(whyNoSession(settings, await claimsOf('alice'))).toBeUndefined()
     const { admins } = settings
-    const ada = { issuer: admins?.issuers[0] ?? '', claims: claimsOf('ada') }
+    const ada = { issuer: admins?.issuers[0] ?? '', claims: await claimsOf('ada') }
     expect(admins && whyNoAdmin(ada, admins)).toBeUndefined()
-    const bob = { ...ada, claims: claimsOf('bob') }
+    const bob = { ...ada, claims: await claimsOf('bob') }
     expect(admins === undefined || whyNoAdmin(bob, admins)).not.toBeUndefined()
   })
 })
@@ -58,7 +59,7 @@ describe('a rule holds for alice', () => {
     'true',
   ])('%s', async (when) => {
     const { settings, claimsOf } = await oneWorkflow(when)
-    expect(whyNoSession(settings, claimsOf('alice'))).toBeUndefined()
+    expect(whyNoSession(settings, await claimsOf('alice'))).toBeUndefined()
   })
 })
 
@@ -66,7 +67,7 @@ test.each(['claims.secret.matches("^[a-z]{3}[0-9]{9}$")', 'false', 'size(claims.
   'a rule that cannot be read gives a reason: %s',
   async (when) => {
     const { settings, claimsOf } = await oneWorkflow(when)
-    expect(whyNoSession(settings, claimsOf('alice'))).toMatch(
+    expect(whyNoSession(settings, await claimsOf('alice'))).toMatch(
       /^the caller may not use any workflow \(w: `when` (?:is false|fails: .+)\)$/,
     )
   },
@@ -76,7 +77,8 @@ test('everybody has own values of the claims that make up the user', async () =>
   const { claimsOf } = await withRules(
     `user: 'issuer + "|" + claims.oid'\nworkflows: { w: { id: wf_1 } }`,
   )
-  const oids = ['alice', 'bob', 'ada', 'carol'].map((sub) => claimsOf(sub)['oid'])
+  const made = await Promise.all(['alice', 'bob', 'ada', 'carol'].map(claimsOf))
+  const oids = made.map(({ oid }) => oid)
   expect(oids).toEqual(['alice-oid', 'bob-oid', 'ada-oid', 'carol-oid'])
 })
 
