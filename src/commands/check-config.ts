@@ -9,7 +9,6 @@ import {
   readServiceVariables,
 } from '../config/env.ts'
 import { describeUse } from '../config/env-file.ts'
-import { placeNotes } from '../config/file/file-place.ts'
 import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
 import { placeholderNotes } from '../config/file/placeholders.ts'
@@ -43,7 +42,7 @@ function run(args: readonly string[]): number {
     const secrets = lookUp(secret)
     const loaded = loadConfig(text, { file, secrets, toRun: true })
     if (envFile !== undefined) process.stdout.write(`.env: ${describeUse(envFile)}\n`)
-    process.stdout.write(summarise(file, loaded, placeNotes(file, text)))
+    process.stdout.write(summarise(file, loaded))
     return problems.length > 0 ? EXIT.config : EXIT.ok
   } catch (error) {
     if (error instanceof ConfigError || error instanceof EnvironmentError) {
@@ -81,16 +80,11 @@ function readProblem(error: unknown): string {
   return `cannot be read (${code})`
 }
 
-function summarise(
-  file: string,
-  { settings, environment }: ReturnType<typeof loadConfig>,
-  ofPlace: readonly string[],
-): string {
+function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
   const needed = [...environment, ...needsBesides(settings)]
-  const left = placeholderNotes(settings)
-  const notes = [...left, ...ofPlace, ...widenedTrust(settings), ...idleSettings(settings)]
+  const notes = [placeholderNotes, widenedTrust, idleSettings].flatMap((of) => of(settings))
   return [
     `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,
     ...notes.map((line) => `${file}: note: ${line}`),

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { forgottenFiles, placeNotes } from '../../src/config/file/file-place.ts'
+import { forgottenFiles } from '../../src/config/forgotten-files.ts'
 import { MINIMAL } from '../config/fixtures.ts'
 import { currentBundle } from '../deploy/bundle.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -134,29 +134,9 @@ test.each([[[]], [['a.yaml', 'b.yaml']], [['--json']]])(
   },
 )
 
-describe('the place of a file that was copied', () => {
+describe('notes', () => {
   const root = scratchFolder()
-  mkdirSync(join(root, 'config/examples'), { recursive: true })
-  mkdirSync(join(root, '.git'))
-  writeFileSync(join(root, 'config/schema.json'), '{}')
-  const notesOf = (file: string, schema: string) =>
-    placeNotes(join(root, file), `# yaml-language-server: $schema=${schema}\n`, root)
-
-  test.each([
-    ['config/local.yaml', '../schema.json', 'schema.json'],
-    ['config/examples/mine.yaml', 'schema.json', '../schema.json'],
-    ['mine.yaml', './schema.json', 'config/schema.json'],
-  ])('%s with $schema=%s: a note says to write %s', (file, schema, right) => {
-    expect(notesOf(file, schema)).toEqual([expect.stringContaining(`write $schema=${right}`)])
-  })
-
-  test.each([
-    ['config/local.yaml', 'schema.json'],
-    ['config/examples/mine.yaml', '../schema.json'],
-    ['config/local.yaml', 'https://chat.example.com/schema.json'],
-  ])('%s with $schema=%s is right', (file, schema) => {
-    expect(notesOf(file, schema)).toEqual([])
-  })
+  mkdirSync(join(root, 'config'))
 
   test('an own config file that CONFIG_FILE does not name is reported, and other YAML files are not', () => {
     const forgotten = (CONFIG_FILE?: string) => forgottenFiles({ CONFIG_FILE }, root)
@@ -176,25 +156,9 @@ describe('the place of a file that was copied', () => {
     expect(forgottenFiles({}, join(root, 'nothing'))).toEqual([])
   })
 
-  test('an example over the shipped file: a note says where to keep it, in a clone alone', () => {
-    const shipped = 'config/chatkit-mint.yaml'
-    const note = expect.stringMatching(/keep yours as config\/local\.yaml.* set CONFIG_FILE/)
-    expect(notesOf(shipped, 'schema.json')).toEqual([note])
-    expect(placeNotes('/app/config/chatkit-mint.yaml', '', '/app')).toEqual([])
-  })
-
   test('the notes stand below the line that says that the file is right', () => {
-    const file = write('copied.yaml', `# yaml-language-server: $schema=../nowhere.json\n${MINIMAL}`)
-    const { code, out } = check(file)
-    expect(code).toBe(0)
-    expect(out).toMatch(
-      /: ok: .*\n.*: note: \$schema leads to \.\.\/nowhere\.json, .*write \$schema=/,
-    )
-  })
-
-  test('a setting without effect gets a note', () => {
     const { code, out } = check(write('idle.yaml', `${MINIMAL}client_ip_header: fly-client-ip\n`))
     expect(code).toBe(0)
-    expect(out).toContain('note: client_ip_header: fly-client-ip is never read')
+    expect(out).toMatch(/: ok: .*\n.*: note: client_ip_header: fly-client-ip is never read/)
   })
 })

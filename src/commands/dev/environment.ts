@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto'
 import { type Variables, withConfigFile, withoutBlanks } from '../../config/env.ts'
-import { forgottenFiles } from '../../config/file/file-place.ts'
 import type { SecretLookup } from '../../config/file/needed-secrets.ts'
+import { forgottenFiles } from '../../config/forgotten-files.ts'
 import { readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { isAtLoopback } from '../../config/urls.ts'
 import { isLoopback } from '../../lib/loopback.ts'
