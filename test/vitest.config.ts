@@ -7,28 +7,15 @@ import { EVENTUALLY_MS } from './support/eventually.ts'
 /** Tests that compare times of a service under all the load it can take: nothing else runs beside them. */
 const ALONE = ['test/faults/{bad-tokens,herd}.test.ts', 'test/floods/**/*.test.ts']
 
-/** Tests that hold a promise in seconds, and mostly wait: three of them leave each other enough of two cores. */
+/**
+ * Tests that hold a promise in seconds, or count what runs during a request, timers of a busy process included.
+ * They mostly wait: three of them leave each other enough of two cores.
+ */
 const TIMED = [
   'test/faults/half-open.test.ts',
   'test/process/{overload,redis-outage}.test.ts',
   'test/{gateway,self-hosted}/thousand-streams.test.ts',
-]
-
-/** Tests that wait more than they work, or count CPU and no time: neighbours do them no harm. */
-const WAITING = [
-  'test/{bench,cost}/**/*.test.ts',
-  'test/chatkit/hosted/lanes.test.ts',
-  'test/commands/cli/doctor/**/*.test.ts',
-  'test/faults/endings.test.ts',
-  'test/gateway/streams*.test.ts',
-  'test/http/admin/{holds,many-sessions,store,user-erase}.test.ts',
-  'test/http/deadline.test.ts',
-  'test/http/server/slow-clients.test.ts',
-  'test/process/{drain,redis-failover,several-instances,tracing}.test.ts',
-  'test/registry/redis-*.test.ts',
-  'test/security/upstream{,-outage}.test.ts',
-  'test/self-hosted/{process,redis}.test.ts',
-  'test/walk/**/*.test.ts',
+  'test/walk/walk.test.ts',
 ]
 
 /** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory or timers. */
@@ -51,8 +38,14 @@ const QUICK = [
   'test/registry/{audit,memory,sqlite}.test.ts',
 ]
 
-/** Tests in these folders that start a Redis. */
-const NOT_QUICK = ['test/http/backend/stores.test.ts']
+/** Tests in these folders that start a Redis, or wait for many seconds. */
+const NOT_QUICK = [
+  'test/chatkit/hosted/lanes.test.ts',
+  'test/http/admin/{holds,many-sessions,store,user-erase}.test.ts',
+  'test/http/backend/stores.test.ts',
+  'test/http/deadline.test.ts',
+  'test/http/server/slow-clients.test.ts',
+]
 
 /** Files that take half a minute. They begin first, so that none runs alone at the end of its group. */
 const LONG = [
@@ -89,7 +82,7 @@ class LongFirst extends BaseSequencer {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const quick = globSync(QUICK, {
   cwd: root,
-  exclude: [...NOT_QUICK, ...ALONE, ...TIMED, ...WAITING, ...ISOLATED],
+  exclude: [...NOT_QUICK, ...ALONE, ...TIMED, ...ISOLATED],
 })
 
 const common = {
@@ -99,7 +92,7 @@ const common = {
   expect: { poll: { timeout: EVENTUALLY_MS } },
   pool: 'forks',
   // Many wait for a process or a time-out: more files at a time than there are cores.
-  maxWorkers: 4,
+  maxWorkers: 5,
 } as const
 
 export default defineConfig({
@@ -113,14 +106,7 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [
-            ...configDefaults.exclude,
-            ...ALONE,
-            ...TIMED,
-            ...WAITING,
-            ...ISOLATED,
-            ...quick,
-          ],
+          exclude: [...configDefaults.exclude, ...ALONE, ...TIMED, ...ISOLATED, ...quick],
           isolate: false,
         },
       },
@@ -128,20 +114,10 @@ export default defineConfig({
       {
         test: {
           ...common,
-          name: 'waiting',
-          include: WAITING,
-          isolate: false,
-          maxWorkers: 5,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          ...common,
           name: 'timed',
           include: TIMED,
           maxWorkers: 3,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -150,7 +126,7 @@ export default defineConfig({
           name: 'alone',
           include: ALONE,
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

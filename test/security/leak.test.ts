@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
 import { scrub } from '../../src/lib/secret.ts'
@@ -380,7 +379,8 @@ describe('an API that echoes key, secret and token', () => {
       outgoing.writeHead(200, { 'content-type': 'application/json' })
       outgoing.write(`{"client_secret":"${CLIENT_SECRET}`)
       setTimeout(() => outgoing.destroy(), 20)
-      return RESPONSE_ALREADY_SENT
+      // No answer of Hono's follows the one that was cut.
+      return new Promise(() => {})
     }
     expect(await mintWith(broken)).toBeGreaterThanOrEqual(502)
   })

@@ -7,7 +7,7 @@ test.each([
   [0, 1],
   [1000, 1],
   [1001, 2],
-  [200_000, 200],
+  [20_000, 20],
 ])('%i rows are all printed, in %i tables with a head each', async (count, tables) => {
   const stdout = new PassThrough()
   const printed = text(stdout)
