@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Hono } from 'hono'
 import { createAdminister } from './administer/administer.ts'
 import { createReceipts } from './administer/receipt.ts'
 import { createUserData } from './administer/user-data.ts'
@@ -12,12 +11,11 @@ import type { Environment } from './config/env.ts'
 import type { ApiKeySettings, Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
 import { createCallerOf } from './http/authentication.ts'
-import type { AppEnv } from './http/context.ts'
 import { createFailedAuth, type FailedAuth } from './http/failed-auth.ts'
 import { originsOf } from './http/origins.ts'
 import type { AnswerSeen } from './http/request-frame.ts'
 import { createMintLimiter } from './http/server/mint-pacing.ts'
-import { type Shedding, startShedding } from './http/server/shedding.ts'
+import { startShedding } from './http/server/shedding.ts'
 import { createFigures, type Figures } from './http/telemetry/figures.ts'
 import { tellOfForeign } from './http/telemetry/foreign.ts'
 import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
@@ -52,19 +50,7 @@ export interface ServiceOptions {
 }
 
 /** A service that is ready to listen. */
-export interface Service {
-  readonly app: Hono<AppEnv>
-  /** `GET /metrics`, for a listener of its own. */
-  readonly metrics: Hono
-  /** Refuses mints while there is more to do than this process can. */
-  readonly shedding: Shedding
-  /** Called with the number of connections that were closed because too many were open. */
-  readonly onTurnedAway: (count: number) => void
-  /** From now on `/readyz` says 503 and answers close their connections; work goes on. */
-  drain(): void
-  /** Waits at most this long for background work, then closes store and connections. The outbox keeps its cancels. */
-  close(withinMs?: number): Promise<void>
-}
+export type Service = Awaited<ReturnType<typeof createService>>
 
 /**
  * Builds the parts in the order in which they need each other.
@@ -72,7 +58,7 @@ export interface Service {
  * @throws `StoreUnusableError` when the store's file cannot be used; `UnusableSettingError` when an issuer's key set
  * or secret in the config cannot be used
  */
-export async function createService(options: ServiceOptions): Promise<Service> {
+export async function createService(options: ServiceOptions) {
   const clock = { now: options.now ?? Date.now, log: options.log }
   const parts = await createParts(options, clock)
   const { registry, authenticator } = parts
@@ -115,11 +101,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   void authenticator.warm()
   return {
     app,
+    /** `GET /metrics`, for a listener of its own. */
     metrics: metrics.app,
+    /** Refuses mints while there is more to do than this process can. */
     shedding,
+    /** Called with the number of connections that were closed because too many were open. */
     onTurnedAway: metrics.turnedAway,
-    drain: () => draining.abort(),
-    async close(withinMs = 60_000) {
+    /** From now on `/readyz` says 503 and answers close their connections; work goes on. */
+    drain: (): void => draining.abort(),
+    /** Waits at most this long for background work, then closes store and connections. The outbox keeps its cancels. */
+    async close(withinMs = 60_000): Promise<void> {
       ended.abort()
       shedding.stop()
       const background = housekeeping.stop().then(canceller.settled)

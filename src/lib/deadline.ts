@@ -15,23 +15,7 @@ export interface CallerSignal {
 }
 
 /** Ends one call: at a point in time that all its attempts share, or when its caller leaves. */
-export interface Deadline {
-  /** Aborts at the end. Created on first use. */
-  signal(): AbortSignal
-  /** Milliseconds left. */
-  left(): number
-  /** The cause of the end; undefined before it. */
-  ended(): 'timeout' | 'caller_gone' | undefined
-  /**
-   * Sets the one listener that is called at the end, or at once when the end has come. Each step of the
-   * call replaces the listener of the step before; undefined removes it.
-   */
-  onEnd(listener: (() => void) | undefined): void
-  /** Resolves after the given time, or at the end. */
-  pause(milliseconds: number): Promise<void>
-  /** Call it when the call is over: it clears the timer and stops listening to the caller. */
-  stop(): void
-}
+export type Deadline = ReturnType<typeof startDeadline>
 
 /**
  * Starts the deadline of one call. It creates no `AbortSignal` unless one is asked for: an
@@ -40,7 +24,7 @@ export interface Deadline {
  * @param milliseconds - for all attempts together, the body included
  * @param caller - aborts when nobody waits for the answer any more
  */
-export function startDeadline(milliseconds: number, caller: CallerSignal | undefined): Deadline {
+export function startDeadline(milliseconds: number, caller: CallerSignal | undefined) {
   const end = performance.now() + milliseconds
   let over = false
   let controller: AbortController | undefined
@@ -54,6 +38,7 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
   if (caller?.aborted) finish()
   else caller?.addEventListener('abort', finish, { once: true })
 
+  /** Aborts at the end. Created on first use. */
   function signal(): AbortSignal {
     if (controller === undefined) {
       controller = new AbortController()
@@ -64,17 +49,26 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
 
   return {
     signal,
-    left: () => end - performance.now(),
-    ended() {
+    /** Milliseconds left. */
+    left: (): number => end - performance.now(),
+    /** The cause of the end; undefined before it. */
+    ended(): 'timeout' | 'caller_gone' | undefined {
       if (caller?.aborted) return isTimeout(caller.reason) ? 'timeout' : 'caller_gone'
       return over ? 'timeout' : undefined
     },
-    onEnd(listener) {
+    /**
+     * Sets the one listener that is called at the end, or at once when the end has come. Each step of the
+     * call replaces the listener of the step before; undefined removes it.
+     */
+    onEnd(listener: (() => void) | undefined): void {
       atEnd = listener
       if (over) atEnd?.()
     },
-    pause: (pauseMs) => wait(pauseMs, undefined, { signal: signal() }).catch(() => undefined),
-    stop() {
+    /** Resolves after the given time, or at the end. */
+    pause: (milliseconds: number): Promise<void> =>
+      wait(milliseconds, undefined, { signal: signal() }).catch(() => undefined),
+    /** Call it when the call is over: it clears the timer and stops listening to the caller. */
+    stop(): void {
       clearTimeout(timer)
       caller?.removeEventListener('abort', finish)
     },

@@ -21,24 +21,7 @@ export interface AuditEvent {
 }
 
 /** Writes entries of the audit. */
-export interface Audit {
-  /** `ins_…`, the name of this process in its entries. */
-  readonly instance: string
-  /**
-   * For actions of admins and identity providers. Writes a log line too, and resolves when the entry is
-   * durable. If the store fails, it throws, and the entry is still written once the store is back, because it
-   * records the attempt.
-   */
-  write(event: AuditEvent): Promise<void>
-  /**
-   * For actions of users: entries are written together, within 100 ms. When a caller repeats an action with the
-   * same outcome and reason, only {@link MOST_REPEATS} entries a minute are written (one a minute for {@link
-   * GUESSES}), so that nobody can fill the store with refused requests.
-   */
-  note(event: AuditEvent): void
-  /** Writes the waiting entries, and resolves when the writes under way have ended too. Never throws. */
-  flush(): Promise<void>
-}
+export type Audit = ReturnType<typeof createAudit>
 
 export interface AuditOptions {
   readonly registry: Pick<Registry, 'appendAudit' | 'listAudit'>
@@ -57,7 +40,7 @@ const GUESSES: ReadonlySet<AuditAction> = new Set(['introspection_attempt', 'bac
 const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
 
-export function createAudit({ registry, hashUser, now, log }: AuditOptions): Audit {
+export function createAudit({ registry, hashUser, now, log }: AuditOptions) {
   const { instance, note, write, flush } = createAuditQueue({ registry, now, log })
   const isRepeated = createRepeats(now)
 
@@ -74,17 +57,29 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
   }
 
   return {
+    /** `ins_…`, the name of this process in its entries. */
     instance,
-    async write(event) {
+    /**
+     * For actions of admins and identity providers. Writes a log line too, and resolves when the entry is
+     * durable. If the store fails, it throws, and the entry is still written once the store is back, because it
+     * records the attempt.
+     */
+    async write(event: AuditEvent): Promise<void> {
       logLine(event)
       await write(entryOf(event))
     },
-    note(event) {
+    /**
+     * For actions of users: entries are written together, within 100 ms. When a caller repeats an action with the
+     * same outcome and reason, only {@link MOST_REPEATS} entries a minute are written (one a minute for {@link
+     * GUESSES}), so that nobody can fill the store with refused requests.
+     */
+    note(event: AuditEvent): void {
       if (isRepeated(event)) return
       // For a mint, the request's own log line already says the same.
       if (event.action !== 'mint') logLine(event)
       note(entryOf(event))
     },
+    /** Writes the waiting entries, and resolves when the writes under way have ended too. Never throws. */
     flush,
   }
 }

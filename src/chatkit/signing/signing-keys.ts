@@ -2,7 +2,7 @@
 // and uses them.
 
 import { createHmac, generateKeyPairSync, type KeyObject, sign as signBytes } from 'node:crypto'
-import type { JWK, JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose'
+import type { JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose'
 import * as errors from 'jose/errors'
 import { createLocalJWKSet } from 'jose/jwks/local'
 import { jwtVerify } from 'jose/jwt/verify'
@@ -10,34 +10,9 @@ import { UnusableSettingError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { readPrivateKeys, SIGNING_ALGORITHMS, type SigningAlgorithm } from './private-keys.ts'
 
-export interface SigningKeys {
-  /**
-   * Signs a JWT with the first key. WebCrypto, with its threads, would take three times the CPU.
-   *
-   * @param claims - `iat` and `exp` included
-   * @param type - header `typ`
-   */
-  sign(claims: JWTPayload, type: string): string
-  /**
-   * Verifies a JWT of ours; all keys count, so that the first can be replaced without an outage.
-   *
-   * @param token - compact JWS
-   * @param expected - issuer, audience, `typ`, and the time in milliseconds
-   * @throws jose's errors
-   */
-  verify(token: string, expected: ExpectedToken): Promise<JWTPayload>
-  /**
-   * Signs a JWT that only this service reads, by an HMAC with a secret of the first key: a tenth of the CPU of a
-   * signature, and an answer can hold hundreds of links.
-   */
-  signForSelf(claims: JWTPayload, type: string): string
-  /** Verifies a JWT of {@link signForSelf}, and no other; the same as {@link verify} otherwise. */
-  verifyForSelf(token: string, expected: ExpectedToken): Promise<JWTPayload>
-  /** The public half, for `/.well-known/jwks.json`. */
-  readonly publicKeys: { readonly keys: readonly JWK[] }
-}
+export type SigningKeys = ReturnType<typeof readSigningKeys>
 
-/** Values that a token of ours must have. */
+/** Values that a token of ours must have: issuer, audience, `typ`; and the time in milliseconds. */
 export interface ExpectedToken {
   readonly issuer: string
   readonly audience: string
@@ -90,7 +65,7 @@ export async function openSigningKeys(
  * @param source - names the origin of the text in messages
  * @throws `UnusableSettingError`, which never holds a part of a key
  */
-export function readSigningKeys(text: string, source: string): SigningKeys {
+export function readSigningKeys(text: string, source: string) {
   const keys = readPrivateKeys(text, source)
   const [first] = keys
   const kids = new Set(keys.map(({ kid }) => kid))
@@ -106,26 +81,43 @@ export function readSigningKeys(text: string, source: string): SigningKeys {
     return secret
   }
   return {
-    /** RFC 7515 §7.1 (compact serialization). */
-    sign(claims, typ) {
+    /**
+     * Signs a JWT with the first key (RFC 7515 §7.1). WebCrypto, with its threads, would take three times the CPU.
+     *
+     * @param claims - `iat` and `exp` included
+     * @param typ - header
+     */
+    sign(claims: JWTPayload, typ: string): string {
       const { alg, kid, hash, key } = first
       const signed = `${base64urlOf({ alg, kid, typ })}.${base64urlOf(claims)}`
       return `${signed}.${signBytes(hash, Buffer.from(signed), key).toString('base64url')}`
     },
+    /**
+     * Verifies a JWT of ours; all keys count, so that the first can be replaced without an outage.
+     *
+     * @throws jose's errors
+     */
     verify: verifierWith(find, SIGNING_ALGORITHMS),
-    /** RFC 7518 §3.2. */
-    signForSelf(claims, typ) {
+    /**
+     * Signs a JWT that only this service reads, by an HMAC (RFC 7518 §3.2) with a secret of the first key: a tenth of
+     * the CPU of a signature, and an answer can hold hundreds of links.
+     */
+    signForSelf(claims: JWTPayload, typ: string): string {
       const { kid, secret } = first
       const signed = `${base64urlOf({ alg: SELF_ALGORITHM, kid, typ })}.${base64urlOf(claims)}`
       return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
     },
+    /** Verifies a JWT of `signForSelf`, and no other; the same as `verify` otherwise. */
     verifyForSelf: verifierWith(findSecret, [SELF_ALGORITHM]),
+    /** The public half, for `/.well-known/jwks.json`. */
     publicKeys,
   }
 }
 
-function verifierWith(find: JWTVerifyGetKey, algorithms: readonly string[]): SigningKeys['verify'] {
-  return async (token, { issuer, audience, type: typ, nowMs }) => {
+/** @returns a function that verifies a compact JWS */
+function verifierWith(find: JWTVerifyGetKey, algorithms: readonly string[]) {
+  return async (token: string, expected: ExpectedToken): Promise<JWTPayload> => {
+    const { issuer, audience, type: typ, nowMs } = expected
     // The decoder ignores padding, white space and the unused bits of the last character, so an altered token
     // would verify. The signature itself covers the text of the other two parts.
     const signature = token.slice(token.lastIndexOf('.') + 1)

@@ -2,15 +2,11 @@
 
 import { createAdaptorServer } from '@hono/node-server'
 import type { Clock } from '../../lib/clock.ts'
-import { type ListenAt, type LoopbackListener, listenOnLoopback } from '../kit/listen.ts'
-import { type ChatKitApi, createChatKitApi } from './api.ts'
+import { type ListenAt, listenOnLoopback } from '../kit/listen.ts'
+import { createChatKitApi } from './api.ts'
 
 /** An embedded ChatKit API that listens; `origin` is the root of the control calls. */
-export interface RunningChatKitApi extends LoopbackListener {
-  /** Base URL for clients: `http://127.0.0.1:8789/v1`. */
-  readonly url: string
-  readonly api: ChatKitApi
-}
+export type RunningChatKitApi = Awaited<ReturnType<typeof startChatKitApi>>
 
 /**
  * Starts the embedded ChatKit API.
@@ -21,8 +17,9 @@ export interface RunningChatKitApi extends LoopbackListener {
 export async function startChatKitApi({
   now = Date.now,
   ...at
-}: ListenAt & { readonly now?: Clock }): Promise<RunningChatKitApi> {
+}: ListenAt & { readonly now?: Clock }) {
   const api = createChatKitApi({ now, loopbackOnly: true })
   const listening = await listenOnLoopback(createAdaptorServer({ fetch: api.app.fetch }), at)
+  // `url` is the base URL for clients: http://127.0.0.1:8789/v1
   return { ...listening, url: `${listening.origin}/v1`, api }
 }

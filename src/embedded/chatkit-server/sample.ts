@@ -21,8 +21,6 @@ export interface ChatKitServerOptions {
   readonly wordMs?: number | undefined
 }
 
-export type ChatKitServer = ReturnType<typeof createChatKitServer>
-
 /**
  * A ChatKit server in memory, for the demo and for tests. It serves all 16 requests of the protocol, and its
  * assistant repeats the user's words. Like the usual samples, it does not identify its caller: whoever reaches

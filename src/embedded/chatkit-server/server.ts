@@ -1,15 +1,11 @@
 // Starts the sample ChatKit server on a loopback address.
 
 import { createAdaptorServer } from '@hono/node-server'
-import { type ListenAt, type LoopbackListener, listenOnLoopback } from '../kit/listen.ts'
-import { type ChatKitServer, type ChatKitServerOptions, createChatKitServer } from './sample.ts'
+import { type ListenAt, listenOnLoopback } from '../kit/listen.ts'
+import { type ChatKitServerOptions, createChatKitServer } from './sample.ts'
 
 /** A sample ChatKit server that listens; `origin` is the root of uploads. */
-export interface RunningChatKitServer extends LoopbackListener {
-  /** The endpoint, for a workflow's `server:`, as `http://127.0.0.1:8790/chatkit`. */
-  readonly url: string
-  readonly server: ChatKitServer
-}
+export type RunningChatKitServer = Awaited<ReturnType<typeof startChatKitServer>>
 
 /**
  * Starts the sample ChatKit server.
@@ -22,9 +18,10 @@ export async function startChatKitServer({
   host,
   now = Date.now,
   wordMs,
-}: ListenAt & Partial<ChatKitServerOptions>): Promise<RunningChatKitServer> {
+}: ListenAt & Partial<ChatKitServerOptions>) {
   const server = createChatKitServer({ now, wordMs })
   const adaptor = createAdaptorServer({ fetch: server.app.fetch })
   const listening = await listenOnLoopback(adaptor, { port, host })
+  // `url` is the endpoint, for a workflow's `server:`
   return { ...listening, url: `${listening.origin}/chatkit`, server }
 }

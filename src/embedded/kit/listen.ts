@@ -13,28 +13,20 @@ export interface ListenAt {
   readonly host?: string | undefined
 }
 
-export interface LoopbackListener {
-  /** `http://127.0.0.1:8789` */
-  readonly origin: string
-  /** Stops listening and drops every connection, hanging and streaming ones included. */
-  close(): Promise<void>
-}
-
 /**
  * @param server - not listening yet
  * @throws when `host` is not loopback; Node's own error when the port is taken
  */
-export async function listenOnLoopback(
-  server: ServerType,
-  { port, host = '127.0.0.1' }: ListenAt,
-): Promise<LoopbackListener> {
+export async function listenOnLoopback(server: ServerType, { port, host = '127.0.0.1' }: ListenAt) {
   const hostname = host.includes(':') ? `[${host}]` : host
   if (!isLoopback(hostname)) throw new Error(`not a loopback address: ${host}`)
   server.listen(port, host)
   await once(server, 'listening')
   return {
+    /** `http://127.0.0.1:8789` */
     origin: `http://${hostname}:${(server.address() as AddressInfo).port}`,
-    async close() {
+    /** Stops listening and drops every connection, hanging and streaming ones included. */
+    async close(): Promise<void> {
       const closed = once(server, 'close')
       server.close()
       if ('closeAllConnections' in server) server.closeAllConnections()

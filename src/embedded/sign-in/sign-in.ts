@@ -11,7 +11,7 @@ import { newSigningKey, type SignInAlgorithm } from './keys.ts'
 import { accountPage, errorPage, welcomePage } from './pages.ts'
 import { createProvider, SIGN_IN_PATH } from './provider.ts'
 import { createTokenEndpoint, TOKENS_PATH } from './token-endpoint.ts'
-import { createTokenMaker, type MadeIssuer, type TokenMaker } from './token-maker.ts'
+import { createTokenMaker, type MadeIssuer } from './token-maker.ts'
 
 /** Settings of a sign-in; everything but the port has a default. */
 export interface SignInOptions {
@@ -32,16 +32,7 @@ export interface SignInOptions {
 }
 
 /** A sign-in that listens on loopback. */
-export interface SignInServer {
-  /** The issuer for the service's config; discovery and key set are below it. */
-  readonly issuer: string
-  /** The first client. */
-  readonly client: SignInClient
-  readonly accounts: Accounts
-  /** Like `POST /_embedded/tokens`. */
-  readonly makeToken: TokenMaker
-  close(): Promise<void>
-}
+export type SignInServer = Awaited<ReturnType<typeof startSignIn>>
 
 /**
  * An OpenID provider for development: authorization code flow with PKCE, access tokens as JWTs of RFC 9068,
@@ -51,7 +42,7 @@ export interface SignInServer {
  * @param options - the port, and settings that differ from the defaults
  * @throws Node's own error when the port is taken
  */
-export async function startSignIn(options: SignInOptions): Promise<SignInServer> {
+export async function startSignIn(options: SignInOptions) {
   const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP], audience = 'chat-api' } = options
   const { issuers: others = [] } = options
   const [client = WEB_APP] = clients
@@ -70,7 +61,16 @@ export async function startSignIn(options: SignInOptions): Promise<SignInServer>
   const issuers = [...others, own]
   const makeToken = createTokenMaker({ issuers, accounts, now: Date.now })
   attach(server, provider, { accounts, makeToken })
-  return { issuer, client, accounts, makeToken, close }
+  return {
+    /** The issuer for the service's config; discovery and key set are below it. */
+    issuer,
+    /** The first client. */
+    client,
+    accounts,
+    /** Like `POST /_embedded/tokens`. */
+    makeToken,
+    close,
+  }
 }
 
 /** The provider's access tokens, which follow RFC 9068. */

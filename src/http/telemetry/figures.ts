@@ -6,29 +6,10 @@ import type { Counted, IntervalFigures } from '../../registry/interval-figures.t
 import type { Registry } from '../../registry/port.ts'
 
 /** The counts of one interval, of all instances that wrote in it. */
-export interface FiguresSample {
-  /** Unix seconds: its end. */
-  readonly at: number
-  readonly instances: number
-  readonly mints: number
-  readonly refusals: Readonly<Record<string, number>>
-  readonly upstreamCalls: number
-  /** Milliseconds within which half of the calls ended; null without calls. */
-  readonly upstreamP50: number | null
-  /** Milliseconds within which 95 of 100 calls ended; null without calls. */
-  readonly upstreamP95: number | null
-  readonly activeSessions: number | null
-}
+export type FiguresSample = ReturnType<typeof sampleOf>
 
 /** A process that wrote figures lately. An instance that restarts is another process. */
-export interface SeenInstance {
-  /** `ins_…`, as in the audit. */
-  readonly id: string
-  /** Unix seconds: the end of the latest minute that it wrote. */
-  readonly lastWrote: number
-  /** Whether it is this process. */
-  readonly self: boolean
-}
+export type SeenInstance = ReturnType<typeof instancesOf>[number]
 
 /** Calls of one kind with one API key. */
 export interface UpstreamLane {
@@ -150,13 +131,20 @@ function beginOf(at: number, seconds: number): number {
 function instancesOf(
   found: readonly IntervalFigures[],
   { self, now }: { readonly self: string; readonly now: number },
-): readonly SeenInstance[] {
+) {
   const seen = new Map<string, number>()
   for (const { at, instances } of found) {
     for (const id of instances) seen.set(id, Math.min(at + MINUTE, now))
   }
   seen.set(self, now)
-  return [...seen].map(([id, lastWrote]) => ({ id, lastWrote, self: id === self }))
+  return Array.from(seen, ([id, lastWrote]) => ({
+    /** `ins_…`, as in the audit. */
+    id,
+    /** Unix seconds: the end of the latest minute that it wrote. */
+    lastWrote,
+    /** Whether it is this process. */
+    self: id === self,
+  }))
 }
 
 function between(last: Counted, current: Counted): Counted {
@@ -180,14 +168,16 @@ function between(last: Counted, current: Counted): Counted {
 function sampleOf(
   { at, instances, mints, refusals, upstream, activeSessions }: IntervalFigures,
   seconds: number,
-): FiguresSample {
+) {
   return {
+    /** Unix seconds: its end. */
     at: at + seconds,
     instances: instances.length,
     mints,
     refusals,
-    upstreamCalls: callsOf(upstream),
+    /** Milliseconds within which half of the calls ended; null without calls. */
     upstreamP50: quantile(upstream, 0.5),
+    /** Milliseconds within which 95 of 100 calls ended; null without calls. */
     upstreamP95: quantile(upstream, 0.95),
     activeSessions: activeSessions ?? null,
   }

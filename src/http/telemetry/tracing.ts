@@ -7,12 +7,7 @@ import type { Log } from '../../lib/log.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 
 /** OpenTelemetry spans of answered requests. */
-export interface Tracing {
-  /** Writes one span for the request, and one below it for its call of the ChatKit API. */
-  seen(answer: AnswerSeen): void
-  /** Exports the spans that wait, for {@link STOP_MS} at most. Never throws. */
-  stop(): Promise<void>
-}
+export type Tracing = NonNullable<Awaited<ReturnType<typeof startTracing>>>
 
 /** Milliseconds that a collector which hangs may delay the end of the process. */
 const STOP_MS = 2000
@@ -25,7 +20,7 @@ const STOP_MS = 2000
  * @param log - gets a line about what is exported, or what to install
  * @returns undefined when the packages are not installed
  */
-export async function startTracing(serviceName: string, log: Log): Promise<Tracing | undefined> {
+export async function startTracing(serviceName: string, log: Log) {
   try {
     const [api, { NodeSDK }] = await Promise.all([
       import('@opentelemetry/api'),
@@ -37,8 +32,10 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
     sdk.start()
     log.info('traces are exported with OpenTelemetry')
     return {
+      /** Writes one span for the request, and one below it for its call of the ChatKit API. */
       seen: createSpans(api),
-      async stop() {
+      /** Exports the spans that wait, for {@link STOP_MS} at most. Never throws. */
+      async stop(): Promise<void> {
         const shutdown = sdk.shutdown().catch(() => undefined)
         await Promise.race([shutdown, wait(STOP_MS, undefined, { ref: false })])
       },
@@ -88,7 +85,7 @@ type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT
  * Writes each span when the answer is known, with its start and end, so that no context has to follow the request.
  * Attributes are those of the HTTP semantic conventions. None holds a user, a token or a path, which can hold users.
  */
-function createSpans(api: SpanApi): Tracing['seen'] {
+function createSpans(api: SpanApi): (answer: AnswerSeen) => void {
   const tracer = api.trace.getTracer('chatkit-mint')
   return (answer) => {
     const end = Date.now()

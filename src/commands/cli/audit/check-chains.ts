@@ -44,17 +44,8 @@ export interface ChainFault {
   readonly upto?: number
 }
 
-/** The entries of one instance. */
-export interface ChainSummary {
-  readonly instance: string
-  readonly entries: number
-  readonly firstSeq: number
-  readonly lastSeq: number
-  /** Unix seconds. */
-  readonly firstAt: number
-  readonly lastAt: number
-  readonly erased: number
-}
+/** The entries of one instance. Times are Unix seconds. */
+export type ChainSummary = ReturnType<typeof summaryOf>
 
 interface Seen {
   readonly entry: WireEntry
@@ -163,7 +154,7 @@ function faultAt(kind: ChainFault['kind'], { entry: { id, instance, seq } }: See
   return { kind, id, instance, seq }
 }
 
-function summaryOf(chain: readonly Seen[]): ChainSummary {
+function summaryOf(chain: readonly Seen[]) {
   const seqs = chain.map(({ entry }) => entry.seq).toSorted((one, other) => one - other)
   const times = chain.map(({ entry }) => entry.at).toSorted((one, other) => one - other)
   return {

@@ -6,7 +6,7 @@ import type { Issuers } from '../../../authenticate/issuers.ts'
 import type { CreateSessionParams } from '../../../chatkit/wire/session.ts'
 import type { Settings, WorkflowSettings } from '../../../config/settings.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
+import { ServiceError } from '../../../lib/errors.ts'
 import { reasonOf, show } from '../../../lib/show.ts'
 import { type AskedSession, chooseWorkflow, presentInput } from '../../../map/choose-workflow.ts'
 import { whyNoAdmin, whyRefused } from '../../../map/evaluate.ts'
@@ -17,47 +17,10 @@ import { CODES } from '../../../respond/codes.ts'
 import { lookAt } from './look.ts'
 
 /** The service's judgement of a token, and the session that it maps to. */
-export interface JwtReport {
-  /** Whether token and rules allow a mint. Blocks, logouts and limits are not checked. */
-  readonly accepted: boolean
-  /** Status that `POST /v1/sessions` would answer. */
-  readonly status: number
-  readonly code: ErrorCode | null
-  /** The check that refuses, in the words of the service's log. */
-  readonly reason: string | null
-  /** A guess what the text is, when it is no signed JWT. */
-  readonly hint: string | null
-  /** Code and reason with which even a fresh token with these claims would be refused. */
-  readonly also: string | null
-  readonly token: {
-    readonly issuer: string | null
-    readonly alg: string | null
-    readonly kid: string | null
-    readonly typ: string | null
-    readonly signature: TokenExplanation['signature']
-    readonly subject: string | null
-    /** Unix seconds. */
-    readonly issued_at: number | null
-    readonly expires_at: number | null
-    /** All readable claims, verified or not: each value as JSON, cut to 200 characters. */
-    readonly claims: Readonly<Record<string, string>>
-  }
-  /** The ChatKit user. */
-  readonly user: string | null
-  /** All workflows, in the config file's order. */
-  readonly workflows: readonly WorkflowVerdict[]
-  /** Name of the workflow that a session would be for. */
-  readonly workflow: string | null
-  readonly state_variables: StateVariables | null
-  /** The parameters of the create that would be sent. */
-  readonly session: CreateSessionParams | null
-  readonly admin: boolean
-  /** Why the rule for admins refuses; null when it does not, or there is none. */
-  readonly admin_reason: string | null
-}
+export type JwtReport = Awaited<ReturnType<typeof reportOnToken>>
 
 /** Whether the caller may use a workflow. */
-export interface WorkflowVerdict {
+interface WorkflowVerdict {
   readonly name: string
   readonly allowed: boolean
   /** Why it is not allowed, or why its mint would fail. */
@@ -67,7 +30,7 @@ export interface WorkflowVerdict {
 }
 
 /** The rules, the keys, and the client's request. */
-export interface ReportOptions {
+interface ReportOptions {
   readonly settings: Settings
   readonly issuers: Issuers
   readonly asked: AskedSession
@@ -81,7 +44,7 @@ export interface ReportOptions {
  *
  * @param token - as it was given
  */
-export async function reportOnToken(token: string, options: ReportOptions): Promise<JwtReport> {
+export async function reportOnToken(token: string, options: ReportOptions) {
   const found = await explainToken(token, options)
   const { principal } = found
   const mapped = principal === undefined ? NOTHING : mapToken(principal, options)
@@ -90,19 +53,30 @@ export async function reportOnToken(token: string, options: ReportOptions): Prom
   const { admins } = options.settings
   const noAdmin = principal && admins && whyNoAdmin(principal, admins)
   return {
+    /** Whether token and rules allow a mint. Blocks, logouts and limits are not checked. */
     accepted: refusal === undefined,
+    /** Status that `POST /v1/sessions` would answer. */
     status: refusal === undefined ? 200 : CODES[refusal.code].status,
     code: refusal?.code ?? null,
+    /** The check that refuses, in the words of the service's log. */
     reason: refusal === undefined ? null : reasonOf(refusal),
+    /** A guess what the text is, when it is no signed JWT. */
     hint: hint ?? null,
+    /** Code and reason with which even a fresh token with these claims would be refused. */
     also: found.refusal && mapped.refusal ? alsoRefuses(mapped.refusal) : null,
+    /** `claims`: all readable ones, verified or not, each value as JSON, cut to 200 characters. */
     token: { ...describeToken(found), claims },
+    /** The ChatKit user. */
     user: mapped.user ?? null,
+    /** All workflows, in the config file's order. */
     workflows: principal === undefined ? [] : verdicts(principal, options),
+    /** Name of the workflow that a session would be for. */
     workflow: mapped.workflow ?? null,
     state_variables: mapped.stateVariables ?? null,
+    /** The parameters of the create that would be sent. */
     session: mapped.session ?? null,
     admin: principal !== undefined && admins !== undefined && noAdmin === undefined,
+    /** Why the rule for admins refuses; null when it does not, or there is none. */
     admin_reason: noAdmin ?? null,
   }
 }

@@ -10,25 +10,7 @@ import { createPatience } from './patience.ts'
 import { createReplicated } from './replicated.ts'
 
 /** Runs steps in Redis. Each throws `ServiceError` `store_unavailable`, whatever goes wrong. */
-export interface Link {
-  /**
-   * Runs one script, and reads its reply.
-   *
-   * @param args - its ARGV; KEYS[1] is the hash tag
-   * @param read - turns the reply into a record, and throws when it cannot
-   */
-  run<T>(script: Script, args: Args, read: (reply: unknown) => T): Promise<T>
-  /**
-   * The same for revokes, cancels and logouts. It answers when as many replicas have the write as
-   * `STORE_URL` asks for. If too few have it in time, it throws; the write stays on the primary.
-   */
-  runReplicated: Link['run']
-  /** Throws when a script may not write now, or may not run a command. */
-  check(): Promise<void>
-  /** Milliseconds that the oldest call under way has waited. */
-  waitedMs(): number
-  close(): void
-}
+export type Link = ReturnType<typeof createLink>
 
 type Args = readonly (string | number)[]
 
@@ -72,7 +54,7 @@ export function createLink({
   readonly replicas: number
   readonly log: Log
   readonly callMs?: number | undefined
-}): Link {
+}) {
   const diagnosis = createDiagnosis({ address, replicas, log })
   const patience = createPatience(callMs)
   const keeper = createKeeper({
@@ -99,7 +81,13 @@ export function createLink({
     throw new ServiceError('store_unavailable', { reason: 'not connected to Redis' })
   }
 
-  const run: Link['run'] = async (script, args, read) => {
+  /**
+   * Runs one script, and reads its reply.
+   *
+   * @param args - its ARGV; KEYS[1] is the hash tag
+   * @param read - turns the reply into a record, and throws when it cannot
+   */
+  async function run<T>(script: Script, args: Args, read: (reply: unknown) => T): Promise<T> {
     const connection = connected()
     try {
       return read(await evaluate(connection, script, args))
@@ -109,7 +97,7 @@ export function createLink({
     }
   }
 
-  const runReplicated: Link['run'] = async (script, args, read) => {
+  const runReplicated: typeof run = async (script, args, read) => {
     connected()
     try {
       return read(await replicated.send(commandOf('EVAL', script.text, args)))
@@ -121,10 +109,16 @@ export function createLink({
 
   return {
     run,
+    /**
+     * The same for revokes, cancels and logouts. It answers when as many replicas have the write as
+     * `STORE_URL` asks for. If too few have it in time, it throws; the write stays on the primary.
+     */
     runReplicated: replicas === 0 ? run : runReplicated,
+    /** Throws when a script may not write now, or may not run a command. */
     check: () => run(PROBE, [], () => undefined),
+    /** Milliseconds that the oldest call under way has waited. */
     waitedMs: patience.waitedMs,
-    close() {
+    close(): void {
       keeper.close()
       replicated.close()
     },
