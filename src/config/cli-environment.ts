@@ -3,7 +3,6 @@
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import {
-  type Environment,
   EnvironmentError,
   problemsOf,
   readConfigSources,
@@ -15,20 +14,7 @@ import { baseUrl, isAtLoopback } from './urls.ts'
 import { environmentSchema } from './variables.ts'
 
 /** The environment of the operators' command line. Keys and tokens are read through `secret`. */
-export interface CliEnvironment
-  extends Pick<
-    Environment,
-    'openaiBaseUrl' | 'openaiOrgId' | 'openaiProjectId' | 'proxies' | 'secret'
-  > {
-  /** URL of the service to call, without a trailing slash; undefined to call the ChatKit API itself. */
-  readonly serviceUrl: string | undefined
-  /** The sign-in of `npm run dev` or of the demo, without a trailing slash. */
-  readonly signInUrl: string
-  /** The profile that `login` made; undefined for the one named `default`. */
-  readonly profile: string | undefined
-  /** Folder of this user's settings, an absolute path; undefined when the environment names none. */
-  readonly settingsFolder: string | undefined
-}
+export type CliEnvironment = ReturnType<typeof readCliEnvironment>
 
 /** Variables that only the command line reads. */
 export const CLI_VARIABLES = {
@@ -77,7 +63,7 @@ function settingsFolderOf(set: z.output<typeof cliSchema>): string | undefined {
  * @param variables - as in `readEnvironment`
  * @throws `EnvironmentError` with every problem at once
  */
-export function readCliEnvironment(variables?: Variables): CliEnvironment {
+export function readCliEnvironment(variables?: Variables) {
   const set = withoutBlanks(variables)
   const { data, error } = cliSchema.safeParse(set)
   if (data === undefined) throw new EnvironmentError(problemsOf(error, set))
@@ -85,9 +71,13 @@ export function readCliEnvironment(variables?: Variables): CliEnvironment {
     openaiBaseUrl: data.OPENAI_BASE_URL,
     openaiOrgId: data.OPENAI_ORG_ID,
     openaiProjectId: data.OPENAI_PROJECT_ID,
+    /** URL of the service to call, without a trailing slash; undefined to call the ChatKit API itself. */
     serviceUrl: data.CHATKIT_MINT_URL,
+    /** The sign-in of `npm run dev` or of the demo, without a trailing slash. */
     signInUrl: data.CHATKIT_MINT_SIGN_IN,
+    /** The profile that `login` made; undefined for the one named `default`. */
     profile: data.CHATKIT_MINT_PROFILE,
+    /** Folder of this user's settings, an absolute path; undefined when the environment names none. */
     settingsFolder: settingsFolderOf(data),
     proxies: readProxies(data),
     secret: readConfigSources(variables).secret,

@@ -4,11 +4,11 @@ import type { z } from 'zod'
 import type { LogFormat } from '../lib/log.ts'
 import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
-import { type EnvFileUse, readEnvFile, useOf, variablesBeside } from './env-file.ts'
+import { readEnvFile, useOf, variablesBeside } from './env-file.ts'
 import { nameAsSet, type Proxies, readProxies, withCapitals } from './proxies.ts'
 import { openSigningKeys, type SecretSource, secretFromFile } from './secret-file.ts'
 import type { StoreLocation } from './store-url.ts'
-import { type TracingSettings, tracingSettings } from './tracing.ts'
+import { tracingSettings } from './tracing.ts'
 import { isAtLoopback } from './urls.ts'
 import {
   doubleProblem,
@@ -49,7 +49,7 @@ export interface Environment {
   readonly proxies: Proxies
   /** `NODE_EXTRA_CA_CERTS`: the file that Node reads when the process starts. */
   readonly extraAuthorities: string | undefined
-  readonly tracing: TracingSettings
+  readonly tracing: ReturnType<typeof tracingSettings>
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
   /** Whether the API reference has forms that call this service. */
@@ -97,17 +97,12 @@ export function checkEnvironment(variables: Variables = process.env): {
   return { environment: asEnvironment(data, { set, signingKeys }), problems }
 }
 
-/** The service's variables, and what `.env` gave of them. */
-export interface ServiceVariables {
-  readonly variables: Variables
-  /** Undefined when there is no such file. */
-  readonly envFile: EnvFileUse | undefined
-  /** Problems of that file, one line each. */
-  readonly problems: readonly string[]
-}
-
-/** The variables of the process, and those of `.env` beside package.json that the process lacks. */
-export function readServiceVariables(): ServiceVariables {
+/**
+ * The variables of the process, and those of `.env` beside package.json that the process lacks.
+ *
+ * @returns with the problems of that file, one line each, and what it gave; undefined when there is no such file
+ */
+export function readServiceVariables() {
   const file = readEnvFile()
   if (file === undefined) return { variables: process.env, envFile: undefined, problems: [] }
   const { variables, problems } = file

@@ -12,14 +12,7 @@ import { isLoopback } from '../../lib/loopback.ts'
 const MADE_KEYS = ['USER_PSEUDONYM_KEY', 'CONSOLE_COOKIE_KEY'] as const
 
 /** The setup of a start, and the facts about the environment that the introduction needs. */
-export interface DevSetup extends Setup {
-  /** The value of `PUBLIC_URL`; when undefined, the address where the service listens is used. */
-  readonly publicUrl: string | undefined
-  /** Whether the environment has the secret, in its variable or in a file. */
-  readonly has: (name: string) => boolean
-  /** Lines about other config files that the developer may have meant. */
-  readonly notes: readonly string[]
-}
+export type DevSetup = ReturnType<typeof readDevSetup>
 
 /**
  * Environment and config file, checked as for `npm start`. Secrets that the sign-in shares with the service
@@ -29,7 +22,7 @@ export interface DevSetup extends Setup {
  * @param given - the process's own variables when absent
  * @throws `SetupError` with every problem
  */
-export function readDevSetup(configFile: string | undefined, given?: Variables): DevSetup {
+export function readDevSetup(configFile: string | undefined, given?: Variables) {
   const variables = withoutBlanks(given)
   const has = (name: string) => [name, `${name}_FILE`].some((one) => variables[one] !== undefined)
   const publicUrl = variables['PUBLIC_URL']
@@ -50,7 +43,15 @@ export function readDevSetup(configFile: string | undefined, given?: Variables):
     instead,
   )
   const notes = forgottenFiles(withConfigFile(variables, configFile))
-  return { ...setup, publicUrl, has, notes }
+  return {
+    ...setup,
+    /** The value of `PUBLIC_URL`; when undefined, the address where the service listens is used. */
+    publicUrl,
+    /** Whether the environment has the secret, in its variable or in a file. */
+    has,
+    /** Lines about other config files that the developer may have meant. */
+    notes,
+  }
 }
 
 /** 32 random bytes, base64url. */

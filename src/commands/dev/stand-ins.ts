@@ -9,7 +9,6 @@ import type {
   WorkflowSettings,
 } from '../../config/settings.ts'
 import { newSigningKey, publicHalf } from '../../embedded/sign-in/keys.ts'
-import type { MadeIssuer } from '../../embedded/sign-in/token-maker.ts'
 import { Secret } from '../../lib/secret.ts'
 import { newSecret } from './environment.ts'
 import { neededClaims } from './people.ts'
@@ -20,27 +19,27 @@ const EMBEDDED_KEY = 'embedded ChatKit API'
 const PAGES = ['http://localhost:3000', 'http://localhost:5173'] as const
 
 /** The config's issuers, with keys made for this start. */
-export interface DevIssuers {
-  /** For the service, with public keys and names of secrets. */
-  readonly settings: readonly IssuerSettings[]
-  /** For the sign-in, with private keys. */
-  readonly made: readonly MadeIssuer[]
-  /** The secrets that both share, by variable. */
-  readonly secrets: ReadonlyMap<string, string>
-}
+type DevIssuers = Awaited<ReturnType<typeof withOwnKeys>>
 
 /**
  * Makes a key for each issuer, so that no other service accepts tokens of this start, and this one accepts no
  * tokens from elsewhere.
  */
-export async function withOwnKeys(issuers: readonly IssuerSettings[]): Promise<DevIssuers> {
+export async function withOwnKeys(issuers: readonly IssuerSettings[]) {
   const secrets = new Map<string, string>()
   const all = await Promise.all(issuers.map((issuer) => withOwnKey(issuer, secrets)))
   const made = all.map(({ settings, key }) => {
     const requiredClaims = [...settings.requiredClaims, ...neededClaims(settings.user.source)]
     return { settings: { ...settings, requiredClaims }, key }
   })
-  return { settings: all.map(({ settings }) => settings), made, secrets }
+  return {
+    /** For the service, with public keys and names of secrets. */
+    settings: all.map(({ settings }) => settings),
+    /** For the sign-in, with private keys. */
+    made,
+    /** The secrets that both share, by variable. */
+    secrets,
+  }
 }
 
 async function withOwnKey(issuer: IssuerSettings, secrets: Map<string, string>) {
@@ -68,7 +67,7 @@ export function isEmbedded(
 }
 
 /** The addresses and keys that replace those of the config. */
-export interface DevPlaces {
+interface DevPlaces {
   /** The sign-in's own issuer. */
   readonly signIn: string
   /** Base URL of the embedded ChatKit API; undefined when no workflow needs it. */

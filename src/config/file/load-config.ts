@@ -4,7 +4,6 @@ import { readRandomKey, Secret } from '../../lib/secret.ts'
 import { reportExpressionProblems } from '../expressions/checks.ts'
 import { type Compile, createCompiler } from '../expressions/expressions.ts'
 import { createPseudonym } from '../expressions/pseudonym.ts'
-import type { Settings } from '../settings.ts'
 import { reportBackendProblems } from './backend-checks.ts'
 import { buildSettings } from './build-settings.ts'
 import { reportConsoleProblems } from './console-checks.ts'
@@ -39,21 +38,14 @@ export interface LoadOptions {
   readonly toRun?: boolean
 }
 
-/** A config file without problems. */
-export interface LoadedConfig {
-  readonly settings: Settings
-  /** Names of the environment variables with the secrets that the service needs, each once. */
-  readonly environment: readonly string[]
-  readonly needs: ConfigNeeds
-}
-
 /**
  * Reads the config file and reports all of its problems at once.
  *
  * @param text - the file's content, YAML
+ * @returns `environment`: names of the variables with the secrets that the service needs, each once
  * @throws {@link ConfigError} with every problem, in the file's order
  */
-export function loadConfig(text: string, options: LoadOptions): LoadedConfig {
+export function loadConfig(text: string, options: LoadOptions) {
   const yaml = readYaml(text)
   const problemsOfYaml = (yaml.problems ?? []).map(({ line, path, message }) => ({
     file: options.file,

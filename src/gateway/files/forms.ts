@@ -40,23 +40,12 @@ const MOST_PLAIN = 256 * 1024
 /** Most different ids, far more than a form of ours needs. */
 const MOST_IDS = 1000
 
-/** A checked form, written anew for the server. */
-export interface JudgedForm {
-  /** All ids in its fields. */
-  readonly ids: RequestIds
-  readonly bytes: Uint8Array
-  readonly contentType: string
-}
-
 /**
- * @returns undefined when the body is no form
+ * @returns the form, written anew for the server, and all ids in its fields; undefined when the body is no form
  * @throws `unsupported_media_type` for a form of another kind; `invalid_request` when it cannot be read,
  * or has a field that servers may read in several ways
  */
-export async function judgeForm(
-  contentType: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<JudgedForm | undefined> {
+export async function judgeForm(contentType: string, bytes: Uint8Array<ArrayBuffer>) {
   const isPlain = FORM_TYPE.test(contentType)
   if (!isPlain && !MULTIPART_TYPE.test(contentType)) {
     if (!ANY_FORM.test(contentType)) return undefined

@@ -10,16 +10,12 @@ const MOST_CLAIMS = 40
 
 type Json = Readonly<Record<string, unknown>>
 
-/** The result of {@link lookAt}. */
-export interface Sighting {
-  /** Undefined for a signed JWT. */
-  readonly hint: string | undefined
-  /** Names, and values as JSON, each cut to 200 characters; empty when the text has no readable claims. */
-  readonly claims: Readonly<Record<string, string>>
-}
-
-/** @param text - as it was given; no result quotes it */
-export function lookAt(text: string): Sighting {
+/**
+ * @param text - as it was given; no result quotes it
+ * @returns `hint`: undefined for a signed JWT; `claims`: names, and values as JSON, each cut to 200 characters; none
+ * when the text has no readable ones
+ */
+export function lookAt(text: string) {
   const bare = text.replace(/^["'`]+|["'`,;]+$/g, '')
   const [header, payload] = bare.split('.').map(readJson)
   return { hint: hintFor(text, bare, header), claims: shownClaims(payload) }
