@@ -20,7 +20,7 @@ const REASON = 'The data of this user is being erased.'
  *
  * @param by - the admin who erases: `issuer|subject`
  * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `hold` to block again if nobody does;
- * `lift` to end it, if it is an erase's and nobody has revoked since
+ * `lift` to end it, if it is an erase's and nobody has revoked since; `until`, the end of the block set last
  */
 export async function blockForErase(
   {
@@ -59,6 +59,7 @@ export async function blockForErase(
 
   return {
     cancelling,
+    until: () => until,
     renew,
     async hold(): Promise<void> {
       if ((await currentBlock()) === undefined) await renew()

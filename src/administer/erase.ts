@@ -197,7 +197,8 @@ async function conclude(job: Job): Promise<EraseSummary> {
   })
   const isComplete = failures.count() === 0 && cancelling.length === 0
   if (isComplete && job.isLast()) await attempt(job, 'block', block.lift)
-  let blockedUntil: number | undefined
+  // A block that the store cannot show may still hold.
+  let blockedUntil: number | undefined = block.until()
   await attempt(job, 'block', async () => {
     blockedUntil = (await parts.registry.getBlock(command.user, unixSeconds(parts.now)))?.until
   })

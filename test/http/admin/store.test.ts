@@ -13,10 +13,12 @@ import {
   signOut,
   upstreamStatus,
 } from '../../support/admin-calls.ts'
+import { userId } from '../../support/ids.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forEachTest } from '../../support/started.ts'
+import { eraseOf } from '../../support/user-data.ts'
 
 // With a store that is down, slow, or loses its answers, a call gets a clear code, leaves nothing half done,
 // and never answers 200 before its effect is durable.
@@ -54,6 +56,18 @@ describe('while the store is down', () => {
     expectProblem(answer, 503, 'store_unavailable')
     expect(running.upstream.requests()).toEqual([])
     expect(upstreamStatus(running, secret)).toBe('active')
+  })
+
+  test('an erase that has begun says until when its block holds, and that it is not complete', async () => {
+    const erased = eraseOf(running, 'alice')
+    await expect.poll(() => registry.calls).toContain('revoke')
+    registry.failing.add('*')
+    const summary = await erased
+    expect(summary).toMatchObject({ complete: false, blocked_until: expect.any(Number) })
+    registry.failing.clear()
+    const block = await registry.getBlock(userId('alice'), Math.floor(Date.now() / 1000))
+    expect(block?.until).toBe(summary['blocked_until'])
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
   })
 
   test('a revoke by subject, a mint and a sign-out get 503', async () => {
