@@ -9,7 +9,10 @@ export class BreakerOpenError extends Error {
   }
 }
 
-/** `closed`: calls go through. `open`: they are refused. `half_open`: refused, while a probe is under way. */
+/**
+ * `closed`: calls go through. `open`: they are refused. `half_open`: refused, while a probe is under way. An open
+ * breaker shows `closed` when no call has come for a minute: nobody is refused, and the next call is a probe.
+ */
 export type BreakerState = 'closed' | 'half_open' | 'open'
 
 /** Result of a call. `unknown`: it shows nothing about the upstream, for example because its caller left. */
@@ -19,6 +22,8 @@ export type CallOutcome = 'well' | 'failed' | 'unknown'
 const LEAST_CALLS = 20
 const WINDOW_SECONDS = 10
 const PROBE_EVERY_MS = 2000
+/** Longer than the pauses of a lane with little traffic, and shorter than the two minutes after which the alert fires. */
+const IDLE_MS = 60_000
 /** Failures of one caller that count in 10 s. The breaker needs ten, so one or two callers cannot open it for others. */
 const MOST_OF_ONE = 4
 /** Most callers whose failures are remembered. */
@@ -57,7 +62,11 @@ export function createBreaker(now: () => number = () => performance.now()) {
     if (outcome === 'unknown') probeAt = now()
   }
 
-  const state = (): BreakerState => (open ? (probesOut > 0 ? 'half_open' : 'open') : 'closed')
+  function state(): BreakerState {
+    if (!open) return 'closed'
+    if (probesOut > 0) return 'half_open'
+    return now() < probeAt + IDLE_MS ? 'open' : 'closed'
+  }
 
   /** Whether {@link enter} would throw. */
   const refuses = (caller?: string) => {

@@ -77,7 +77,7 @@ export const DEFINITIONS = {
   }),
   breakerOpen: define({
     name: 'chatkit_mint_breaker_open',
-    help: '1 while all calls of a lane of the ChatKit API are refused without being sent, or one of them is sent as a probe.',
+    help: '1 while all calls of a lane of the ChatKit API are refused without being sent, or one of them is sent as a probe; 0 again when none has come for a minute.',
     labelNames: ['key', 'breaker'],
   }),
 } as const

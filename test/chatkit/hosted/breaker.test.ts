@@ -105,6 +105,25 @@ describe('an open breaker', () => {
     }
   })
 
+  test('shows closed when no call has come for a minute, and a probe decides even then', () => {
+    now += 2000 + 59_999
+    expect(breaker.state()).toBe('open')
+    now += 1
+    expect(breaker.state()).toBe('closed')
+    breaker.enter()
+    expect(breaker.state()).toBe('half_open')
+    expect(() => breaker.enter()).toThrow(BreakerOpenError)
+  })
+
+  test('goes on showing open while each of a call a minute fails', () => {
+    for (let minute = 0; minute < 5; minute++) {
+      now += 60_000
+      expect(breaker.state()).toBe('open')
+      call('failed')
+      expect(breaker.state()).toBe('open')
+    }
+  })
+
   test('does not wait for a probe that hangs', () => {
     now += 2000
     const hanging = breaker.enter()
