@@ -99,6 +99,16 @@ test.each([400, 401, 403, 404, 409, 410, 422])(
   },
 )
 
+test('a server that has too much to do proves nothing either, and the client may ask again', async () => {
+  const id = await oldThread()
+  scene.sample.server.setFaults({ status: 429 })
+  const refused = await show(alice, id)
+  expectProblem(refused, 429, 'server_refused')
+  expect(refused.headers['retry-after']).toBeDefined()
+  scene.sample.server.setFaults({})
+  expect(await ownerOf(id)).toBeUndefined()
+})
+
 test('when two users ask at the same time for a thread that nobody owns, one gets it', async () => {
   const id = await oldThread()
   const answers = await Promise.all([show(alice, id), show(bob, id)])

@@ -1,11 +1,14 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
 import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
+import { start } from './scripted-server.ts'
 
 // Two users of a server that does not know about users.
 
@@ -162,6 +165,19 @@ test.each([404, 410])(
     expect(scene.sample.server.requests()).toEqual([])
   },
 )
+
+test('a delete that the server has carried out succeeds although the store cannot remove the record', async () => {
+  const registry: Registry = {
+    ...createSqliteRegistry({ path: ':memory:' }),
+    releaseOwnership: () => Promise.reject(new Error('down')),
+  }
+  const { alice, scene } = await start({ registry })
+  const { id } = await createThread(alice)
+  expect((await alice(['threads.delete', { thread_id: id }])).status).toBe(200)
+  expect(scene.lines).toContainEqual(
+    expect.objectContaining({ msg: 'a record of ownership was left behind' }),
+  )
+})
 
 test('a thread keeps its owner when a delete meets an address that answers 404 to everything', async () => {
   const { id } = await createThread(alice)
