@@ -259,6 +259,15 @@ test.each<readonly [string, (id: string) => object]>([
   },
 )
 
+test('a new thread with an item of a thread that is not the caller’s ends the stream, and is not shown', async () => {
+  const { server, reader } = await startWritten()
+  const items = { data: [item('thr_bob')], has_more: false }
+  server.end(event({ type: 'thread.created', thread: { id: 'thr_1', created_at: 1, items } }))
+  const text = await rest(reader)
+  expect(text).not.toContain('thr_bob')
+  expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: false })
+})
+
 test.each(['', null, undefined])(
   'an item that names no thread passes, also as servers in Go write it: %j',
   async (thread_id) => {

@@ -146,6 +146,16 @@ describe('the breaker of another lane', () => {
     await expect(read({ caller: 'alice' })).rejects.toMatchObject({ reason: 'the breaker is open' })
   })
 
+  test('refuses one caller alone whose reads take too long', async () => {
+    api = withDeadline(200)
+    upstream.others = [{ kind: 'hang' }]
+    const slow = () => read({ caller: 'mallory' })
+    await codes(20, slow)
+    expect(api.breakers().threads).toBe('closed')
+    const alone = 'the breaker is open for this caller alone'
+    await expect(slow()).rejects.toMatchObject({ reason: alone })
+  })
+
   test('lets creates and reads through while cancels fail', async () => {
     upstream.cancels = [down]
     await codes(20, cancel)
