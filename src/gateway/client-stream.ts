@@ -74,7 +74,6 @@ export function streamToClient({
     clearTimeout(silence)
     source.destroy()
     onEnd(fault)
-    if (connection.destroyed) return
     if (fault === undefined) {
       connection.end(lastChunk)
       return
@@ -147,7 +146,7 @@ function pump({
   let checking: Promise<void> | undefined
 
   function write(frames: Uint8Array): void {
-    if (connection.writableEnded || connection.destroyed) return
+    if (connection.writableEnded) return
     if (connection.write(coded(frames))) return
     source.pause()
     onFull()

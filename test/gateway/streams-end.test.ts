@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
+import { PassThrough, Readable } from 'node:stream'
+import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { streamToClient } from '../../src/gateway/client-stream.ts'
 import { createOpenStreams } from '../../src/gateway/open-streams.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionId } from '../../src/lib/ids.ts'
@@ -10,7 +12,7 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { sessionId, userId } from '../support/ids.ts'
 import { recordingLog } from '../support/issuer-settings.ts'
-import { listen } from '../support/network/listen.ts'
+import { listen, serve } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
 import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
@@ -143,6 +145,53 @@ test('a stream that its client does not read ends with its session, and its conn
   const cut = once(connection, 'close')
   connection.resume()
   await cut
+})
+
+/** A stream to a client that reads nothing; each of its chunks waits for a check. */
+async function startUnread(source: Readable, check: () => Promise<void>) {
+  const { promise, resolve } = Promise.withResolvers<ServerResponse>()
+  const { port, close } = await serve((_request, response) => resolve(response))
+  onTestFinished(close)
+  const client = connect(port, '127.0.0.1').pause()
+  client.on('error', () => undefined)
+  client.write(rawRequest('GET /'))
+  const connection = await promise
+  connection.writeHead(200)
+  const end = streamToClient({
+    ...{ source, connection, onFull: () => undefined, onEnd: () => undefined },
+    filter: (chunk, write) => check().then(() => chunk && write(chunk)),
+    limits: { heartbeatMs: 60_000, idleMs: 60_000, totalMs: 60_000 },
+  })
+  onTestFinished(() => end('shutting_down'))
+  return { connection, end }
+}
+
+test('a frame whose check ends after its stream is not written', async () => {
+  const source = new PassThrough()
+  const { promise: checked, resolve: check } = Promise.withResolvers<void>()
+  const { connection, end } = await startUnread(source, () => checked)
+  connection.write(Buffer.alloc(20_000_000))
+  source.write(note('x'))
+  await expect.poll(() => source.isPaused()).toBe(true)
+  end('session_ended')
+  // Fails at an `error`, such as that of a write after the end.
+  const closed = once(connection, 'close')
+  check()
+  await closed
+})
+
+test('a server whose frames are checked is not read while the client does not read', async () => {
+  let chunks = 0
+  const chunk = Buffer.alloc(64_000)
+  const source = new Readable({
+    read() {
+      chunks++
+      this.push(chunk)
+    },
+  })
+  await startUnread(source, () => setImmediate())
+  for (let turn = 0; turn < 2000; turn++) await setImmediate()
+  expect(chunks).toBeLessThan(500)
 })
 
 test('a stream ends when the store has not answered for too long', {
