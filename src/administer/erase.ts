@@ -9,20 +9,13 @@ import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import { blockForErase } from './erase-block.ts'
 import { eraseFromSources, type SourcesToErase } from './erase-sources.ts'
-import { codeOf, createFailures, type Failure } from './failures.ts'
+import { codeOf, createFailures } from './failures.ts'
 
 /** One line of an erase: the progress so far, or, as the last line, the result. */
 export type EraseLine = EraseProgress | EraseSummary
 
 /** Running totals. */
-export interface EraseCounts {
-  sessions_cancelled: number
-  threads_deleted: number
-  threads_failed: number
-  attachments_deleted: number
-  /** Sessions and audit entries of this service. */
-  records_erased: number
-}
+export type EraseCounts = ReturnType<typeof createTally>['counts']
 
 /** A line of progress. At least one per second, and one per hundred threads. */
 export interface EraseProgress extends Readonly<EraseCounts> {
@@ -30,24 +23,7 @@ export interface EraseProgress extends Readonly<EraseCounts> {
 }
 
 /** The last line. */
-export interface EraseSummary {
-  readonly type: 'summary'
-  /** Nothing of the user is left but the proof of the erase. */
-  readonly complete: boolean
-  readonly sessions: {
-    readonly cancelled: number
-    /** Not confirmed by the upstream; retried until they are, or have expired. */
-    readonly cancelling: readonly string[]
-  }
-  readonly threads_deleted: number
-  readonly attachments_deleted: number
-  readonly records_erased: number
-  /** Number of failures; `failures` lists the first of them. */
-  readonly failed: number
-  readonly failures: readonly Failure[]
-  /** Unix seconds; null when no block holds any more. */
-  readonly blocked_until: number | null
-}
+export type EraseSummary = Awaited<ReturnType<typeof conclude>>
 
 /** The parts that {@link eraseUser} works on. */
 export interface EraseParts {
@@ -129,11 +105,12 @@ interface Job {
 }
 
 function createTally() {
-  const counts: EraseCounts = {
+  const counts = {
     sessions_cancelled: 0,
     threads_deleted: 0,
     threads_failed: 0,
     attachments_deleted: 0,
+    /** Sessions and audit entries of this service. */
     records_erased: 0,
   }
   let next = Promise.withResolvers<void>()
@@ -188,7 +165,7 @@ async function eraseRecords({ parts, command, tally }: Job): Promise<void> {
 }
 
 /** Lifts the block last, and only when nothing of the user is left. */
-async function conclude(job: Job): Promise<EraseSummary> {
+async function conclude(job: Job) {
   const { parts, command, block, tally } = job
   const { counts, failures } = tally
   const cancelling: string[] = []
@@ -198,19 +175,23 @@ async function conclude(job: Job): Promise<EraseSummary> {
   const isComplete = failures.count() === 0 && cancelling.length === 0
   if (isComplete && job.isLast()) await attempt(job, 'block', block.lift)
   // A block that the store cannot show may still hold.
-  let blockedUntil: number | undefined = block.until()
+  let blockedUntil = block.until() as number | undefined
   await attempt(job, 'block', async () => {
     blockedUntil = (await parts.registry.getBlock(command.user, unixSeconds(parts.now)))?.until
   })
   return {
-    type: 'summary',
+    type: 'summary' as const,
+    /** Nothing of the user is left but the proof of the erase. */
     complete: failures.count() === 0 && cancelling.length === 0,
+    /** `cancelling`: not confirmed by the upstream; retried until they are, or have expired. */
     sessions: { cancelled: counts.sessions_cancelled, cancelling },
     threads_deleted: counts.threads_deleted,
     attachments_deleted: counts.attachments_deleted,
     records_erased: counts.records_erased,
+    /** Number of failures; `failures` lists the first of them. */
     failed: failures.count(),
     failures: failures.named(),
+    /** Unix seconds; null when no block holds any more. */
     blocked_until: blockedUntil ?? null,
   }
 }

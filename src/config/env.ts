@@ -1,13 +1,11 @@
 // Reads and checks environment variables. No other file reads `process.env`.
 
 import type { z } from 'zod'
-import type { LogFormat } from '../lib/log.ts'
 import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
 import { readEnvFile, useOf, variablesBeside } from './env-file.ts'
-import { nameAsSet, type Proxies, readProxies, withCapitals } from './proxies.ts'
+import { nameAsSet, readProxies, withCapitals } from './proxies.ts'
 import { openSigningKeys, type SecretSource, secretFromFile } from './secret-file.ts'
-import type { StoreLocation } from './store-url.ts'
 import { tracingSettings } from './tracing.ts'
 import { isAtLoopback } from './urls.ts'
 import {
@@ -31,39 +29,7 @@ export class EnvironmentError extends Error {
 }
 
 /** The environment, read once at start-up. */
-export interface Environment {
-  readonly configFile: string
-  readonly host: string
-  readonly port: number
-  /** ChatKit API, without a trailing slash. */
-  readonly openaiBaseUrl: string
-  readonly openaiOrgId: string | undefined
-  readonly openaiProjectId: string | undefined
-  readonly store: StoreLocation
-  readonly metricsHost: string
-  /** 0 = no metrics listener. */
-  readonly metricsPort: number
-  readonly logLevel: string
-  /** When undefined: text on a terminal, JSON lines elsewhere. */
-  readonly logFormat: LogFormat | undefined
-  readonly proxies: Proxies
-  /** `NODE_EXTRA_CA_CERTS`: the file that Node reads when the process starts. */
-  readonly extraAuthorities: string | undefined
-  readonly tracing: ReturnType<typeof tracingSettings>
-  /** Without a trailing slash. */
-  readonly publicUrl: string | undefined
-  /** Whether the API reference has forms that call this service. */
-  readonly docsTryIt: boolean
-  /** Text of the private JWK set for self-hosted workflows; undefined when there is no such file. */
-  readonly signingKeys: SecretSource | undefined
-  /**
-   * The secret in this variable or in the file its `_FILE` twin names; undefined when unset. Throws
-   * {@link EnvironmentError} when both are set, `SecretFileError` when the file cannot be read.
-   */
-  readonly secret: (name: string) => SecretSource | undefined
-  /** Sets what is called with a line for the log when the file of a secret in use cannot be read any more. */
-  readonly onLostFile: (warn: (line: string) => void) => void
-}
+export type Environment = ReturnType<typeof asEnvironment>
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
@@ -156,24 +122,31 @@ export function problemsOf(error: z.ZodError | undefined, set: Variables): strin
 function asEnvironment(
   data: z.infer<typeof environmentSchema>,
   { set, signingKeys }: { readonly set: Variables; readonly signingKeys: SecretSource | undefined },
-): Environment {
+) {
   return {
     configFile: data.CONFIG_FILE,
     host: data.HOST,
     port: data.PORT,
+    /** ChatKit API, without a trailing slash. */
     openaiBaseUrl: data.OPENAI_BASE_URL,
     openaiOrgId: data.OPENAI_ORG_ID,
     openaiProjectId: data.OPENAI_PROJECT_ID,
     store: data.STORE_URL,
     metricsHost: data.METRICS_HOST,
+    /** 0 = no metrics listener. */
     metricsPort: data.METRICS_PORT,
     logLevel: data.LOG_LEVEL,
+    /** When undefined: text on a terminal, JSON lines elsewhere. */
     logFormat: data.LOG_FORMAT,
     proxies: readProxies(data),
+    /** `NODE_EXTRA_CA_CERTS`: the file that Node reads when the process starts. */
     extraAuthorities: set['NODE_EXTRA_CA_CERTS'],
     tracing: tracingSettings(set),
+    /** Without a trailing slash. */
     publicUrl: data.PUBLIC_URL,
+    /** Whether the API reference has forms that call this service. */
     docsTryIt: (data.DOCS_TRY_IT ?? (isAtLoopback(data.PUBLIC_URL) ? 'on' : 'off')) === 'on',
+    /** Text of the private JWK set for self-hosted workflows; undefined when there is no such file. */
     signingKeys,
     ...secretReader(set),
   }
@@ -197,16 +170,21 @@ export function apiKeyReader(
 }
 
 /** One source per name, so that a file is watched once and its last good value is shared. */
-function secretReader(set: Variables): Pick<Environment, 'secret' | 'onLostFile'> {
+function secretReader(set: Variables) {
   const sources = new Map<string, SecretSource | undefined>()
   let warn = (_line: string) => {}
   const onLost = (line: string) => warn(line)
   return {
-    secret(name) {
+    /**
+     * The secret in this variable or in the file its `_FILE` twin names; undefined when unset. Throws
+     * {@link EnvironmentError} when both are set, `SecretFileError` when the file cannot be read.
+     */
+    secret(name: string): SecretSource | undefined {
       if (!sources.has(name)) sources.set(name, openSecret(set, name, onLost))
       return sources.get(name)
     },
-    onLostFile: (given) => {
+    /** Sets what is called with a line for the log when the file of a secret in use cannot be read any more. */
+    onLostFile: (given: (line: string) => void): void => {
       warn = given
     },
   }
