@@ -1,8 +1,9 @@
 // Reads the proxies of the environment, and decides which calls take one.
 
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { z } from 'zod'
+import { inRanges } from '../lib/address-ranges.ts'
 import type { OutboundProxy, ProxyFor } from '../lib/connections.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
@@ -89,7 +90,8 @@ export function readProxies(set: z.output<typeof proxySchema>): Proxies {
       if (proxy === undefined) return undefined
       const host = bare(url.hostname)
       const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-      const direct = isThisMachine(host) || exempt.some((matches) => matches(host, port))
+      const isThisMachine = isLoopback(host) || inLoopback(host)
+      const direct = isThisMachine || exempt.some((matches) => matches(host, port))
       return direct ? undefined : proxy
     },
     shown: {
@@ -140,18 +142,7 @@ function bare(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1').replace(/(?<=.)\.$/, '')
 }
 
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8)
-LOOPBACK.addAddress('::1', 'ipv6')
-
-function isThisMachine(host: string): boolean {
-  return isLoopback(host) || holds(LOOPBACK, host)
-}
-
-function holds(list: BlockList, host: string): boolean {
-  const family = isIP(host)
-  return family !== 0 && list.check(host, family === 4 ? 'ipv4' : 'ipv6')
-}
+const inLoopback = inRanges(['127.0.0.0/8', '::1'])
 
 type Matches = (host: string, port: number) => boolean
 
@@ -167,12 +158,9 @@ function readEntry(entry: string): Matches {
 
 function inRange(range: string): (host: string) => boolean {
   const [address = '', bits] = range.split('/')
-  const family = isIP(address) === 4 ? 'ipv4' : 'ipv6'
-  const most = family === 'ipv4' ? 32 : 128
-  if (bits !== undefined && !(/^\d+$/.test(bits) && Number(bits) <= most)) return () => false
-  const list = new BlockList()
-  list.addSubnet(address, Number(bits ?? most), family)
-  return (host) => holds(list, host)
+  const most = isIP(address) === 4 ? 32 : 128
+  const isValid = bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most)
+  return inRanges(isValid ? [range] : [])
 }
 
 function underName(entry: string): (host: string) => boolean {

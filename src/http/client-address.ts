@@ -1,6 +1,7 @@
 // Finds the address that failed authentications are counted under.
 
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { inRanges } from '../lib/address-ranges.ts'
 import type { AppContext } from './context.ts'
 
 /** The settings that decide which address a request is counted under. */
@@ -25,16 +26,16 @@ export function createClientAddress({
   trustedProxies,
   clientIpHeader,
 }: ClientAddressOptions): ClientAddress {
-  const trusted = blockListOf(trustedProxies)
+  const isTrusted = inRanges(trustedProxies)
   return (c) => {
     const peer = plainAddress(c.env.incoming?.socket.remoteAddress ?? '')
-    if (!isTrusted(trusted, peer)) return peer
+    if (!isTrusted(peer)) return peer
     if (clientIpHeader !== undefined && clientIpHeader !== 'x-forwarded-for') {
       const address = plainAddress(c.req.header(clientIpHeader)?.trim() ?? '')
       return isIP(address) === 0 ? peer : address
     }
     const chain = (c.req.header('X-Forwarded-For') ?? '').split(',')
-    return lastUntrusted(trusted, chain, peer)
+    return lastUntrusted(isTrusted, chain, peer)
   }
 }
 
@@ -54,30 +55,19 @@ export function addressKey(address: string): string {
   return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
 }
 
-function lastUntrusted(trusted: BlockList, chain: readonly string[], peer: string): string {
+function lastUntrusted(
+  isTrusted: (address: string) => boolean,
+  chain: readonly string[],
+  peer: string,
+): string {
   let nearest = peer
   for (const entry of chain.toReversed()) {
     const address = plainAddress(entry.trim())
     if (isIP(address) === 0) return nearest
     nearest = address
-    if (!isTrusted(trusted, address)) return nearest
+    if (!isTrusted(address)) return nearest
   }
   return nearest
-}
-
-function blockListOf(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const cidr of cidrs) {
-    const [address = '', bits] = cidr.split('/')
-    const [family, most] = isIP(address) === 6 ? (['ipv6', 128] as const) : (['ipv4', 32] as const)
-    list.addSubnet(address, Number(bits ?? most), family)
-  }
-  return list
-}
-
-function isTrusted(trusted: BlockList, address: string): boolean {
-  const version = isIP(address)
-  return version !== 0 && trusted.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
 /**

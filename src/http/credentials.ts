@@ -8,22 +8,7 @@ import type { Origins } from './origins.ts'
 import { countHeader } from './server/unusable-requests.ts'
 
 /** Everything in a request that decides about its token. */
-export interface CredentialSource {
-  /** Value of the `Authorization` header. */
-  readonly authorization: string | undefined
-  /** Number of `Authorization` headers: Node joins repeated ones, so the value does not tell. */
-  readonly authorizationCount: number
-  /** Value of the `Cookie` header, several joined by `; `. */
-  readonly cookieHeader: string | undefined
-  /** The configured token headers that the request has; empty for admin calls. */
-  readonly tokenHeaders: readonly TokenHeader[]
-  /** Whether this call takes cookies at all; admin calls never do. */
-  readonly cookiesAllowed: boolean
-  /** Whether the request says where in a browser it comes from. */
-  readonly fromBrowser: boolean
-  /** Whether the request provably comes from an exactly allowed origin, so that no other site sent it. */
-  readonly originProven: boolean
-}
+export type CredentialSource = ReturnType<typeof credentialSourceOf>
 
 /** A header in which a proxy puts the token. */
 interface TokenHeader {
@@ -53,7 +38,7 @@ export function credentialSourceOf(
   c: AppContext,
   accepted: { readonly origins: Origins; readonly headerNames: readonly string[] },
   userCall: boolean,
-): CredentialSource {
+) {
   const authorization = c.req.header('Authorization')
   const { headerNames } = accepted
   const tokenHeaders = userCall && headerNames.length > 0 ? tokenHeadersOf(c, headerNames) : NONE
@@ -61,11 +46,17 @@ export function credentialSourceOf(
   const originMatters = authorization === undefined || tokenHeaders.length > 0
   return {
     authorization,
+    /** Node joins repeated headers, so the value does not tell their number. */
     authorizationCount: countHeader(c.env.incoming, 'authorization'),
+    /** Several are joined by `; `. */
     cookieHeader: c.req.header('Cookie'),
+    /** The configured token headers that the request has; empty for admin calls. */
     tokenHeaders,
+    /** Whether this call takes cookies at all; admin calls never do. */
     cookiesAllowed: userCall,
+    /** Whether the request says where in a browser it comes from. */
     fromBrowser: originMatters && isFromBrowser(c),
+    /** Whether the request provably comes from an exactly allowed origin, so that no other site sent it. */
     originProven: originMatters && isOriginProven(c, accepted.origins),
   }
 }

@@ -22,20 +22,12 @@ const HELP: Partial<Record<ErrorCode, string>> = {
   store_unavailable: DOCTOR,
 }
 
-interface RefusalLine {
-  readonly level: 'info' | 'warn' | 'error'
-  readonly code?: ErrorCode
-  readonly reason?: string
-  readonly help?: string | undefined
-  readonly err?: unknown
-}
-
 /**
  * The part of a request's log line that explains a failure. The reasons of the error and of its causes are enough for
  * a failure that was foreseen; only an unforeseen one needs its stack.
  */
-export function refusalLine(error: unknown, status: number): RefusalLine {
-  const level = status < 500 ? 'info' : 'error'
+export function refusalLine(error: unknown, status: number) {
+  const level: 'info' | 'warn' | 'error' = status < 500 ? 'info' : 'error'
   if (!(error instanceof ServiceError)) return { level, err: status < 500 ? undefined : error }
   const { code } = error
   // A 404 of a ChatKit server is for the operator: its path is wrong, or it has lost a thread of a user.
@@ -44,7 +36,7 @@ export function refusalLine(error: unknown, status: number): RefusalLine {
   const isGone = code === 'workflow_unavailable' && status < 500
   return {
     // Overload causes many of these lines when CPU time is short.
-    level: code === 'overloaded' || isLost || isGone ? 'warn' : level,
+    level: code === 'overloaded' || isLost || isGone ? ('warn' as const) : level,
     code,
     reason: status < 500 ? error.reason : reasonOf(error),
     help: isLost ? DOCTOR : HELP[code],
