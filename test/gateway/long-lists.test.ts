@@ -210,6 +210,18 @@ test('with adopt_threads, threads that a server lists for a user are adopted if 
   expectProblem(await answerOf(await alice(['items.list', { thread_id: 'his' }])), 404, 'not_found')
 })
 
+test('with adopt_threads, a list shows no thread that another user claims meanwhile', async () => {
+  const { server, list, ownerOf, registry } = await start({ adoptThreads: true })
+  server.threads.push(['old', 'alice'], ['taken', 'alice'])
+  const { claimOwnership } = registry
+  registry.claimOwnership = async (thing) => {
+    if (thing.id === 'taken') await claimOwnership({ ...thing, user: userId('bob') })
+    return claimOwnership(thing)
+  }
+  expect(ids(await list())).toEqual(['old'])
+  expect(await ownerOf('taken')).toBe('bob')
+})
+
 test('further pages, and the list of a made-up user, are asked for with all fields of the page’s request', async () => {
   const { server, alice, claim } = await start({ adoptThreads: true })
   server.lists = 'everyone'
