@@ -125,6 +125,16 @@ test.each([
   },
 )
 
+test('a list behind 600 threads of others fails when the server shows not even the only thread of the user', async () => {
+  const { server, alice, claim } = await start()
+  server.lists = 'everyone'
+  server.threads.push(['a0', 'alice'])
+  await claim('a0', 'alice')
+  for (let at = 0; at < 600; at++) server.threads.push([`b${at}`, 'bob'])
+  server.lost.add('a0')
+  expectProblem(await answerOf(await alice(['threads.list', {}])), 503, 'upstream_unavailable')
+})
+
 test('a page from the records, for a cursor that the server refuses, frees its place for the next request', async () => {
   const { server, alice, claim } = await start()
   server.opaque = true
