@@ -27,16 +27,22 @@ async function startHanging() {
   return { url: `${server.origin}/chatkit`, seen }
 }
 
-test('lists of one caller take at most half of the requests that a server gets at a time', async () => {
+/** A scene before that server, where each of the users has threads. */
+async function startOwners(names: readonly string[]) {
   const server = await startHanging()
   const scene = await startScene({ server: server.url })
   onTestFinished(() => scene.close())
-  for (const name of ['mallory', 'mallory-too', 'alice']) {
+  for (const name of names) {
     for (let at = 0; at < THREADS; at++) {
       const thread = { source: WORKFLOW, kind: 'thread', id: `${name}-${at}` } as const
       await scene.registry.claimOwnership({ ...thread, user: userId(name), createdAt: at })
     }
   }
+  return { server, scene }
+}
+
+test('lists of one caller take at most half of the requests that a server gets at a time', async () => {
+  const { server, scene } = await startOwners(['mallory', 'mallory-too', 'alice'])
   const leaves = new AbortController()
   const list = (user: string, caller: string) => scene.chatkit.listThreads({ user }, { caller })
   const flood = Array.from({ length: (4 * LANE_SLOTS) / THREADS }, (_, at) => {
@@ -47,7 +53,23 @@ test('lists of one caller take at most half of the requests that a server gets a
   await eventually(() => expect(server.seen.hanging).toBeGreaterThanOrEqual(LANE_SLOTS / 2))
   expect((await list('alice', 'alice')).data).toHaveLength(THREADS)
   expect(server.seen.hanging).toBe(LANE_SLOTS / 2)
+  const reason = new Error('gone')
+  leaves.abort(reason)
+  expect(await ended).toEqual(flood.map(() => ({ status: 'rejected', reason })))
+  expect((await list('alice', 'key:lab')).data).toHaveLength(THREADS)
+})
+
+test('a server gets a bounded number of requests at a time, however many callers there are', async () => {
+  const { server, scene } = await startOwners(['mallory'])
+  const leaves = new AbortController()
+  const lists = Array.from({ length: (1.5 * LANE_SLOTS) / THREADS }, (_, at) => {
+    const call = { caller: `caller ${at}`, signal: leaves.signal }
+    return scene.chatkit.listThreads({ user: 'mallory' }, call)
+  })
+  const ended = Promise.allSettled(lists)
+  await eventually(() => expect(server.seen.hanging).toBeGreaterThanOrEqual(LANE_SLOTS))
+  await fetch(server.url, { method: 'POST', body: '{"type":"threads.list","params":{}}' })
+  expect(server.seen.hanging).toBe(LANE_SLOTS)
   leaves.abort(new Error('gone'))
   await ended
-  expect((await list('alice', 'key:lab')).data).toHaveLength(THREADS)
 })
