@@ -13,10 +13,10 @@ export interface PathLength {
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   'admin-revoke': { files: 34, functions: 88 },
-  'own-threads': { files: 46, functions: 134 },
+  'own-threads': { files: 46, functions: 133 },
   'gateway-stream': { files: 38, functions: 125 },
   // Last, because the meter of the loop's lag, which a mint starts, goes on for a while on a busy machine.
-  mint: { files: 56, functions: 182 },
+  mint: { files: 55, functions: 180 },
 }
 
 const WARM_UP = 10
