@@ -4,7 +4,7 @@
 export const APPLICATION_ID = 0x434b4d54
 
 /** The `user_version` of a file with this schema: each change of the schema raises it. */
-export const SCHEMA_VERSION = 10
+export const SCHEMA_VERSION = 11
 
 /**
  * The schema of a new file; migrate.ts brings older files to it.
@@ -22,7 +22,9 @@ export const SCHEMA = `
     subject TEXT NOT NULL,
     sid TEXT,
     secret_hash TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('active', 'replaced', 'cancelling', 'cancelled')),
+    -- A new session is compared without the list: for a list of more than two, SQLite makes a table at each insert.
+    status TEXT NOT NULL
+      CHECK (status = 'active' OR status IN ('replaced', 'cancelling', 'cancelled')),
     end_reason TEXT,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
