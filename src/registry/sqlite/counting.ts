@@ -2,15 +2,18 @@
 
 import type { Registry } from '../port.ts'
 import type { Count, RateWindow } from '../records.ts'
-import { type Database, numberIn, type Sql } from './database.ts'
+import { type Database, readNumbers, type Sql } from './database.ts'
 import { readStanding } from './sessions.ts'
 
-/** A window that was begun before the clock was set back ends one length from now. */
+/**
+ * A window that was begun before the clock was set back ends one length from now. No `RETURNING`: for that, SQLite
+ * makes a table, which takes longer than the rest and another statement together.
+ */
 const CONSUME = `
   INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
     used = CASE WHEN ends_ms <= ?3 THEN 1 ELSE used + 1 END,
-    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE min(ends_ms, ?2) END
-  RETURNING used, ends_ms`
+    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE min(ends_ms, ?2) END`
+const COUNT = 'SELECT used, ends_ms FROM counters WHERE key = ?'
 
 /** Key of the counter of a user's mints. */
 export const mintCounter = (user: string): string => `mints:${user}`
@@ -28,7 +31,7 @@ export function createCounting(db: Database) {
 }
 
 function consume(sql: Sql, key: string, { seconds, nowMs }: RateWindow): Count {
-  const row = sql(CONSUME).get(key, nowMs + seconds * 1000, nowMs)
-  const endsMs = numberIn(row, 'ends_ms') ?? nowMs
-  return { used: numberIn(row, 'used') ?? 0, resetMs: endsMs - nowMs }
+  sql(CONSUME).run(key, nowMs + seconds * 1000, nowMs)
+  const [used = 0, endsMs = nowMs] = readNumbers(sql(COUNT), key)
+  return { used, resetMs: endsMs - nowMs }
 }

@@ -1,7 +1,7 @@
 // The SQLite connection: waits for locks without blocking the event loop, and commits writes of one turn together.
 
 import { statSync } from 'node:fs'
-import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError } from '../../lib/errors.ts'
 import { asServiceError, isBusy } from './failure.ts'
@@ -15,6 +15,22 @@ export type Sql = (text: string) => StatementSync
 export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
   const value = row?.[column]
   return typeof value === 'number' ? value : undefined
+}
+
+/**
+ * The columns of a statement's one row as numbers; undefined for null. Frequent statements are read in this way,
+ * because V8 takes longer over the names of a small row than SQLite over its values.
+ */
+export function readNumbers(
+  statement: StatementSync,
+  ...values: readonly SQLInputValue[]
+): readonly (number | undefined)[] {
+  statement.setReturnArrays(true)
+  const row: unknown = statement.get(...values)
+  const numbers: (number | undefined)[] = []
+  if (!Array.isArray(row)) return numbers
+  for (const value of row) numbers.push(typeof value === 'number' ? value : undefined)
+  return numbers
 }
 
 export type Database = ReturnType<typeof createDatabase>

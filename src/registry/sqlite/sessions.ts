@@ -13,7 +13,7 @@ import type {
   UserStanding,
 } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
-import { type Database, numberIn, type Sql } from './database.ts'
+import { type Database, readNumbers, type Sql } from './database.ts'
 import { IS_KNOWN, LIVE_AND_BLOCK, see } from './known-users.ts'
 
 const STANDING = `
@@ -96,29 +96,38 @@ export function readStanding(
   { user, identity, currentSecretHash, now }: StandingQuery,
 ): UserStanding {
   const { issuer, subject, sid } = identity
-  const row = sql(STANDING_AND_MARK).get(user, now, issuer, subject ?? null, sid ?? null)
+  const [liveSessions = 0, blockedUntil, generation = 0, loggedOutAt] = readNumbers(
+    sql(STANDING_AND_MARK),
+    user,
+    now,
+    issuer,
+    subject ?? null,
+    sid ?? null,
+  )
   return {
-    generation: numberIn(row, 'generation') ?? 0,
-    blockedUntil: numberIn(row, 'blocked_until'),
-    loggedOutAt: numberIn(row, 'logged_out_at'),
-    liveSessions: numberIn(row, 'live_sessions') ?? 0,
+    generation,
+    blockedUntil,
+    loggedOutAt,
+    liveSessions,
     current: bySecret(sql, user, currentSecretHash),
   }
 }
 
 function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { session, now } = entry
-  const standing = sql(STANDING_AND_KNOWN).get(session.user, now, session.id)
-  const generation = numberIn(standing, 'generation') ?? 0
-  if (generation !== entry.generation || numberIn(standing, 'blocked_until')) {
-    return { kind: 'blocked' }
-  }
-  const known = standing?.['known'] === 1 ? sessionOf(sql, session.id) : undefined
+  const [liveSessions = 0, blockedUntil, generation = 0, isKnown, lastSeen] = readNumbers(
+    sql(STANDING_AND_KNOWN),
+    session.user,
+    now,
+    session.id,
+  )
+  if (generation !== entry.generation || blockedUntil !== undefined) return { kind: 'blocked' }
+  const known = isKnown === 1 ? sessionOf(sql, session.id) : undefined
   if (known !== undefined) return repeated(known, session)
 
   const candidate = bySecret(sql, session.user, entry.replaces)
   const replaced = candidate !== undefined && isLive(candidate, now) ? candidate : undefined
-  const live = (numberIn(standing, 'live_sessions') ?? 0) - (replaced === undefined ? 0 : 1)
+  const live = liveSessions - (replaced === undefined ? 0 : 1)
   const tooMany = Math.max(0, live + 1 - entry.cap.max)
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
@@ -135,7 +144,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { createdAt, state, asked = null, expiresAt } = session
   const identity = [id, user, workflow, issuer, subject, sid, secretHash] as const
   sql(INSERT).run(...identity, createdAt, state ? JSON.stringify(state) : null, asked, expiresAt)
-  see(sql, session, { lastSeen: numberIn(standing, 'last_seen'), now })
+  see(sql, session, { lastSeen, now })
   return { kind: 'recorded', ended }
 }
 
@@ -147,7 +156,8 @@ function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   const { user, identity, now } = command
-  const raised = sql(RAISE).get(user, now, identity === undefined ? 1 : 0)
+  const all = identity === undefined ? 1 : 0
+  const [generation = 0, known] = readNumbers(sql(RAISE), user, now, all)
   const { issuer = null, subject = null, sid = null } = identity ?? {}
   const match = [user, now, issuer, subject, sid]
   const live = `${MATCHING} AND +status = 'active'`
@@ -170,15 +180,15 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   return {
     cancelling: cancelling.map(toSession),
     blockedUntil: block(sql, command),
-    generation: numberIn(raised, 'generation') ?? 0,
-    known: numberIn(raised, 'known') === 1,
+    generation,
+    known: known === 1,
   }
 }
 
 /** Sets the given block unless a longer one holds; returns the end of the block that holds. */
 function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
-  const current = sql('SELECT until FROM blocks WHERE user = ? AND until > ?').get(user, now)
-  const until = numberIn(current, 'until')
+  const current = sql('SELECT until FROM blocks WHERE user = ? AND until > ?')
+  const [until] = readNumbers(current, user, now)
   if (block === undefined || block.until <= (until ?? 0)) return until
   sql('DELETE FROM blocks WHERE user = ?').run(user)
   sql('INSERT INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)').run(
