@@ -125,6 +125,18 @@ test.each([
   },
 )
 
+test('a page behind a cursor of the server and 5,100 threads of others costs five requests, and says how to go on', async () => {
+  const { server, claim, list } = await start()
+  server.lists = 'everyone'
+  server.opaque = true
+  server.threads.push(['a0', 'alice'])
+  await claim('a0', 'alice')
+  for (let at = 0; at <= 5100; at++) server.threads.push([`b${at}`, 'bob'])
+  const page = await list({ after: 'page:b5100' })
+  expect(page).toEqual({ data: [], has_more: true, after: expect.stringMatching(/^page:b/) })
+  expect(server.requests).toHaveLength(5)
+})
+
 test('a list behind 600 threads of others fails when the server shows not even the only thread of the user', async () => {
   const { server, alice, claim } = await start()
   server.lists = 'everyone'
