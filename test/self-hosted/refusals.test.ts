@@ -187,6 +187,8 @@ test('the log says that nobody listens at the address of a ChatKit server, in on
 })
 
 test.each([
+  [301, '/chatkit', '/chatkit/'],
+  [302, '/chatkit', '/chatkit/'],
   [307, '/chatkit', '/chatkit/'],
   [308, '/chatkit', '/chatkit/'],
   [307, '/chatkit/', '/chatkit'],
@@ -218,8 +220,8 @@ test.each([
   [307, '/chatkit/?x=1'],
   [307, '/chatkit'],
   [307, 'http://['],
-  [301, '/chatkit/'],
-  [302, '/chatkit/'],
+  [301, '/other/'],
+  [302, 'https://evil.example/chatkit/'],
   [303, '/chatkit/'],
   [307, undefined],
 ])('a redirect with %i to %s is 502, and nothing more is sent', async (status, location) => {

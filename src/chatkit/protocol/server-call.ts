@@ -72,6 +72,9 @@ function slashRedirect(asked: string, location = ''): string | undefined {
 const CHANGES_BYTES =
   /(?:^|[\s,])(?:(?:x-)?(?:gzip|compress)|deflate|br|zstd|dcb|dcz|exi|pack200-gzip|aes128gcm)(?:$|[\s,;])/i
 
+/** Redirects after which method and body may stay (RFC 9110 §15.4). nginx and Django add a slash by 301. */
+const SAME_REQUEST: ReadonlySet<number> = new Set([301, 302, 307, 308])
+
 /**
  * Sends a request and waits for the head of the answer. A redirect to the same path with a slash more or
  * less, as FastAPI makes it, is followed once; other redirects are not. The deadline goes on for the body; the
@@ -109,8 +112,7 @@ export async function openServerCall(
   const { statusCode: status, headers: answered } = response
   // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
   response.body.on('error', () => undefined)
-  // Only 307 and 308 keep method and body (RFC 9110 §15.4).
-  if ((status === 307 || status === 308) && url === call.url) {
+  if (SAME_REQUEST.has(status) && url === call.url) {
     const target = slashRedirect(url, single(answered['location']))
     if (target !== undefined) {
       response.body.destroy()
