@@ -47,7 +47,7 @@ const NOT_QUICK = [
   'test/http/server/slow-clients.test.ts',
 ]
 
-/** Files that take half a minute. They begin first, so that none runs alone at the end of its group. */
+/** Files that take ten seconds to a minute. They begin first, so that none runs alone at the end of its group. */
 const LONG = [
   'browser/docs',
   'browser/console',
@@ -55,11 +55,17 @@ const LONG = [
   'process/user-data',
   'http/admin/holds',
   'bench/bench',
+  'process/drain',
   'browser/demo',
   'deploy/image',
   'http/admin/many-sessions',
   'faults/upstream',
   'race/sqlite',
+  'process/several-instances',
+  'administer/export',
+  'guides/react-native',
+  'http/server/slow-clients',
+  'doctor/doctor',
   'process/start-up',
   'registry/redis-causes',
   'race/redis',
