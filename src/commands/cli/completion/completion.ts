@@ -29,9 +29,11 @@ export function completionCommand(io: Io, program: Command): Command {
     })
 }
 
+// No alias for zsh, which puts the alias's text in its place before it completes.
 const HELP = `
 The word to complete after is chatkit-mint; in the repository make it one first:
-  alias chatkit-mint='npx chatkit-mint'
+  bash, zsh:  chatkit-mint() { npx chatkit-mint "$@"; }
+  fish:       alias chatkit-mint 'npx chatkit-mint'
 bash:  eval "$(chatkit-mint completion bash)"
 zsh:   eval "$(chatkit-mint completion zsh)"       (after compinit)
 fish:  chatkit-mint completion fish | source`

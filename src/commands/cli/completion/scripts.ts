@@ -52,7 +52,7 @@ export function zshCompletion(table: CompletionTable): string {
 export function fishCompletion(table: CompletionTable): string {
   const lines = table.flatMap((place) => {
     const condition = `-n '__chatkit_mint_at "${place.path}"'`
-    const start = `complete -c chatkit-mint -f ${condition}`
+    const start = `complete -c chatkit-mint ${condition}`
     const words = place.words.length === 0 ? [] : [`${start} -a '${place.words.join(' ')}'`]
     return [...words, ...place.flags.map((flag) => `${start} ${fishFlag(flag)}`)]
   })

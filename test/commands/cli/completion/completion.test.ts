@@ -86,9 +86,11 @@ test.each(['bash', 'zsh', 'fish'])(
 
 const [ZSH, FISH] = ['zsh', 'fish']
 
-test.runIf(wanted(ZSH))('zsh offers commands', async () => {
+test.runIf(wanted(ZSH))('zsh offers commands for the word as the help makes it', async () => {
   const { out } = await quickCli(['completion', 'zsh'])
-  writeFileSync(join(folder, 'script'), out)
+  const help = (await quickCli(['completion', '--help'])).out
+  const made = /bash, zsh: +(.+)/.exec(help)?.[1]
+  writeFileSync(join(folder, 'script'), `${made}\n${out}`)
   // Completion runs only where keys are pressed, so a second zsh has a terminal of its own.
   const drive = `zmodload zsh/zpty; zpty inner 'zsh -fi'
 zpty -w inner "autoload -Uz compinit && compinit -D -u; source ${folder}/script && echo re''ady"
@@ -99,13 +101,16 @@ zpty -r inner seen '*retrieve*' && zpty -d inner`
   expect({ status, stderr: String(stderr) }).toEqual({ status: 0, stderr: '' })
 })
 
-test.runIf(wanted(FISH))('fish offers commands and values', async () => {
+test.runIf(wanted(FISH))('fish offers commands, values and files', async () => {
   const { out } = await quickCli(['completion', 'fish'])
-  const ask = `complete -C'chatkit-mint threads list --order '`
-  const { stdout } = spawnSync(FISH, ['-c', `${out}\n${ask}`], { encoding: 'utf8' })
-  const offered = stdout.trim().split('\n')
-  expect(offered.map((line) => line.split('\t')[0])).toEqual(['asc', 'desc'])
-  const before = `complete -C'chatkit-mint --user threads sessions c'`
-  const said = spawnSync(FISH, ['-c', `${out}\n${before}`], { encoding: 'utf8' }).stdout
-  expect(said.trim().split('\n')).toEqual(['cancel', 'create'])
+  const offered = (line: string) => {
+    const script = `${out}\ncomplete -C'${line}'`
+    const { stdout, stderr } = spawnSync(FISH, ['-c', script], { cwd: folder, encoding: 'utf8' })
+    expect(stderr).toBe('')
+    const lines = stdout.trim().split('\n')
+    return lines.map((one) => one.split('\t')[0])
+  }
+  expect(offered('chatkit-mint threads list --order ')).toEqual(['asc', 'desc'])
+  expect(offered('chatkit-mint --user threads sessions c')).toEqual(['cancel', 'create'])
+  expect(offered('chatkit-mint users export bob --output tok')).toEqual(['token.txt', 'tokens/'])
 })
