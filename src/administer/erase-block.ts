@@ -10,7 +10,7 @@ const BLOCK_SECONDS = 300
 const LONG_ENOUGH_SECONDS = 180
 
 /** Blocks of erases have this reason. */
-const REASON = 'The data of this user is being erased.'
+export const ERASE_REASON = 'The data of this user is being erased.'
 
 /**
  * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays
@@ -34,8 +34,8 @@ export async function blockForErase(
 ) {
   const currentBlock = () => registry.getBlock(user, unixSeconds(now))
   const earlier = await currentBlock()
-  const isOwn = earlier === undefined || earlier.reason === REASON
-  const { reason, by: blockedBy } = isOwn ? { reason: REASON, by } : earlier
+  const isOwn = earlier === undefined || earlier.reason === ERASE_REASON
+  const { reason, by: blockedBy } = isOwn ? { reason: ERASE_REASON, by } : earlier
   let until = 0
 
   function block() {
@@ -65,7 +65,7 @@ export async function blockForErase(
       if ((await currentBlock()) === undefined) await renew()
     },
     async lift(): Promise<void> {
-      if ((await currentBlock())?.reason !== REASON) return
+      if ((await currentBlock())?.reason !== ERASE_REASON) return
       await registry.liftBlock(user, unixSeconds(now), generation)
     },
   }

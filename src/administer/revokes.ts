@@ -11,6 +11,7 @@ import type { Registry } from '../registry/port.ts'
 import type { Block, Page, PageQuery } from '../registry/records.ts'
 import type { Revoke, RevokeCommand, RevokeResult } from '../revoke/revoke.ts'
 import { type AdminRequest, auditRead } from './audit.ts'
+import { ERASE_REASON } from './erase-block.ts'
 
 /** A subject of an issuer, as in a token's `iss` and `sub`. */
 interface Subject {
@@ -42,14 +43,15 @@ export function createAdministerRevokes({
   issuers,
   now,
 }: {
-  readonly registry: Pick<Registry, 'usersOf' | 'liftBlock' | 'listBlocks'>
+  readonly registry: Pick<Registry, 'usersOf' | 'getBlock' | 'liftBlock' | 'listBlocks'>
   readonly revoke: Pick<Revoke, 'revokeUser'>
   readonly audit: Audit
   readonly issuers: Settings['issuers']
   readonly now: Clock
 }) {
   /**
-   * Ends all sessions of a user. Resolves when that is durable, in the audit, and tried upstream.
+   * Ends all sessions of a user. Resolves when that is durable, in the audit, and tried upstream. A longer block that an
+   * erase has left becomes this admin's: else it would end when the erase is repeated, and this block with it.
    *
    * @throws `invalid_request` for a block of the admin's own user
    */
@@ -61,7 +63,14 @@ export function createAdministerRevokes({
     const { actor, requestId } = request
     const command = { user, blockSeconds, reason, by: actor }
     const event = { actor, action: 'revoke', user, outcome: 'ok', reason, requestId } as const
-    return { user, ...(await revoke.revokeUser(command, () => audit.write(event))) }
+    const asked = unixSeconds(now) + blockSeconds
+    const revoked = await revoke.revokeUser(command, () => audit.write(event))
+    if (blockSeconds === 0 || (revoked.blockedUntil ?? 0) <= asked) return { user, ...revoked }
+    const held = await registry.getBlock(user, asked - blockSeconds)
+    if (held?.reason !== ERASE_REASON) return { user, ...revoked }
+    const longer = { ...command, blockSeconds: held.until + 1 - unixSeconds(now) }
+    const { blockedUntil } = await revoke.revokeUser(longer)
+    return { user, ...revoked, blockedUntil }
   }
 
   /**

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { blockForErase } from '../../src/administer/erase-block.ts'
+import { createAdministerRevokes } from '../../src/administer/revokes.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { createRevoke } from '../../src/revoke/revoke.ts'
 import { NOW, order } from '../contracts/registry-fixtures.ts'
 import { plain, userId } from '../support/ids.ts'
 
@@ -98,5 +100,28 @@ describe('a block of an admin', () => {
     const [erase] = await Promise.all([begin(), revoke(seconds + 3600)])
     await erase.lift()
     expect(await block()).toMatchObject({ until: seconds + 3600, by: 'idp|eve' })
+  })
+
+  test('shorter than what a failed erase has left is not lifted when the erase is repeated', async () => {
+    await begin()
+    seconds += 10
+    const canceller = {
+      cancelAll: async () => ({ cancelled: [], cancelling: [] }),
+      cancelSoon() {},
+    }
+    const { revokeUser } = createAdministerRevokes({
+      registry,
+      revoke: createRevoke({ registry, canceller, now }),
+      audit: { instance: '', write: async () => {}, note() {}, flush: async () => {} },
+      issuers: [],
+      now,
+    })
+    const request = { actor: 'idp|eve', ownUser: userId('eve'), requestId: 'req_1', route: '' }
+    const command = { user: alice, blockSeconds: 120, reason: 'stolen' }
+    const { blockedUntil } = await revokeUser(request, command)
+    const again = await begin()
+    await again.lift()
+    expect(await block()).toMatchObject({ reason: 'stolen', by: 'idp|eve' })
+    expect(blockedUntil).toBeGreaterThanOrEqual(seconds + 290)
   })
 })
