@@ -44,7 +44,8 @@ export async function readJson<S extends z.ZodType<object>>(
     // A form or text body needs no preflight, so another site could send it: only JSON is read.
     if (isOfType(c, JSON_TYPE)) text = await readText(c, length)
     else if (!(await hasNoBody(c, length))) {
-      const reason = 'not application/json in UTF-8, or with a Content-Encoding'
+      const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+      const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
       throw new ServiceError('unsupported_media_type', { reason })
     }
   }

@@ -114,6 +114,9 @@ describe('content types', () => {
     async (coding) => {
       const headers = [JSON_TYPE, `Content-Encoding: ${coding}`]
       expectRefused(await post(gzipSync('{}'), headers), 415, 'unsupported_media_type')
+      await expect
+        .poll(() => running.log.at(-1))
+        .toMatchObject({ status: 415, reason: 'a Content-Encoding' })
     },
   )
 
