@@ -8,15 +8,18 @@ import {
   ids,
   NOW,
   order,
+  ownership,
   type PlainRegistry,
+  pageIds,
   query,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { eventually } from '../support/eventually.ts'
+import { allowDocumentedUser, DOCUMENTED_USER } from '../support/registry/documented-user.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
 import { startTcpProxy } from '../support/registry/tcp-proxy.ts'
-import { forEachTest } from '../support/started.ts'
+import { forAllTests, forEachTest } from '../support/started.ts'
 
 const refused = { code: 'store_unavailable' }
 const instances = redisInstances()
@@ -334,4 +337,112 @@ describe.runIf(wantsRedis())('a cluster', () => {
     await vi.waitFor(() => registry.getSession('s1'), { timeout: 15_000, interval: 50 })
     await answers(registry)
   })
+})
+
+describe.runIf(wantsRedis())('a step that stopped midway, because its user lost a command', () => {
+  const redis = forAllTests(() => startRedis())
+  afterEach(() => instances.closeAll())
+
+  const block = { until: NOW + 60, reason: undefined, by: 'ada' }
+  const LATER = { now: NOW + 60, auditBefore: NOW, usersSeenBefore: NOW }
+  const nothing = async () => undefined
+  const recorded = (registry: PlainRegistry) => registry.record(entry({ id: 's1' }))
+  const confirming = async (registry: PlainRegistry) => {
+    await recorded(registry)
+    await registry.beginCancel('s1', NOW)
+  }
+  const ended = async (registry: PlainRegistry) => {
+    await confirming(registry)
+    await registry.confirmCancel(['s1'], NOW)
+  }
+  const waiting = async (registry: PlainRegistry) =>
+    ids(await claim(registry, NOW * 1000 + FIRST_LEASE_MS))
+  const keysLeft = async () =>
+    (await redis.keys('*')).filter((key) => key.includes('s1') || key.includes(':secrets:'))
+  type Call = (registry: PlainRegistry) => Promise<unknown>
+
+  it.each<[step: string, command: string, before: Call, step: Call, then: Call, found: unknown]>([
+    ['revoke', 'zadd', recorded, (one) => one.revoke(order()), waiting, ['s1']],
+    ['revoke', 'sadd', recorded, (one) => one.revoke(order()), waiting, ['s1']],
+    ['cancel', 'zadd', recorded, (one) => one.beginCancel('s1', NOW), waiting, ['s1']],
+    [
+      'confirmed cancel',
+      'srem',
+      confirming,
+      (one) => one.confirmCancel(['s1'], NOW),
+      async (one) => ids((await one.revoke(order())).cancelling),
+      [],
+    ],
+    [
+      'block',
+      'zadd',
+      nothing,
+      (one) => one.revoke(order({ block })),
+      async (one) =>
+        (await one.listBlocks({ limit: 1, order: 'asc', now: NOW }))?.data.map(({ user }) => user),
+      ['alice'],
+    ],
+    [
+      'mint',
+      'zadd',
+      nothing,
+      recorded,
+      async (one) => ids((await one.revoke(order())).cancelling),
+      ['s1'],
+    ],
+    [
+      "mint of a user's first session",
+      'zadd',
+      nothing,
+      recorded,
+      async (one) => (await one.listUsers({ q: 'al', limit: 1, now: NOW }))?.data.length,
+      1,
+    ],
+    [
+      'claim of a thread',
+      'zadd',
+      nothing,
+      (one) => one.claimOwnership(ownership({ id: 't1' })),
+      async (one) =>
+        pageIds(await one.listOwned({ kind: 'thread', user: 'alice', limit: 1, order: 'asc' })),
+      ['t1'],
+    ],
+    [
+      'audit entry',
+      'zadd',
+      nothing,
+      (one) => one.appendAudit([auditEntry({ id: 'a1' })]),
+      async (one) => pageIds(await one.listAudit({ limit: 1 })),
+      ['a1'],
+    ],
+    [
+      'erase',
+      'hdel',
+      ended,
+      (one) => one.eraseUser({ user: 'alice', keptAction: 'erase', limit: 9, now: NOW }),
+      keysLeft,
+      [],
+    ],
+    [
+      'sweep',
+      'del',
+      ended,
+      (one) => one.sweep({ ...LATER, sessionsEndedBefore: NOW + 1 }),
+      keysLeft,
+      [],
+    ],
+  ])(
+    '%s without %s: is whole once it is repeated',
+    async (_, command, before, step, then, found) => {
+      await redis.flush()
+      await allowDocumentedUser(redis)
+      const registry = await instances.answering(redis.url.replace('://', `://${DOCUMENTED_USER}@`))
+      await before(registry)
+      await redis.cli('acl', 'setuser', 'chatkit-mint', `-${command}`)
+      await expect(step(registry)).rejects.toMatchObject(refused)
+      await allowDocumentedUser(redis)
+      await step(registry)
+      expect(await then(registry)).toEqual(found)
+    },
+  )
 })

@@ -21,10 +21,10 @@ local function read_entry(id)
   return json and cjson.decode(json) or nil
 end
 local function forget_entry(entry)
-  redis.call('ZREM', key('audit'), entry.id)
   redis.call('ZREM', key('audit-of-action', entry.action), entry.id)
-  for _, name in pairs({ entry.user, entry.actor }) do redis.call('ZREM', key('audit-of', name), entry.id) end
   redis.call('DEL', key('audit-entry', entry.id))
+  for _, name in pairs({ entry.user, entry.actor }) do redis.call('ZREM', key('audit-of', name), entry.id) end
+  redis.call('ZREM', key('audit'), entry.id)
 end
 `
 
@@ -70,7 +70,7 @@ local seq = tonumber(redis.call('GET', key('seq')) or 0)
 local all, of_action = {}, {}
 for at = 1, #ARGV, 5 do
   local id, action, user, actor, json = unpack(ARGV, at, at + 4)
-  if redis.call('SET', key('audit-entry', id), json, 'NX') then
+  if redis.call('SET', key('audit-entry', id), json, 'NX') or not redis.call('ZSCORE', key('audit'), id) then
     seq = seq + 1
     local score, some = string.format('%d', seq), of_action[action] or {}
     of_action[action] = some
@@ -82,8 +82,8 @@ for at = 1, #ARGV, 5 do
 end
 if #all == 0 then return end
 redis.call('SET', key('seq'), all[#all - 1])
-redis.call('ZADD', key('audit'), unpack(all))
-for action, added in pairs(of_action) do redis.call('ZADD', key('audit-of-action', action), unpack(added)) end`)
+for action, added in pairs(of_action) do redis.call('ZADD', key('audit-of-action', action), unpack(added)) end
+redis.call('ZADD', key('audit'), unpack(all))`)
 
 /**
  * ARGV: before, how many at most → how many were deleted. It stops at the first entry that stays, in the

@@ -34,6 +34,9 @@ end
 /**
  * Reads and changes sessions. A session is a hash under the names of SQLite's columns; whatever
  * changes it changes its indexes too.
+ *
+ * Redis keeps what a script wrote before it stopped, as when its user loses a command. So each step writes, or removes,
+ * last what tells it that there is nothing left to do: repeated, it goes through.
  */
 export const SESSION = `
 local function fields_of(flat)
@@ -65,36 +68,36 @@ end
 -- by: '' when the service itself ends it.
 local function end_session(session, status, reason, now, by)
   local id, hash = session.id, key('session', session.id)
+  redis.call('ZADD', key('ended'), session.seq, id)
   redis.call('HSET', hash, 'status', status, 'end_reason', reason, 'ended_at', string.format('%.0f', now))
   if by ~= '' then redis.call('HSET', hash, 'ended_by', by) end
   redis.call('ZREM', key('live', session.user), id)
-  redis.call('ZADD', key('ended'), session.seq, id)
 end
 
 -- Puts the cancel into the outbox, due at a time in ms. Returns the session as it is then.
 local function begin_cancel(session, reason, due, now, by)
+  redis.call('ZADD', key('outbox'), due, session.id)
   end_session(session, 'cancelling', reason, now, by)
   redis.call('SADD', key('cancelling', session.user), session.id)
-  redis.call('ZADD', key('outbox'), due, session.id)
   return flat_session(session.id)
 end
 
 -- Without confirmed_at the cancel is dropped, because nothing is left to cancel.
 local function confirm_cancel(session, at, confirmed_at)
   local id = session.id
+  if session.status == 'cancelling' then
+    redis.call('ZADD', key('ends'), math.min(tonumber(session.expires_at), at), id)
+    redis.call('SREM', key('cancelling', session.user), id)
+    if confirmed_at then redis.call('HSET', key('session', id), 'confirmed_at', confirmed_at) end
+    redis.call('HSET', key('session', id), 'status', 'cancelled')
+  end
   redis.call('ZREM', key('outbox'), id)
-  if session.status ~= 'cancelling' then return end
-  local ends = math.min(tonumber(session.expires_at), at)
-  redis.call('HSET', key('session', id), 'status', 'cancelled')
-  if confirmed_at then redis.call('HSET', key('session', id), 'confirmed_at', confirmed_at) end
-  redis.call('SREM', key('cancelling', session.user), id)
-  redis.call('ZADD', key('ends'), ends, id)
 end
 
 -- A refresh replaces a self-hosted session: its running answers go on, and there is no cancel to send.
 local function replace_session(session, now, by)
-  end_session(session, 'replaced', 'replaced', now, by)
   redis.call('ZADD', key('ends'), now, session.id)
+  end_session(session, 'replaced', 'replaced', now, by)
 end
 
 -- Ends the running answers of a session that was replaced or has expired: end_reason says so.
@@ -113,16 +116,18 @@ end
 
 local function forget_session(session)
   local id, user = session.id, session.user
-  for _, set in ipairs({ key('sessions'), key('ends'), key('ended'), key('outbox'), key('live', user),
-    key('of-user', user), key('of-workflow', session.workflow), key('of-subject', session.subject),
-    session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid) }) do
-    redis.call('ZREM', set, id)
-  end
   redis.call('SREM', key('cancelling', user), id)
   if redis.call('HGET', key('secrets', user), session.secret_hash) == id then
     redis.call('HDEL', key('secrets', user), session.secret_hash)
   end
+  for _, set in ipairs({ key('sessions'), key('ended'), key('outbox'), key('live', user),
+    key('of-workflow', session.workflow), key('of-subject', session.subject),
+    session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid) }) do
+    redis.call('ZREM', set, id)
+  end
   redis.call('DEL', key('session', id))
+  redis.call('ZREM', key('ends'), id)
+  redis.call('ZREM', key('of-user', user), id)
 end
 
 -- Of a session whose record is gone, as when Redis evicts keys: its place in the sets that all sessions share.

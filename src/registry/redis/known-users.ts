@@ -52,13 +52,14 @@ if not last_seen or now >= tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then
   if not last_seen or not by_key and (known_issuer ~= issuer or known_subject ~= subject) then
     if last_seen then forget_known(user) end
     local known = { user, ARGV[6], ARGV[7] ~= '' and ARGV[7] or nil, ARGV[8] }
+    each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
+    redis.call('ZADD', key('known-users'), seq, user)
     redis.call('HSET', known_user, 'user', user, 'issuer', issuer, 'subject', subject, 'last_seen', ARGV[1],
       'name', known[2], unpack(known[3] and { 'other_name', known[3], 'shared', known[4] } or {}))
-    each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
   else
+    redis.call('ZADD', key('known-users'), seq, user)
     redis.call('HSET', known_user, 'last_seen', ARGV[1])
   end
-  redis.call('ZADD', key('known-users'), seq, user)
 end
 `
 

@@ -31,9 +31,9 @@ if redis.call('EXISTS', key('owner', thing)) == 1 then return 0 end
 local owned = {}
 for at = 2, #ARGV, 2 do owned[ARGV[at]] = ARGV[at + 1] end
 local seq = redis.call('INCR', key('seq'))
-redis.call('HSET', key('owner', thing), 'seq', seq, unpack(ARGV, 2))
 for _, list in ipairs(lists_of(thing, owned)) do redis.call('ZADD', list, seq, thing) end
 redis.call('SADD', key('owned-sources'), owned.source)
+redis.call('HSET', key('owner', thing), 'seq', seq, unpack(ARGV, 2))
 return 1`,
 )
 

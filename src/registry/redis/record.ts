@@ -72,8 +72,6 @@ end
 
 -- As text: redis.call would write a number anew for each set.
 local seq = string.format('%d', redis.call('INCR', key('seq')))
-redis.call('HSET', hash, 'seq', seq, 'id', id, 'user', user, 'workflow', workflow, 'issuer', issuer, 'subject', subject,
-  'secret_hash', secret_hash, 'status', 'active', 'created_at', created_at, 'expires_at', expires_at, unpack(ARGV, 19))
 redis.call('HSET', key('secrets', user), secret_hash, id)
 redis.call('ZADD', live, expires_at, id)
 redis.call('ZADD', key('ends'), expires_at, id)
@@ -83,6 +81,8 @@ redis.call('ZADD', key('of-workflow', workflow), seq, id)
 redis.call('ZADD', key('of-subject', subject), seq, id)
 if sid ~= '' and string.byte(sid) ~= 0 then redis.call('ZADD', key('of-sign-in', issuer .. '\\n' .. sid), seq, id) end
 ${SEE}
+redis.call('HSET', hash, 'seq', seq, 'id', id, 'user', user, 'workflow', workflow, 'issuer', issuer, 'subject', subject,
+  'secret_hash', secret_hash, 'status', 'active', 'created_at', created_at, 'expires_at', expires_at, unpack(ARGV, 19))
 return reply`,
 )
 

@@ -49,11 +49,11 @@ end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
 if until_then and until_then > (holds or 0) then
-  redis.call('HDEL', state, 'block_reason')
-  redis.call('HSET', state, 'block_until', ARGV[10], 'block_by', by, 'block_created_at', ARGV[1])
-  if reason then redis.call('HSET', state, 'block_reason', reason) end
   redis.call('ZADD', key('blocks'), redis.call('INCR', key('seq')), user)
   redis.call('ZADD', key('block-ends'), ARGV[10], user)
+  redis.call('HDEL', state, 'block_reason')
+  if reason then redis.call('HSET', state, 'block_reason', reason) end
+  redis.call('HSET', state, 'block_until', ARGV[10], 'block_by', by, 'block_created_at', ARGV[1])
   holds = until_then > now and until_then or nil
 end
 if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state, ARGV[8]) end
