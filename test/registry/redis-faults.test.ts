@@ -191,6 +191,16 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     }
   })
 
+  it('gives a user who was revoked sessions that work, also when it has evicted the order of creation', async () => {
+    for (const id of ['s1', 's2', 's3']) await registry.record(entry({ id }))
+    const { generation } = await registry.revoke(order())
+    await redis.cli('del', '{ckm}:seq')
+    for (const id of ['s4', 's5']) await registry.record(entry({ id }, { generation }))
+    const use = { user: 'alice', maxPerMinute: 1, counts: 'run', nowMs: NOW * 1000 } as const
+    expect((await registry.useSession({ ...use, id: 's4' })).kind).toBe('ok')
+    expect(pageIds(await registry.listSessions(query({ limit: 2 })))).toEqual(['s5', 's4'])
+  })
+
   it('does not count sessions that it has evicted toward the cap', async () => {
     const cap = { max: 2, whenFull: 'deny' } as const
     for (const id of ['s1', 's2']) await registry.record(entry({ id }, { cap }))

@@ -17,12 +17,16 @@ local function key(kind, name)
 end
 `
 
-/** Reads what is known of a user: the generation; the end of the block if one holds, which is over at its last second. */
+/**
+ * Reads what is known of a user: the generation; the end of the block if one holds, which is over at its last second;
+ * up to which seq a revoke has ended sessions.
+ */
 export const USER = `
 local function state_of(user, now)
-  local generation, till = unpack(redis.call('HMGET', key('user', user), 'generation', 'block_until'))
+  local generation, till, ended_upto =
+    unpack(redis.call('HMGET', key('user', user), 'generation', 'block_until', 'ended_upto'))
   till = tonumber(till or nil)
-  return generation or '0', till and till > now and till or nil
+  return generation or '0', till and till > now and till or nil, tonumber(ended_upto or 0)
 end
 
 -- 1 when the user is on the list of users or a session is kept, else 0.

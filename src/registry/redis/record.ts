@@ -25,7 +25,7 @@ local now, max = tonumber(ARGV[1]), tonumber(ARGV[3])
 local id, user, workflow, issuer, subject, secret_hash, created_at, expires_at, sid = unpack(ARGV, 10, 18)
 local hash, live = key('session', id), key('live', user)
 
-local generation, blocked_until = state_of(user, now)
+local generation, blocked_until, ended_upto = state_of(user, now)
 if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
 if redis.call('EXISTS', hash) == 1 then
   local of, status, known_hash, created = unpack(redis.call('HMGET', hash, 'user', 'status', 'secret_hash', 'created_at'))
@@ -70,8 +70,14 @@ if ARGV[5] ~= '' or kept >= max then
   for _, session in ipairs(evicted) do reply[#reply + 1] = begin_cancel(session, 'evicted', due, now, by) end
 end
 
+local seq = redis.call('INCR', key('seq'))
+-- Redis has evicted the counter: without this the new session would be among those that a revoke has ended.
+if seq <= ended_upto then
+  seq = ended_upto + 1
+  redis.call('SET', key('seq'), seq)
+end
 -- As text: redis.call would write a number anew for each set.
-local seq = string.format('%d', redis.call('INCR', key('seq')))
+seq = string.format('%d', seq)
 redis.call('HSET', key('secrets', user), secret_hash, id)
 redis.call('ZADD', live, expires_at, id)
 redis.call('ZADD', key('ends'), expires_at, id)

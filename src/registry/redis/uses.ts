@@ -21,7 +21,7 @@ local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)
 if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
 -- A session that had expired by the clock of the instance that revoked it may be live by ours. It has ended all the same.
-local ended_upto = tonumber(redis.call('HGET', key('user', session.user), 'ended_upto') or 0)
+local generation, _, ended_upto = state_of(session.user, now / 1000)
 if session.end_reason or tonumber(session.seq) <= ended_upto then return { 'ended' } end
 local function window(field, max)
   local used, ends = tonumber(session[field] or 0), tonumber(session[field .. '_end_ms'] or 0)
@@ -43,7 +43,7 @@ else
   local field = asked.field
   redis.call('HSET', key('session', id), field, asked.used + 1, field .. '_end_ms', asked.ends)
 end
-return { 'ok', flat_session(id), (state_of(session.user, now / 1000)) }`,
+return { 'ok', flat_session(id), generation }`,
 )
 
 /** ARGV: id and user in turn → the ids of sessions whose answers must end. */
