@@ -63,8 +63,11 @@ const entra = (tenant = TENANTS[0], more: Claims = {}) => {
   return signed(rs, { iss, aud: 'api', tid: tenant, ...more })
 }
 const keycloak = (iss: string, signer = rs) => signed(signer, { iss, aud: 'chat' })
+const REALM = 'https://login.acme.test/realms/app'
+const project = (iss: string, aud: string) => signed(rs, { iss, aud: [aud] })
 const groups = () => Array.from({ length: 200 }, () => crypto.randomUUID())
 const byPublicKey = (key: string | Buffer) => createSecretSigner('HS256', key)
+const JWK = JSON.stringify(rs.publicJwk)
 const PEM = rs.publicKey.export({ type: 'spki', format: 'pem' })
 
 function mint(...headers: string[]) {
@@ -76,32 +79,17 @@ describe('mints', () => {
     ['Clerk, native: neither aud nor azp', clerk],
     ['Clerk, a page: azp', () => clerk({ azp: APP_ORIGIN })],
     ['WorkOS: no aud, azp, client_id', workos],
-    [
-      'Stytch: an issuer that is no URL',
-      () => signed(rs, { iss: 'stytch.com/project-test-1', aud: ['project-test-1'] }),
-    ],
-    [
-      'Descope: an issuer that is a project id',
-      () => signed(rs, { iss: 'P2descope', aud: ['P2descope'] }),
-    ],
+    ['Stytch: no URL as issuer', () => project('stytch.com/project-test-1', 'project-test-1')],
+    ['Descope: a project id as issuer', () => project('P2descope', 'P2descope')],
     ['Supabase while its keys move: HS256', () => supabase(hs)],
     ['Supabase while its keys move: ES256', () => supabase(es)],
     ['Entra ID: the first tenant', entra],
     ['Entra ID: the second tenant', () => entra(TENANTS[1])],
     ['Entra ID: 200 groups', () => entra(TENANTS[0], { groups: groups() })],
-    [
-      'Keycloak inside a cluster, by its inner name',
-      () => keycloak('http://keycloak:8080/realms/app'),
-    ],
-    [
-      'Keycloak with a public name and inner keys',
-      () => keycloak('https://login.acme.test/realms/app'),
-    ],
-    ['one kid for two keys: the EC key', () => keycloak('https://login.acme.test/realms/app', es)],
-    [
-      'one RSA key for two algorithms: PS256',
-      () => keycloak('https://login.acme.test/realms/app', ps),
-    ],
+    ['Keycloak in a cluster, by its inner name', () => keycloak('http://keycloak:8080/realms/app')],
+    ['Keycloak with a public name and inner keys', () => keycloak(REALM)],
+    ['one kid for two keys: the EC key', () => keycloak(REALM, es)],
+    ['one RSA key for two algorithms: PS256', () => keycloak(REALM, ps)],
   ])('%s', async (_name, token) => {
     expect(await mint(`Authorization: Bearer ${token()}`)).toMatchObject({ status: 200 })
     expect(running.upstream.requests()).toHaveLength(1)
@@ -128,15 +116,9 @@ describe('is refused, and mints nothing', () => {
       'WorkOS: another issuer of its own',
       () => workos({ iss: 'https://api.workos.com/user_management/c' }),
     ],
-    [
-      'Stytch: another project',
-      () => signed(rs, { iss: 'stytch.com/project-test-2', aud: ['project-test-1'] }),
-    ],
+    ['Stytch: another project', () => project('stytch.com/project-test-2', 'project-test-1')],
     ['Supabase: HS256 signed with the public key (PEM)', () => supabase(byPublicKey(PEM))],
-    [
-      'Supabase: HS256 signed with the public key (JWK)',
-      () => supabase(byPublicKey(JSON.stringify(rs.publicJwk))),
-    ],
+    ['Supabase: HS256 signed with the public key (JWK)', () => supabase(byPublicKey(JWK))],
     ['Supabase: RS256, which is not on the list', () => supabase(rs)],
     ['Entra ID: a tenant that is not listed', () => entra('22222222-3333-4444-5555-666666666666')],
     ['Entra ID: the common address', () => entra('common')],
@@ -146,7 +128,7 @@ describe('is refused, and mints nothing', () => {
       () => entra(TENANTS[0], { groups: [...groups(), ...groups().slice(150)] }),
     ],
     ['Keycloak: https in the place of http', () => keycloak('https://keycloak:8080/realms/app')],
-    ['an issuer with a slash more', () => keycloak('https://login.acme.test/realms/app/')],
+    ['an issuer with a slash more', () => keycloak(`${REALM}/`)],
   ])('%s', async (_name, token) => {
     expectProblem(await mint(`Authorization: Bearer ${token()}`), 401, 'invalid_token')
     expect(running.upstream.requests()).toEqual([])

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { MINIMAL, minimalWith, problemsOf } from '../fixtures.ts'
 
 const issuer = (lines: string): string =>
@@ -10,171 +10,159 @@ function expectProblemAt(text: string, key: string): void {
   expect(problemsOf(text).map((problem) => problem.split(' ')[1])).toContain(key)
 }
 
-describe('refused', () => {
-  test.each([
-    ['no issuers', minimalWith('issuers:', 'issuers: []\nuser2:'), 'issuers'],
-    ['issuers missing', "user: 'claims.sub'\nworkflows: { a: { id: wf } }", 'issuers'],
-    ['empty audience', minimalWith('[chat-api]', '[]'), 'issuers[0].audience'],
-    ['blank audience', minimalWith('[chat-api]', "[' ']"), 'issuers[0].audience[0]'],
-    [
-      'audience from a block',
-      minimalWith('[chat-api]', '["chat-api\\n"]'),
-      'issuers[0].audience[0]',
-    ],
-    ['audience with a space', minimalWith('[chat-api]', "['chat-api ']"), 'issuers[0].audience[0]'],
-    ['audience that is no list', minimalWith('[chat-api]', 'x'), 'issuers[0].audience'],
-    ['no algorithms', minimalWith('[RS256]', '[]'), 'issuers[0].algorithms'],
-    ['algorithm none', minimalWith('[RS256]', '[none]'), 'issuers[0].algorithms[0]'],
-    ['algorithm in lower case', minimalWith('[RS256]', '[rs256]'), 'issuers[0].algorithms[0]'],
-    ['HS256 without a secret', minimalWith('[RS256]', '[HS256]'), 'issuers[0].algorithms[0]'],
-    ['issuer over http', minimalWith('https:', 'http:'), 'issuers[0].issuer'],
-    ['issuer that is no URL', minimalWith('https://login.corp.test/', 'acme'), 'issuers[0].issuer'],
-    ['issuer with a query', minimalWith('corp.test/', 'example/?a=b'), 'issuers[0].issuer'],
-    ['issuer with a fragment', minimalWith('corp.test/', 'example/#a'), 'issuers[0].issuer'],
-    ['issuer with a password', minimalWith('https://', 'https://u:p@'), 'issuers[0].issuer'],
-    [
-      'issuer with a space',
-      minimalWith('https://login.corp.test/', '"https://a.example/ "'),
-      'issuers[0].issuer',
-    ],
-    ['null user', minimalWith("'claims.sub'", ''), 'user'],
-    ['empty user', minimalWith("'claims.sub'", "''"), 'user'],
-    ['no workflows', minimalWith('  support:\n    id: wf_1', '  {}'), 'workflows'],
-    ['workflow name in upper case', minimalWith('support', 'Support'), 'workflows.Support'],
-    ['workflow name with a digit first', minimalWith('support', '1a'), 'workflows.1a'],
-    ['workflow name of 65', minimalWith('support', 'a'.repeat(65)), `workflows.${'a'.repeat(65)}`],
-    [
-      'workflow id and server missing',
-      minimalWith('id: wf_1', "version: '1'"),
-      'workflows.support.server',
-    ],
-    ['workflow id with a slash', minimalWith('wf_1', 'wf/1'), 'workflows.support.id'],
-    ['a list as the file', '- a\n', '(file)'],
-    ['a text as the file', 'hello\n', '(file)'],
-  ])('%s', (_name, text, key) => expectProblemAt(text, key))
+test.each([
+  ['no issuers', minimalWith('issuers:', 'issuers: []\nuser2:'), 'issuers'],
+  ['issuers missing', "user: 'claims.sub'\nworkflows: { a: { id: wf } }", 'issuers'],
+  ['empty audience', minimalWith('[chat-api]', '[]'), 'issuers[0].audience'],
+  ['blank audience', minimalWith('[chat-api]', "[' ']"), 'issuers[0].audience[0]'],
+  ['audience from a block', minimalWith('[chat-api]', '["chat-api\\n"]'), 'issuers[0].audience[0]'],
+  ['audience with a space', minimalWith('[chat-api]', "['chat-api ']"), 'issuers[0].audience[0]'],
+  ['audience that is no list', minimalWith('[chat-api]', 'x'), 'issuers[0].audience'],
+  ['no algorithms', minimalWith('[RS256]', '[]'), 'issuers[0].algorithms'],
+  ['algorithm none', minimalWith('[RS256]', '[none]'), 'issuers[0].algorithms[0]'],
+  ['algorithm in lower case', minimalWith('[RS256]', '[rs256]'), 'issuers[0].algorithms[0]'],
+  ['HS256 without a secret', minimalWith('[RS256]', '[HS256]'), 'issuers[0].algorithms[0]'],
+  ['issuer over http', minimalWith('https:', 'http:'), 'issuers[0].issuer'],
+  ['issuer that is no URL', minimalWith('https://login.corp.test/', 'acme'), 'issuers[0].issuer'],
+  ['issuer with a query', minimalWith('corp.test/', 'example/?a=b'), 'issuers[0].issuer'],
+  ['issuer with a fragment', minimalWith('corp.test/', 'example/#a'), 'issuers[0].issuer'],
+  ['issuer with a password', minimalWith('https://', 'https://u:p@'), 'issuers[0].issuer'],
+  [
+    'issuer with a space',
+    minimalWith('https://login.corp.test/', '"https://a.example/ "'),
+    'issuers[0].issuer',
+  ],
+  ['null user', minimalWith("'claims.sub'", ''), 'user'],
+  ['empty user', minimalWith("'claims.sub'", "''"), 'user'],
+  ['no workflows', minimalWith('  support:\n    id: wf_1', '  {}'), 'workflows'],
+  ['workflow name in upper case', minimalWith('support', 'Support'), 'workflows.Support'],
+  ['workflow name with a digit first', minimalWith('support', '1a'), 'workflows.1a'],
+  ['workflow name of 65', minimalWith('support', 'a'.repeat(65)), `workflows.${'a'.repeat(65)}`],
+  [
+    'workflow id and server missing',
+    minimalWith('id: wf_1', "version: '1'"),
+    'workflows.support.server',
+  ],
+  ['workflow id with a slash', minimalWith('wf_1', 'wf/1'), 'workflows.support.id'],
+  ['a list as the file', '- a\n', '(file)'],
+  ['a text as the file', 'hello\n', '(file)'],
+])('%s is refused', (_name, text, key) => expectProblemAt(text, key))
 
-  test.each([
-    ['RS256 with a secret', 'secret_env: S', 'algorithms[0]'],
-    ['jwks_uri over http', 'jwks_uri: http://10.0.0.1/k', 'jwks_uri'],
-    ['clock tolerance 121', 'clock_tolerance_seconds: 121', 'clock_tolerance_seconds'],
-    ['clock tolerance -1', 'clock_tolerance_seconds: -1', 'clock_tolerance_seconds'],
-    ['clock tolerance 1.5', 'clock_tolerance_seconds: 1.5', 'clock_tolerance_seconds'],
-    ['clock tolerance NaN', 'clock_tolerance_seconds: .nan', 'clock_tolerance_seconds'],
-    ['audience claim sub', 'audience_claim: sub', 'audience_claim'],
-    ['logout token as a user token', 'token_types: [application/Logout+JWT]', 'token_types[0]'],
-    ['required claim with a space around it', "required_claims: [' email']", 'required_claims[0]'],
-    ['client id with a newline', 'logout: { client_ids: ["web\\n"] }', 'logout.client_ids[0]'],
-    ['no token types', 'token_types: []', 'token_types'],
-    ['cookie name with a space', "cookie: 'a b'", 'cookie'],
-    ['logout without clients', 'logout: { client_ids: [] }', 'logout.client_ids'],
-    [
-      'logout with HS256',
-      'logout: { client_ids: [a], algorithms: [HS256] }',
-      'logout.algorithms[0]',
-    ],
-    ['no keys in jwks', 'jwks: { keys: [] }', 'jwks.keys'],
-    ['a private key in jwks', 'jwks: { keys: [{ kty: EC, d: x }] }', 'jwks.keys[0]'],
-    ['a symmetric key in jwks', 'jwks: { keys: [{ kty: oct }] }', 'jwks.keys[0].kty'],
-    [
-      '101 keys in jwks',
-      `jwks: { keys: [${Array(101).fill('{ kty: RSA }').join(', ')}] }`,
-      'jwks.keys',
-    ],
-  ])('%s', (_name, lines, key) => expectProblemAt(issuer(lines), `issuers[0].${key}`))
+test.each([
+  ['RS256 with a secret', 'secret_env: S', 'algorithms[0]'],
+  ['jwks_uri over http', 'jwks_uri: http://10.0.0.1/k', 'jwks_uri'],
+  ['clock tolerance 121', 'clock_tolerance_seconds: 121', 'clock_tolerance_seconds'],
+  ['clock tolerance -1', 'clock_tolerance_seconds: -1', 'clock_tolerance_seconds'],
+  ['clock tolerance 1.5', 'clock_tolerance_seconds: 1.5', 'clock_tolerance_seconds'],
+  ['clock tolerance NaN', 'clock_tolerance_seconds: .nan', 'clock_tolerance_seconds'],
+  ['audience claim sub', 'audience_claim: sub', 'audience_claim'],
+  ['logout token as a user token', 'token_types: [application/Logout+JWT]', 'token_types[0]'],
+  ['required claim with a space around it', "required_claims: [' email']", 'required_claims[0]'],
+  ['client id with a newline', 'logout: { client_ids: ["web\\n"] }', 'logout.client_ids[0]'],
+  ['no token types', 'token_types: []', 'token_types'],
+  ['cookie name with a space', "cookie: 'a b'", 'cookie'],
+  ['logout without clients', 'logout: { client_ids: [] }', 'logout.client_ids'],
+  ['logout with HS256', 'logout: { client_ids: [a], algorithms: [HS256] }', 'logout.algorithms[0]'],
+  ['no keys in jwks', 'jwks: { keys: [] }', 'jwks.keys'],
+  ['a private key in jwks', 'jwks: { keys: [{ kty: EC, d: x }] }', 'jwks.keys[0]'],
+  ['a symmetric key in jwks', 'jwks: { keys: [{ kty: oct }] }', 'jwks.keys[0].kty'],
+  [
+    '101 keys in jwks',
+    `jwks: { keys: [${Array(101).fill('{ kty: RSA }').join(', ')}] }`,
+    'jwks.keys',
+  ],
+])('%s is refused', (_name, lines, key) => expectProblemAt(issuer(lines), `issuers[0].${key}`))
 
-  test.each([
-    ['version LATEST', "version: ' LATEST '", 'version'],
-    ['blank version', "version: ' '", 'version'],
-    ['version from a block', 'version: |\n        3', 'version'],
-    ['version with a space around it', "version: ' 3'", 'version'],
-    ['version with a control character', 'version: "3\\u0001"', 'version'],
-    ['version as a number', 'version: 3', 'version'],
-    ['base_url on plain http', 'base_url: http://eu.api.openai.com/v1', 'base_url'],
-    ['base_url with a query', 'base_url: https://eu.api.openai.com/v1?a=b', 'base_url'],
-    ['base_url with a password', 'base_url: https://a:b@eu.api.openai.com/v1', 'base_url'],
-    ['base_url that is none', 'base_url: eu.api.openai.com/v1', 'base_url'],
-    ['api_key_env that is no name', 'api_key_env: 1A', 'api_key_env'],
-    ['when as a bool', 'when: true', 'when'],
-    ['expires_after 601', 'expires_after: { seconds: 601 }', 'expires_after.seconds'],
-    ['expires_after 0', 'expires_after: { seconds: 0 }', 'expires_after.seconds'],
-    [
-      'expires_after without seconds',
-      'expires_after: { anchor: created_at }',
-      'expires_after.seconds',
-    ],
-    ['another anchor', 'expires_after: { seconds: 1, anchor: now }', 'expires_after.anchor'],
-    [
-      'rate limit 0',
-      'rate_limits: { max_requests_per_1_minute: 0 }',
-      'rate_limits.max_requests_per_1_minute',
-    ],
-    [
-      'file size 513',
-      'chatkit_configuration: { file_upload: { max_file_size: 513 } }',
-      'chatkit_configuration.file_upload.max_file_size',
-    ],
-    [
-      '0 files',
-      'chatkit_configuration: { file_upload: { max_files: 0 } }',
-      'chatkit_configuration.file_upload.max_files',
-    ],
-    [
-      '0 recent threads',
-      'chatkit_configuration: { history: { recent_threads: 0 } }',
-      'chatkit_configuration.history.recent_threads',
-    ],
-    [
-      '65 state variables',
-      `state_variables: { ${Array.from({ length: 65 }, (_, at) => `v${at}: "'x'"`).join(', ')} }`,
-      'state_variables',
-    ],
-    [
-      'a state variable of 65 characters',
-      `state_variables: { ${'k'.repeat(65)}: "'x'" }`,
-      `state_variables.${'k'.repeat(65)}`,
-    ],
-    ['input of another type', 'input: { a: { type: object } }', 'input.a.type'],
-    ['input without a type', 'input: { a: { required: true } }', 'input.a.type'],
-    [
-      'max_length of a number',
-      'input: { a: { type: number, max_length: 3 } }',
-      'input.a.max_length',
-    ],
-    ['input name with a dot', "input: { 'a.b': { type: string } }", 'input["a.b"]'],
-  ])('%s', (_name, lines, key) => expectProblemAt(workflow(lines), `workflows.support.${key}`))
+test.each([
+  ['version LATEST', "version: ' LATEST '", 'version'],
+  ['blank version', "version: ' '", 'version'],
+  ['version from a block', 'version: |\n        3', 'version'],
+  ['version with a space around it', "version: ' 3'", 'version'],
+  ['version with a control character', 'version: "3\\u0001"', 'version'],
+  ['version as a number', 'version: 3', 'version'],
+  ['base_url on plain http', 'base_url: http://eu.api.openai.com/v1', 'base_url'],
+  ['base_url with a query', 'base_url: https://eu.api.openai.com/v1?a=b', 'base_url'],
+  ['base_url with a password', 'base_url: https://a:b@eu.api.openai.com/v1', 'base_url'],
+  ['base_url that is none', 'base_url: eu.api.openai.com/v1', 'base_url'],
+  ['api_key_env that is no name', 'api_key_env: 1A', 'api_key_env'],
+  ['when as a bool', 'when: true', 'when'],
+  ['expires_after 601', 'expires_after: { seconds: 601 }', 'expires_after.seconds'],
+  ['expires_after 0', 'expires_after: { seconds: 0 }', 'expires_after.seconds'],
+  [
+    'expires_after without seconds',
+    'expires_after: { anchor: created_at }',
+    'expires_after.seconds',
+  ],
+  ['another anchor', 'expires_after: { seconds: 1, anchor: now }', 'expires_after.anchor'],
+  [
+    'rate limit 0',
+    'rate_limits: { max_requests_per_1_minute: 0 }',
+    'rate_limits.max_requests_per_1_minute',
+  ],
+  [
+    'file size 513',
+    'chatkit_configuration: { file_upload: { max_file_size: 513 } }',
+    'chatkit_configuration.file_upload.max_file_size',
+  ],
+  [
+    '0 files',
+    'chatkit_configuration: { file_upload: { max_files: 0 } }',
+    'chatkit_configuration.file_upload.max_files',
+  ],
+  [
+    '0 recent threads',
+    'chatkit_configuration: { history: { recent_threads: 0 } }',
+    'chatkit_configuration.history.recent_threads',
+  ],
+  [
+    '65 state variables',
+    `state_variables: { ${Array.from({ length: 65 }, (_, at) => `v${at}: "'x'"`).join(', ')} }`,
+    'state_variables',
+  ],
+  [
+    'a state variable of 65 characters',
+    `state_variables: { ${'k'.repeat(65)}: "'x'" }`,
+    `state_variables.${'k'.repeat(65)}`,
+  ],
+  ['input of another type', 'input: { a: { type: object } }', 'input.a.type'],
+  ['input without a type', 'input: { a: { required: true } }', 'input.a.type'],
+  ['max_length of a number', 'input: { a: { type: number, max_length: 3 } }', 'input.a.max_length'],
+  ['input name with a dot', "input: { 'a.b': { type: string } }", 'input["a.b"]'],
+])('%s is refused', (_name, lines, key) =>
+  expectProblemAt(workflow(lines), `workflows.support.${key}`),
+)
 
-  test.each([
-    ['admins without when', 'admins: {}', 'admins.when'],
-    [
-      'admins of an unknown issuer',
-      "admins: { when: 'true', issuers: ['https://login.corp.test'] }",
-      'admins.issuers[0]',
-    ],
-    ['admin origin *', "admins: { when: 'true', origins: ['*'] }", 'admins.origins[0]'],
-    [
-      'admin origin with * in it',
-      "admins: { when: 'true', origins: ['https://app-*.acme.example'] }",
-      'admins.origins[0]',
-    ],
-    ['limit 0', 'limits: { mints_per_user: { max: 0 } }', 'limits.mints_per_user.max'],
-    [
-      'limit above the most',
-      'limits: { failed_auth_per_ip: { max: 10000001 } }',
-      'limits.failed_auth_per_ip.max',
-    ],
-    [
-      'another when_full',
-      'limits: { live_sessions_per_user: { when_full: x } }',
-      'limits.live_sessions_per_user.when_full',
-    ],
-    ['retention 0', 'retention: { audit_days: 0 }', 'retention.audit_days'],
-    ['retention of users 0', 'retention: { users_days: 0 }', 'retention.users_days'],
-    ['client in Forwarded', 'client_ip_header: Forwarded', 'client_ip_header'],
-    ['client in Authorization', 'client_ip_header: authorization', 'client_ip_header'],
-    ['header name with a colon', "client_ip_header: 'a:'", 'client_ip_header'],
-    ['header name with a star', "client_ip_header: 'x-*'", 'client_ip_header'],
-  ])('%s', (_name, lines, key) => expectProblemAt(top(lines), key))
-})
+test.each([
+  ['admins without when', 'admins: {}', 'admins.when'],
+  [
+    'admins of an unknown issuer',
+    "admins: { when: 'true', issuers: ['https://login.corp.test'] }",
+    'admins.issuers[0]',
+  ],
+  ['admin origin *', "admins: { when: 'true', origins: ['*'] }", 'admins.origins[0]'],
+  [
+    'admin origin with * in it',
+    "admins: { when: 'true', origins: ['https://app-*.acme.example'] }",
+    'admins.origins[0]',
+  ],
+  ['limit 0', 'limits: { mints_per_user: { max: 0 } }', 'limits.mints_per_user.max'],
+  [
+    'limit above the most',
+    'limits: { failed_auth_per_ip: { max: 10000001 } }',
+    'limits.failed_auth_per_ip.max',
+  ],
+  [
+    'another when_full',
+    'limits: { live_sessions_per_user: { when_full: x } }',
+    'limits.live_sessions_per_user.when_full',
+  ],
+  ['retention 0', 'retention: { audit_days: 0 }', 'retention.audit_days'],
+  ['retention of users 0', 'retention: { users_days: 0 }', 'retention.users_days'],
+  ['client in Forwarded', 'client_ip_header: Forwarded', 'client_ip_header'],
+  ['client in Authorization', 'client_ip_header: authorization', 'client_ip_header'],
+  ['header name with a colon', "client_ip_header: 'a:'", 'client_ip_header'],
+  ['header name with a star', "client_ip_header: 'x-*'", 'client_ip_header'],
+])('%s is refused', (_name, lines, key) => expectProblemAt(top(lines), key))
 
 test('a missing key is named with what to write', () => {
   expect(problemsOf(minimalWith('    algorithms: [RS256]\n', ''))).toEqual([

@@ -13,6 +13,9 @@ const CONSOLE = `console:
   client_secret_env: CONSOLE_CLIENT_SECRET
 `
 const GOOD = MINIMAL + ADMINS + CONSOLE
+const withIssuer = (issuer: string) =>
+  MINIMAL + ADMINS + CONSOLE.replace('https://login.corp.test/', issuer)
+const UNKNOWN_ISSUER = /^11 console\.issuer is not one of the configured issuers/
 
 describe('the file', () => {
   test('has sign-ins of an hour unless it says otherwise', () => {
@@ -30,22 +33,8 @@ describe('the file', () => {
 
   test.each([
     ['no admins', MINIMAL + CONSOLE, /^9 console needs `admins`/],
-    [
-      'an issuer that is not configured',
-      GOOD.replace(
-        'console:\n  issuer: https://login.corp.test/',
-        'console:\n  issuer: https://x.example/',
-      ),
-      /^11 console\.issuer is not one of the configured issuers/,
-    ],
-    [
-      'an issuer without its slash',
-      GOOD.replace(
-        'console:\n  issuer: https://login.corp.test/',
-        'console:\n  issuer: https://login.corp.test',
-      ),
-      /^11 console\.issuer is not one of the configured issuers/,
-    ],
+    ['an issuer that is not configured', withIssuer('https://x.example/'), UNKNOWN_ISSUER],
+    ['an issuer without its slash', withIssuer('https://login.corp.test'), UNKNOWN_ISSUER],
     ['0 minutes', `${GOOD}  session_minutes: 0\n`, /^14 console\.session_minutes /],
     ['0 idle minutes', `${GOOD}  idle_minutes: 0\n`, /^14 console\.idle_minutes /],
     ['more than a day', `${GOOD}  session_minutes: 1441\n`, /^14 console\.session_minutes /],

@@ -49,6 +49,12 @@ const signText = (payload: string) =>
     .setProtectedHeader({ alg: 'RS256', kid: 'k' })
     .sign(keys.privateKey)
 
+/** Good claims apart from these. */
+const having =
+  (changes: JWTPayload): Maker =>
+  (claims) =>
+    sign({ ...claims, ...changes })
+
 async function publicJwk({ publicKey }: Keys) {
   return { ...(await exportJWK(publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }
 }
@@ -120,12 +126,9 @@ test.each<[string, Maker]>([
   ],
   [
     'one for us and others, as the authorized party',
-    (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
+    having({ aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
   ],
-  [
-    'more groups than a user’s token may hold',
-    (claims) => sign({ ...claims, groups: 'g'.repeat(20_000) }),
-  ],
+  ['more groups than a user’s token may hold', having({ groups: 'g'.repeat(20_000) })],
 ])('an ID token with %s is accepted', async (_name, maker) => {
   expect(await redeem(maker)).toMatchObject({ sub: 'ada', iss: issuer })
 })
@@ -142,27 +145,18 @@ test.each<[string, Maker]>([
   ['no JWT', async () => 'a.b.c'],
   ['a time of issue ahead', (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 100 })],
   ['an end that passed', (claims) => sign({ ...claims, exp: (claims.iat ?? 0) - 100 })],
-  ['another audience', (claims) => sign({ ...claims, aud: 'chat-api' })],
-  [
-    'others besides us, and no authorized party',
-    (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'] }),
-  ],
-  [
-    'another authorized party',
-    (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: 'another' }),
-  ],
-  [
-    'another authorized party, and us alone as the audience',
-    (claims) => sign({ ...claims, azp: 'another' }),
-  ],
-  ['another issuer', (claims) => sign({ ...claims, iss: 'https://other.example' })],
-  ['the issuer with a slash', (claims) => sign({ ...claims, iss: `${issuer}/` })],
-  ['another nonce', (claims) => sign({ ...claims, nonce: 'another' })],
+  ['another audience', having({ aud: 'chat-api' })],
+  ['others besides us, and no authorized party', having({ aud: [CLIENT_ID, 'another'] })],
+  ['another authorized party', having({ aud: [CLIENT_ID, 'another'], azp: 'another' })],
+  ['another authorized party, and us alone as the audience', having({ azp: 'another' })],
+  ['another issuer', having({ iss: 'https://other.example' })],
+  ['the issuer with a slash', having({ iss: `${issuer}/` })],
+  ['another nonce', having({ nonce: 'another' })],
   ['no nonce', ({ nonce: _, ...claims }) => sign(claims)],
   ['no end', ({ exp: _, ...claims }) => sign(claims)],
   ['no subject', ({ sub: _, ...claims }) => sign(claims)],
-  ['ended', (claims) => sign({ ...claims, ...past })],
-  ['an end in milliseconds', (claims) => sign({ ...claims, exp: Date.now() })],
+  ['ended', having(past)],
+  ['an end in milliseconds', having({ exp: Date.now() })],
   [
     'an endless end',
     ({ exp: _, ...claims }) => signText(JSON.stringify(claims).replace('{', '{"exp":1e400,')),
@@ -185,14 +179,10 @@ test.each<[string, Maker]>([
 })
 
 test.each<[string, Maker, RegExp]>([
-  [
-    'another audience',
-    (claims) => sign({ ...claims, aud: 'chat-api' }),
-    /"aud" \(audience\) claim/,
-  ],
-  ['another issuer', (claims) => sign({ ...claims, iss: `${issuer}/` }), /"iss" \(issuer\) claim/],
-  ['another nonce', (claims) => sign({ ...claims, nonce: 'another' }), /"nonce" claim/],
-  ['an end that passed', (claims) => sign({ ...claims, ...past }), /expiration is past/],
+  ['another audience', having({ aud: 'chat-api' }), /"aud" \(audience\) claim/],
+  ['another issuer', having({ iss: `${issuer}/` }), /"iss" \(issuer\) claim/],
+  ['another nonce', having({ nonce: 'another' }), /"nonce" claim/],
+  ['an end that passed', having(past), /expiration is past/],
   ['a foreign key', (claims) => sign(claims, others.privateKey), /signature verification failed/],
   ['none', async () => '', /"id_token" property/],
 ])('the log says what is wrong with an ID token with %s', async (_name, maker, reason) => {
