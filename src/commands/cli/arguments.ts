@@ -9,7 +9,7 @@ import {
   type ThreadId,
   type UserId,
 } from '../../lib/ids.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { wrongUse } from './exit.ts'
 
 /** `chatkit-mint …` lines for a command's help. */
 export function examples(...lines: readonly string[]): string {
@@ -84,10 +84,10 @@ export function oneSubject<T>(
   const given = option ?? argument
   if (given === undefined) {
     const message = `no ${name} is named: give the ${name}, alone or with ${flag}.`
-    throw new CommandError(EXIT.usage, message)
+    throw wrongUse(message)
   }
   if (argument === undefined || argument === given) return given
-  throw new CommandError(EXIT.usage, `two ${name}s: one alone, another with ${flag}`)
+  throw wrongUse(`two ${name}s: one alone, another with ${flag}`)
 }
 
 /** Text of at least one character. */

@@ -59,6 +59,21 @@ export class CommandError extends Error {
   }
 }
 
+/** The error of a call that failed, or left something to do. */
+export function failure(message: string): CommandError {
+  return new CommandError(EXIT.failed, message)
+}
+
+/** The error of a wrong command line. */
+export function wrongUse(message: string): CommandError {
+  return new CommandError(EXIT.usage, message)
+}
+
+/** The error of an environment or config that is wrong or incomplete. */
+export function misconfigured(message: string): CommandError {
+  return new CommandError(EXIT.config, message)
+}
+
 /** The reader of standard output has stopped. This is not a fault, so no message is printed. */
 export class OutputClosedError extends CommandError {
   constructor() {

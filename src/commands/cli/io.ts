@@ -18,7 +18,7 @@ export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: n
  *     .action(async ({ json }: { json?: boolean }) => {
  *       if (json) await printJson(io, report)
  *       else await printTable(io, ['workflow', 'key'], rows)
- *       if (bad) throw new CommandError(EXIT.failed, 'one workflow does not work')
+ *       if (bad) throw failure('one workflow does not work')
  *     })
  * }
  * ```

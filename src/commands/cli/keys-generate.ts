@@ -7,7 +7,7 @@ import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../chatkit/signing
 import { makeSigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import { systemCode } from '../../lib/errors.ts'
 import { examples } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { CommandError, EXIT, wrongUse } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, print, printJson, remark } from './output.ts'
 
@@ -64,7 +64,7 @@ function generateKey(io: Io): Command {
 
 async function generate(io: Io, { use, alg, output, json = false }: Options): Promise<void> {
   if (alg !== undefined && use !== 'signing') {
-    throw new CommandError(EXIT.usage, `--alg is for signing keys; ${use} keys are random bytes`)
+    throw wrongUse(`--alg is for signing keys; ${use} keys are random bytes`)
   }
   const key = use === 'signing' ? makeSigningKeys(alg) : newSecret(use)
   if (output !== undefined) {

@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { wholeNumber } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { type CommandError, failure } from './exit.ts'
 
 const MAX_CURSOR = 2048
 /** Most entries that service and API give in one page. */
@@ -104,8 +104,7 @@ function asOne<T>(pages: readonly PageSeen<T>[], hasMore: boolean): PageSeen<T> 
 }
 
 function endless(): CommandError {
-  return new CommandError(
-    EXIT.failed,
+  return failure(
     'the list does not go on: it says that there is more, and gives no new place to go on from.',
   )
 }

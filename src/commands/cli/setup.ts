@@ -3,7 +3,7 @@
 import { EnvironmentError, readServiceVariables } from '../../config/env.ts'
 import { type Rules, readRules, SetupError } from '../../config/setup.ts'
 import { scrub } from '../../lib/secret.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { misconfigured } from './exit.ts'
 import type { Io } from './io.ts'
 
 /**
@@ -15,7 +15,7 @@ export function rulesOf(io: Io, config: string | undefined): Rules {
   try {
     return readRules(io.variables, config)
   } catch (error) {
-    if (error instanceof SetupError) throw new CommandError(EXIT.config, scrub(error.message))
+    if (error instanceof SetupError) throw misconfigured(scrub(error.message))
     throw error
   }
 }

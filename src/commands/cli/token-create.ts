@@ -7,7 +7,7 @@ import { jsonOrUndefined } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { reasonOf } from '../../lib/show.ts'
 import { examples, someText, wholeNumber } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { CommandError, EXIT, failure } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, print, printJson, remark } from './output.ts'
 
@@ -102,7 +102,7 @@ async function create(io: Io, flags: Flags): Promise<void> {
     })
     const answer: unknown = await response.json().catch(() => undefined)
     const refused = refusal.safeParse(answer).data
-    if (refused) throw new CommandError(EXIT.failed, `no token: ${printable(refused.error)}`)
+    if (refused) throw failure(`no token: ${printable(refused.error)}`)
     const made = madeToken.safeParse(answer).data
     if (!response.ok || made === undefined) throw notTheSignIn(url)
     await (flags.json ? printJson(io, made) : print(io, made.token))
@@ -159,8 +159,7 @@ function nobodyAt(url: string, error: unknown): CommandError {
 }
 
 function notTheSignIn(url: string): CommandError {
-  return new CommandError(
-    EXIT.failed,
+  return failure(
     `what answers at ${url} is not the sign-in of npm run dev; give its address as --sign-in or in\n` +
       'CHATKIT_MINT_SIGN_IN.',
   )

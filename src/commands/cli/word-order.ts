@@ -2,7 +2,7 @@
 // therefore come anywhere. With commander's own means, options of the program, every command would accept every one.
 
 import type { Command, Option } from 'commander'
-import { CommandError, EXIT } from './exit.ts'
+import { wrongUse } from './exit.ts'
 
 /**
  * The commands first, and the other words in their order. Unknown words stay in place, and commander refuses
@@ -48,8 +48,7 @@ function childOf(command: Command, word: string): Command | undefined {
 /** `--user --json` must not mint for a user named `--json`. */
 function argumentOf({ flags, long }: Option, word: string): string {
   if (!word.startsWith('--')) return word
-  throw new CommandError(
-    EXIT.usage,
+  throw wrongUse(
     `option '${flags}' argument missing. A value that begins with -- is written ${long}=--…`,
   )
 }

@@ -1,7 +1,7 @@
 // `audit list` shows who did what through this service; `audit verify` checks that the record is unbroken.
 
 import { Command, Option } from 'commander'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { AUDIT_ACTIONS } from '../../../registry/audit-entry.ts'
 import { printList } from '../answers.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
@@ -9,7 +9,7 @@ import type { Io } from '../io.ts'
 import { jsonOption, time } from '../output.ts'
 import { type ListFlags, pageOptions } from '../pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
-import { follow } from './follow.ts'
+import { follow, shownEntry } from './follow.ts'
 import { verifyAudit } from './verify.ts'
 
 /** `audit list` and `audit verify`; `audit` alone is `audit list`. */
@@ -19,18 +19,6 @@ export function auditCommand(io: Io): Command {
     .addCommand(listAudit(io), { isDefault: true })
     .addCommand(verifyAudit(io))
 }
-
-/** Fields of an entry that a table shows. */
-const entry = z.looseObject({
-  id: z.string(),
-  at: z.number(),
-  actor: z.string().nullable(),
-  action: z.string(),
-  user: z.string().nullable(),
-  outcome: z.string(),
-  reason: z.string().nullable(),
-  request_id: z.string().nullable(),
-})
 
 interface Filters {
   readonly user?: string
@@ -66,7 +54,7 @@ function listAudit(io: Io): Command {
     const service = await serviceOf(io, flags)
     const { limit, user, actor, action, notAction, since, until, json } = flags
     const filters = { user, actor, action, not_action: notAction, since, until }
-    const fetch = service.pages('/v1/admin/audit', entry, filters)
+    const fetch = service.pages('/v1/admin/audit', shownEntry, filters)
     if (flags.follow) return await follow(io, { pageOf: fetch, limit, since, json })
     await printList(io, flags, { what: 'entries', head: HEAD, row, fetch })
   })
@@ -81,6 +69,6 @@ const EXAMPLES = examples(
 
 const HEAD = ['id', 'at', 'actor', 'action', 'user', 'outcome', 'reason']
 
-function row(one: z.infer<typeof entry>): readonly unknown[] {
+function row(one: z.infer<typeof shownEntry>): readonly unknown[] {
   return [one.id, time(one.at), one.actor, one.action, one.user, one.outcome, one.reason]
 }

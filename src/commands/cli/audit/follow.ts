@@ -1,6 +1,7 @@
 // `audit list --follow`: polls the newest entries, and prints those that are new.
 
 import { setTimeout } from 'node:timers/promises'
+import { z } from 'zod'
 import { printable } from '../../../lib/printable.ts'
 import type { Io } from '../io.ts'
 import { print, printLine, time } from '../output.ts'
@@ -13,16 +14,18 @@ const MOST_PAGES = 20
 /** Seconds that a poll reaches back behind the newest entry, because instances do not write in order of time. */
 const LATE_SECONDS = 60
 
-interface Entry {
-  readonly id: string
-  readonly at: number
-  readonly actor: string | null
-  readonly action: string
-  readonly user: string | null
-  readonly outcome: string
-  readonly reason: string | null
-  readonly request_id: string | null
-}
+/** Fields of an entry that are shown. */
+export const shownEntry = z.looseObject({
+  id: z.string(),
+  at: z.number(),
+  actor: z.string().nullable(),
+  action: z.string(),
+  user: z.string().nullable(),
+  outcome: z.string(),
+  reason: z.string().nullable(),
+  request_id: z.string().nullable(),
+})
+type Entry = z.infer<typeof shownEntry>
 
 /** Reads a page; `since` narrows it further. */
 type ReadPage = (

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { systemCode } from '../../../lib/errors.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
 import { examples } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, failure } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, print, printJson, printTable, remark, time } from '../output.ts'
 import { type ChainFault, type ChainSummary, checkChains } from './check-chains.ts'
@@ -30,7 +30,7 @@ export function verifyAudit(io: Io): Command {
       else await printChecked(io, checked)
       if (more) remark(io, 'There are older entries, which are not in this export.')
       const { length } = checked.faults
-      if (length > 0) throw new CommandError(EXIT.failed, `the audit is broken: ${length} faults.`)
+      if (length > 0) throw failure(`the audit is broken: ${length} faults.`)
     })
 }
 
@@ -57,8 +57,7 @@ function entriesIn(text: string): { readonly entries: readonly unknown[]; readon
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   const entries = lines.map(jsonOrUndefined)
   if (entries.some((entry) => entry !== undefined)) return { entries, more: false }
-  throw new CommandError(
-    EXIT.failed,
+  throw failure(
     'this is no export of the audit, or was changed: it is not JSON. Make one with\n' +
       'npx chatkit-mint audit list --all --json',
   )

@@ -9,7 +9,7 @@ import { connectToAny } from '../../../lib/connections.ts'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { scrub } from '../../../lib/secret.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { print, printJson } from '../output.ts'
 import { MOVE_ON } from './advice.ts'
@@ -38,7 +38,7 @@ const AUTHORITY_ADVICE =
  */
 export async function examine(io: Io, options: DoctorOptions): Promise<void> {
   if (!createSessionParams.shape.user.safeParse(options.user).success) {
-    throw new CommandError(EXIT.usage, '--user: must have 1 to 512 characters')
+    throw wrongUse('--user: must have 1 to 512 characters')
   }
   const findings: Finding[] = []
   for await (const finding of diagnose(io, options)) {
@@ -47,7 +47,7 @@ export async function examine(io: Io, options: DoctorOptions): Promise<void> {
   }
   const bad = findings.filter(({ status }) => status === 'wrong').length
   if (options.json) await printJson(io, { ok: bad === 0, checks: findings })
-  if (bad > 0) throw new CommandError(EXIT.failed, `${bad} of ${findings.length} checks failed`)
+  if (bad > 0) throw failure(`${bad} of ${findings.length} checks failed`)
 }
 
 async function* diagnose(io: Io, options: DoctorOptions): AsyncGenerator<Finding> {
@@ -95,7 +95,7 @@ function chosen({ settings }: Setup, name: string | undefined): readonly Workflo
   const workflows = settings.workflows.filter((one) => name === undefined || one.name === name)
   if (workflows.length > 0) return workflows
   const known = settings.workflows.map((one) => one.name).join(', ')
-  throw new CommandError(EXIT.usage, `--workflow: the config has ${known}`)
+  throw wrongUse(`--workflow: the config has ${known}`)
 }
 
 function hostedNote(workflows: readonly WorkflowSettings[]): Finding[] {

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import { configOption, examples } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import type { ExplainOptions } from './explain.ts'
@@ -25,8 +25,7 @@ function explainToken(io: Io): Command {
     .action(async (options: ExplainOptions, { args }: Command) => {
       const { explain, TOKEN_WANTED } = await import('./explain.ts')
       // A token among the words would stay in the shell's history.
-      if (args.length > 0)
-        throw new CommandError(EXIT.usage, `jwt explain takes no words. ${TOKEN_WANTED}`)
+      if (args.length > 0) throw wrongUse(`jwt explain takes no words. ${TOKEN_WANTED}`)
       await explain(io, options)
     })
 }

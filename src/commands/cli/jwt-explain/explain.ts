@@ -13,7 +13,7 @@ import { createLog } from '../../../lib/log.ts'
 import { printable } from '../../../lib/printable.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import type { AskedSession } from '../../../map/choose-workflow.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { type CommandError, failure, misconfigured, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { rulesOf } from '../setup.ts'
@@ -58,7 +58,7 @@ export async function explain(io: Io, options: ExplainOptions): Promise<void> {
 }
 
 function refusalOf({ status, code, reason }: JwtReport): CommandError {
-  return new CommandError(EXIT.failed, `refused: ${status} ${code}: ${printable(reason ?? '')}`)
+  return failure(`refused: ${status} ${code}: ${printable(reason ?? '')}`)
 }
 
 function issuersOf({ settings, secret }: Rules, { now }: Io, dispatcher: Dispatcher): Issuers {
@@ -67,7 +67,7 @@ function issuersOf({ settings, secret }: Rules, { now }: Io, dispatcher: Dispatc
   try {
     return createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
   } catch (error) {
-    if (error instanceof UnusableSettingError) throw new CommandError(EXIT.config, error.message)
+    if (error instanceof UnusableSettingError) throw misconfigured(error.message)
     throw error
   }
 }
@@ -81,7 +81,7 @@ function askedOf({ workflow, input }: ExplainOptions): AskedSession {
     where === '--input'
       ? 'a JSON object of strings, numbers and booleans'
       : 'the name of a workflow'
-  throw new CommandError(EXIT.usage, `${where}: must be ${wanted}`)
+  throw wrongUse(`${where}: must be ${wanted}`)
 }
 
 function parseInput(text: string): unknown {
@@ -89,7 +89,7 @@ function parseInput(text: string): unknown {
     return parseStrictJson(text, MAX_JSON_DEPTH)
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error
-    throw new CommandError(EXIT.usage, `--input: ${error.message}`)
+    throw wrongUse(`--input: ${error.message}`)
   }
 }
 
@@ -98,8 +98,7 @@ async function readTokenFrom(io: Io): Promise<string> {
   if (io.stdin.isTTY) remark(io, 'Paste the token, then Enter and Ctrl-D.')
   const text = await readInput(io)
   const token = text.trim().replace(/^(?:authorization:\s*)?bearer\s+/i, '')
-  if (token === '')
-    throw new CommandError(EXIT.usage, `there is no token on standard input. ${TOKEN_WANTED}`)
+  if (token === '') throw wrongUse(`there is no token on standard input. ${TOKEN_WANTED}`)
   return token
 }
 
@@ -110,7 +109,7 @@ async function readInput(io: Io): Promise<string> {
   } catch (error) {
     io.signal.throwIfAborted()
     if (!(error instanceof TooLargeError)) throw error
-    throw new CommandError(EXIT.usage, 'standard input is much longer than any token')
+    throw wrongUse('standard input is much longer than any token')
   }
 }
 

@@ -1,7 +1,7 @@
 // Finds the admin's token in a profile, and renews one that has expired.
 
 import { Secret } from '../../../lib/secret.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, misconfigured } from '../exit.ts'
 import type { Io } from '../io.ts'
 import type { Profile, ProfileEntry, Tokens } from './profiles.ts'
 
@@ -19,8 +19,7 @@ export async function profileToken(io: Io, entry: ProfileEntry, url: string): Pr
   if (profile?.tokens === undefined) throw nobody(entry.name)
   // A mistyped address, or one left in the environment, must not get an admin's token.
   if (profile.url !== undefined && profile.url !== url) {
-    throw new CommandError(
-      EXIT.config,
+    throw misconfigured(
       `the token of profile ${entry.name} is for ${profile.url} and is not sent to ${url}.\n` +
         'Name a token with --token-file or CHATKIT_MINT_TOKEN, or run chatkit-mint login with that --url.',
     )
@@ -61,8 +60,7 @@ async function renewed(io: Io, profile: Profile, name: string): Promise<Tokens> 
 }
 
 function nobody(name: string): CommandError {
-  return new CommandError(
-    EXIT.config,
+  return misconfigured(
     `there is no token: nobody is signed in with profile ${name}. Run chatkit-mint login, set CHATKIT_MINT_TOKEN\n` +
       "to an admin's, or name a file with --token-file (- for standard input).",
   )

@@ -20,7 +20,7 @@ import { credentialUrl, profileName, readCliEnvironment } from '../../../config/
 import { createFolder } from '../../../lib/create-folder.ts'
 import { systemCode } from '../../../lib/errors.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, misconfigured } from '../exit.ts'
 import type { Io } from '../io.ts'
 
 const address = z.string().refine((text) => credentialUrl(text) !== undefined)
@@ -109,8 +109,7 @@ function readFile(file: string): ReadonlyMap<string, Profile> {
   }
   const { data } = fileSchema.safeParse(jsonOrUndefined(text))
   if (data !== undefined) return new Map(Object.entries(data.profiles))
-  throw new CommandError(
-    EXIT.config,
+  throw misconfigured(
     `${file} is not as this version writes it. Move it away, and run chatkit-mint login again.`,
   )
 }
@@ -126,8 +125,7 @@ function readPrivate(file: string): string {
   } finally {
     closeSync(descriptor)
   }
-  throw new CommandError(
-    EXIT.config,
+  throw misconfigured(
     `others can read or own ${file}, and it holds tokens. Nothing was sent. Make it yours alone\n` +
       '(chmod 600), and if others may have read it, run chatkit-mint logout and login.',
   )
@@ -193,8 +191,7 @@ function notWritten(path: string, error: unknown): CommandError {
 }
 
 function noFolder(): CommandError {
-  return new CommandError(
-    EXIT.config,
+  return misconfigured(
     'there is no folder for the profile: neither XDG_CONFIG_HOME nor HOME (on Windows APPDATA) is set to an\n' +
       'absolute path.',
   )

@@ -8,7 +8,7 @@ import { connectToAny } from '../../../lib/connections.ts'
 import { isCode } from '../../../lib/errors.ts'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, failure } from '../exit.ts'
 import type { Io } from '../io.ts'
 import type { Profile, Tokens } from './profiles.ts'
 
@@ -69,10 +69,7 @@ export function tokensOf(io: Io, answer: TokenAnswer, kept?: string): Tokens {
       ...(refresh !== undefined && { refresh_token: refresh }),
     }
   }
-  throw new CommandError(
-    EXIT.failed,
-    'the provider gave no token that a service can verify (a JWT).',
-  )
+  throw failure('the provider gave no token that a service can verify (a JWT).')
 
   function expiryOf(token: string): number | undefined {
     try {
@@ -98,7 +95,7 @@ function refusalOf(error: unknown): unknown {
     if (cause.name === 'AbortError' || cause.name === 'TimeoutError') return error
   }
   const why = printable(reasonOf(error))
-  return new CommandError(EXIT.failed, `what the provider answered is not good: ${why}.`)
+  return failure(`what the provider answered is not good: ${why}.`)
 }
 
 function away(error: Error): CommandError {

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as oidc from 'openid-client'
 import { printable } from '../../../lib/printable.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { print, remark, time } from '../output.ts'
 import { serviceUrl } from '../target/target.ts'
@@ -49,10 +49,7 @@ export async function signIn(io: Io, flags: LoginFlags): Promise<void> {
     })
   } catch (error) {
     if (!late.aborted || io.signal.aborted) throw error
-    throw new CommandError(
-      EXIT.failed,
-      `nobody signed in within ${flags.timeout} s; nothing was kept.`,
-    )
+    throw failure(`nobody signed in within ${flags.timeout} s; nothing was kept.`)
   }
   if (wanted.url === undefined) {
     remark(
@@ -68,8 +65,7 @@ function profileFrom(io: Io, flags: LoginFlags, known: Profile | undefined): Pro
   const same = from === known?.issuer ? known : undefined
   const clientId = flags.clientId ?? same?.client_id
   if (from === undefined || clientId === undefined) {
-    throw new CommandError(
-      EXIT.usage,
+    throw wrongUse(
       'no identity provider is named. Give --issuer and --client-id (of a public client); the profile keeps them for the next time.',
     )
   }
@@ -136,10 +132,7 @@ async function byDevice(
   { scope, signal }: { readonly scope: string; readonly signal: AbortSignal },
 ): Promise<TokenAnswer> {
   if (provider.serverMetadata().device_authorization_endpoint === undefined) {
-    throw new CommandError(
-      EXIT.failed,
-      'this provider signs nobody in by code; leave --device out.',
-    )
+    throw failure('this provider signs nobody in by code; leave --device out.')
   }
   const started = await oidc.initiateDeviceAuthorization(provider, { scope })
   const { verification_uri: address, user_code: code } = started

@@ -7,7 +7,7 @@ import { type CreateSessionParams, createSessionParams } from '../../../chatkit/
 import { parseWorkflowName } from '../../../lib/ids.ts'
 import { printObject } from '../answers.ts'
 import { examples, someText, user } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
@@ -137,13 +137,8 @@ async function createThroughService(service: ServiceClient, flags: CreateFlags):
 }
 
 function unusable(error: UnusableSessionError, sessionId: string): CommandError {
-  return new CommandError(
-    EXIT.failed,
+  return failure(
     `the answer cannot be used (${error.reason}), but there is a session now; end it with\n` +
       `sessions cancel --session-id ${sessionId}\ncode: ${error.code}`,
   )
-}
-
-function wrongUse(message: string): CommandError {
-  return new CommandError(EXIT.usage, message)
 }

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import type { SessionId } from '../../../lib/ids.ts'
 import { printList, printObject, serviceSession } from '../answers.ts'
 import { examples, oneSubject, SESSION, someText, user, withSubject } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, remark, time } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
@@ -45,7 +45,7 @@ function cancelSession(io: Io): Command {
     await withTarget(io, flags, async (target) => {
       if (target.kind === 'hosted') {
         const ended = await target.chatkit.cancelSession(id, { signal: io.signal })
-        if (ended === null) throw noSuchSession()
+        if (ended === null) throw failure(NO_SUCH_SESSION)
         const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
         return await printObject(io, answer, json)
       }
@@ -59,12 +59,7 @@ function cancelSession(io: Io): Command {
 
 const UNCONFIRMED = 'OpenAI has not confirmed it yet; the service goes on trying by itself.'
 
-function noSuchSession(): CommandError {
-  return new CommandError(
-    EXIT.failed,
-    'the ChatKit API knows no such session for this key.\ncode: not_found',
-  )
-}
+const NO_SUCH_SESSION = 'the ChatKit API knows no such session for this key.\ncode: not_found'
 
 function retrieveSession(io: Io): Command {
   const command = withSubject(new Command('retrieve'), SESSION)
@@ -118,8 +113,7 @@ function rowOf({ id, created_at, expires_at, ...one }: z.infer<typeof serviceSes
 }
 
 function unknownToApi(what: string): CommandError {
-  return new CommandError(
-    EXIT.usage,
+  return wrongUse(
     `the ChatKit API has no call that ${what}. This service keeps those that it minted:\n` +
       'give its address with --url or CHATKIT_MINT_URL, and an admin token with --token-file or\n' +
       'CHATKIT_MINT_TOKEN.',

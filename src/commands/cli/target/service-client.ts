@@ -9,7 +9,7 @@ import type { Secret } from '../../../lib/secret.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
 import { textOfCode } from '../../../respond/codes.ts'
-import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
+import { CommandError, EXIT, type ExitCode, exitCodeOf, failure } from '../exit.ts'
 import { ndjsonLines } from './summary-stream.ts'
 
 /** Query and body of a call. */
@@ -60,7 +60,7 @@ export function createServiceClient({
     const answer = jsonOrUndefined(text)
     if (answer !== undefined) return answer
     const message = `what answers at ${url} is not this service; check --url.`
-    throw new CommandError(EXIT.failed, message)
+    throw failure(message)
   }
 
   return {
@@ -97,8 +97,7 @@ export function expectAnswer<S extends z.ZodType>(schema: S, value: unknown): z.
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw new CommandError(
-    EXIT.failed,
+  throw failure(
     `the answer is not what this command expects (${issue?.path.join('.') || 'as a whole'}); is\n` +
       'the service of the same version? --json shows it where it is JSON.',
   )

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { jsonOrUndefined } from '../../../lib/json.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, failure } from '../exit.ts'
 
 const lineSchema = z.looseObject({ type: z.string() })
 export type StreamLine = z.infer<typeof lineSchema>
@@ -25,7 +25,7 @@ export async function readToSummary(
 ): Promise<StreamSummary | undefined> {
   let summary: StreamSummary | undefined
   for await (const text of untilBroken(lines)) {
-    if (summary !== undefined) throw new CommandError(EXIT.failed, 'lines follow the summary.')
+    if (summary !== undefined) throw failure('lines follow the summary.')
     const line = checked(lineSchema, jsonOrUndefined(text))
     await take(text, line)
     if (line.type === 'summary') summary = checked(summarySchema, line)
@@ -45,7 +45,7 @@ async function* untilBroken(lines: AsyncIterable<string>): AsyncGenerator<string
 function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const { data, success } = schema.safeParse(value)
   if (success) return data
-  throw new CommandError(EXIT.failed, 'the answer has a line that is not what it should be.')
+  throw failure('the answer has a line that is not what it should be.')
 }
 
 /** Longest line; a thread item with a whole conversation in it has a few megabytes. */
@@ -71,7 +71,7 @@ export async function* ndjsonLines(body: AsyncIterable<Uint8Array>): AsyncGenera
       held = next.length
     }
     if (held > MAX_LINE_CHARACTERS) {
-      throw new CommandError(EXIT.failed, 'the answer has a line that is too long.')
+      throw failure('the answer has a line that is too long.')
     }
   }
 }

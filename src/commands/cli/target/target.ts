@@ -9,7 +9,7 @@ import {
   readCliEnvironment,
 } from '../../../config/cli-environment.ts'
 import { Secret } from '../../../lib/secret.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, misconfigured, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { profileOption } from '../login/profile-option.ts'
 import { profileToken } from '../login/profile-token.ts'
@@ -118,23 +118,20 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
   const named = serviceUrl(io, flags)
   const profile = named === undefined || flags.profile !== undefined ? entry.read() : undefined
   if (flags.profile !== undefined && profile === undefined) {
-    throw new CommandError(
-      EXIT.config,
+    throw misconfigured(
       `there is no profile ${entry.name}, so nothing was sent. Run chatkit-mint login --profile ${entry.name} first.`,
     )
   }
   const kept = profile?.url
   // With `--profile staging`, the call must not go to another service that a variable names.
   if (flags.url === undefined && named !== undefined && kept !== undefined && kept !== named) {
-    throw new CommandError(
-      EXIT.usage,
+    throw wrongUse(
       `profile ${entry.name} is of ${kept}, and CHATKIT_MINT_URL names ${named}: unset one of them, or give --url.`,
     )
   }
   const base = named ?? kept
   if (base === undefined) {
-    throw new CommandError(
-      EXIT.config,
+    throw misconfigured(
       'no service is named. Give its address as --url or in CHATKIT_MINT_URL, or run chatkit-mint login with --url.',
     )
   }
@@ -149,8 +146,7 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
 export function urlOf(text: string | undefined, flag: string): string | undefined {
   const checked = text === undefined ? undefined : credentialUrl(text)
   if (text === undefined || checked !== undefined) return checked
-  throw new CommandError(
-    EXIT.usage,
+  throw wrongUse(
     `${flag} must be an https URL without credentials or query; http only for loopback.`,
   )
 }
@@ -160,8 +156,7 @@ function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
   const source =
     given === undefined ? environment.secret('OPENAI_API_KEY') : () => new Secret(given)
   if (source === undefined) {
-    throw new CommandError(
-      EXIT.config,
+    throw misconfigured(
       'no target is set. For the ChatKit API set OPENAI_API_KEY or OPENAI_API_KEY_FILE;\n' +
         'for this service run chatkit-mint login, or set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN (or --url, --token-file).',
     )

@@ -5,7 +5,7 @@ import type { CliEnvironment } from '../../../config/cli-environment.ts'
 import { cannotRead } from '../../../config/secret-file.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import { Secret } from '../../../lib/secret.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, misconfigured } from '../exit.ts'
 import type { Io } from '../io.ts'
 
 /** Longer than any token that the service accepts. */
@@ -32,8 +32,7 @@ export async function readToken(
   if (text === undefined) return undefined
   // The characters of RFC 6750 §2.1. With others the HTTP client would throw an error that quotes the token.
   if (/^[\w.~+/-]+=*$/.test(text)) return new Secret(text)
-  throw new CommandError(
-    EXIT.config,
+  throw misconfigured(
     'the text given as token is empty, or has characters that no token has; give it alone, without quotes and "Bearer".',
   )
 }
@@ -52,6 +51,6 @@ async function readStandardInput(io: Io): Promise<string> {
     return (await readBounded(io.stdin, MAX_TOKEN_BYTES)).toString('utf8')
   } catch (error) {
     if (!(error instanceof TooLargeError)) throw error
-    throw new CommandError(EXIT.config, 'standard input is longer than a token can be.')
+    throw misconfigured('standard input is longer than a token can be.')
   }
 }

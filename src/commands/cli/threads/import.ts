@@ -12,7 +12,7 @@ import type { Ownership } from '../../../registry/owned-records.ts'
 import { StoreUnusableError } from '../../../registry/port.ts'
 import { ownersMoves } from '../../../threads/sources.ts'
 import { patiently } from '../doctor/store.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, misconfigured, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { print, printJson } from '../output.ts'
 import { startProgress } from '../progress.ts'
@@ -40,11 +40,11 @@ export async function importThreads(io: Io, file: string, flags: ImportFlags): P
   const { settings } = rulesOf(world, flags.config)
   const own = settings.workflows.find(({ name }) => name === flags.workflow)
   if (own?.kind !== 'self-hosted') {
-    throw new CommandError(EXIT.usage, `--workflow: ${flags.workflow} is no workflow with a server`)
+    throw wrongUse(`--workflow: ${flags.workflow} is no workflow with a server`)
   }
   const { store } = readEnvironment(withConfigFile(world.variables, flags.config))
   if (store.kind === 'memory') {
-    throw new CommandError(EXIT.config, 'STORE_URL: a store in memory ends with this command')
+    throw misconfigured('STORE_URL: a store in memory ends with this command')
   }
   // First pass: a file with a bad line is refused before anything is written.
   for await (const _ of linesOf(file)) io.signal.throwIfAborted()
@@ -103,8 +103,7 @@ function unreadable(error: NodeJS.ErrnoException): never {
 
 function read(text: string, number: number): Line {
   const comma = text.indexOf(',')
-  const wrong = (what: string) =>
-    new CommandError(EXIT.usage, `line ${number}: ${what}; nothing was written`)
+  const wrong = (what: string) => wrongUse(`line ${number}: ${what}; nothing was written`)
   if (comma === -1) throw wrong('has no comma between thread id and user')
   const [id, rest] = [text.slice(0, comma), text.slice(comma + 1)]
   if (text.includes('\uFFFD')) throw wrong('is not UTF-8')

@@ -13,7 +13,7 @@ import {
   user,
   withSubject,
 } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
@@ -84,7 +84,7 @@ function deleteThread(io: Io): Command {
     await withTarget(io, flags, async (target) => {
       const deleted = await callsOf(io, target).deleteThread(id)
       await printObject(io, deleted, flags.json ?? false)
-      if (!deleted.deleted) throw new CommandError(EXIT.failed, 'the thread was not deleted.')
+      if (!deleted.deleted) throw failure('the thread was not deleted.')
     })
   })
 }
@@ -137,8 +137,7 @@ function callsOf(io: Io, target: Target): ThreadCalls {
 }
 
 function hostedKnowsNoWorkflow(): CommandError {
-  return new CommandError(
-    EXIT.usage,
+  return wrongUse(
     '--workflow: the ChatKit API does not know which workflow a thread is of. This service can\n' +
       'tell its own apart: see --url.',
   )

@@ -7,7 +7,7 @@ import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
 import { startProgress } from '../progress.ts'
@@ -38,14 +38,13 @@ export function eraseUser(io: Io): Command {
     requireSummary(summary)
     const { type: _type, ...counts } = summary
     if (!json) await printObject(io, counts, false)
-    if (!summary.complete) throw incomplete()
+    if (!summary.complete) throw failure(INCOMPLETE)
   })
 }
 
 function checkTerminal(io: Io, { tokenFile }: Flags): void {
   if (io.stdin.isTTY === true && io.stderr.isTTY === true && tokenFile !== '-') return
-  throw new CommandError(
-    EXIT.usage,
+  throw wrongUse(
     'erase asks to type the user on a terminal, and there is none. Nothing was erased. Add --yes\nto go ahead without the question.',
   )
 }
@@ -59,7 +58,7 @@ async function confirm(io: Io, who: string): Promise<void> {
     // Ctrl-C and Ctrl-D close the input, and then the question never resolves.
     const closed = once(lines, 'close').then(() => undefined)
     const answer = await Promise.race([lines.question(question, { signal: io.signal }), closed])
-    if (answer !== who) throw new CommandError(EXIT.failed, 'not the same. Nothing was erased.')
+    if (answer !== who) throw failure('not the same. Nothing was erased.')
   } finally {
     lines.close()
   }
@@ -92,15 +91,10 @@ function countsOf(line: StreamLine): Record<string, number> {
 
 function requireSummary(summary: StreamSummary | undefined): asserts summary is StreamSummary {
   if (summary !== undefined) return
-  throw new CommandError(
-    EXIT.failed,
+  throw failure(
     'the answer ended without its summary: what is left is not known. Run it again; that is safe.',
   )
 }
 
-function incomplete(): CommandError {
-  return new CommandError(
-    EXIT.failed,
-    'not everything is erased; the summary says what is left. Run it again when the cause is corrected.',
-  )
-}
+const INCOMPLETE =
+  'not everything is erased; the summary says what is left. Run it again when the cause is corrected.'

@@ -3,7 +3,7 @@
 import { Command } from 'commander'
 import type { UserId } from '../../../lib/ids.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { failure } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
 import { startProgress } from '../progress.ts'
@@ -74,14 +74,10 @@ async function copy(
 
 function requireComplete(summary: StreamSummary | undefined, where: string): void {
   if (summary === undefined) {
-    throw new CommandError(
-      EXIT.failed,
-      `the export is truncated: it ended without its summary. Run it again.${where}`,
-    )
+    throw failure(`the export is truncated: it ended without its summary. Run it again.${where}`)
   }
   if (summary.complete) return
-  throw new CommandError(
-    EXIT.failed,
+  throw failure(
     'the export is not complete; the summary, its last line, says what failed. Run it again' +
       ` when the cause is corrected.${where}`,
   )

@@ -15,7 +15,7 @@ import { jsonOrUndefined } from '../../../lib/json.ts'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, oneSubject, someText, USER, withSubject } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '../target/target.ts'
@@ -70,13 +70,13 @@ const EXAMPLES = examples(
 )
 
 async function fetchReceipt(io: Io, who: string, { since, output, ...flags }: Flags) {
-  if (flags.keys !== undefined) throw new CommandError(EXIT.usage, '--keys goes with --verify.')
+  if (flags.keys !== undefined) throw wrongUse('--keys goes with --verify.')
   const service = await serviceOf(io, flags)
   const line = `GET /v1/admin/users/${encodeURIComponent(who)}/receipt`
   const receipt = await service.text(line, { query: { since } })
   const content = readReceipt(receipt)
   if (content === undefined) {
-    throw new CommandError(EXIT.failed, 'the answer is no receipt; is --url that of this service?')
+    throw failure('the answer is no receipt; is --url that of this service?')
   }
   if (output === undefined || output === '-') await print(io, receipt)
   else {
@@ -111,10 +111,10 @@ async function verify(
   const text = (await readText(path)).trim()
   const receipt = await verifyReceipt(text, keys, issuer).catch((error) => {
     if (!(error instanceof InvalidReceiptError)) throw error
-    throw new CommandError(EXIT.failed, `this is no receipt of ${issuer}: ${error.message}.`)
+    throw failure(`this is no receipt of ${issuer}: ${error.message}.`)
   })
   if (who !== undefined && receipt.user !== who) {
-    throw new CommandError(EXIT.failed, `the receipt is of ${printable(receipt.user)}.`)
+    throw failure(`the receipt is of ${printable(receipt.user)}.`)
   }
   await (json ? printJson(io, receipt) : printReceipt(io, receipt))
 }
@@ -124,8 +124,7 @@ function issuerOf(io: Io, { url, keys }: Flags): string {
   const named = serviceUrl(io, { ...(url !== undefined && { url }) })
   if (named !== undefined) return named
   if (keys?.endsWith(KEY_SET) && URL.canParse(keys)) return keys.slice(0, -KEY_SET.length)
-  throw new CommandError(
-    EXIT.usage,
+  throw wrongUse(
     'the signer is not named: give the public URL of the service whose receipt it must be as --url.',
   )
 }
@@ -136,7 +135,7 @@ async function keysFrom(io: Io, place: string) {
   const given = /^https?:/i.test(place) ? await download(io, place) : await readText(place)
   const parsed = keySet.safeParse(typeof given === 'string' ? jsonOrUndefined(given) : given)
   if (parsed.success) return parsed.data
-  throw new CommandError(EXIT.failed, `${place} is no set of public keys (RFC 7517).`)
+  throw failure(`${place} is no set of public keys (RFC 7517).`)
 }
 
 async function download(io: Io, place: string): Promise<unknown> {

@@ -6,7 +6,7 @@ import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
 import { examples, oneSubject, someText, USER, wholeNumber, withSubject } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, remark, time } from '../output.ts'
 import { expectAnswer } from '../target/service-client.ts'
@@ -70,10 +70,7 @@ function whose(argument: UserId | undefined, { user, issuer, subject }: RevokeFl
     return { user: oneSubject(USER, argument, user) }
   }
   if (!isNamed && issuer !== undefined && subject !== undefined) return { issuer, subject }
-  throw new CommandError(
-    EXIT.usage,
-    'name one user: either a user, or --issuer and --subject together.',
-  )
+  throw wrongUse('name one user: either a user, or --issuer and --subject together.')
 }
 
 function neverSeen({ user, blocked_until }: z.infer<typeof revoked>): CommandError {
@@ -81,8 +78,7 @@ function neverSeen({ user, blocked_until }: z.infer<typeof revoked>): CommandErr
     blocked_until === null
       ? 'No block is set.'
       : `The block is set all the same, until ${time(blocked_until)}.`
-  return new CommandError(
-    EXIT.failed,
+  return failure(
     `never seen: ${printable(user)} has had no session here, so none was cancelled. ${block}\n` +
       'Is the name right? `users find` looks by its beginning. --even-if-unknown makes this no error.',
   )
