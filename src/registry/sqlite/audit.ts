@@ -1,5 +1,6 @@
 // Adds entries to the audit in SQLite, lists them, and erases a user from them.
 
+import type { SQLInputValue } from 'node:sqlite'
 import {
   type AuditEntry,
   type AuditQuery,
@@ -16,9 +17,14 @@ import { walkOf } from './pages.ts'
 const FIELDS =
   'id, at, actor, action, user, outcome, reason, request_id, instance, chain_seq, prev, salt, by_user, erased'
 
-const INSERT = `
-  INSERT INTO audit (${FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+const insertOf = (rows: number): string => `
+  INSERT INTO audit (${FIELDS})
+  VALUES ${Array(rows).fill('(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}
   ON CONFLICT (id) DO NOTHING`
+const INSERT = insertOf(1)
+/** Rows of an insert, where there are so many: each insert opens the table, its indexes and the counter of `seq`. */
+const TOGETHER = 16
+const INSERT_TOGETHER = insertOf(TOGETHER)
 
 /** The last entry, by its time, before the given time. */
 const LAST_BEFORE = 'SELECT seq FROM audit WHERE at < ? ORDER BY at DESC, seq DESC LIMIT 1'
@@ -36,23 +42,17 @@ export function createAuditSteps(db: Database) {
 }
 
 function append(sql: Sql, entries: readonly AuditEntry[]): void {
-  for (const row of entries.map(fromAuditEntry)) {
-    sql(INSERT).run(
-      row.id,
-      row.at,
-      row.actor ?? '',
-      row.action,
-      row.user ?? null,
-      row.outcome,
-      row.reason ?? null,
-      row.request_id ?? null,
-      row.instance ?? null,
-      row.chain_seq ?? null,
-      row.prev ?? null,
-      row.salt ?? null,
-      row.by_user ?? null,
-      row.erased ?? null,
-    )
+  const full = entries.length - (entries.length % TOGETHER)
+  let values: SQLInputValue[] = []
+  for (const [at, entry] of entries.entries()) {
+    const row = fromAuditEntry(entry)
+    values.push(row.id, row.at, row.actor ?? '', row.action, row.user ?? null, row.outcome)
+    values.push(row.reason ?? null, row.request_id ?? null, row.instance ?? null)
+    values.push(row.chain_seq ?? null, row.prev ?? null, row.salt ?? null, row.by_user ?? null)
+    values.push(row.erased ?? null)
+    if (at < full && (at + 1) % TOGETHER > 0) continue
+    sql(at < full ? INSERT_TOGETHER : INSERT).run(...values)
+    values = []
   }
 }
 
