@@ -1,6 +1,6 @@
 // Types of identifiers, the only parser for each, and new identifiers.
 
-import { randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { $brand } from 'zod'
 
 /**
@@ -68,28 +68,41 @@ export function parseThreadId(text: string): ThreadId | undefined {
   return OBJECT_ID.test(text) ? (text as ThreadId) : undefined
 }
 
-const ID_BYTES = 16
+/** Hexadecimal digits of 128 bits. */
+const ID_DIGITS = 32
+const HEX = Buffer.from('0123456789abcdef')
 
-/**
- * Random bytes for 256 ids, drawn together as `crypto.randomUUID` does, because a draw is the main cost of an
- * id.
- */
-const random = Buffer.alloc(256 * ID_BYTES)
-let used = random.length
+/** Random digits for many ids, drawn together as `crypto.randomUUID` does, because a draw is the main cost of an id. */
+const digits = Buffer.alloc(8192)
+let used = digits.length
 
 /**
  * A new identifier: the prefix and 128 random bits in hexadecimal. In base64url an id could contain `-ek_…`,
- * which the log would redact as a credential.
+ * which the log would redact as a credential. It is read in one piece, because `JSON.stringify` takes twice as long over
+ * texts that were joined.
  *
  * @param prefix - the kind of id, with its underscore: `req_`, `cksess_`
+ * @param nowMs - the id begins with its 48 bits, as a version 7 UUID does (RFC 9562 §5.7), so that a store's index grows
+ * at its end
  */
-export function newId(prefix: string): string {
-  if (used === random.length) {
-    randomFillSync(random)
+export function newId(prefix: string, nowMs?: number): string {
+  const length = prefix.length + ID_DIGITS
+  if (used + length > digits.length) {
+    digits.write(randomBytes(digits.length / 2).toString('hex'), 'latin1')
     used = 0
   }
-  used += ID_BYTES
-  return prefix + random.toString('hex', used - ID_BYTES, used)
+  const start = used
+  used += length
+  for (let at = 0; at < prefix.length; at++) digits[start + at] = prefix.charCodeAt(at)
+  if (nowMs !== undefined) {
+    // In two small numbers: V8 takes as long over a large one's text as over the rest of an id.
+    const [high, low] = [Math.floor(nowMs / 2 ** 24), Math.floor(nowMs % 2 ** 24)]
+    for (let at = start + prefix.length, shift = 20; shift >= 0; at++, shift -= 4) {
+      digits[at] = HEX[(high >> shift) & 15] ?? 0
+      digits[at + 6] = HEX[(low >> shift) & 15] ?? 0
+    }
+  }
+  return digits.toString('latin1', start, used)
 }
 
 export function newSessionId(): SessionId {
