@@ -114,6 +114,17 @@ export function auditSuite({ registry }: Suite): void {
       expect(await list({ since: at })).toEqual(['new', false])
     })
 
+    it('has each of many entries once and as it was written, in their order, when some are repeated', async () => {
+      const entries = Array.from({ length: 37 }, (_, at) => {
+        const base = { id: `a${at}`, at: NOW + at, user: at % 3 > 0 ? `u${at}` : undefined }
+        return at % 2 > 0 ? auditEntry(base) : chainedEntry({ ...base, reason: `r${at}` })
+      })
+      await registry.appendAudit(entries.slice(0, 20))
+      await registry.appendAudit(entries)
+      const page = await registry.listAudit({ limit: 50 })
+      expect(page?.data).toEqual(entries.toReversed())
+    })
+
     it('has a repeated entry once', async () => {
       await registry.appendAudit([auditEntry({ id: 'a' })])
       await registry.appendAudit([auditEntry({ id: 'b' }), auditEntry({ id: 'a', actor: 'x' })])

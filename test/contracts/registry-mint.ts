@@ -103,6 +103,21 @@ export function mintSuite({ registry }: Suite): void {
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'blocked' })
     })
 
+    it('is the same when it is repeated at a cap that is full, and evicts nothing', async () => {
+      for (const whenFull of ['deny', 'evict_oldest'] as const) {
+        const full = { cap: { max: 2, whenFull } }
+        for (const id of ['s1', 's2', 's1', 's2']) {
+          expect(await registry.record(entry({ id }, full))).toEqual({
+            kind: 'recorded',
+            ended: [],
+          })
+        }
+        expect(await registry.record(entry({ id: 's1', user: 'bob' }, full))).toEqual({
+          kind: 'taken',
+        })
+      }
+    })
+
     it('writes nothing when its id is that of another session, or of an ended one', async () => {
       await registry.record(entry({ id: 's1' }))
       expect(await registry.record(entry({ id: 's1', user: 'bob' }))).toEqual({ kind: 'taken' })

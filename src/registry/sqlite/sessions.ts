@@ -28,9 +28,7 @@ const markOf = (kind: 'subject' | 'sid', value: '?4' | '?5') => `
 const STANDING_AND_MARK = `${STANDING},
     nullif(max(${markOf('subject', '?4')}, ${markOf('sid', '?5')}), -1) AS logged_out_at`
 
-/** `known` is 1 if a session with this id exists, which means that the call is repeated. */
-const STANDING_AND_KNOWN = `${STANDING},
-    EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known,
+const STANDING_AND_SEEN = `${STANDING},
     (SELECT last_seen FROM known_users WHERE user = ?1) AS last_seen`
 
 /** Searches only the user's own sessions, by the index `sessions_user`. */
@@ -41,10 +39,14 @@ const OLDEST_LIVE = `
   SELECT * FROM sessions WHERE user = ? AND +status = 'active' AND expires_at > ?
   ORDER BY seq LIMIT ?`
 
-/** The session expires at the last value, and ends then if nothing else ends it. */
+/**
+ * The session expires at the last value, and ends then if nothing else ends it. A session with this id exists only when
+ * the call is repeated.
+ */
 const INSERT = `
   INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, created_at, state, asked,
-    expires_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?11, ?11)`
+    expires_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, ?11, ?11)
+  ON CONFLICT (id) DO NOTHING`
 
 const OF_IDENTITY = `
   user = ?1 AND (?3 IS NULL OR +issuer = ?3)
@@ -115,36 +117,38 @@ export function readStanding(
 
 function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { session, now } = entry
-  const [liveSessions = 0, blockedUntil, generation = 0, isKnown, lastSeen] = readNumbers(
-    sql(STANDING_AND_KNOWN),
+  const [liveSessions = 0, blockedUntil, generation = 0, lastSeen] = readNumbers(
+    sql(STANDING_AND_SEEN),
     session.user,
     now,
-    session.id,
   )
   if (generation !== entry.generation || blockedUntil !== undefined) return { kind: 'blocked' }
-  const known = isKnown === 1 ? sessionOf(sql, session.id) : undefined
-  if (known !== undefined) return repeated(known, session)
 
   const candidate = bySecret(sql, session.user, entry.replaces)
   const replaced = candidate !== undefined && isLive(candidate, now) ? candidate : undefined
   const live = liveSessions - (replaced === undefined ? 0 : 1)
   const tooMany = Math.max(0, live + 1 - entry.cap.max)
-  if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
+  const { id, user, workflow, issuer, subject, sid = null, secretHash } = session
+  const { createdAt, state, asked = null, expiresAt } = session
+  const identity = [id, user, workflow, issuer, subject, sid, secretHash] as const
+  const rest = [createdAt, state ? JSON.stringify(state) : null, asked, expiresAt] as const
+  const isFull = tooMany > 0 && entry.cap.whenFull === 'deny'
+  if (isFull || sql(INSERT).run(...identity, ...rest).changes === 0) {
+    const known = sessionOf(sql, id)
+    return known === undefined ? { kind: 'full' } : repeated(known, session)
+  }
+  see(sql, session, { lastSeen, now })
 
   const ended: SessionRecord[] = []
   if (replaced?.state !== undefined) sql(REPLACE).run(replaced.id, now, minterOf(session))
   else if (replaced !== undefined)
     ended.push(end(sql, replaced, { why: 'replaced', now, by: minterOf(session) }))
+  // The new session is the last of these, so it is not one of them.
   if (tooMany > 0) {
     for (const row of sql(OLDEST_LIVE).all(session.user, now, tooMany)) {
       ended.push(end(sql, toSession(row), { why: 'evicted', now, by: minterOf(session) }))
     }
   }
-  const { id, user, workflow, issuer, subject, sid = null, secretHash } = session
-  const { createdAt, state, asked = null, expiresAt } = session
-  const identity = [id, user, workflow, issuer, subject, sid, secretHash] as const
-  sql(INSERT).run(...identity, createdAt, state ? JSON.stringify(state) : null, asked, expiresAt)
-  see(sql, session, { lastSeen, now })
   return { kind: 'recorded', ended }
 }
 
