@@ -30,7 +30,13 @@ const SCRIPT = /\bnpm run ([\w-]+)/g
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   '.github/CONTRIBUTING.md': ['SERVICE_FROM'],
   'src/docs/android-kotlin.md': ['ERR_CACHE_MISS'],
-  'src/docs/deploy.md': ['NODE_OPTIONS'],
+  'src/docs/deploy.md': [
+    'NODE_OPTIONS',
+    'health_interval',
+    'health_uri',
+    'lb_try_duration',
+    'reverse_proxy',
+  ],
   'src/docs/errors.md': ['employee_id'],
   'src/docs/identity-providers-company.md': [
     'public_key',
