@@ -93,11 +93,11 @@ export function explain(frame: ErrorFrame, error: Error, c: AppContext): Respons
 function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: AppContext): Html {
   const own = error instanceof PageError ? error : undefined
   const title = own?.heading ?? CODES[error.code].title
-  // Every page can be loaded again but the end of a sign-in: its code and state work only once.
-  const isPage = c.req.method === 'GET' && !c.req.path.endsWith('/callback')
-  const mayPass = isPage && CODES[error.code].status >= 500
+  // Every page can be loaded again but the end of a sign-in: its code and state work only once. A form is sent from its page.
+  const mayPass = CODES[error.code].status >= 500 && !c.req.path.endsWith('/callback')
+  const page = c.req.method === 'POST' ? addresses.back(c.req.header('Referer')) : ''
   const start = { href: addresses.root, label: 'To the console' }
-  const action = own?.action ?? (mayPass ? { href: '', label: 'Try again' } : start)
+  const action = own?.action ?? (mayPass ? { href: page, label: 'Try again' } : start)
   return renderPage(
     addresses,
     { title, signIn },

@@ -65,6 +65,20 @@ describe('while the store is down', () => {
     expect((await browser.submit('/revoke')).text).toContain('1 session cancelled; no block')
   })
 
+  test('a form that stops at the check of the sign-in leads back to its page, with its terms', async () => {
+    const browser = await (await start()).signedIn()
+    await scene.mint('alice')
+    await browser.go(`${scene.console}/user?user=alice`)
+    await browser.submit('/revoke', { block_seconds: '900', reason: 'left' })
+    scene.registry.failing.add('*')
+    const page = await browser.submit('/revoke')
+    expect(page.status).toBe(503)
+    expect(page.text).toContain('The session store does not answer')
+    scene.registry.failing.clear()
+    expect((await browser.follow('/user/revoke?')).text).toContain('Reason: left')
+    expect((await browser.submit('/revoke')).text).toContain('1 session cancelled; blocked until')
+  })
+
   test('a sign-out says that it was not recorded, and can be repeated', async () => {
     const browser = await (await start()).signedIn()
     scene.registry.failing.add('*')
