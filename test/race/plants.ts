@@ -20,17 +20,20 @@ function changedBy(change: Change) {
 
 const NOBODY = { issuer: 'https://nobody.example/' }
 
+/** Records with the generation of this moment, as if it were not compared with that of the mint's begin. */
+async function recordUncompared(registry: Registry, entry: Parameters<Registry['record']>[0]) {
+  const question = { user: entry.session.user, identity: NOBODY, now: entry.now }
+  const { generation } = await registry.readStanding(question)
+  return registry.record({ ...entry, generation })
+}
+
 /** Ids of sessions whose cancel was postponed, on any instance. */
 const POSTPONED = new Set<string>()
 
 /** Faults in mint, revoke, canceller and store, each of which breaks a promise in some order of events. */
 export const PLANTS: Readonly<Record<string, Plant>> = {
   'the session is recorded without comparing the generation': changing((registry) => ({
-    async record(entry) {
-      const { user } = entry.session
-      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
-      return registry.record({ ...entry, generation })
-    },
+    record: (entry) => recordUncompared(registry, entry),
   })),
 
   'the block is written after the sessions are cancelled': changing((registry) => ({
@@ -42,10 +45,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
 
   'the block is read before the upstream call only': changing((registry) => ({
     async record(entry) {
-      const { user } = entry.session
-      await registry.liftBlock(user, entry.now)
-      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
-      return registry.record({ ...entry, generation })
+      await registry.liftBlock(entry.session.user, entry.now)
+      return recordUncompared(registry, entry)
     },
   })),
 
@@ -58,10 +59,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
       }
     },
     async record(entry) {
-      if (entry.generation !== -1) return registry.record(entry)
-      const { user } = entry.session
-      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
-      return registry.record({ ...entry, generation })
+      return entry.generation === -1 ? recordUncompared(registry, entry) : registry.record(entry)
     },
   })),
 
@@ -80,14 +78,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
         return registry.liftBlock(user, now)
       },
       async record(entry) {
-        const { user } = entry.session
-        if (!lifted.has(user)) return registry.record(entry)
-        const { generation } = await registry.readStanding({
-          user,
-          identity: NOBODY,
-          now: entry.now,
-        })
-        return registry.record({ ...entry, generation })
+        const isLifted = lifted.has(entry.session.user)
+        return isLifted ? recordUncompared(registry, entry) : registry.record(entry)
       },
     }
   }),
@@ -198,11 +190,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   })),
 
   'a create by key does not compare the generation': changingForKeys((registry) => ({
-    async record(entry) {
-      const { user } = entry.session
-      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
-      return registry.record({ ...entry, generation })
-    },
+    record: (entry) => recordUncompared(registry, entry),
   })),
 
   "anybody's client secret replaces a session": changing((registry) => ({

@@ -15,7 +15,6 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     typ: 'JWT',
     user: 'https://acme.cloudflareaccess.com|7335d417-61da-459d-899c-0a01c76a2f94',
     workflow: 'helpdesk',
-    variables: undefined,
     without: [{ email: 'alice@other.example' }, null],
     mistakes: {
       'a token of another application of the team': { aud: ['0123456789abcdef'] },
@@ -63,7 +62,6 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     typ: 'JWT',
     user: 'https://login.microsoftonline.com/77777777-8888-9999-aaaa-bbbbbbbbbbbb/v2.0|object-id',
     workflow: 'staff',
-    variables: undefined,
     asAdmin: { roles: ['ChatKit.Admin'] },
     without: [
       { groups: undefined, _claim_names: { groups: 'src1' }, _claim_sources: { src1: {} } },
@@ -114,7 +112,6 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     typ: 'JWT',
     user: 'https://login.acme.example/realms/app|0d2f1c3b-4a5e-6f70-8192-a3b4c5d6e7f8',
     workflow: 'helpdesk',
-    variables: undefined,
     without: [{ realm_access: {} }, null],
     mistakes: { 'the address inside': { iss: 'http://keycloak:8080/realms/app' } },
   },
@@ -132,7 +129,6 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     typ: 'none',
     user: 'https://acme.okta.com/oauth2/default|00u1b2c3d4',
     workflow: 'helpdesk',
-    variables: undefined,
     asAdmin: { groups: ['chat-admin'] },
     without: [{ groups: undefined }, null],
     mistakes: {

@@ -1,15 +1,25 @@
 import type { Sample } from './sample.ts'
 
-const SUPABASE = {
-  iss: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1',
-  aud: 'authenticated',
-  sub: '00000000-1111-2222-3333-444444444444',
-  role: 'authenticated',
-  aal: 'aal1',
-  session_id: 's',
-  is_anonymous: false,
-  app_metadata: { provider: 'email', providers: ['email'] },
-  user_metadata: { plan: 'pro' },
+const SUPABASE: Sample = {
+  claims: {
+    iss: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1',
+    aud: 'authenticated',
+    sub: '00000000-1111-2222-3333-444444444444',
+    role: 'authenticated',
+    aal: 'aal1',
+    session_id: 's',
+    is_anonymous: false,
+    app_metadata: { provider: 'email', providers: ['email'] },
+    user_metadata: { plan: 'pro' },
+  },
+  typ: 'JWT',
+  user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
+  workflow: 'helpdesk',
+  without: [{ is_anonymous: true }, null],
+  mistakes: {
+    'the anon key': { iss: 'supabase', aud: undefined, sub: undefined, role: 'anon' },
+    'a token of another project': { iss: 'https://other.supabase.co/auth/v1' },
+  },
 }
 
 /** Tokens of identity providers for an app's customers. */
@@ -69,7 +79,6 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     typ: 'JWT',
     user: 'https://clerk.acme.example|user_2xAbCdEfGh',
     workflow: 'helpdesk',
-    variables: undefined,
     mistakes: {
       'a token for another page': { azp: 'https://other.acme.example' },
       'a token with the audience of another service': { aud: 'billing' },
@@ -139,42 +148,12 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     },
   },
   'examples/supabase.yaml': {
-    claims: SUPABASE,
-    typ: 'JWT',
-    user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
-    workflow: 'helpdesk',
+    ...SUPABASE,
     variables: { plan: 'free', two_factors: false },
     asAdmin: { app_metadata: { roles: ['chatkit-admin'] } },
-    without: [{ is_anonymous: true }, null],
-    mistakes: {
-      'the anon key': { iss: 'supabase', aud: undefined, sub: undefined, role: 'anon' },
-      'a token of another project': { iss: 'https://other.supabase.co/auth/v1' },
-    },
   },
-  'examples/supabase-before.yaml': {
-    claims: SUPABASE,
-    typ: 'JWT',
-    user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
-    workflow: 'helpdesk',
-    variables: undefined,
-    without: [{ is_anonymous: true }, null],
-    mistakes: {
-      'the anon key': { iss: 'supabase', aud: undefined, sub: undefined, role: 'anon' },
-      'a token of another project': { iss: 'https://other.supabase.co/auth/v1' },
-    },
-  },
-  'examples/supabase-moving.yaml': {
-    claims: SUPABASE,
-    typ: 'JWT',
-    user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
-    workflow: 'helpdesk',
-    variables: undefined,
-    without: [{ is_anonymous: true }, null],
-    mistakes: {
-      'the anon key': { iss: 'supabase', aud: undefined, sub: undefined, role: 'anon' },
-      'a token of another project': { iss: 'https://other.supabase.co/auth/v1' },
-    },
-  },
+  'examples/supabase-before.yaml': SUPABASE,
+  'examples/supabase-moving.yaml': SUPABASE,
   'examples/workos.yaml': {
     claims: {
       iss: 'https://api.workos.com',

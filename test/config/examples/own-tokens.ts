@@ -7,7 +7,6 @@ export const OWN_TOKENS: Record<string, Sample> = {
     typ: 'at+jwt',
     user: 'https://login.acme.example/|alice',
     workflow: 'helpdesk',
-    variables: undefined,
     mistakes: {
       'an ID token': { aud: ['web-app'] },
       'an issuer without its slash': { iss: 'https://login.acme.example' },

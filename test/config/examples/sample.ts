@@ -4,7 +4,7 @@ export interface Sample {
   readonly typ: string
   readonly user: string | RegExp
   readonly workflow: string
-  readonly variables: Record<string, unknown> | undefined
+  readonly variables?: Record<string, unknown>
   /** Claims that make the same person an admin. */
   readonly asAdmin?: Record<string, unknown>
   /** Claims that exclude the workflow, and the workflow that is then the default; null for none. */

@@ -28,6 +28,26 @@ const scene = forEachTest(() => startUserData())
 const isDelete = (request: Request) => request.method === 'DELETE'
 const isCancel = (request: Request) => request.url.endsWith('/cancel')
 
+/** Lets the upstream wait with its answers to deletes; the function that is returned ends the wait. */
+function holdDeletes(): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { api } = scene.upstream
+  scene.upstream.instead = (request) =>
+    isDelete(request) ? promise.then(() => api.app.fetch(request)) : undefined
+  return resolve
+}
+
+/** Gives all deletes this answer; the function that is returned gives their number. */
+function answerDeletes(answer: () => Response): () => number {
+  let deletes = 0
+  scene.upstream.instead = (request) => {
+    if (!isDelete(request)) return undefined
+    deletes++
+    return answer()
+  }
+  return () => deletes
+}
+
 function seed(user: string, threads: number): readonly string[] {
   return Array.from({ length: threads }, () => {
     return scene.upstream.api.seedThread({ user, items: [{ type: 'chatkit.widget' }] }).id
@@ -106,15 +126,12 @@ describe('an erase', () => {
   test('blocks again within seconds when its block is lifted while it runs', async () => {
     const { running } = scene
     seed('alice', 1)
-    const { api } = scene.upstream
-    const held = Promise.withResolvers<void>()
-    scene.upstream.instead = (request) =>
-      isDelete(request) ? held.promise.then(() => api.app.fetch(request)) : undefined
+    const release = holdDeletes()
     const erased = eraseOf(running, 'alice')
     await expect.poll(() => blocksOf('alice')).toHaveLength(1)
     expect((await callAdmin(running, 'DELETE /users/alice/block')).status).toBe(204)
     await expect.poll(() => blocksOf('alice'), { timeout: 5000 }).toHaveLength(1)
-    held.resolve()
+    release()
     expect(await erased).toMatchObject({ complete: true, blocked_until: null })
     expect(await blocksOf('alice')).toEqual([])
   })
@@ -124,14 +141,10 @@ describe('an erase', () => {
     await secretOf(scene.running, 'alice')
     await eraseOf(scene.running, 'alice')
     const entries = await auditOf(scene.running, '&user=alice')
+    const erase = { action: 'erase', actor: ADA, outcome: 'ok' }
     expect(entries).toMatchObject([
-      {
-        action: 'erase',
-        actor: ADA,
-        outcome: 'ok',
-        reason: 'complete: 2 threads and 2 records erased',
-      },
-      { action: 'erase', actor: ADA, outcome: 'ok', reason: 'begun' },
+      { ...erase, reason: 'complete: 2 threads and 2 records erased' },
+      { ...erase, reason: 'begun' },
     ])
   })
 
@@ -187,17 +200,14 @@ describe('an erase', () => {
   })
 
   test('blocks the user while it runs, and lifts the block afterwards', async () => {
-    const { running, upstream } = scene
+    const { running } = scene
     seed('alice', 1)
-    const held = Promise.withResolvers<void>()
-    const { api } = upstream
-    upstream.instead = (request) =>
-      isDelete(request) ? held.promise.then(() => api.app.fetch(request)) : undefined
+    const release = holdDeletes()
     const response = await callUser(running, 'POST alice erase')
     expectProblem(await answerOf(await running.mint(tokenFor('alice'))), 403, 'user_blocked')
     expect((await running.mint(tokenFor('bob'))).status).toBe(200)
     expect(await blocksOf('alice')).toMatchObject([{ by: ADA }])
-    held.resolve()
+    release()
     const summary = summaryOf(await linesOf(response))
     expect(summary).toMatchObject({ complete: true, blocked_until: null })
     expect((await running.mint(tokenFor('alice'))).status).toBe(200)
@@ -258,17 +268,14 @@ describe('an erase', () => {
   })
 
   test.each([2, 3])('run %i times at once, it blocks until the last one ends', async (times) => {
-    const { running, upstream } = scene
+    const { running } = scene
     seed('alice', 1)
     await secretOf(running, 'alice')
-    const held = Promise.withResolvers<void>()
-    const { api } = upstream
-    upstream.instead = (request) =>
-      isDelete(request) ? held.promise.then(() => api.app.fetch(request)) : undefined
+    const release = holdDeletes()
     const erases = Array.from({ length: times }, () => callUser(running, 'POST alice erase'))
     const answers = await Promise.all(erases)
     expectProblem(await answerOf(await running.mint(tokenFor('alice'))), 403, 'user_blocked')
-    held.resolve()
+    release()
     const summaries = await Promise.all(answers.map(async (each) => summaryOf(await linesOf(each))))
     for (const summary of summaries) expect(summary).toMatchObject({ failed: 0, complete: true })
     const lifted = summaries.filter(({ blocked_until: until }) => until === null)
@@ -359,48 +366,33 @@ describe('an erase names as failed', () => {
 
   test('the threads of an upstream that is down, without asking for each of a thousand', async () => {
     seed('alice', 1000)
-    let deletes = 0
-    scene.upstream.instead = (request) => {
-      if (!isDelete(request)) return undefined
-      deletes++
-      return new Response('{}', { status: 400 })
-    }
+    const deletes = answerDeletes(() => new Response('{}', { status: 400 }))
     const summary = await eraseOf(scene.running, 'alice')
     expect(summary).toMatchObject({ complete: false, threads_deleted: 0 })
     expect(summary['failures']).toHaveLength(100)
-    expect(deletes).toBeLessThan(120)
+    expect(deletes()).toBeLessThan(120)
   })
 
   test('threads that stay listed though their delete gets 404, after asking once', async () => {
     const ids = seed('alice', 120)
     const [id = ''] = ids
     const { api } = scene.upstream
-    let deletes = 0
-    scene.upstream.instead = (request) => {
-      if (!isDelete(request)) return undefined
-      deletes++
-      return new Response('{}', { status: 404 })
-    }
+    const deletes = answerDeletes(() => new Response('{}', { status: 404 }))
     const summary = await eraseOf(scene.running, 'alice')
     expect(summary).toMatchObject({ complete: false, failed: ids.length })
     expect(summary).toMatchObject({ blocked_until: expect.any(Number), threads_deleted: 0 })
     const code = 'upstream_invalid_response'
     expect(summary['failures']).toContainEqual({ what: 'thread', workflow: 'support', id, code })
-    expect(deletes).toBe(ids.length)
+    expect(deletes()).toBe(ids.length)
     expect(api.requests().length).toBeLessThan(20)
   })
 
   test('a thread that stays listed though its delete succeeds', async () => {
     const [id = ''] = seed('alice', 1)
     const done = { id, object: 'chatkit.thread.deleted', deleted: true }
-    let deletes = 0
-    scene.upstream.instead = (request) => {
-      if (!isDelete(request)) return undefined
-      deletes++
-      return Response.json(done)
-    }
+    const deletes = answerDeletes(() => Response.json(done))
     expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: false, failed: 1 })
-    expect(deletes).toBe(2)
+    expect(deletes()).toBe(2)
     expect(await threadsOf('alice')).toEqual([id])
   })
 
@@ -409,22 +401,10 @@ describe('an erase names as failed', () => {
     let lists = 0
     scene.upstream.instead = (request) => {
       if (!/\/threads\?/.test(request.url) || ++lists !== 2) return undefined
-      return Response.json({
-        object: 'list',
-        data: [
-          {
-            id,
-            object: 'chatkit.thread',
-            created_at: 1,
-            status: { type: 'active' },
-            title: null,
-            user: 'alice',
-          },
-        ],
-        first_id: id,
-        last_id: id,
-        has_more: false,
-      })
+      const about = { created_at: 1, status: { type: 'active' }, title: null, user: 'alice' }
+      const ends = { first_id: id, last_id: id, has_more: false }
+      const data = [{ id, object: 'chatkit.thread', ...about }]
+      return Response.json({ object: 'list', data, ...ends })
     }
     expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: true, failed: 0 })
   })
@@ -457,10 +437,8 @@ describe('an erase names as failed', () => {
 describe('a block of an admin', () => {
   test.each([3600, 60])('of %i s survives the erase', async (seconds) => {
     const { running } = scene
-    const { blocked_until: until } = await revoke(running, 'alice', {
-      block_seconds: seconds,
-      reason: 'fraud',
-    })
+    const block = { block_seconds: seconds, reason: 'fraud' }
+    const { blocked_until: until } = await revoke(running, 'alice', block)
     seed('alice', 2)
     const summary = await eraseOf(running, 'alice')
     expect(summary).toMatchObject({ complete: true })
@@ -470,14 +448,12 @@ describe('a block of an admin', () => {
   })
 
   test.each([3600, 30])('of %i s, set while it runs, is not lifted by it', async (seconds) => {
-    const { running, upstream } = scene
+    const { running } = scene
     seed('alice', 1)
-    const held = Promise.withResolvers<void>()
-    upstream.instead = (request) =>
-      isDelete(request) ? held.promise.then(() => upstream.api.app.fetch(request)) : undefined
+    const release = holdDeletes()
     const response = await callUser(running, 'POST alice erase')
     const { blocked_until: until } = await revoke(running, 'alice', { block_seconds: seconds })
-    held.resolve()
+    release()
     const summary = summaryOf(await linesOf(response))
     expect(summary).toMatchObject({ complete: true, blocked_until: until })
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])

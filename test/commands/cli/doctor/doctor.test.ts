@@ -30,6 +30,7 @@ const VERSION_1 = readFileSync(
   new URL('../../../registry/sqlite-version-1.sql', import.meta.url),
   'utf8',
 )
+const OLDER = 'is of an older version: the next start moves it'
 const OTHER_KEY = 'sk-test-other-key-0123456789wxyz'
 /** Locks the file that its argument names, says so, and lets go soon after. */
 const HOLDS_LOCK = `
@@ -100,6 +101,11 @@ function expectNoSecret({ out, err }: Ran): void {
   expect(out + err).not.toMatch(/ek_|eyJ/)
 }
 
+/** A finding with this text in its message. */
+const saying = (status: Finding['status'], text: string) => ({
+  ...{ status, message: expect.stringContaining(text) },
+})
+
 const requestsTo = (path: RegExp) => api.api.requests().filter((seen) => path.test(seen.path))
 
 describe('all is well', () => {
@@ -156,6 +162,12 @@ describe('all is well', () => {
 describe('the ChatKit API', () => {
   const support = async () => (await doctor('--workflow', 'support')).of('workflow support')
 
+  const refusing = (status: number, code: string, type = 'invalid_request_error') => ({
+    status,
+    body: { error: { message: 'planted', type, param: null, code } },
+  })
+  const PAGE = '<!doctype html><title>Blocked</title>'
+
   test.each<[string, Parameters<RunningChatKitApi['api']['setFaults']>[0], RegExp, RegExp]>([
     ['401', { status: 401 }, /status 401/, /the key …cdef in OPENAI_API_KEY is not accepted/],
     ['403', { status: 403 }, /status 403/, /give it permission/],
@@ -179,67 +191,37 @@ describe('the ChatKit API', () => {
 
   test('a project to which the key does not belong is named', async () => {
     variables = { ...variables, OPENAI_PROJECT_ID: 'proj_9' }
-    const error = {
-      message: `${API_KEY} is not of proj_9`,
-      type: 'invalid_request_error',
-      param: null,
-      code: 'mismatched_project',
-    }
+    const { body } = refusing(401, 'mismatched_project')
+    const error = { ...body.error, message: `${API_KEY} is not of proj_9` }
     api.api.setFaults({ status: 401, body: { error } })
     const finding = await support()
     expect(finding?.message).toContain('mismatched_project')
     expect(finding?.advice).toContain('is of another project than OPENAI_PROJECT_ID (proj_9)')
   })
 
-  const saying = (status: number, code: string, type = 'invalid_request_error') => ({
-    status,
-    body: { error: { message: 'planted', type, param: null, code } },
-  })
-  const PAGE = '<!doctype html><title>Blocked</title>'
-
   test.each<[string, Parameters<RunningChatKitApi['api']['setFaults']>[0], RegExp]>([
     [
       'a project with data residency, asked at the usual address',
-      saying(401, 'incorrect_hostname'),
+      refusing(401, 'incorrect_hostname'),
       /region with an address of its own: set base_url .* https:\/\/eu\.api\.openai\.com\/v1$/,
     ],
-    [
-      'a key without the permission (403)',
-      saying(403, 'missing_scope'),
-      /lacks a permission: give/,
-    ],
-    [
-      'a key without the permission (401)',
-      saying(401, 'missing_scope'),
-      /lacks a permission: give/,
-    ],
-    ['another organization', saying(401, 'mismatched_organization'), /than OPENAI_ORG_ID: leave/],
+    ['a key without the permission (403)', refusing(403, 'missing_scope'), /lacks a permission: g/],
+    ['a key without the permission (401)', refusing(401, 'missing_scope'), /lacks a permission: g/],
+    ['another organization', refusing(401, 'mismatched_organization'), /than OPENAI_ORG_ID: leave/],
     [
       'a country that is not served',
-      saying(403, 'unsupported_country_region_territory', 'request_forbidden'),
+      refusing(403, 'unsupported_country_region_territory', 'request_forbidden'),
       /does not serve the country from which the call came: run the service, or the proxy/,
     ],
-    ['a code that is new', saying(403, 'brand_new'), /give it permission/],
+    ['a code that is new', refusing(403, 'brand_new'), /give it permission/],
     [
       "an error in the API's format without a name",
       { status: 401, body: { error: { message: 'planted' } } },
       /^the key \S+ in OPENAI_API_KEY is not accepted/,
     ],
-    [
-      'the page of a filter (403)',
-      { status: 403, body: PAGE },
-      /403 with a page .* a filter on the/,
-    ],
-    [
-      'the page of a filter (401)',
-      { status: 401, body: PAGE },
-      /401 with a page .* a filter on the/,
-    ],
-    [
-      'the page of a filter (404)',
-      { status: 404, body: PAGE },
-      /404 with a page .* a filter on the/,
-    ],
+    ['the page of a filter (403)', { status: 403, body: PAGE }, /403 with a page .* a filter on/],
+    ['the page of a filter (401)', { status: 401, body: PAGE }, /401 with a page .* a filter on/],
+    ['the page of a filter (404)', { status: 404, body: PAGE }, /404 with a page .* a filter on/],
     ['the page of a filter (200)', { body: PAGE }, /a filter on the way changes its answers/],
     ['a login page (302)', { status: 302 }, /a filter on the way changes its answers/],
   ])('%s: says what to do, and nothing of the message', async (_name, faults, advice) => {
@@ -321,10 +303,7 @@ describe('a session that must not remain', () => {
   test('of another user is refused and cancelled', async () => {
     upstream.creates = [{ kind: 'ok', changes: { user: 'mallory' } }]
     const finding = await support()
-    expect(finding).toMatchObject({
-      status: 'wrong',
-      message: expect.stringContaining('of another user'),
-    })
+    expect(finding).toMatchObject(saying('wrong', 'of another user'))
     expect(finding).not.toHaveProperty('session_left')
     expect(upstream.cancellations()).toHaveLength(1)
   })
@@ -378,10 +357,7 @@ describe('self-hosted servers', () => {
       items: { data: [], has_more: false },
     }
     own.server.setFaults({ body: { data: [thread], has_more: false } })
-    expect(await helpdesk()).toMatchObject({
-      status: 'note',
-      message: expect.stringContaining('shows threads'),
-    })
+    expect(await helpdesk()).toMatchObject(saying('note', 'shows threads'))
     expect(await helpdesk('--user', 'alice')).toMatchObject({ status: 'ok' })
   })
 
@@ -397,10 +373,7 @@ describe('issuers, PUBLIC_URL and store', () => {
   test('an issuer whose key set fails, or has no key of the algorithms, is wrong', async () => {
     issuer.jwksBehaviour = { kind: 'answer', status: 500, body: '' }
     const failed = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
-    expect(failed).toMatchObject({
-      status: 'wrong',
-      message: expect.stringContaining('answered 500'),
-    })
+    expect(failed).toMatchObject(saying('wrong', 'answered 500'))
     issuer.jwksBehaviour = { kind: 'ok' }
     writeFileSync(file, configOf().replace('[ES256]', '[RS256]'))
     const none = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
@@ -455,10 +428,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     variables = { ...variables, PUBLIC_URL: 'http://127.0.0.1:9' }
     const { ok, of } = await doctor('--workflow', 'support')
     expect(ok).toBe(true)
-    expect(of('PUBLIC_URL')).toMatchObject({
-      status: 'note',
-      message: expect.stringContaining('ECONNREFUSED'),
-    })
+    expect(of('PUBLIC_URL')).toMatchObject(saying('note', 'ECONNREFUSED'))
   })
 
   test('SQLite that is not there yet is not made: the service’s user makes it', async () => {
@@ -466,16 +436,10 @@ describe('issuers, PUBLIC_URL and store', () => {
     variables = { ...variables, STORE_URL: `sqlite:${path}` }
     const { ok, of } = await doctor()
     expect(ok).toBe(true)
-    expect(of('store')).toMatchObject({
-      status: 'note',
-      message: expect.stringContaining('is not there yet'),
-    })
+    expect(of('store')).toMatchObject(saying('note', 'is not there yet'))
     expect(existsSync(join(folder, 'deep'))).toBe(false)
     variables = { ...variables, STORE_URL: `sqlite:${file}/new.db` }
-    expect((await doctor()).of('store')).toMatchObject({
-      status: 'wrong',
-      message: expect.stringContaining('cannot be made'),
-    })
+    expect((await doctor()).of('store')).toMatchObject(saying('wrong', 'cannot be made'))
   })
 
   test('a SQLite file is opened, and no user’s data is written', async () => {
@@ -498,10 +462,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     variables = { ...variables, STORE_URL: `sqlite:${path}` }
     const { ok, of } = await doctor()
     expect(ok).toBe(true)
-    expect(of('store')).toMatchObject({
-      status: 'note',
-      message: expect.stringContaining('is of an older version: the next start moves it'),
-    })
+    expect(of('store')).toMatchObject(saying('note', OLDER))
     expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
     db.close()
   })
@@ -513,9 +474,7 @@ describe('issuers, PUBLIC_URL and store', () => {
     const holder = spawn(process.execPath, ['-e', HOLDS_LOCK, path], { stdio: 'pipe' })
     await once(holder.stdout, 'data')
     const { findings } = await checkStore({ kind: 'sqlite', path })
-    expect(findings).toMatchObject([
-      { message: expect.stringContaining('is of an older version: the next start moves it') },
-    ])
+    expect(findings).toMatchObject([saying('note', OLDER)])
     expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
     db.close()
   })
