@@ -28,6 +28,7 @@ const BACKEND_KEY = `sk-mint-${randomBytes(32).toString('base64url')}`
 const GUESSED_KEY = `sk-mint-${randomBytes(32).toString('base64url')}`
 const SUBJECT = 'planted-subject-7f3a91'
 const signer = createSecretSigner('HS256', SHARED_SECRET)
+const OTHER = createSecretSigner('HS256', 'x'.repeat(32))
 const TOKEN = signer.token(claimsOf({ sub: SUBJECT }))
 
 const CONFIG = `
@@ -182,10 +183,7 @@ describe('tokens', () => {
     ['whose sub is a number', () => newToken({ sub: 12 })],
     ['whose sub holds a key and NUL', () => newToken({ sub: `${KEY}\0` })],
     ['whose exp is text', () => newToken({ exp: CLIENT_SECRET })],
-    [
-      'signed with another secret',
-      () => createSecretSigner('HS256', 'x'.repeat(32)).token(claimsOf()),
-    ],
+    ['signed with another secret', () => OTHER.token(claimsOf())],
     ['with a typ that is a secret', () => signer.token(claimsOf(), { typ: CLIENT_SECRET })],
     ['with an alg that is a secret', () => signer.token(claimsOf(), { alg: CLIENT_SECRET })],
     ['with alg none', () => handMade({ alg: 'none' }, claimsOf(), '' as never)],
@@ -209,10 +207,7 @@ describe('tokens', () => {
     const token = newToken()
     const json = { 'content-type': 'application/json' }
     const sent: [Sent, number][] = [
-      [
-        { headers: { authorization: `Basic ${Buffer.from(`a:${token}`).toString('base64')}` } },
-        401,
-      ],
+      [{ headers: { authorization: `Basic ${btoa(`a:${token}`)}` } }, 401],
       [{ path: `/v1/sessions?access_token=${token}` }, 401],
       [{ path: `/v1/sessions/${token}` }, 404],
       [{ path: `/v1/${CLIENT_SECRET}?key=${KEY}`, method: 'GET' }, 404],
@@ -311,27 +306,13 @@ describe('an API that echoes key, secret and token', () => {
     }
   }
 
-  test.each([
-    [400, 502],
-    [401, 502],
-    [403, 502],
-    [404, 502],
-    [410, 502],
-    [422, 502],
-    [302, 502],
-    [429, 503],
-    [500, 503],
-    [503, 503],
-  ])('status %i', async (status, expected) => {
+  test.each([302, 400, 401, 403, 404, 410, 422, 429, 500, 503])('status %i', async (status) => {
     const answer = () => new Response(JSON.stringify({ error }), { status, headers })
-    expect(await mintWith(answer)).toBe(expected)
+    expect(await mintWith(answer)).toBe(status < 429 ? 502 : 503)
   })
 
-  const session = () => ({
-    id: 'cksess_planted',
-    object: 'chatkit.session',
-    client_secret: CLIENT_SECRET,
-  })
+  const planted = { id: 'cksess_planted', object: 'chatkit.session' }
+  const session = () => ({ ...planted, client_secret: CLIENT_SECRET })
   test.each([
     ['HTML', `<p>${echo}</p>`],
     ['truncated JSON', JSON.stringify(session()).slice(0, -1)],
@@ -394,10 +375,7 @@ test('a store that fails when the session is to be recorded', async () => {
   }
   try {
     const { status, text } = await mint()
-    expect({ status, code: JSON.parse(text).code }).toEqual({
-      status: 503,
-      code: 'store_unavailable',
-    })
+    expect([status, JSON.parse(text).code]).toEqual([503, 'store_unavailable'])
   } finally {
     upstream.instead = undefined
     other.exec('ROLLBACK')
@@ -408,13 +386,12 @@ test('a store that fails when the session is to be recorded', async () => {
 describe('backends', () => {
   const json = { 'content-type': 'application/json' }
   const authorization = `Bearer ${BACKEND_KEY}`
-  const call = (path: string, sent: Omit<Sent, 'path'> = {}) =>
-    send({
-      method: 'GET',
-      ...sent,
-      path: `/v1/chatkit${path}`,
-      headers: { authorization, ...json, ...sent.headers },
-    })
+  const call = (path: string, { headers, ...sent }: Omit<Sent, 'path'> = {}) => {
+    const all = { authorization, ...json, ...headers }
+    return send({ method: 'GET', ...sent, path: `/v1/chatkit${path}`, headers: all })
+  }
+  const by = (value: string) => ({ headers: { authorization: value } })
+  const posted = (body: string, headers = {}) => ({ method: 'POST', body, headers })
   const post = (path: string, body?: object) =>
     call(path, { method: 'POST', ...(body && { body: JSON.stringify(body) }) })
   const create = (id: string, more: object = {}) =>
@@ -433,20 +410,10 @@ describe('backends', () => {
   })
 
   test.each<[string, string, Omit<Sent, 'path'>, number]>([
-    [
-      'a key that nobody has',
-      '/threads',
-      { headers: { authorization: `Bearer ${GUESSED_KEY}` } },
-      401,
-    ],
-    ['a key as Basic', '/threads', { headers: { authorization: `Basic ${BACKEND_KEY}` } }, 401],
-    [
-      'two keys',
-      '/threads',
-      { headers: { authorization: `${authorization}, ${GUESSED_KEY}` } },
-      400,
-    ],
-    ['a client secret', '/threads', { headers: { authorization: `Bearer ${CLIENT_SECRET}` } }, 401],
+    ['a key that nobody has', '/threads', by(`Bearer ${GUESSED_KEY}`), 401],
+    ['a key as Basic', '/threads', by(`Basic ${BACKEND_KEY}`), 401],
+    ['two keys', '/threads', by(`${authorization}, ${GUESSED_KEY}`), 400],
+    ['a client secret', '/threads', by(`Bearer ${CLIENT_SECRET}`), 401],
     ['a page', '/threads', { headers: { origin: `https://${BACKEND_KEY}.example` } }, 403],
     ['a key in the query', `/threads?api_key=${BACKEND_KEY}`, {}, 200],
     ['a key for a parameter', `/threads?${BACKEND_KEY}=1`, {}, 200],
@@ -455,36 +422,19 @@ describe('backends', () => {
     ['a key for a thread to delete', `/threads/${BACKEND_KEY}`, { method: 'DELETE' }, 404],
     ['a token for a thread', `/threads/${TOKEN}/items`, {}, 400],
     ['a key for a path', `/${BACKEND_KEY}`, {}, 404],
-    [
-      'a key for a content type',
-      '/sessions',
-      { method: 'POST', body: '{}', headers: { 'content-type': BACKEND_KEY } },
-      400,
-    ],
-    ['a body that is cut', '/sessions', { method: 'POST', body: `{"user":"${BACKEND_KEY}` }, 400],
-    [
-      'a repeated key',
-      '/sessions',
-      { method: 'POST', body: `{"${BACKEND_KEY}":1,"${BACKEND_KEY}":2}` },
-      400,
-    ],
+    ['a key for a content type', '/sessions', posted('{}', { 'content-type': BACKEND_KEY }), 400],
+    ['a body that is cut', '/sessions', posted(`{"user":"${BACKEND_KEY}`), 400],
+    ['a repeated key', '/sessions', posted(`{"${BACKEND_KEY}":1,"${BACKEND_KEY}":2}`), 400],
   ])('%s', async (_what, path, sent, status) => {
     expect((await call(path, sent)).status).toBe(status)
   })
 
+  const ofState = (state_variables: object) => ({ workflow: { id: 'support', state_variables } })
   test.each<[string, object, number]>([
     ['for a workflow', { workflow: { id: BACKEND_KEY } }, 404],
     ['for a field', { [BACKEND_KEY]: 1 }, 400],
-    [
-      'for a state variable',
-      { workflow: { id: 'support', state_variables: { a: [BACKEND_KEY] } } },
-      400,
-    ],
-    [
-      'for the name of one',
-      { workflow: { id: 'support', state_variables: { [BACKEND_KEY]: [] } } },
-      400,
-    ],
+    ['for a state variable', ofState({ a: [BACKEND_KEY] }), 400],
+    ['for the name of one', ofState({ [BACKEND_KEY]: [] }), 400],
     ['for a number', { expires_after: { anchor: 'created_at', seconds: BACKEND_KEY } }, 400],
     ['for an anchor', { expires_after: { anchor: BACKEND_KEY, seconds: 1 } }, 400],
   ])('a key %s', async (_what, more, status) => {

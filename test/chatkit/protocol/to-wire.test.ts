@@ -12,6 +12,8 @@ import { knownThreadItem } from '../../../src/chatkit/wire/item.ts'
 import { thread } from '../../../src/chatkit/wire/thread.ts'
 
 const PICTURE = 'A generated picture.'
+const GENERATED = { type: 'generated_image' }
+const PENDING = { status: 'pending', inputs: [] }
 
 const AT = '2026-01-02T03:04:05Z'
 const SECONDS = 1767323045
@@ -22,6 +24,8 @@ const envelope = {
   created_at: SECONDS,
   thread_id: 'thr_1',
 }
+
+const TASK = { ...envelope, type: 'chatkit.task' }
 
 /** Through the server's schema, the converter and the reference's schema. */
 function converted(item: unknown) {
@@ -88,6 +92,9 @@ describe('times', () => {
 })
 
 describe('threads', () => {
+  const SPAM = { type: 'locked', reason: 'spam' }
+  const CLOSED = { type: 'closed', reason: null }
+
   it('get the user, whom the server does not know, and null for absent fields', () => {
     const wire = toWireThread(serverThread.parse({ id: 'thr_1', created_at: AT }), 'alice')
     expect(thread.parse(wire)).toEqual({
@@ -104,28 +111,16 @@ describe('threads', () => {
     const full = { id: 'thr_1', created_at: AT, title: 'T', metadata: { secret: 1 }, extra: 2 }
     const items = { data: [{ ...base, type: 'widget', widget: {} }], has_more: false }
     const wire = toWireThread(serverThread.parse({ ...full, items }), 'alice')
-    expect(Object.keys(wire).toSorted()).toEqual([
-      'created_at',
-      'id',
-      'object',
-      'status',
-      'title',
-      'user',
-    ])
+    const names = ['created_at', 'id', 'object', 'status', 'title', 'user']
+    expect(Object.keys(wire).toSorted()).toEqual(names)
     expect(wire.title).toBe('T')
   })
 
   it.each([
     [{ type: 'active', reason: 'ignored' }, { type: 'active' }],
     [{ type: 'locked' }, { type: 'locked', reason: null }],
-    [
-      { type: 'locked', reason: 'spam' },
-      { type: 'locked', reason: 'spam' },
-    ],
-    [
-      { type: 'closed', reason: null },
-      { type: 'closed', reason: null },
-    ],
+    [SPAM, SPAM],
+    [CLOSED, CLOSED],
     [null, { type: 'active' }],
   ])('status %j is %j', (status, expected) => {
     const wire = toWireThread(serverThread.parse({ id: 'thr_1', created_at: AT, status }), 'u')
@@ -234,29 +229,19 @@ describe('items', () => {
     expect(wire).toEqual({ ...envelope, type: 'chatkit.widget', widget: JSON.stringify(widget) })
   })
 
-  it.each<[object, object]>([
-    [{ status: 'pending' }, { status: 'in_progress', arguments: '{}', output: null }],
-    [{}, { status: 'in_progress', arguments: '{}', output: null }],
-    [
-      { arguments: null, output: null },
-      { status: 'in_progress', arguments: '{}', output: null },
-    ],
-    [
-      { status: 'completed', arguments: { a: 1 }, output: { b: [2] } },
-      { status: 'completed', arguments: '{"a":1}', output: '{"b":[2]}' },
-    ],
-    [
-      { status: 'completed', arguments: '{"a":1}', output: 'text' },
-      { status: 'completed', arguments: '{"a":1}', output: '"text"' },
-    ],
-    [
-      { status: 'completed', arguments: {}, output: false },
-      { status: 'completed', arguments: '{}', output: 'false' },
-    ],
-  ])('a client tool call %j', (parts, expected) => {
-    const item = { ...base, type: 'client_tool_call', call_id: 'c', name: 'n', ...parts }
-    const call = { type: 'chatkit.client_tool_call', call_id: 'c', name: 'n' }
-    expect(converted(item)).toEqual({ ...envelope, ...call, ...expected })
+  const DONE = { status: 'completed' }
+  it.each<[object, string, string, string | null]>([
+    [{ status: 'pending' }, 'in_progress', '{}', null],
+    [{}, 'in_progress', '{}', null],
+    [{ arguments: null, output: null }, 'in_progress', '{}', null],
+    [{ ...DONE, arguments: { a: 1 }, output: { b: [2] } }, 'completed', '{"a":1}', '{"b":[2]}'],
+    [{ ...DONE, arguments: '{"a":1}', output: 'text' }, 'completed', '{"a":1}', '"text"'],
+    [{ ...DONE, arguments: {}, output: false }, 'completed', '{}', 'false'],
+  ])('a client tool call %j is %s, with %s and %s', (parts, status, given, output) => {
+    const call = { call_id: 'c', name: 'n' }
+    const wire = converted({ ...base, type: 'client_tool_call', ...call, ...parts })
+    const type = 'chatkit.client_tool_call'
+    expect(wire).toEqual({ ...envelope, type, ...call, status, arguments: given, output })
   })
 
   it.each<[object, string, string | null, string | null]>([
@@ -266,13 +251,8 @@ describe('items', () => {
     [{ type: 'image' }, 'custom', null, null],
     [{}, 'custom', null, null],
   ])('a task %j, alone and in a workflow', (task, type, heading, summary) => {
-    expect(converted({ ...base, type: 'task', task })).toEqual({
-      ...envelope,
-      type: 'chatkit.task',
-      task_type: type,
-      heading,
-      summary,
-    })
+    const alone = { ...TASK, task_type: type, heading, summary }
+    expect(converted({ ...base, type: 'task', task })).toEqual(alone)
     const workflow = { type: 'reasoning', tasks: [task], summary: { duration: 3 }, expanded: true }
     expect(converted({ ...base, type: 'workflow', workflow })).toEqual({
       ...envelope,
@@ -282,29 +262,17 @@ describe('items', () => {
   })
 
   it.each<[object, string | null]>([
-    [
-      { type: 'generated_image', image: { id: 'i', url: 'https://cdn.example/i' } },
-      'https://cdn.example/i',
-    ],
-    [{ type: 'generated_image', image: { id: 'i', url: 'data:image/png;base64,AAAA' } }, PICTURE],
-    [{ type: 'generated_image', image: null }, PICTURE],
-    [{ type: 'generated_image' }, PICTURE],
-    [
-      { type: 'structured_input', status: 'pending', inputs: [] },
-      '{"status":"pending","inputs":[]}',
-    ],
+    [{ ...GENERATED, image: { id: 'i', url: 'https://a.example/i' } }, 'https://a.example/i'],
+    [{ ...GENERATED, image: { id: 'i', url: 'data:image/png;base64,AAAA' } }, PICTURE],
+    [{ ...GENERATED, image: null }, PICTURE],
+    [GENERATED, PICTURE],
+    [{ type: 'structured_input', ...PENDING }, '{"status":"pending","inputs":[]}'],
     [{ type: 'chatkit.widget', widget: 3 }, '{"widget":3}'],
     [{ type: 'task_group' }, null],
   ])('a kind that the reference does not have: %j', (parts, summary) => {
     const item = { ...base, ...parts }
     const heading = 'type' in parts ? parts.type : undefined
-    expect(converted(item)).toEqual({
-      ...envelope,
-      type: 'chatkit.task',
-      task_type: 'custom',
-      heading,
-      summary,
-    })
+    expect(converted(item)).toEqual({ ...TASK, task_type: 'custom', heading, summary })
   })
 
   it.each(['hidden_context_item', 'sdk_hidden_context', 'end_of_turn'])(
@@ -325,12 +293,9 @@ describe('what a server answers is read tolerantly', () => {
       expect(serverThreadPage.parse({ data })).toEqual({ data: [], has_more: false })
     const page = { data: [item], has_more: true, after: 'itm_1', more: 1 }
     expect(serverItemPage.parse(page)).toEqual(page)
-    for (const [more, has_more] of [
-      [1, true],
-      [0, false],
-      [null, false],
-    ]) {
-      expect(serverThreadPage.parse({ data: [], has_more: more })).toEqual({ data: [], has_more })
+    for (const more of [1, 0, null]) {
+      const read = serverThreadPage.parse({ data: [], has_more: more })
+      expect(read).toEqual({ data: [], has_more: more === 1 })
     }
     expect(serverItemPage.safeParse({ data: { 0: item } }).success).toBe(false)
     expect(serverItemPage.safeParse([]).success).toBe(false)

@@ -82,34 +82,26 @@ describe('a caller', () => {
 })
 
 describe('a body', () => {
+  const LONG = 'string_above_max_length'
+  const ABOVE = 'integer_above_max_value'
+  const STATE = 'workflow.state_variables'
   const whole = { user: 'alice', workflow: { id: 'helpdesk' } }
+  const desk = (more: object) => ({ user: 'alice', workflow: { id: 'helpdesk', ...more } })
+  const lasting = (more: object) => ({
+    ...{ ...whole, expires_after: { anchor: 'created_at', seconds: 1, ...more } },
+  })
   test.each([
     ['without a user', { workflow: { id: 'helpdesk' } }, 'user', 'missing_required_parameter'],
     ['with an empty user', { ...whole, user: '' }, 'user', 'string_below_min_length'],
-    ['with a long user', { ...whole, user: 'x'.repeat(513) }, 'user', 'string_above_max_length'],
+    ['with a long user', { ...whole, user: 'x'.repeat(513) }, 'user', LONG],
     ['with a user of control characters', { ...whole, user: 'a\n' }, 'user', 'invalid_value'],
-    [
-      'with a long version',
-      { ...whole, workflow: { id: 'helpdesk', version: 'x'.repeat(513) } },
-      'workflow.version',
-      'string_above_max_length',
-    ],
+    ['with a long version', desk({ version: 'x'.repeat(513) }), 'workflow.version', LONG],
     ['with the user ..', { ...whole, user: '..' }, 'user', 'invalid_value'],
     ['with a number as user', { ...whole, user: 7 }, 'user', 'invalid_type'],
     ['without a workflow', { user: 'a' }, 'workflow', 'missing_required_parameter'],
     ['with an unknown field', { ...whole, limit: 1 }, 'limit', 'unknown_parameter'],
-    [
-      'with 601 seconds',
-      { ...whole, expires_after: { anchor: 'created_at', seconds: 601 } },
-      'expires_after.seconds',
-      'integer_above_max_value',
-    ],
-    [
-      'with another anchor',
-      { ...whole, expires_after: { anchor: 'now', seconds: 1 } },
-      'expires_after.anchor',
-      'invalid_value',
-    ],
+    ['with 601 seconds', lasting({ seconds: 601 }), 'expires_after.seconds', ABOVE],
+    ['with another anchor', lasting({ anchor: 'now' }), 'expires_after.anchor', 'invalid_value'],
     [
       'with no requests a minute',
       { ...whole, rate_limits: { max_requests_per_1_minute: 0 } },
@@ -120,28 +112,15 @@ describe('a body', () => {
       'with large files',
       { ...whole, chatkit_configuration: { file_upload: { max_file_size: 513 } } },
       'chatkit_configuration.file_upload.max_file_size',
-      'integer_above_max_value',
+      ABOVE,
     ],
-    [
-      'with a list as state variable',
-      { ...whole, workflow: { id: 'helpdesk', state_variables: { a: [] } } },
-      'workflow.state_variables.a',
-      'invalid_type',
-    ],
+    ['with a list as state', desk({ state_variables: { a: [] } }), `${STATE}.a`, 'invalid_type'],
     ['that is a list', [], 'body', 'invalid_type'],
-    [
-      'with an unknown field of the workflow',
-      { ...whole, workflow: { id: 'helpdesk', model: 'x' } },
-      'workflow.model',
-      'unknown_parameter',
-    ],
+    ['with a model', desk({ model: 'x' }), 'workflow.model', 'unknown_parameter'],
     [
       'with 65 state variables',
-      {
-        ...whole,
-        workflow: { id: 'helpdesk', state_variables: { ...Array(65).keys().toArray() } },
-      },
-      'workflow.state_variables',
+      desk({ state_variables: { ...Array(65).keys().toArray() } }),
+      STATE,
       'object_above_max_properties',
     ],
   ])('%s is 400 with its parameter', async (_name, body, param, code) => {
@@ -273,12 +252,10 @@ describe('a path', () => {
     )
     expect(answer.status).toBe(200)
     expect(await answer.json()).toMatchObject({ data: [] })
-    expect(await refusal(scene.call('/chatkit/threads?limit=x&limit=1'))).toMatchObject({
-      ...{ status: 400, param: 'limit' },
-    })
-    expect(await refusal(scene.call('/chatkit/threads?colour=red&limit=x'))).toMatchObject({
-      ...{ status: 400, param: 'limit' },
-    })
+    for (const query of ['limit=x&limit=1', 'colour=red&limit=x']) {
+      const refused = await refusal(scene.call(`/chatkit/threads?${query}`))
+      expect(refused).toMatchObject({ status: 400, param: 'limit' })
+    }
   })
 
   test('with an escape in the query that is not UTF-8 is 400: it would name another user', async () => {
@@ -307,24 +284,16 @@ test.each([
 )
 
 describe('a credential in the wrong place', () => {
-  const post = (body: object) => ({ method: 'POST', body: JSON.stringify(body) })
+  const post = (body: object, headers = {}) => ({
+    ...{ method: 'POST', body: JSON.stringify(body), headers },
+  })
   test.each([
     ['the id of a thread', `/chatkit/threads/${BILLING}`, {}, 404],
     ['a query parameter', `/chatkit/threads?${BILLING}=1`, {}, 200],
     ['a cursor', `/chatkit/threads?after=${BILLING}`, {}, 400],
     ['a workflow', '/chatkit/sessions', post({ user: 'a', workflow: { id: BILLING } }), 404],
-    [
-      'a field',
-      '/chatkit/sessions',
-      post({ ...{ user: 'a', workflow: { id: 'helpdesk' } }, [BILLING]: 1 }),
-      400,
-    ],
-    [
-      'a content type',
-      '/chatkit/sessions',
-      { method: 'POST', body: '{}', headers: { 'content-type': BILLING } },
-      400,
-    ],
+    ['a field', '/chatkit/sessions', post({ user: 'a', [BILLING]: 1 }), 400],
+    ['a content type', '/chatkit/sessions', post({}, { 'content-type': BILLING }), 400],
   ])('as %s is not quoted', async (_name, path, init, status) => {
     const response = await scene.call(path, init)
     expect([response.status, await response.text()]).toEqual([
@@ -380,13 +349,8 @@ describe('an error of the upstream', () => {
     async (status) => {
       const error = await fails(status, { param: 'key', code: 'invalid_api_key' })
       expect(error).toBeInstanceOf(OpenAI.InternalServerError)
-      const { type, code, param } = error
-      expect([error.status, type, code, param]).toEqual([
-        500,
-        'server_error',
-        'internal_error',
-        null,
-      ])
+      const { status: shown, type, code, param } = error
+      expect([shown, type, code, param]).toEqual([500, 'server_error', 'internal_error', null])
     },
   )
 
@@ -423,22 +387,15 @@ test('creates, cancels and refused attempts are in the audit, with the key and n
     const own = await auditOf(scene.running, '&user=frank')
     return [...own, ...(await auditOf(scene.running, '&action=backend_attempt'))]
   }
-  await expect
-    .poll(async () =>
-      (await entries()).map(({ action, actor, by_user, outcome }) => [
-        action,
-        actor,
-        by_user,
-        outcome,
-      ]),
-    )
-    .toEqual(
-      expect.arrayContaining([
-        ['mint', 'key:desk', false, 'ok'],
-        ['cancel', 'key:desk', false, 'ok'],
-        ['backend_attempt', 'address:127.0.0.1', false, 'refused'],
-      ]),
-    )
+  const seen = async () =>
+    (await entries()).map((one) => [one.action, one.actor, one.by_user, one.outcome])
+  await expect.poll(seen).toEqual(
+    expect.arrayContaining([
+      ['mint', 'key:desk', false, 'ok'],
+      ['cancel', 'key:desk', false, 'ok'],
+      ['backend_attempt', 'address:127.0.0.1', false, 'refused'],
+    ]),
+  )
   expect(scene.running.logText()).not.toContain('sk-mint-guessed')
   expect(scene.running.logText()).not.toContain(DESK)
 })
