@@ -2,8 +2,8 @@
 
 import { type DestinationStream, pino } from 'pino'
 import type { LogFields } from './log/fields.ts'
+import { lineOf } from './log/output.ts'
 import { logText } from './log/text.ts'
-import { scrub } from './secret.ts'
 
 /** Writes a line: fields and a message, or only a message. */
 interface WriteLine {
@@ -32,24 +32,9 @@ export function createLog({
   format?: LogFormat
   destination?: DestinationStream
 }): Log {
-  return pino(
-    {
-      level,
-      base: null,
-      serializers: { err: describeError },
-      hooks: { streamWrite: format === 'json' ? scrub : (line) => logText(scrub(line)) },
-    },
-    destination ?? NOWHERE,
-  )
+  const hooks = format === 'json' ? {} : { streamWrite: logText }
+  const log = pino({ level, base: null, hooks }, destination ?? NOWHERE)
+  return Object.assign(log, { [pino.symbols.asJsonSym]: lineOf })
 }
 
 const NOWHERE: DestinationStream = { write() {} }
-
-/** Name, message, code and stack of an error and of its causes; no other property is printed. */
-function describeError(error: unknown, depth = 0): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: typeof error }
-  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
-  const cause =
-    error.cause === undefined || depth > 3 ? {} : { cause: describeError(error.cause, depth + 1) }
-  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause }
-}

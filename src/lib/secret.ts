@@ -4,7 +4,8 @@
 import { hash } from 'node:crypto'
 import { inspect } from 'node:util'
 
-const REDACTED = '[redacted]'
+/** Stands for a secret in texts. */
+export const REDACTED = '[redacted]'
 
 /**
  * A value that must not be printed: an API key, a client secret, a user's token. Anything that turns it
@@ -144,7 +145,7 @@ function isCredential(value: string): boolean {
  * Matches an API key, a client secret or a JWT anywhere in a text: after anything but a letter, after the
  * letters of an escape (`\n`, `\u002f`, `%2F`), and inside a longer word if it is long and has a digit.
  */
-const CREDENTIAL =
+export const CREDENTIAL =
   /(?:(?<![A-Za-z])|(?<=%[\dA-Fa-f]{2}|\\[bfnrt]|\\u[\dA-Fa-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}|(?:sk-|ek_|eyJ)(?=[\w.-]{0,64}\d)[\w.-]{20,}/g
 
 /**

@@ -67,6 +67,20 @@ describe('createLog', () => {
     expect(parsed(lines[1])).toMatchObject({ err: { message: 'loop', cause: { message: 'loop' } } })
   })
 
+  test('writes a line without fields, and the message alone beside a value that has no JSON', () => {
+    const circle: Record<string, unknown> = {}
+    circle['self'] = circle
+    const lines = written((log) => {
+      log.info('a')
+      log.info({}, 'b')
+      log.info({ source: undefined }, 'c')
+      log.info({ source: 1n }, 'd')
+      log.info({ source: circle }, 'e')
+    })
+    const line = { level: 30, time: expect.any(Number) }
+    expect(lines.map(parsed)).toEqual(['a', 'b', 'c', 'd', 'e'].map((msg) => ({ ...line, msg })))
+  })
+
   test('redacts everything that looks like a credential, in messages, errors, values and keys', () => {
     const token = tokenFor()
     const secrets = ['sk-proj-0123456789', 'ek_0123456789abcdef', token]

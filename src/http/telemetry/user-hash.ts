@@ -53,5 +53,5 @@ export async function startUserHash({
     }
     await setTimeout(AGAIN_MS)
   }
-  return (user) => key && createHmac('sha256', key).update(user).digest('hex').slice(0, 16)
+  return (user) => key && createHmac('sha256', key).update(user).digest().toString('hex', 0, 8)
 }

@@ -1,9 +1,11 @@
-// Standard output for the log. Lines are written in batches, beside the event loop. A full disk or a reader that hangs
-// costs lines, never the service: it goes on, and ends when it should.
+// Makes the lines of the log, and writes them to standard output in batches, beside the event loop. A full disk or a
+// reader that hangs costs lines, never the service: it goes on, and ends when it should.
 
 import { write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { codeIn } from '../errors.ts'
+import { CREDENTIAL, REDACTED } from '../secret.ts'
+import type { LogFields } from './fields.ts'
 
 const writeTo = promisify(write)
 
@@ -67,4 +69,32 @@ export function createLogOutput({ fd }: { readonly fd: number } = process.stdout
       }
     },
   }
+}
+
+/**
+ * A line of JSON without credentials. Takes the place of pino's function, which calls `JSON.stringify` for each name and
+ * each text: 17 times for the line of a mint, which takes three times as long.
+ *
+ * @param time - its member, behind a comma
+ */
+export function lineOf(fields: LogFields, message: string, level: number, time: string): string {
+  const { err } = fields
+  let json = '{}'
+  try {
+    json = JSON.stringify(err === undefined ? fields : { ...fields, err: describeError(err) })
+  } catch {
+    // A bigint or a circle has no JSON. The message is still written.
+  }
+  const members = json === '{}' ? '' : `,${json.slice(1, -1)}`
+  const line = `{"level":${level}${time}${members},"msg":${JSON.stringify(message)}}\n`
+  return line.replace(CREDENTIAL, REDACTED)
+}
+
+/** Name, message, code and stack of an error and of its causes; no other property is printed. */
+function describeError(error: unknown, depth = 0): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: typeof error }
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
+  const cause =
+    error.cause === undefined || depth > 3 ? {} : { cause: describeError(error.cause, depth + 1) }
+  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause }
 }
