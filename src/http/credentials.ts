@@ -48,8 +48,8 @@ export function credentialSourceOf(
     authorization,
     /** Node joins repeated headers, so the value does not tell their number. */
     authorizationCount: countHeader(c.env.incoming, 'authorization'),
-    /** Several are joined by `; `. */
-    cookieHeader: c.req.header('Cookie'),
+    /** Several are joined by `; `. Not read beside `Authorization`, which counts before it. */
+    cookieHeader: authorization === undefined ? c.req.header('Cookie') : undefined,
     /** The configured token headers that the request has; empty for admin calls. */
     tokenHeaders,
     /** Whether this call takes cookies at all; admin calls never do. */
