@@ -10,6 +10,7 @@ import {
 } from '../contracts/registry-fixtures.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/network/listen.ts'
+import { allowDocumentedUser, DOCUMENTED_USER } from '../support/registry/documented-user.ts'
 import { startCluster, startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 import { PRIMARY, startReplica, untilConfirming } from '../support/registry/replica.ts'
@@ -131,6 +132,30 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
     const { cancelling } = await confirmed(() => registry.revoke(order()))
     expect(ids(cancelling)).toEqual(['s1'])
   })
+
+  test('a user who may not WAIT is named once, and Redis counts as working only once revokes do', async () => {
+    await allowDocumentedUser(primary)
+    const other = instances.open(primary.url.replace('://', `://${DOCUMENTED_USER}@`), {
+      replicas: 1,
+    })
+    await answers(other)
+    await primary.cli('acl', 'setuser', 'chatkit-mint', '-wait')
+    await expect(other.revoke(order())).rejects.toMatchObject(refused)
+    await other.check()
+    // The connection of revokes is tried again, although nobody revokes and all else works.
+    await vi.waitFor(
+      async () =>
+        expect(await primary.cli('info', 'commandstats')).toMatch(
+          /cmdstat_wait:.*rejected_calls=[4-9]/,
+        ),
+      10_000,
+    )
+    const said = () => lines().filter(({ msg }) => /answers again|may not run/.test(msg))
+    expect(said()).toMatchObject([{ level: 40 }])
+    await allowDocumentedUser(primary)
+    await vi.waitFor(() => expect(said()).toMatchObject([{ level: 40 }, { level: 30 }]), 10_000)
+    await confirmed(() => other.revoke(order()))
+  }, 30_000)
 
   test('fifty revokes under way wait together, and no mint waits with them', async () => {
     const without = instances.open(primary.url)

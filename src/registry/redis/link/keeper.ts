@@ -18,14 +18,17 @@ const GIVE_UP_MS = 1_000
  * call without an answer, all others are refused at once until a check is answered.
  *
  * @param check - runs a script that writes
+ * @param revokesWork - whether the connection of revokes, which may fail alone, works
  */
 export function createKeeper({
   connect,
   check,
+  revokesWork,
   diagnosis,
 }: {
   readonly connect: () => Promise<RedisConnection>
   readonly check: (connection: RedisConnection) => Promise<unknown>
+  readonly revokesWork: () => Promise<boolean>
   readonly diagnosis: Diagnosis
 }) {
   let connection: RedisConnection | undefined
@@ -70,7 +73,7 @@ export function createKeeper({
     try {
       await check(asked)
       suspectSince = undefined
-      if (diagnosis.works()) void diagnosis.inspect(asked)
+      if ((await revokesWork()) && diagnosis.works()) void diagnosis.inspect(asked)
     } catch (error) {
       failed(error)
       if (!(error instanceof NoAnswerError)) suspectSince = undefined

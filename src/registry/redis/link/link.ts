@@ -57,13 +57,14 @@ export function createLink({
 }) {
   const diagnosis = createDiagnosis({ address, replicas, log })
   const patience = createPatience(callMs)
+  const touch = commandOf('EVAL', TOUCH.text, [])
+  const replicated = createReplicated({ connect, touch, replicas, callMs, log })
   const keeper = createKeeper({
     connect,
     check: (connection) => evaluate(connection, PROBE, []),
+    revokesWork: replicated.works,
     diagnosis,
   })
-  const touch = commandOf('EVAL', TOUCH.text, [])
-  const replicated = createReplicated({ connect, touch, replicas, callMs, log })
 
   function evaluate(connection: RedisConnection, { sha, text }: Script, args: Args) {
     return patience.within((isOver) =>

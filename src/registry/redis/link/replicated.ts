@@ -6,6 +6,8 @@ import { createPatience } from './patience.ts'
 
 /** Milliseconds to wait for replicas. A replica that follows answers within a round trip. */
 const WAIT_MS = 300
+/** Milliseconds between two looks whether a connection that failed works again. */
+const LOOK_MS = 1_000
 
 interface Waiting {
   readonly command: readonly string[]
@@ -37,10 +39,12 @@ export function createReplicated({
   readonly log: Log
 }) {
   const patience = createPatience(callMs + WAIT_MS)
+  const isEnough = createIsEnough(replicas, log)
   let connection: RedisConnection | undefined
   const waiting: Waiting[] = []
   let sending = false
-  let short = false
+  /** When the connection failed; undefined once it has worked again. Too few replicas are no failure of it. */
+  let failedAt: number | undefined
   let closed = false
 
   /** A connection is one socket, so `WAIT` reaches the server that has the writes, or fails. */
@@ -60,6 +64,7 @@ export function createReplicated({
       // Its caller handles an error reply later; until then it must not count as unhandled.
       for (const reply of replies) reply.catch(() => undefined)
       const [count] = await Promise.all([patience.within(wait), touched])
+      failedAt = undefined
       const enough = isEnough(Number(count))
       for (const [at, { resolve, reject }] of together.entries()) {
         if (enough) resolve(replies[at])
@@ -67,21 +72,9 @@ export function createReplicated({
       }
     } catch (error) {
       connection?.destroy()
+      failedAt = performance.now()
       for (const { reject } of together) reject(error)
     }
-  }
-
-  function isEnough(count: number): boolean {
-    const wasShort = short
-    short = count < replicas
-    if (short && !wasShort) {
-      const text =
-        'redis: too few replicas have a revoke in time; revokes are refused until they do'
-      log.warn({ replicas: count, wanted: replicas }, text)
-    }
-    if (!short && wasShort)
-      log.info({ replicas: count }, 'redis: replicas have revokes in time again')
-    return !short
   }
 
   async function sendAll(): Promise<void> {
@@ -91,16 +84,42 @@ export function createReplicated({
     sending = false
   }
 
+  /** Resolves to the reply once enough replicas have all that was written. */
+  const send = (command: readonly string[]) =>
+    new Promise<unknown>((resolve, reject) => {
+      waiting.push({ command, resolve, reject })
+      void sendAll()
+    })
+
   return {
-    /** Resolves to the reply once enough replicas have all that was written. */
-    send: (command: readonly string[]) =>
-      new Promise<unknown>((resolve, reject) => {
-        waiting.push({ command, resolve, reject })
-        void sendAll()
-      }),
+    send,
+    /** Whether the connection works, also if replicas are too few. If it failed, this is found out by a write. */
+    async works(): Promise<boolean> {
+      if (failedAt !== undefined && performance.now() - failedAt > LOOK_MS) {
+        await send(touch).catch(() => undefined)
+      }
+      return failedAt === undefined
+    },
     close(): void {
       closed = true
       connection?.destroy()
     },
+  }
+}
+
+/** Makes the check whether so many replicas have a write. It logs when they become too few, and when they are enough again. */
+function createIsEnough(wanted: number, log: Log): (count: number) => boolean {
+  let short = false
+  return (count) => {
+    const wasShort = short
+    short = count < wanted
+    if (short && !wasShort) {
+      const text =
+        'redis: too few replicas have a revoke in time; revokes are refused until they do'
+      log.warn({ replicas: count, wanted }, text)
+    }
+    if (!short && wasShort)
+      log.info({ replicas: count }, 'redis: replicas have revokes in time again')
+    return !short
   }
 }
