@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { linkUseOf } from '../../src/gateway/files/file-links.ts'
@@ -9,6 +10,9 @@ import { bytes, startFiles } from './file-server.ts'
 import { WORKFLOW } from './scene.ts'
 
 const PNG = bytes('image/png', 'picture', { 'set-cookie': 'a=b', etag: '"1"', 'x-internal': '1' })
+/** Answers with the beginning of a film, and falls silent. */
+const BEGUN: RequestListener = (_request, response) =>
+  void response.writeHead(200, { 'content-type': 'video/mp4' }).write('a')
 const seconds = () => Math.floor(Date.now() / 1000)
 
 async function startPicture(options?: Parameters<typeof startFiles>[0]) {
@@ -132,21 +136,13 @@ describe('a link to a picture', () => {
 
 describe('a server with a wrong answer', () => {
   test.each([
-    [
-      'a redirect',
-      {
-        status: 302,
-        headers: { location: 'http://169.254.169.254/', 'content-type': 'image/png' },
-      },
-    ],
-    ['a part that nobody asked for', { status: 206, headers: { 'content-type': 'image/png' } }],
-    [
-      'a compressed file',
-      { status: 200, headers: { 'content-type': 'image/png', 'content-encoding': 'gzip' } },
-    ],
-  ])('%s is 502', async (_name, { status, headers }) => {
+    ['a redirect', 302, { location: 'http://169.254.169.254/' }],
+    ['a part that nobody asked for', 206, {}],
+    ['a compressed file', 200, { 'content-encoding': 'gzip' }],
+  ])('%s is 502', async (_name, status, more) => {
     const { link, serve } = await startPicture()
-    serve((_request, response) => response.writeHead(status, headers as never).end('x'))
+    const headers = { 'content-type': 'image/png', ...more }
+    serve((_request, response) => response.writeHead(status, headers).end('x'))
     expectProblem(await answerOf(await fetch(link)), 502, 'upstream_invalid_response')
   })
 
@@ -186,9 +182,7 @@ describe('a server with a wrong answer', () => {
 
   test('a server that falls silent in the middle of a file ends the download', async () => {
     const { link, serve } = await startPicture({ gateway: { idleMs: 1100 } })
-    serve((_request, response) =>
-      response.writeHead(200, { 'content-type': 'image/png' }).write('a'),
-    )
+    serve(BEGUN)
     await expect((await fetch(link)).bytes()).rejects.toThrow()
   })
 })
@@ -278,13 +272,7 @@ describe('one object, one purpose', () => {
 
   test('the preview of another user’s attachment is 404, although the server shows it', async () => {
     const { answered, reachable, scene, origin, seen } = await startFiles()
-    const of = {
-      source: WORKFLOW,
-      workflow: WORKFLOW,
-      kind: 'attachment',
-      id: 'atc_bob',
-      createdAt: 1,
-    } as const
+    const of = { source: WORKFLOW, kind: 'attachment', id: 'atc_bob', createdAt: 1 } as const
     await scene.registry.claimOwnership({ ...of, user: userId('bob') })
     const attachments = ['atc_bob', 'atc_old'].map((id) => ({ id, preview_url: `${origin}/p.png` }))
     const item = { id: 'i', thread_id: 'thr_1', created_at: 1, type: 'user_message', attachments }
@@ -339,16 +327,10 @@ describe('a link ends', () => {
 
   test('in the middle of a download', async () => {
     const { link, scene, serve } = await startPicture()
-    serve((_request, response) =>
-      response.writeHead(200, { 'content-type': 'video/mp4' }).write('a'),
-    )
+    serve(BEGUN)
     const response = await fetch(link)
-    await scene.registry.revoke({
-      user: userId('alice'),
-      endReason: 'revoked',
-      by: 'ada',
-      now: seconds(),
-    })
+    const revoke = { user: userId('alice'), endReason: 'revoked', by: 'ada' } as const
+    await scene.registry.revoke({ ...revoke, now: seconds() })
     await expect(response.bytes()).rejects.toThrow()
   })
 })
@@ -377,9 +359,7 @@ describe('the links of one user', () => {
 
   test('free their slots when the client or the server ends the download', async () => {
     const { link, serve } = await startPicture()
-    serve((_request, response) =>
-      response.writeHead(200, { 'content-type': 'video/mp4' }).write('a'),
-    )
+    serve(BEGUN)
     for (let round = 0; round < 25; round++) {
       const leaving = new AbortController()
       await eventually(async () => {

@@ -32,8 +32,11 @@ beforeEach(() => running.upstream.clearRequests())
 const token = tokenFor('alice')
 const header = `Cf-Access-Jwt-Assertion: ${token}`
 const ofSecond = tokenFor('sue', { iss: 'https://second.test' })
+const ofBearer = tokenFor('bea', { iss: 'https://bearer.test' })
+const ofAbsent = tokenFor('ann', { iss: 'https://absent.test', aud: undefined })
 const origin = `Origin: ${APP_ORIGIN}`
 const bearer = (value: string) => `Authorization: Bearer ${value}`
+const CROSS = 'Sec-Fetch-Site: cross-site'
 const MISSING = [401, 'missing_token'] as const
 const INVALID = [401, 'invalid_token'] as const
 const TWICE = [400, 'invalid_request'] as const
@@ -47,10 +50,7 @@ describe('the token in the header counts', () => {
     ['from a proxy, without Authorization', [header]],
     ['in any case of the name', [header.replace('Cf-Access', 'CF-ACCESS')]],
     ['before a good token in Authorization', [bearer(tokenFor('bob')), header]],
-    [
-      'before an Authorization that the proxy has overwritten',
-      ['Authorization: Basic YTpi', header],
-    ],
+    ['before an Authorization that the proxy overwrote', ['Authorization: Basic YTpi', header]],
     ['before an Authorization that is empty', ['Authorization:', header]],
     ['before a cookie', [`Cookie: __session=${tokenFor('bob')}`, header, origin]],
     ['of a page of an allowed origin', [header, origin]],
@@ -58,9 +58,8 @@ describe('the token in the header counts', () => {
     ['of the proxy’s own page', [header, 'Sec-Fetch-Site: same-origin']],
   ])('%s', async (_name, headers) => {
     expect((await call('POST /v1/sessions', ...headers)).status).toBe(200)
-    expect(running.upstream.requests()[0]?.body).toMatchObject({
-      user: 'https://issuer.test|alice',
-    })
+    const [mint] = running.upstream.requests()
+    expect(mint?.body).toMatchObject({ user: 'https://issuer.test|alice' })
   })
 
   test('for each issuer in its own header, and for signing out and threads too', async () => {
@@ -87,24 +86,13 @@ describe('the token in the header is refused, and nothing is minted', () => {
     ['with a scheme before it', [`Cf-Access-Jwt-Assertion: Bearer ${token}`], ...INVALID],
     ['when it is no token, beside a good one', ['X-Native: abc', bearer(token)], ...INVALID],
     ['of another issuer', [`Cf-Access-Jwt-Assertion: ${ofSecond}`], ...INVALID],
-    [
-      'of an issuer without token_header',
-      [`Cf-Access-Jwt-Assertion: ${tokenFor('bea', { iss: 'https://bearer.test' })}`],
-      ...INVALID,
-    ],
-    [
-      'without an audience, since a proxy may have taken it from a cookie',
-      [`X-Native: ${tokenFor('ann', { iss: 'https://absent.test', aud: undefined })}`],
-      ...INVALID,
-    ],
+    ['of an issuer without token_header', [`Cf-Access-Jwt-Assertion: ${ofBearer}`], ...INVALID],
+    // A proxy may have taken it from a cookie.
+    ['without an audience', [`X-Native: ${ofAbsent}`], ...INVALID],
     ['of a page elsewhere on the site', [header, 'Sec-Fetch-Site: same-site'], ...MISSING],
-    ['of a page of another site', [header, 'Sec-Fetch-Site: cross-site'], ...MISSING],
+    ['of a page of another site', [header, CROSS], ...MISSING],
     ['of an address that was typed', [header, 'Sec-Fetch-Site: none'], ...MISSING],
-    [
-      'of another site, also beside a good bearer token',
-      [header, 'Sec-Fetch-Site: cross-site', bearer(token)],
-      ...MISSING,
-    ],
+    ['of another site, beside a good bearer token', [header, CROSS, bearer(token)], ...MISSING],
     ['of a foreign origin', [header, 'Origin: https://evil.example'], 403, 'origin_not_allowed'],
     ['of no origin', [header, 'Origin: null'], 403, 'origin_not_allowed'],
   ])('%s', async (_name, headers, status, code) => {
@@ -125,11 +113,11 @@ test('admin calls read Authorization alone', async () => {
   const admin = tokenFor('ada', { admin: true })
   const assertion = `Cf-Access-Jwt-Assertion: ${admin}`
   for (const proof of [
-    [],
-    ['Sec-Fetch-Site: same-origin'],
-    ['Origin: https://mint.acme.example'],
+    'X: y',
+    'Sec-Fetch-Site: same-origin',
+    'Origin: https://mint.acme.example',
   ]) {
-    const answer = await call('GET /v1/admin/sessions', assertion, ...proof)
+    const answer = await call('GET /v1/admin/sessions', assertion, proof)
     expectProblem(answer, ...MISSING)
   }
   const asUser = await call('GET /v1/admin/sessions', assertion, bearer(token))

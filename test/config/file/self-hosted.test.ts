@@ -1,23 +1,13 @@
-import { describe, expect, test } from 'vitest'
-import { loadConfig } from '../../../src/config/file/load-config.ts'
-import { MINIMAL, minimalWith, problemsOf } from '../fixtures.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { MINIMAL, minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 
 const OWN = minimalWith('    id: wf_1', '    server: http://helpdesk.internal:8000/chatkit')
 
-function settingsOf(text: string) {
-  return loadConfig(text, { file: 'c.yaml' }).settings
-}
-
 describe('a self-hosted workflow', () => {
   test('has its URL and its name, and adopts no threads by default', () => {
-    expect(settingsOf(OWN).workflows).toMatchObject([
-      {
-        kind: 'self-hosted',
-        name: 'support',
-        server: 'http://helpdesk.internal:8000/chatkit',
-        adoptThreads: false,
-      },
-    ])
+    const server = 'http://helpdesk.internal:8000/chatkit'
+    const own = { kind: 'self-hosted', name: 'support', server, adoptThreads: false }
+    expect(settingsOf(OWN).workflows).toMatchObject([own])
   })
 
   test('keeps its threads at the address of its server, however that is spelt', () => {
@@ -52,15 +42,9 @@ describe('a self-hosted workflow', () => {
   })
 
   test('needs no API key', () => {
-    const asked: string[] = []
-    loadConfig(OWN, {
-      file: 'c.yaml',
-      secrets: (name) => {
-        asked.push(name)
-        return undefined
-      },
-    })
-    expect(asked).not.toContain('OPENAI_API_KEY')
+    const asked = vi.fn()
+    settingsOf(OWN, asked)
+    expect(asked.mock.calls.map(([name]) => name)).not.toContain('OPENAI_API_KEY')
   })
 
   test.each([
@@ -116,6 +100,7 @@ const MEBIBYTE = 1024 * 1024
 
 /** SHA-256 of what `printf %s "$SECRET"` and `echo $SECRET` print when the variable is not set. */
 const OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+const ZEROS = '0'.repeat(64)
 const OF_LINE_FEED = '01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b'
 
 describe('gateway and introspection', () => {
@@ -185,10 +170,7 @@ introspection: { clients: [{ id: helpdesk, secret_sha256: 'sha256:${hash}' }] }
     ['gateway: { streams_per_user: 1001 }', 'gateway.streams_per_user'],
     ['introspection: { clients: [] }', 'introspection.clients'],
     ['introspection: { clients: [{ id: a, secret_sha256: plain }] }', 'secret_sha256'],
-    [
-      `introspection: { clients: [{ id: 'a:b', secret_sha256: 'sha256:${'0'.repeat(64)}' }] }`,
-      'id',
-    ],
+    [`introspection: { clients: [{ id: 'a:b', secret_sha256: 'sha256:${ZEROS}' }] }`, 'id'],
   ])('%s is refused', (line, key) => {
     expect(problemsOf(`${MINIMAL}${line}\n`)[0]).toContain(key)
   })
