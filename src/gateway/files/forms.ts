@@ -8,7 +8,7 @@ import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { FORM_TYPE } from '../../lib/header-patterns.ts'
 import { show, showAll } from '../../lib/show.ts'
-import { jsonIn, NEAR_JSON_BEGINS } from './near-json.ts'
+import { jsonIn, NEAR_JSON_BEGINS, refusal } from './near-json.ts'
 
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
@@ -187,8 +187,4 @@ function plainFields(form: FormData): URLSearchParams {
   const fields = new URLSearchParams()
   for (const [name, value] of form) if (typeof value === 'string') fields.append(name, value)
   return fields
-}
-
-function refusal(reason: string, cause?: unknown): ServiceError {
-  return new ServiceError('invalid_request', { reason, cause })
 }

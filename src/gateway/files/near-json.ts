@@ -99,6 +99,7 @@ function escapeAt(units: Uint16Array, at: number): number {
   return units[at + 1] === CODES.return && units[at + 2] === CODES.lineFeed ? 3 : 1
 }
 
-function refusal(reason: string, cause?: unknown): ServiceError {
+/** The error of a form that cannot be judged. */
+export function refusal(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_request', { reason, cause })
 }
