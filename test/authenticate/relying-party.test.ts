@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net'
-import { None } from 'openid-client'
-import { Agent } from 'undici'
+import { customFetch, None } from 'openid-client'
+import { Agent, MockAgent } from 'undici'
 import { expect, test } from 'vitest'
 import { discoverProvider } from '../../src/authenticate/relying-party.ts'
 import { reasonOf } from '../../src/lib/show.ts'
@@ -23,4 +23,49 @@ test('a provider with two addresses, neither of which answers, is reported with 
   const error: unknown = await found.catch((cause: unknown) => cause)
   expect(reasonOf(error)).toMatch(/openid-configuration: ECONNREFUSED/)
   await dispatcher.close()
+})
+
+const ISSUER = 'https://login.acme.example'
+
+/** A provider beyond loopback. The function that is returned sends a request as openid-client does. */
+async function discovered() {
+  const dispatcher = new MockAgent()
+  dispatcher.disableNetConnect()
+  const provider = dispatcher.get(ISSUER)
+  const document = { issuer: ISSUER, authorization_endpoint: `${ISSUER}/authorize` }
+  provider.intercept({ path: '/.well-known/openid-configuration' }).reply(200, document, {
+    headers: { 'content-type': 'application/json' },
+  })
+  const authentication = None()
+  const found = await discoverProvider({
+    issuer: ISSUER,
+    clientId: 'console',
+    authentication,
+    dispatcher,
+  })
+  const ask = async (address: string) =>
+    found[customFetch]?.(address, { method: 'POST', headers: {}, body: null, redirect: 'manual' })
+  return { provider, ask }
+}
+
+test.each([
+  'http://login.acme.example/token',
+  'https://localhost/token',
+  'https://127.0.0.1:6379/token',
+  'https://[::1]/token',
+])('a provider beyond loopback cannot name %s as an endpoint', async (address) => {
+  const { ask } = await discovered()
+  await expect(ask(address)).rejects.toMatchObject({
+    code: 'idp_unavailable',
+    reason: expect.stringContaining('not an address for an identity provider'),
+  })
+})
+
+test.each([429, 500, 503])('an endpoint that answers %i is unavailable', async (status) => {
+  const { provider, ask } = await discovered()
+  provider.intercept({ path: '/token', method: 'POST' }).reply(status, '{}')
+  await expect(ask(`${ISSUER}/token`)).rejects.toMatchObject({
+    code: 'idp_unavailable',
+    reason: expect.stringContaining(`answered ${status}`),
+  })
 })

@@ -69,6 +69,12 @@ test('every issuer that stops the start has its line', () => {
   )
 })
 
+test('an issuer with a secret beside its key set is ready before the set is fetched', () => {
+  const sharedSecretEnv = 'SHARED'
+  const both = issuerSettings({ algorithms: ['ES256', 'HS256'], sharedSecretEnv })
+  expect(start([both], new Secret('x'.repeat(32))).ready()).toBe(true)
+})
+
 test('warm fetches the keys of all issuers, even if one of them is down', async () => {
   const down = issuerSettings({ issuer: 'http://127.0.0.1:9' })
   const up = issuerSettings({ issuer: server.issuer })
