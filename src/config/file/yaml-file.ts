@@ -125,7 +125,7 @@ function findProblems(
     if (!isOpenQuote(error)) add(offset, explain(error))
     else add(offsetOf(first.contents, pathAt(first.contents, offset, lineAt)), OPEN_QUOTE)
   }
-  if (first.directives.yaml.explicit && first.directives.yaml.version !== '1.2') {
+  if (first.directives.yaml.version !== '1.2') {
     add(0, 'asks for another YAML version; remove the %YAML line')
   }
   visit(first, {
