@@ -59,6 +59,7 @@ test.each([
   ['logout token as a user token', 'token_types: [application/Logout+JWT]', 'token_types[0]'],
   ['required claim with a space around it', "required_claims: [' email']", 'required_claims[0]'],
   ['client id with a newline', 'logout: { client_ids: ["web\\n"] }', 'logout.client_ids[0]'],
+  ['token type that is no media type', 'token_types: [access token]', 'token_types[0]'],
   ['no token types', 'token_types: []', 'token_types'],
   ['cookie name with a space', "cookie: 'a b'", 'cookie'],
   ['logout without clients', 'logout: { client_ids: [] }', 'logout.client_ids'],
