@@ -170,6 +170,15 @@ describe('rotation', () => {
     expect(await outcome(old)).toBe('invalid_token')
   })
 
+  test('a forged token that makes the service fetch the new keys is refused', async () => {
+    const forger = createSigner('ES256', 'old')
+    expect(await outcome(old)).toBe('ok')
+    publish(old, fresh)
+    clock.advance(5)
+    expect(await outcome(forger)).toBe('invalid_token')
+    expect(server.fetches.jwks).toBe(2)
+  })
+
   test('a rotation of keys without kid accepts the new key', async () => {
     const before = createSigner('ES256', null)
     const after = createSigner('ES256', null)

@@ -33,9 +33,9 @@ async function discovered() {
   dispatcher.disableNetConnect()
   const provider = dispatcher.get(ISSUER)
   const document = { issuer: ISSUER, authorization_endpoint: `${ISSUER}/authorize` }
-  provider.intercept({ path: '/.well-known/openid-configuration' }).reply(200, document, {
-    headers: { 'content-type': 'application/json' },
-  })
+  provider
+    .intercept({ path: '/.well-known/openid-configuration' })
+    .reply(200, document, { headers: { 'content-type': 'application/json' } })
   const authentication = None()
   const found = await discoverProvider({
     issuer: ISSUER,
