@@ -41,8 +41,8 @@ export function createAdministerUsers({
 }) {
   async function find(user: UserId): Promise<FoundUser> {
     const seconds = unixSeconds(now)
-    const [{ liveSessions }, block, known] = await Promise.all([
-      registry.readStanding({ user, identity: NO_IDENTITY, now: seconds }),
+    const [{ liveSessions = 0 }, block, known] = await Promise.all([
+      registry.readStanding({ user, identity: NO_IDENTITY, exactFrom: 1, now: seconds }),
       registry.getBlock(user, seconds),
       registry.isKnown(user),
     ])

@@ -11,7 +11,7 @@ import {
 import type { IssuerSettings, LimitSettings, WorkflowSettings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import type { WorkflowName } from '../lib/ids.ts'
+import type { SessionId, WorkflowName } from '../lib/ids.ts'
 import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
@@ -112,25 +112,25 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
 }
 
 /**
- * Refuses a mint that the standing does not allow, before the upstream call. Returns the secret hash of
- * the session to be replaced.
+ * Refuses a mint that the standing does not allow, before the upstream call. Returns the session to be
+ * replaced.
  */
 function refuseBeforehand(
   standing: UserStanding,
   { tokenIssuedAt }: Caller,
   { cap, now }: { readonly cap: LimitSettings['liveSessionsPerUser']; readonly now: number },
-): string | undefined {
+): SessionId | undefined {
   refuseBlocked(standing)
   refuseLoggedOut(standing, tokenIssuedAt)
-  const { current } = standing
+  const { current, liveSessions = 0 } = standing
   if (current?.endReason === 'evicted') {
     // Two tabs at the cap would otherwise evict each other for ever.
     throw new ServiceError('session_limit', { reason: 'refresh of a session that was evicted' })
   }
   const stillLive = current?.status === 'active' && now < current.expiresAt
-  const replaces = stillLive ? current.secretHash : undefined
-  const others = standing.liveSessions - (replaces === undefined ? 0 : 1)
-  if (cap.whenFull === 'deny' && others >= cap.max) throw full(standing.liveSessions)
+  const replaces = stillLive ? current.id : undefined
+  const others = liveSessions - (replaces === undefined ? 0 : 1)
+  if (cap.whenFull === 'deny' && others >= cap.max) throw full(liveSessions)
   return replaces
 }
 

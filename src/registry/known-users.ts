@@ -52,9 +52,8 @@ export interface Names {
 export function namesOf(user: string, subject: string): Names {
   const [one, two] = [user.toLowerCase(), subject.toLowerCase()]
   if (one === two) return { name: one, otherName: null, shared: null }
+  const shared = sharedUnits(one, two)
   const [name, otherName] = compareBytes(one, two) < 0 ? [one, two] : [two, one]
-  let shared = 0
-  while (shared < name.length && name[shared] === otherName[shared]) shared++
   return { name, otherName, shared }
 }
 
@@ -84,9 +83,16 @@ export function mergeFound<T>(found: readonly Found<T>[], limit: number): Page<T
 }
 
 /**
- * Compares UTF-8 bytes, as both stores do. JavaScript's own `<` compares UTF-16 units and orders emoji
- * differently.
+ * Compares UTF-8 bytes, as both stores do: they are in the order of code points. JavaScript's own `<` compares UTF-16
+ * units and orders emoji differently.
  */
 function compareBytes(one: string, two: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(two))
+  const at = sharedUnits(one, two)
+  return (one.codePointAt(at) ?? -1) - (two.codePointAt(at) ?? -1)
+}
+
+function sharedUnits(one: string, two: string): number {
+  let shared = 0
+  while (shared < one.length && one[shared] === two[shared]) shared++
+  return shared
 }

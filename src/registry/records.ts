@@ -62,7 +62,10 @@ export interface StandingQuery {
   readonly identity: TokenIdentity
   /** Hash of the secret that the client says it holds. */
   readonly currentSecretHash?: string | undefined
-  /** When at least so many sessions seem live, Redis looks each of them up and leaves out those that it has evicted. */
+  /**
+   * Counts the live sessions. When at least so many seem live, Redis looks each of them up and leaves out those that it
+   * has evicted.
+   */
   readonly exactFrom?: number | undefined
   readonly now: number
 }
@@ -74,9 +77,9 @@ export interface UserStanding {
   readonly blockedUntil: number | undefined
   /** Tokens issued before this do not mint; the later of the subject's and the `sid`'s mark. */
   readonly loggedOutAt: number | undefined
-  /** The user's sessions that are active and not expired. */
-  readonly liveSessions: number
-  /** The same user's session with `currentSecretHash`, if any. */
+  /** The user's sessions that are active and not expired; undefined unless the query has `exactFrom`. */
+  readonly liveSessions: number | undefined
+  /** The same user's session with `currentSecretHash`, if any. Redis searches the newest thousand. */
   readonly current: SessionRecord | undefined
 }
 
@@ -85,8 +88,8 @@ export interface NewEntry {
   /** From {@link UserStanding}. */
   readonly generation: number
   readonly cap: { readonly max: number; readonly whenFull: 'evict_oldest' | 'deny' }
-  /** Hash of the secret whose session ends with this one. */
-  readonly replaces?: string | undefined
+  /** The session that ends with this one. */
+  readonly replaces?: SessionId | undefined
   readonly now: number
 }
 

@@ -86,7 +86,7 @@ export function concurrencySuite(suite: Suite): void {
     it('replaces a session once', async () => {
       const instances = await suite.instances()
       await among(instances, 0).record(entry({ id: 'old' }))
-      const replaces = entry({ id: 'old' }).session.secretHash
+      const replaces = 'old'
       const outcomes = await Promise.all(
         Array.from({ length: 9 }, (_, at) =>
           among(instances, at).record(entry({ id: `s${at}` }, { replaces })),

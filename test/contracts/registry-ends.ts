@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { entry, hashOf, NOW, order, type Suite } from './registry-fixtures.ts'
+import { entry, NOW, order, type Suite } from './registry-fixtures.ts'
 
 /** The record of a session's end: `endedAt`, `confirmedAt`, `endedBy`. */
 export function endsSuite({ registry }: Suite): void {
@@ -48,7 +48,7 @@ export function endsSuite({ registry }: Suite): void {
 
     it('of the running answers keeps its first reason', async () => {
       await registry.record(entry({ id: 's1', state: {} }))
-      await registry.record(entry({ id: 's2', state: {} }, { replaces: hashOf('secret of s1') }))
+      await registry.record(entry({ id: 's2', state: {} }, { replaces: 's1' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))
       const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
       await registry.revoke(order({ endReason: 'logged_out', identity, now: LATER }))
@@ -76,7 +76,7 @@ export function endsSuite({ registry }: Suite): void {
     })
 
     it('has as actor the one whose mint replaced or evicted it, for a backend its key', async () => {
-      const replaces = (id: string) => ({ replaces: hashOf(`secret of ${id}`), now: LATER })
+      const replaces = (id: string) => ({ replaces: id, now: LATER })
       await registry.record(entry({ id: 'hosted' }))
       await registry.record(entry({ id: 'own', state: {} }, replaces('hosted')))
       await registry.record(entry({ id: 'next', state: {} }, replaces('own')))

@@ -51,14 +51,15 @@ export const session = (of: Partial<Plain<SessionRecord>> & { id: string }) =>
 
 export const entry = (
   of: Partial<Plain<SessionRecord>> & { id: string },
-  more: Partial<NewEntry> = {},
-): NewEntry => ({
-  session: session(of),
-  generation: 0,
-  cap: { max: 20, whenFull: 'evict_oldest' },
-  now: NOW,
-  ...more,
-})
+  more: Partial<Plain<NewEntry>> = {},
+) =>
+  ({
+    session: session(of),
+    generation: 0,
+    cap: { max: 20, whenFull: 'evict_oldest' },
+    now: NOW,
+    ...more,
+  }) as NewEntry
 
 export const order = (of: Partial<Plain<UserRevoke>> = {}) =>
   ({ user: 'alice', endReason: 'revoked', by: 'ada', now: NOW, ...of }) as UserRevoke
@@ -74,6 +75,7 @@ export const standingQuery = (user = 'alice', currentSecretHash?: string) => ({
   user,
   identity: { issuer: 'https://idp.example/', subject: 'alice-sub' },
   currentSecretHash,
+  exactFrom: 1,
   now: NOW,
 })
 

@@ -67,6 +67,19 @@ export function mintSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery())).liveSessions).toBe(1)
     })
 
+    it('counts the live sessions only where the query asks for it', async () => {
+      await registry.record(entry({ id: 's1' }))
+      const question = { ...standingQuery(), exactFrom: undefined }
+      expect((await registry.readStanding(question)).liveSessions).toBeUndefined()
+    })
+
+    it('names the session of the current secret, not a newer one whose state holds its hash', async () => {
+      const hash = hashOf('secret of s1')
+      await registry.record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's2', state: { hash } }))
+      expect((await registry.readStanding(standingQuery('alice', hash))).current?.id).toBe('s1')
+    })
+
     it('names the session of the current secret, of the same user only, ended or not', async () => {
       await registry.record(entry({ id: 's1' }))
       const hash = hashOf('secret of s1')
@@ -152,7 +165,7 @@ export function mintSuite({ registry }: Suite): void {
 
     it('ends the replaced session once, and evicts the others that a lowered cap requires', async () => {
       for (const id of ['s1', 's2', 's3']) await registry.record(entry({ id }))
-      const replaces = hashOf('secret of s2')
+      const replaces = 's2'
       const next = entry({ id: 's4' }, { ...cap('evict_oldest'), replaces })
       expect(await registry.record(next)).toMatchObject({
         kind: 'recorded',
@@ -176,7 +189,7 @@ export function mintSuite({ registry }: Suite): void {
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       await registry.record(entry({ id: 's3' }))
-      const more = { ...cap('deny'), replaces: hashOf('secret of s1') }
+      const more = { ...cap('deny'), replaces: 's1' }
       expect(await registry.record(entry({ id: 's4' }, more))).toEqual({ kind: 'full' })
       expect(await registry.getSession('s4')).toBeUndefined()
       expect((await registry.getSession('s1'))?.status).toBe('active')
@@ -198,7 +211,7 @@ export function mintSuite({ registry }: Suite): void {
     it('does not count the session that the new one replaces', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
-      const replaces = hashOf('secret of s2')
+      const replaces = 's2'
       expect(
         await registry.record(entry({ id: 's3' }, { ...cap('deny'), replaces })),
       ).toMatchObject({
@@ -209,7 +222,7 @@ export function mintSuite({ registry }: Suite): void {
 
     it('replaces a self-hosted session without a cancel: it neither works nor counts', async () => {
       await registry.record(entry({ id: 's1', state: {} }))
-      const replaces = hashOf('secret of s1')
+      const replaces = 's1'
       const outcome = await registry.record(
         entry({ id: 's2', state: {} }, { ...cap('deny', 1), replaces }),
       )
@@ -243,8 +256,7 @@ export function mintSuite({ registry }: Suite): void {
       await registry.record(entry({ id: 'of-bob', user: 'bob' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW }))
       for (const of of ['of-bob', 'expired', 'unknown']) {
-        const replaces = hashOf(`secret of ${of}`)
-        expect(await registry.record(entry({ id: `after-${of}` }, { replaces }))).toEqual({
+        expect(await registry.record(entry({ id: `after-${of}` }, { replaces: of }))).toEqual({
           kind: 'recorded',
           ended: [],
         })

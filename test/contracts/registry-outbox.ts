@@ -50,7 +50,7 @@ export function outboxSuite(suite: Suite): void {
       const cap = { max: 1, whenFull: 'evict_oldest' } as const
       await registry.record(entry({ id: 'evicted' }))
       await registry.record(entry({ id: 'replaced' }, { cap }))
-      const replaces = entry({ id: 'replaced' }).session.secretHash
+      const replaces = 'replaced'
       await registry.record(entry({ id: 'cancelled' }, { replaces }))
       await registry.beginCancel('cancelled', NOW)
       expect(await claim(registry)).toEqual(['cancelled', 'evicted', 'replaced'])

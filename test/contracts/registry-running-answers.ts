@@ -3,7 +3,6 @@ import type { SessionRecord } from '../../src/registry/records.ts'
 import type { Plain } from '../support/ids.ts'
 import {
   entry,
-  hashOf,
   ids,
   NOW,
   order,
@@ -27,8 +26,7 @@ const FINISHING: [string, Finish][] = [
     'were replaced',
     async (registry, id, of) => {
       await registry.record(entry({ id, state: {}, ...of }))
-      const replaces = hashOf(`secret of ${id}`)
-      await registry.record(entry({ id: `after-${id}`, state: {} }, { replaces }))
+      await registry.record(entry({ id: `after-${id}`, state: {} }, { replaces: id }))
     },
   ],
 ]

@@ -51,7 +51,7 @@ async function everyStep(): Promise<void> {
     identity: { issuer: 'https://idp.example/', subject: 's', sid },
   })
   for (const id of ['a', 'b', 'c']) await registry.record(entry({ id, sid }, { cap }))
-  const replaces = entry({ id: 'c' }).session.secretHash
+  const replaces = 'c'
   await registry.record(entry({ id: 'd' }, { cap, replaces }))
   await registry.beginCancel('d', NOW)
   await registry.revoke(order({ block: { until: NOW + 60, reason: 'r', by: 'ada' } }))

@@ -64,9 +64,10 @@ function createSteps(random: () => number): () => readonly [string, Step] {
   const makers: Readonly<Record<string, () => Step>> = {
     record() {
       const session = newSession()
-      const replaces = maybe(hashOf(`secret of ${pick(ids)}`))
+      const replaces = maybe(pick(ids))
       const cap = { max: 3, whenFull: pick(['deny', 'evict_oldest'] as const) }
-      const query = { user: session.user, identity: subjectOf(), currentSecretHash: replaces, now }
+      const currentSecretHash = maybe(hashOf(`secret of ${pick(ids)}`))
+      const query = { user: session.user, identity: subjectOf(), currentSecretHash, now }
       return async (registry) => {
         const standing = await registry.readStanding({ ...query, exactFrom: 3 })
         const { generation } = standing

@@ -36,8 +36,8 @@ end
 `
 
 /**
- * Reads and changes sessions. A session is a hash under the names of SQLite's columns; whatever
- * changes it changes its indexes too.
+ * Reads and changes sessions. A session is a hash under the names of SQLite's columns, of which `minted` holds as JSON
+ * those that never change and that few steps read; whatever changes a session changes its indexes too.
  *
  * Redis keeps what a script wrote before it stopped, as when its user loses a command. So each step writes, or removes,
  * last what tells it that there is nothing left to do: repeated, it goes through.
@@ -55,9 +55,9 @@ end
 
 -- Fails on a damaged session, before the script has changed anything.
 local function read_session(id)
-  local flat = flat_session(id)
-  if #flat == 0 then return nil end
-  local session = fields_of(flat)
+  local session = fields_of(flat_session(id))
+  if not next(session) then return nil end
+  for name, value in pairs(session.minted and cjson.decode(session.minted) or {}) do session[name] = value end
   if not (session.user and session.issuer and session.subject and session.status
     and tonumber(session.seq) and tonumber(session.expires_at)) then
     error('session ' .. id .. ' is not what it should be')
@@ -121,9 +121,6 @@ end
 local function forget_session(session)
   local id, user = session.id, session.user
   redis.call('SREM', key('cancelling', user), id)
-  if redis.call('HGET', key('secrets', user), session.secret_hash) == id then
-    redis.call('HDEL', key('secrets', user), session.secret_hash)
-  end
   for _, set in ipairs({ key('sessions'), key('ended'), key('outbox'), key('live', user),
     key('of-workflow', session.workflow), key('of-subject', session.subject),
     session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid) }) do

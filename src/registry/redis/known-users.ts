@@ -39,19 +39,25 @@ local function forget_known(user)
 end
 `
 
+/** Whether the issuer of a session is a backend's key. */
+export const BY_KEY = `
+local function by_key(issuer) return string.sub(issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}' end
+`
+
 /**
- * The end of a step, with these locals: it makes the `user` of a new session known, or notes that they were seen again.
- * The names are ARGV 6 to 8, see {@link seenArgs}.
+ * The end of a step, with these locals and {@link BY_KEY}: it makes the `user` of a new session known, or notes that they
+ * were seen again. ARGV 6 is {@link namesJson}.
  */
 export const SEE = `
 local known_user = key('known-user', user)
-local last_seen, known_issuer, known_subject = unpack(redis.call('HMGET', known_user, 'last_seen', 'issuer', 'subject'))
+local last_seen = redis.call('HGET', known_user, 'last_seen')
 if not last_seen or now >= tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then
   ${KNOWN}
-  local by_key = string.sub(issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}'
-  if not last_seen or not by_key and (known_issuer ~= issuer or known_subject ~= subject) then
+  local known_issuer, known_subject = unpack(redis.call('HMGET', known_user, 'issuer', 'subject'))
+  if not last_seen or not by_key(issuer) and (known_issuer ~= issuer or known_subject ~= subject) then
     if last_seen then forget_known(user) end
-    local known = { user, ARGV[6], ARGV[7] ~= '' and ARGV[7] or nil, ARGV[8] }
+    local names = cjson.decode(ARGV[6])
+    local known = { user, names.name, names.other_name, names.shared }
     each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
     redis.call('ZADD', key('known-users'), seq, user)
     redis.call('HSET', known_user, 'user', user, 'issuer', issuer, 'subject', subject, 'last_seen', ARGV[1],
@@ -63,10 +69,10 @@ if not last_seen or now >= tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then
 end
 `
 
-/** The names of a session's user as {@link SEE} takes them. */
-export function seenArgs({ user, subject }: SessionRecord): readonly (string | number)[] {
+/** The names of a session's user, for {@link SEE}. */
+export function namesJson({ user, subject }: SessionRecord): string {
   const { name, otherName, shared } = namesOf(user, subject)
-  return [name, otherName ?? '', shared ?? '']
+  return JSON.stringify({ name, other_name: otherName ?? undefined, shared: shared ?? undefined })
 }
 
 /** Lua that gives a user of the list as a row; nil for one who is not known. */

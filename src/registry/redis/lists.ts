@@ -2,23 +2,25 @@
 
 import type { Registry } from '../port.ts'
 import type { SessionQuery } from '../records.ts'
-import { toBlock, toSession } from '../rows.ts'
+import { toBlock } from '../rows.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
-import { sessionOrNone } from './replies.ts'
+import { sessionOrNone, toStoredSession } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
 /** Filters: now, user, workflow, issuer, subject, status; '' for any. It reads few fields of a session that does not match. */
 const SESSIONS = pageScript(`
-local now, asked = tonumber(ARGV[8]), { unpack(ARGV, 9, 13) }
+local now, user, workflow, issuer, subject, status = tonumber(ARGV[8]), unpack(ARGV, 9, 13)
+local by_minted = workflow ~= '' or issuer ~= '' or subject ~= ''
 local function item(id)
   local hash = key('session', id)
-  local found = redis.call('HMGET', hash, 'user', 'workflow', 'issuer', 'subject', 'status', 'expires_at')
-  if not found[1] then return end
-  if found[5] == 'active' and tonumber(found[6]) <= now then found[5] = 'expired' end
-  for at, value in ipairs(asked) do
-    if value ~= '' and value ~= found[at] then return end
-  end
+  local of, is, expires_at, minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'expires_at', 'minted'))
+  if not of then return end
+  if is == 'active' and tonumber(expires_at) <= now then is = 'expired' end
+  if user ~= '' and user ~= of or status ~= '' and status ~= is then return end
+  local known = by_minted and cjson.decode(minted)
+  if known and (workflow ~= '' and workflow ~= known.workflow or issuer ~= '' and issuer ~= known.issuer
+    or subject ~= '' and subject ~= known.subject) then return end
   return redis.call('HGETALL', hash)
 end`)
 
@@ -41,7 +43,7 @@ export function createLists(link: Link) {
         script: SESSIONS,
         filters: sessionFilters(query),
         seqOf: seqIn(link, 'sessions'),
-        toItem: toSession,
+        toItem: toStoredSession,
       }),
     listBlocks: (query) =>
       readPage(link, query, {

@@ -1,18 +1,17 @@
 // Records a new session in Redis, and ends the sessions that it replaces or evicts.
 
 import { z } from 'zod'
-import { minterOf } from '../identity.ts'
+import { subjectBehind } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome } from '../records.ts'
 import { SESSION, script, USER } from './keys.ts'
-import { SEE, seenArgs } from './known-users.ts'
+import { BY_KEY, namesJson, SEE } from './known-users.ts'
 import type { Link } from './link/link.ts'
-import { flat, sessions, texts } from './replies.ts'
+import { mintedJson, sessions, texts } from './replies.ts'
 
 /**
- * ARGV: now, generation, cap, 'evict_oldest' or 'deny', hash to replace or '', the three of {@link seenArgs}, the
- * minter, then id, user, workflow, issuer, subject, hash of the secret, creation, expiry, `sid` or '' of the new session, and
- * names and values of its further fields.
+ * ARGV: now, generation, cap, 'evict_oldest' or 'deny', id of the session to replace or '', {@link namesJson}, then id,
+ * user, workflow, issuer, subject, expiry, {@link mintedJson} and, where it has a list, `sid` of the new session.
  * → { 'recorded' } and the sessions ended, { 'blocked' }, { 'full' } or { 'taken' }.
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound. Most mints
@@ -20,18 +19,20 @@ import { flat, sessions, texts } from './replies.ts'
  */
 const RECORD = script(
   USER,
+  BY_KEY,
   `
 local now, max = tonumber(ARGV[1]), tonumber(ARGV[3])
-local id, user, workflow, issuer, subject, secret_hash, created_at, expires_at, sid = unpack(ARGV, 10, 18)
+local id, user, workflow, issuer, subject, expires_at, minted, sid = unpack(ARGV, 7, 14)
 local hash, live = key('session', id), key('live', user)
 
 local generation, blocked_until, ended_upto = state_of(user, now)
 if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
 if redis.call('EXISTS', hash) == 1 then
-  local of, status, known_hash, created = unpack(redis.call('HMGET', hash, 'user', 'status', 'secret_hash', 'created_at'))
-  local same = of == user and known_hash == secret_hash
+  local of, status, known_minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'minted'))
+  local known, new = cjson.decode(known_minted), cjson.decode(minted)
+  local same = of == user and known.secret_hash == new.secret_hash
   if same and status == 'active' then return { { 'recorded' } } end
-  return { { same and created == created_at and 'blocked' or 'taken' } }
+  return { { same and known.created_at == new.created_at and 'blocked' or 'taken' } }
 end
 
 local reply = { { 'recorded' } }
@@ -40,9 +41,8 @@ if ARGV[5] ~= '' or kept >= max then
   ${SESSION}
 
   local function session_to_replace()
-    local replaced = ARGV[5] ~= '' and redis.call('HGET', key('secrets', user), ARGV[5])
-    local session = replaced and read_session(replaced)
-    return session and is_live(session, now) and session or nil
+    local session = ARGV[5] ~= '' and read_session(ARGV[5])
+    return session and session.user == user and is_live(session, now) and session or nil
   end
 
   -- The user's live sessions but one, oldest first. Those whose record is gone, as when Redis evicts keys, are forgotten.
@@ -63,7 +63,7 @@ if ARGV[5] ~= '' or kept >= max then
   if over > 0 and ARGV[4] == 'deny' then return { { 'full' } } end
 
   local evicted = {}
-  local due, by = now * 1000 + ${FIRST_LEASE_MS}, ARGV[9]
+  local due, by = now * 1000 + ${FIRST_LEASE_MS}, by_key(issuer) and issuer or issuer .. '|' .. subject
   for at = 1, math.min(over, #others) do evicted[at] = read_session(others[at].id) end
   if replaced and replaced.state then replace_session(replaced, now, by)
   elseif replaced then reply[2] = begin_cancel(replaced, 'replaced', due, now, by) end
@@ -78,17 +78,15 @@ if seq <= ended_upto then
 end
 -- As text: redis.call would write a number anew for each set.
 seq = string.format('%d', seq)
-redis.call('HSET', key('secrets', user), secret_hash, id)
 redis.call('ZADD', live, expires_at, id)
 redis.call('ZADD', key('ends'), expires_at, id)
 redis.call('ZADD', key('sessions'), seq, id)
 redis.call('ZADD', key('of-user', user), seq, id)
 redis.call('ZADD', key('of-workflow', workflow), seq, id)
 redis.call('ZADD', key('of-subject', subject), seq, id)
-if sid ~= '' and string.byte(sid) ~= 0 then redis.call('ZADD', key('of-sign-in', issuer .. '\\n' .. sid), seq, id) end
+if sid then redis.call('ZADD', key('of-sign-in', issuer .. '\\n' .. sid), seq, id) end
 ${SEE}
-redis.call('HSET', hash, 'seq', seq, 'id', id, 'user', user, 'workflow', workflow, 'issuer', issuer, 'subject', subject,
-  'secret_hash', secret_hash, 'status', 'active', 'created_at', created_at, 'expires_at', expires_at, unpack(ARGV, 19))
+redis.call('HSET', hash, 'seq', seq, 'user', user, 'status', 'active', 'expires_at', expires_at, 'minted', minted)
 return reply`,
 )
 
@@ -105,10 +103,9 @@ function readReply(reply: unknown): RecordOutcome {
 /** Records a session in one step. */
 export function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
   const { session, generation, cap, replaces = '', now } = entry
-  const { id, user, workflow, issuer, subject, secretHash, createdAt, expiresAt, sid } = session
-  const state = session.state && JSON.stringify(session.state)
-  const step = [now, generation, cap.max, cap.whenFull, replaces, ...seenArgs(session)]
-  const fields = [id, user, workflow, issuer, subject, secretHash, createdAt, expiresAt]
-  const others = [sid ?? '', ...flat({ sid, state, asked: session.asked })]
-  return link.run(RECORD, [...step, minterOf(session), ...fields, ...others], readReply)
+  const { id, user, workflow, issuer, subject, expiresAt, sid } = session
+  const step = [now, generation, cap.max, cap.whenFull, replaces, namesJson(session)]
+  const fields = [id, user, workflow, issuer, subject, expiresAt, mintedJson(session)]
+  const list = sid === undefined || subjectBehind(sid) !== undefined ? [] : [sid]
+  return link.run(RECORD, [...step, ...fields, ...list], readReply)
 }

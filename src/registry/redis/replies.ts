@@ -19,14 +19,26 @@ export const row = texts.transform((flat) => {
   return record
 })
 
+/** What never changes of a session, and few steps read: its field `minted`. */
+export function mintedJson(session: SessionRecord): string {
+  const { id, workflow, issuer, subject, sid, secretHash, createdAt, asked } = session
+  const state = session.state && JSON.stringify(session.state)
+  const names = { secret_hash: secretHash, created_at: createdAt, state, asked }
+  return JSON.stringify({ id, workflow, issuer, subject, sid, ...names })
+}
+
+/** The inverse of {@link mintedJson}, with the session's other fields. */
+export function toStoredSession({ minted = '', ...fields }: Readonly<Record<string, string>>) {
+  return toSession({ ...JSON.parse(minted), ...fields })
+}
+
+export const session = row.transform(toStoredSession)
+export const sessions = z.array(session)
+
 /** A session; undefined for an empty row. */
 export const sessionOrNone = row.transform((fields) =>
-  'id' in fields ? toSession(fields) : undefined,
+  'seq' in fields ? toStoredSession(fields) : undefined,
 )
-
-export const sessions = z
-  .array(row)
-  .transform((rows): readonly SessionRecord[] => rows.map(toSession))
 
 /** A row as scripts take it: names and values in turn, without fields that are undefined. */
 export function flat(fields: Readonly<Record<string, string | number | undefined>>) {

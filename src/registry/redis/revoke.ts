@@ -123,10 +123,11 @@ local issuer, subject, sid = ARGV[1], ARGV[2], ARGV[3]
 local users, known = {}, {}
 local function add(set, sid)
   for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    local of = redis.call('HMGET', key('session', id), 'user', 'issuer', 'sid')
-    if of[2] == issuer and (not sid or of[3] == sid) and not known[of[1]] then
-      known[of[1]] = true
-      users[#users + 1] = of[1]
+    local user, minted = unpack(redis.call('HMGET', key('session', id), 'user', 'minted'))
+    local of = user and cjson.decode(minted)
+    if of and of.issuer == issuer and (not sid or of.sid == sid) and not known[user] then
+      known[user] = true
+      users[#users + 1] = user
     end
   end
 end

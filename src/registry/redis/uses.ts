@@ -3,10 +3,9 @@
 import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
-import { toSession } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { countText, row } from './replies.ts'
+import { countText, session } from './replies.ts'
 
 /**
  * ARGV: now in ms, id, user, 'run', 'read' or 'nothing', length of the window in ms, most runs and most
@@ -63,8 +62,8 @@ return ended`)
 
 const useReply = z.union([
   z
-    .tuple([z.literal('ok'), row.transform(toSession), countText])
-    .transform(([kind, session, generation]) => ({ kind, session, generation })),
+    .tuple([z.literal('ok'), session, countText])
+    .transform(([kind, used, generation]) => ({ kind, session: used, generation })),
   z.tuple([z.literal('limited'), z.number()]).transform(([kind, endsMs]) => ({ kind, endsMs })),
   z.tuple([z.literal('ended')]).transform(([kind]) => ({ kind })),
 ])

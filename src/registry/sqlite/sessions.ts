@@ -95,7 +95,7 @@ export function createSessionSteps(db: Database) {
 /** Reads a user's standing. Without a transaction its two statements may see different commits. */
 export function readStanding(
   sql: Sql,
-  { user, identity, currentSecretHash, now }: StandingQuery,
+  { user, identity, currentSecretHash, exactFrom, now }: StandingQuery,
 ): UserStanding {
   const { issuer, subject, sid } = identity
   const [liveSessions = 0, blockedUntil, generation = 0, loggedOutAt] = readNumbers(
@@ -106,12 +106,13 @@ export function readStanding(
     subject ?? null,
     sid ?? null,
   )
+  const current = currentSecretHash && sql(BY_SECRET).get(user, currentSecretHash)
   return {
     generation,
     blockedUntil,
     loggedOutAt,
-    liveSessions,
-    current: bySecret(sql, user, currentSecretHash),
+    liveSessions: exactFrom === undefined ? undefined : liveSessions,
+    current: current ? toSession(current) : undefined,
   }
 }
 
@@ -124,8 +125,8 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   )
   if (generation !== entry.generation || blockedUntil !== undefined) return { kind: 'blocked' }
 
-  const candidate = bySecret(sql, session.user, entry.replaces)
-  const replaced = candidate !== undefined && isLive(candidate, now) ? candidate : undefined
+  const named = entry.replaces && sessionOf(sql, entry.replaces)
+  const replaced = named?.user === session.user && isLive(named, now) ? named : undefined
   const live = liveSessions - (replaced === undefined ? 0 : 1)
   const tooMany = Math.max(0, live + 1 - entry.cap.max)
   const { id, user, workflow, issuer, subject, sid = null, secretHash } = session
@@ -219,10 +220,5 @@ function end(
 
 function sessionOf(sql: Sql, id: string): SessionRecord | undefined {
   const row = sql('SELECT * FROM sessions WHERE id = ?').get(id)
-  return row === undefined ? undefined : toSession(row)
-}
-
-function bySecret(sql: Sql, user: string, hash: string | undefined): SessionRecord | undefined {
-  const row = hash === undefined ? undefined : sql(BY_SECRET).get(user, hash)
   return row === undefined ? undefined : toSession(row)
 }
