@@ -34,12 +34,12 @@ export const IS_KNOWN = `
 const NEXT_SHARED = `
   SELECT shared FROM known_users WHERE shared > ? AND shared < ? ORDER BY shared LIMIT 1`
 
-/** A statement about the user `?1` at the time `?2`; further columns may follow. */
-export const LIVE_AND_BLOCK = `
-  SELECT
-    (SELECT count(*) FROM sessions
-      WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live_sessions,
-    (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until`
+/** Two columns about the user `?1` at the time `?2`: the number of live sessions, and the end of a block. */
+export const LIVE = `
+  (SELECT count(*) FROM sessions WHERE user = ?1 AND +status = 'active' AND expires_at > ?2)`
+export const BLOCKED_UNTIL = '(SELECT until FROM blocks WHERE user = ?1 AND until > ?2)'
+
+const LIVE_AND_BLOCK = `SELECT ${LIVE} AS live_sessions, ${BLOCKED_UNTIL} AS blocked_until`
 
 /**
  * A statement of the sweep (values: a time and a number of rows). Looks only at the users who were seen longest

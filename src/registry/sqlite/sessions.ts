@@ -14,21 +14,21 @@ import type {
 } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
 import { type Database, readNumbers, type Sql } from './database.ts'
-import { IS_KNOWN, LIVE_AND_BLOCK, see } from './known-users.ts'
+import { BLOCKED_UNTIL, IS_KNOWN, LIVE, see } from './known-users.ts'
 
 const STANDING = `
-  ${LIVE_AND_BLOCK},
+  ${BLOCKED_UNTIL} AS blocked_until,
     (SELECT generation FROM users WHERE user = ?1) AS generation`
 
 const markOf = (kind: 'subject' | 'sid', value: '?4' | '?5') => `
   coalesce((SELECT issued_before FROM logout_marks
     WHERE issuer = ?3 AND kind = '${kind}' AND value = ${value} AND keep_until > ?2), -1)`
 
-/** `logged_out_at` is the later of two marks, each found by its own search. */
-const STANDING_AND_MARK = `${STANDING},
+/** Counts the live sessions if ?6 is 1. `logged_out_at` is the later of two marks, each found by its own search. */
+const STANDING_AND_MARK = `SELECT iif(?6, ${LIVE}, NULL) AS live_sessions, ${STANDING},
     nullif(max(${markOf('subject', '?4')}, ${markOf('sid', '?5')}), -1) AS logged_out_at`
 
-const STANDING_AND_SEEN = `${STANDING},
+const STANDING_AND_SEEN = `SELECT ${LIVE} AS live_sessions, ${STANDING},
     (SELECT last_seen FROM known_users WHERE user = ?1) AS last_seen`
 
 /** Searches only the user's own sessions, by the index `sessions_user`. */
@@ -98,20 +98,21 @@ export function readStanding(
   { user, identity, currentSecretHash, exactFrom, now }: StandingQuery,
 ): UserStanding {
   const { issuer, subject, sid } = identity
-  const [liveSessions = 0, blockedUntil, generation = 0, loggedOutAt] = readNumbers(
+  const [liveSessions, blockedUntil, generation = 0, loggedOutAt] = readNumbers(
     sql(STANDING_AND_MARK),
     user,
     now,
     issuer,
     subject ?? null,
     sid ?? null,
+    exactFrom === undefined ? 0 : 1,
   )
   const current = currentSecretHash && sql(BY_SECRET).get(user, currentSecretHash)
   return {
     generation,
     blockedUntil,
     loggedOutAt,
-    liveSessions: exactFrom === undefined ? undefined : liveSessions,
+    liveSessions,
     current: current ? toSession(current) : undefined,
   }
 }
