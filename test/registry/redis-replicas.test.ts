@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { ServiceError } from '../../src/lib/errors.ts'
 import {
   entry,
   ids,
@@ -14,6 +15,7 @@ import { allowDocumentedUser, DOCUMENTED_USER } from '../support/registry/docume
 import { startCluster, startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 import { PRIMARY, startReplica, untilConfirming } from '../support/registry/replica.ts'
+import { startTcpProxy } from '../support/registry/tcp-proxy.ts'
 import { forEachTest } from '../support/started.ts'
 
 const instances = redisInstances()
@@ -156,6 +158,26 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
     await vi.waitFor(() => expect(said()).toMatchObject([{ level: 40 }, { level: 30 }]), 10_000)
     await confirmed(() => other.revoke(order()))
   }, 30_000)
+
+  test('the first revoke after a failover is not refused by the former primary', async () => {
+    const address = await startTcpProxy(primary.port)
+    onTestFinished(() => address.close())
+    const other = instances.open(`redis://127.0.0.1:${address.port}`, { replicas: 1 })
+    await answers(other)
+    await confirmed(() => other.revoke(order()))
+    await primary.cli('replicaof', '127.0.0.1', String(replica.port))
+    address.lead(replica.port)
+    await replica.cli('replicaof', 'no', 'one')
+    await untilConfirming(replica)
+    // What notices it is the connection of all other calls.
+    await vi.waitFor(() => other.record(entry({ id: 's1' }, { generation: 1 })), 5_000)
+    // On a busy machine the new replica may be late.
+    const refusal = await other.revoke(order()).then(
+      () => '',
+      ({ reason }: ServiceError) => String(reason),
+    )
+    expect(refusal).not.toContain('READONLY')
+  })
 
   test('fifty revokes under way wait together, and no mint waits with them', async () => {
     const without = instances.open(primary.url)

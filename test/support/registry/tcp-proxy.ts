@@ -34,6 +34,10 @@ export async function startTcpProxy(target: number, delay = 0) {
   }
   return {
     port: address.port,
+    /** The next connections lead to another port; those that are open stay. */
+    lead(port: number) {
+      aimedAt = port
+    },
     /** Cuts all connections; the next ones lead to another port. */
     aim(port: number) {
       aimedAt = port

@@ -60,7 +60,11 @@ export function createLink({
   const touch = commandOf('EVAL', TOUCH.text, [])
   const replicated = createReplicated({ connect, touch, replicas, callMs, log })
   const keeper = createKeeper({
-    connect,
+    async connect() {
+      const opened = await connect()
+      replicated.renew()
+      return opened
+    },
     check: (connection) => evaluate(connection, PROBE, []),
     revokesWork: replicated.works,
     diagnosis,

@@ -100,6 +100,10 @@ export function createReplicated({
       }
       return failedAt === undefined
     },
+    /** The next write goes to where the address leads by then: an idle connection does not notice a failover. */
+    renew(): void {
+      if (!sending) connection?.destroy()
+    },
     close(): void {
       closed = true
       connection?.destroy()
