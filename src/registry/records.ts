@@ -79,7 +79,7 @@ export interface UserStanding {
   readonly loggedOutAt: number | undefined
   /** The user's sessions that are active and not expired; undefined unless the query has `exactFrom`. */
   readonly liveSessions: number | undefined
-  /** The same user's session with `currentSecretHash`, if any. Redis searches the newest thousand. */
+  /** The same user's session with `currentSecretHash`, if any. */
   readonly current: SessionRecord | undefined
 }
 

@@ -73,13 +73,6 @@ export function mintSuite({ registry }: Suite): void {
       expect((await registry.readStanding(question)).liveSessions).toBeUndefined()
     })
 
-    it('names the session of the current secret, not a newer one whose state holds its hash', async () => {
-      const hash = hashOf('secret of s1')
-      await registry.record(entry({ id: 's1' }))
-      await registry.record(entry({ id: 's2', state: { hash } }))
-      expect((await registry.readStanding(standingQuery('alice', hash))).current?.id).toBe('s1')
-    })
-
     it('names the session of the current secret, of the same user only, ended or not', async () => {
       await registry.record(entry({ id: 's1' }))
       const hash = hashOf('secret of s1')

@@ -368,7 +368,9 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
   const waiting = async (registry: PlainRegistry) =>
     ids(await claim(registry, NOW * 1000 + FIRST_LEASE_MS))
   const keysLeft = async () =>
-    (await redis.keys('*')).filter((key) => key.includes('s1') || key.includes(':of-workflow:'))
+    (await redis.keys('*')).filter(
+      (key) => key.includes('s1') || /:(?:of-workflow|secrets):/.test(key),
+    )
   type Call = (registry: PlainRegistry) => Promise<unknown>
 
   it.each<[step: string, command: string, before: Call, step: Call, then: Call, found: unknown]>([
@@ -427,7 +429,7 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
     ],
     [
       'erase',
-      'zrem',
+      'hdel',
       ended,
       (one) => one.eraseUser({ user: 'alice', keptAction: 'erase', limit: 9, now: NOW }),
       keysLeft,

@@ -154,12 +154,11 @@ test('a WAIT that nobody answers refuses its own step, and Redis is not suspecte
 })
 
 test('a script that Redis does not know is not sent once its call is refused', async () => {
-  const { call, seen } = await linkTo(async () => {
-    await sleep(2 * CALL_MS)
-    throw new Error('NOSCRIPT No matching script.')
-  })
+  const late = Promise.withResolvers<never>()
+  const { call, seen } = await linkTo(() => late.promise)
   await expect(call()).rejects.toMatchObject(refused)
-  await sleep(3 * CALL_MS)
+  late.reject(new Error('NOSCRIPT No matching script.'))
+  await sleep(CALL_MS)
   expect(seen.sent.map(([name]) => name)).toEqual(['EVALSHA'])
 })
 

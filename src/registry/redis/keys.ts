@@ -121,6 +121,9 @@ end
 local function forget_session(session)
   local id, user = session.id, session.user
   redis.call('SREM', key('cancelling', user), id)
+  if redis.call('HGET', key('secrets', user), session.secret_hash) == id then
+    redis.call('HDEL', key('secrets', user), session.secret_hash)
+  end
   for _, set in ipairs({ key('sessions'), key('ended'), key('outbox'), key('live', user),
     key('of-workflow', session.workflow), key('of-subject', session.subject),
     session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid) }) do

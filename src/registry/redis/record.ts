@@ -11,7 +11,8 @@ import { mintedJson, sessions, texts } from './replies.ts'
 
 /**
  * ARGV: now, generation, cap, 'evict_oldest' or 'deny', id of the session to replace or '', {@link namesJson}, then id,
- * user, workflow, issuer, subject, expiry, {@link mintedJson} and, where it has a list, `sid` of the new session.
+ * user, workflow, issuer, subject, hash of the secret, expiry, {@link mintedJson} and, where it has a list, `sid` of the
+ * new session.
  * → { 'recorded' } and the sessions ended, { 'blocked' }, { 'full' } or { 'taken' }.
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound. Most mints
@@ -22,17 +23,17 @@ const RECORD = script(
   BY_KEY,
   `
 local now, max = tonumber(ARGV[1]), tonumber(ARGV[3])
-local id, user, workflow, issuer, subject, expires_at, minted, sid = unpack(ARGV, 7, 14)
+local id, user, workflow, issuer, subject, secret_hash, expires_at, minted, sid = unpack(ARGV, 7, 15)
 local hash, live = key('session', id), key('live', user)
 
 local generation, blocked_until, ended_upto = state_of(user, now)
 if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
 if redis.call('EXISTS', hash) == 1 then
   local of, status, known_minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'minted'))
-  local known, new = cjson.decode(known_minted), cjson.decode(minted)
-  local same = of == user and known.secret_hash == new.secret_hash
+  local known = cjson.decode(known_minted)
+  local same = of == user and known.secret_hash == secret_hash
   if same and status == 'active' then return { { 'recorded' } } end
-  return { { same and known.created_at == new.created_at and 'blocked' or 'taken' } }
+  return { { same and known.created_at == cjson.decode(minted).created_at and 'blocked' or 'taken' } }
 end
 
 local reply = { { 'recorded' } }
@@ -78,6 +79,7 @@ if seq <= ended_upto then
 end
 -- As text: redis.call would write a number anew for each set.
 seq = string.format('%d', seq)
+redis.call('HSET', key('secrets', user), secret_hash, id)
 redis.call('ZADD', live, expires_at, id)
 redis.call('ZADD', key('ends'), expires_at, id)
 redis.call('ZADD', key('sessions'), seq, id)
@@ -103,9 +105,9 @@ function readReply(reply: unknown): RecordOutcome {
 /** Records a session in one step. */
 export function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
   const { session, generation, cap, replaces = '', now } = entry
-  const { id, user, workflow, issuer, subject, expiresAt, sid } = session
+  const { id, user, workflow, issuer, subject, secretHash, expiresAt, sid } = session
   const step = [now, generation, cap.max, cap.whenFull, replaces, namesJson(session)]
-  const fields = [id, user, workflow, issuer, subject, expiresAt, mintedJson(session)]
+  const fields = [id, user, workflow, issuer, subject, secretHash, expiresAt, mintedJson(session)]
   const list = sid === undefined || subjectBehind(sid) !== undefined ? [] : [sid]
   return link.run(RECORD, [...step, ...fields, ...list], readReply)
 }

@@ -73,7 +73,7 @@ end
 -- A user with a session stays known. Without one, these sets name only sessions whose records Redis has evicted.
 if redis.call('EXISTS', key('of-user', user)) == 0 then
   forget_known(user)
-  redis.call('DEL', key('live', user), key('cancelling', user))
+  redis.call('DEL', key('live', user), key('secrets', user), key('cancelling', user))
 end
 return gone`,
 )

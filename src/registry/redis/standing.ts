@@ -7,9 +7,6 @@ import { COUNT, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { sessionOrNone, texts } from './replies.ts'
 
-/** Most sessions of a user among which the one with a secret is looked for, the newest first. */
-const SEARCHED = 1_000
-
 /**
  * ARGV: now, user, issuer, subject or '', `sid` or '', now and the length of the window in ms to count a mint or '',
  * the number of live sessions from which each is looked up or '' to count none, then the hash of the current secret if
@@ -45,14 +42,8 @@ end
 local counted = length ~= '' and count(mints, uses, tonumber(now_ms), tonumber(length)) or '0 0'
 local standing = table.concat({ generation, blocked_until or '-1', count_live, latest, counted }, ' ')
 if not secret_hash then return { standing } end
-for _, id in ipairs(redis.call('ZREVRANGEBYSCORE', key('of-user', user), '+inf', '-inf', 'LIMIT', 0, ${SEARCHED})) do
-  local minted = redis.call('HGET', key('session', id), 'minted')
-  -- Most are not decoded, because the hash is nowhere in them.
-  if minted and string.find(minted, secret_hash, 1, true) and cjson.decode(minted).secret_hash == secret_hash then
-    return { standing, unpack(redis.call('HGETALL', key('session', id))) }
-  end
-end
-return { standing }`,
+local current = redis.call('HGET', key('secrets', user), secret_hash)
+return { standing, unpack(current and redis.call('HGETALL', key('session', current)) or {}) }`,
 )
 
 /** ARGV: key, now in ms, length of the window in ms → 'uses end'. */
