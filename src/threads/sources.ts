@@ -3,7 +3,7 @@
 
 import type { ChatKit } from '../chatkit/port.ts'
 import { isStorable } from '../chatkit/protocol/request.ts'
-import type { HostedWorkflow, SelfHostedWorkflow, WorkflowSettings } from '../config/settings.ts'
+import type { HostedWorkflow, SelfHostedWorkflow } from '../config/settings.ts'
 import { parseThreadId, type ThreadId, type WorkflowName } from '../lib/ids.ts'
 
 /** Hosted workflows with one adapter share a source, and so do self-hosted ones with one `threads_at`. */
@@ -17,12 +17,13 @@ export interface ThreadSource {
   readonly threadsAt: string | undefined
 }
 
+type WorkflowWithThreads =
+  | Pick<HostedWorkflow, 'kind' | 'name'>
+  | Pick<SelfHostedWorkflow, 'kind' | 'name' | 'threadsAt'>
+
 /** @param workflows - in the config file's order, which the sources keep */
 export function threadSources(
-  workflows: readonly (
-    | Pick<HostedWorkflow, 'kind' | 'name'>
-    | Pick<SelfHostedWorkflow, 'kind' | 'name' | 'threadsAt'>
-  )[],
+  workflows: readonly WorkflowWithThreads[],
   adapterOf: (workflow: WorkflowName) => ChatKit,
 ): readonly ThreadSource[] {
   const groups = Map.groupBy(workflows, (workflow) =>
@@ -54,7 +55,7 @@ export function threadIdAt(
  * The moves of old ownership records, which named a workflow, to the source that they name now. A workflow that has
  * been renamed since is found if its `threads_at` is its old name.
  */
-export function ownersMoves(workflows: readonly WorkflowSettings[]) {
+export function ownersMoves(workflows: readonly WorkflowWithThreads[]) {
   const own = workflows.filter((workflow) => workflow.kind === 'self-hosted')
   const byName = own.map(({ name, threadsAt }) => ({ workflow: String(name), source: threadsAt }))
   return [...byName, ...own.map(({ threadsAt }) => ({ workflow: threadsAt, source: threadsAt }))]

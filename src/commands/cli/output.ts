@@ -83,7 +83,7 @@ export function remark(io: Io, text: string): void {
 
 /** Unix seconds as a time of day in UTC. */
 export function time(seconds: unknown): string {
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return cell(seconds)
+  if (typeof seconds !== 'number') return cell(seconds)
   const date = new Date(seconds * 1000)
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString().replace('.000Z', 'Z')
 }

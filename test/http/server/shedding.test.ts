@@ -21,7 +21,6 @@ let draining: AbortController
 let refused: number[]
 let log: Record<string, unknown>[]
 let randoms: number[]
-let storeWaitedMs: number
 /** Mints that the app received and has not answered yet. */
 let held: ServerResponse[]
 
@@ -31,7 +30,6 @@ beforeEach(async () => {
   refused = []
   log = []
   randoms = []
-  storeWaitedMs = 0
   held = []
   shedding = startShedding(options({ credentials: false }))
   await serve()
@@ -45,7 +43,6 @@ function options(change: Partial<Origins>) {
   const destination = { write: (line: string) => void log.push(JSON.parse(line)) }
   return {
     mintLimiter: createMintLimiter(),
-    storeWaitedMs: () => storeWaitedMs,
     origins: {
       app: new Set([ORIGIN]),
       appPatterns: new Map<string, RegExp>(),
@@ -131,8 +128,12 @@ test('a loop that is on time, or late while little is under way: the app answers
 })
 
 test('a store whose calls wait: mints beyond 256 are refused although the loop is on time', async () => {
+  let storeWaitedMs = 50
+  connection.destroy()
+  server.close()
+  shedding = startShedding({ ...options({}), storeWaitedMs: () => storeWaitedMs })
+  await serve()
   await hold()
-  storeWaitedMs = 50
   for (let sample = 0; sample < 20; sample++) timing.fire(20)
   expect((await mint()).body).toBe('the app')
   storeWaitedMs = 200
