@@ -54,6 +54,9 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
   if (!request.url?.startsWith('/') && !takeAbsoluteTarget(request)) {
     return invalid('a request target that is not a path')
   }
+  const { host = 'localhost' } = request.headers
+  // The adapter lets in names that no URL can have, such as `1.2.3.256`; to read the URL of such a request throws.
+  if (!URL.canParse(`http://${host}`)) return invalid('a Host that no URL can have')
   const target = request.url ?? ''
   // RFC 9112 §3.2.1: a target has no fragment. A proxy that cuts it off would check another path than we serve.
   if (target.includes('#')) return invalid('a fragment in the request target')
