@@ -160,7 +160,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
     waitingInAll++
     const count = known.waiting.push([request, response])
     if (count === 1) known.before?.once('close', () => serveNext(known, socket))
-    if (count === MOST_WAITING) keepPace(known, socket)
+    if (count >= MOST_WAITING) socket.pause()
   }
 
   function serveNext(known: Answers, socket: Duplex): void {
@@ -169,7 +169,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
     known.waiting = others
     if (next === undefined) return
     if (others.length > 0) next[1].once('close', () => serveNext(known, socket))
-    keepPace(known, socket)
+    if (others.length === MOST_WAITING - 1) socket.resume()
     known.served = next[1]
     serve(...next)
   }
@@ -222,15 +222,6 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
       else awaited.once('finish', writeOrCut)
     },
   }
-}
-
-function keepPace(known: Answers, socket: Duplex): void {
-  if (known.waiting.length === MOST_WAITING - 1) socket.resume()
-  if (known.waiting.length < MOST_WAITING) return
-  // Node itself resumes reading behind each request and each answer, so a pause within either would not last.
-  process.nextTick(() => {
-    if (known.waiting.length >= MOST_WAITING) socket.pause()
-  })
 }
 
 /** The answers of one connection that may be unfinished. */

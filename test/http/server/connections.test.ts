@@ -1,10 +1,7 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
-import { createRequestOrder } from '../../../src/http/server/unusable-requests.ts'
-import { listen } from '../../support/network/listen.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
@@ -38,26 +35,6 @@ test('pipelined requests are answered in their order', async () => {
   expectProblem(await connection.next(), 404, 'not_found')
   expect(users().sort()).toEqual(['alice', 'bob'])
   connection.destroy()
-})
-
-test('of more pipelined requests than may wait, each is answered, because they are read bit by bit', async () => {
-  const COUNT = 11_000
-  const refused: string[] = []
-  const order = createRequestOrder(
-    (_request, response) => void setImmediate(() => response.end()),
-    () => refused.push('too many'),
-  )
-  const server = createServer(order.take)
-  const { port } = await listen(server)
-  const socket = connect(port, '127.0.0.1').setEncoding('latin1')
-  let answers = 0
-  socket.on('data', (text: string) => {
-    answers += text.split('HTTP/1.1 200').length - 1
-  })
-  socket.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'.repeat(COUNT))
-  await expect.poll(() => [answers, refused], { timeout: 30_000 }).toEqual([COUNT, []])
-  socket.destroy()
-  await new Promise((resolve) => server.close(resolve))
 })
 
 test.each(['websocket', 'h2c'])(
