@@ -201,6 +201,20 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect(pageIds(await registry.listSessions(query({ limit: 2 })))).toEqual(['s5', 's4'])
   })
 
+  it('ends the running answers of replaced sessions by a revoke, also when it has evicted the order of creation', async () => {
+    const state = { plan: 'pro' }
+    await registry.record(entry({ id: 's1', state }))
+    await registry.record(entry({ id: 's2', state }, { replaces: 's1' }))
+    await redis.cli('del', '{ckm}:seq')
+    await registry.record(entry({ id: 'other', user: 'bob' }))
+    await registry.revoke(order())
+    const sessions = ['s1', 's2'].map((id) => ({ id, user: 'alice' }))
+    expect(await registry.endedAmong(sessions)).toEqual(['s1', 's2'])
+    await redis.cli('del', '{ckm}:seq', '{ckm}:of-user:alice')
+    await registry.revoke(order())
+    expect(await registry.endedAmong(sessions)).toEqual(['s1', 's2'])
+  })
+
   it('does not count sessions that it has evicted toward the cap', async () => {
     const cap = { max: 2, whenFull: 'deny' } as const
     for (const id of ['s1', 's2']) await registry.record(entry({ id }, { cap }))
@@ -373,6 +387,18 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
     )
   type Call = (registry: PlainRegistry) => Promise<unknown>
 
+  /** Takes a step that stops at the command, and lets the user in again. */
+  async function stopAt(command: string, before: Call, step: Call): Promise<PlainRegistry> {
+    await redis.flush()
+    await allowDocumentedUser(redis)
+    const registry = await instances.answering(redis.url.replace('://', `://${DOCUMENTED_USER}@`))
+    await before(registry)
+    await redis.cli('acl', 'setuser', 'chatkit-mint', `-${command}`)
+    await expect(step(registry)).rejects.toMatchObject(refused)
+    await allowDocumentedUser(redis)
+    return registry
+  }
+
   it.each<[step: string, command: string, before: Call, step: Call, then: Call, found: unknown]>([
     ['revoke', 'zadd', recorded, (one) => one.revoke(order()), waiting, ['s1']],
     ['revoke', 'sadd', recorded, (one) => one.revoke(order()), waiting, ['s1']],
@@ -446,15 +472,40 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
   ])(
     '%s without %s: is whole once it is repeated',
     async (_, command, before, step, then, found) => {
-      await redis.flush()
-      await allowDocumentedUser(redis)
-      const registry = await instances.answering(redis.url.replace('://', `://${DOCUMENTED_USER}@`))
-      await before(registry)
-      await redis.cli('acl', 'setuser', 'chatkit-mint', `-${command}`)
-      await expect(step(registry)).rejects.toMatchObject(refused)
-      await allowDocumentedUser(redis)
+      const registry = await stopAt(command, before, step)
       await step(registry)
       expect(await then(registry)).toEqual(found)
+    },
+  )
+
+  it.each(['zadd', 'sadd', 'hset', 'zrem'])(
+    'a revoke without %s: names its session once, once it is repeated',
+    async (command) => {
+      const registry = await stopAt(command, recorded, (one) => one.revoke(order()))
+      expect(ids((await registry.revoke(order())).cancelling)).toEqual(['s1'])
+      expect(await redis.cli('exists', '{ckm}:live:alice')).toBe('0')
+    },
+  )
+
+  it.each(['zadd', 'hset', 'hget'])(
+    'a mint without %s that is never repeated: leaves nothing behind a revoke and an erase, nor behind the sweep',
+    async (command) => {
+      const erased = await stopAt(command, nothing, recorded)
+      await erased.revoke(order())
+      await erased.confirmCancel(['s1'], NOW)
+      await erased.eraseUser({ user: 'alice', keptAction: 'erase', limit: 9, now: NOW })
+      expect(await erased.isKnown('alice')).toBe(false)
+      const left = { now: NOW + 601, auditBefore: 0, usersSeenBefore: 0 }
+      await erased.sweep({ ...left, sessionsEndedBefore: NOW + 601 })
+      expect(await keysLeft()).toEqual([])
+      await erased.close()
+
+      const swept = await stopAt(command, nothing, recorded)
+      await swept.sweep({ ...left, sessionsEndedBefore: NOW + 601 })
+      expect(await keysLeft()).toEqual([])
+      expect(await redis.cli('exists', '{ckm}:of-user:alice', '{ckm}:of-subject:alice-sub')).toBe(
+        '0',
+      )
     },
   )
 })

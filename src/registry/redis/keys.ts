@@ -81,8 +81,8 @@ end
 -- Puts the cancel into the outbox, due at a time in ms. Returns the session as it is then.
 local function begin_cancel(session, reason, due, now, by)
   redis.call('ZADD', key('outbox'), due, session.id)
-  end_session(session, 'cancelling', reason, now, by)
   redis.call('SADD', key('cancelling', session.user), session.id)
+  end_session(session, 'cancelling', reason, now, by)
   return flat_session(session.id)
 end
 

@@ -28,12 +28,14 @@ local hash, live = key('session', id), key('live', user)
 
 local generation, blocked_until, ended_upto = state_of(user, now)
 if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
-if redis.call('EXISTS', hash) == 1 then
-  local of, status, known_minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'minted'))
+local of, status, known_minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'minted'))
+if of then
   local known = cjson.decode(known_minted)
   local same = of == user and known.secret_hash == secret_hash
-  if same and status == 'active' then return { { 'recorded' } } end
-  return { { same and known.created_at == cjson.decode(minted).created_at and 'blocked' or 'taken' } }
+  if not same or status ~= 'active' then
+    return { { same and known.created_at == cjson.decode(minted).created_at and 'blocked' or 'taken' } }
+  end
+  if redis.call('ZSCORE', key('sessions'), id) then return { { 'recorded' } } end
 end
 
 local reply = { { 'recorded' } }
@@ -52,7 +54,7 @@ if ARGV[5] ~= '' or kept >= max then
     for _, other in ipairs(redis.call('ZRANGEBYSCORE', live, '(' .. ARGV[1], '+inf')) do
       local seq = tonumber(redis.call('HGET', key('session', other), 'seq') or nil)
       if not seq then redis.call('ZREM', live, other)
-      elseif other ~= except then found[#found + 1] = { id = other, seq = seq } end
+      elseif other ~= except and other ~= id then found[#found + 1] = { id = other, seq = seq } end
     end
     table.sort(found, function(one, other) return one.seq < other.seq end)
     return found
@@ -79,16 +81,17 @@ if seq <= ended_upto then
 end
 -- As text: redis.call would write a number anew for each set.
 seq = string.format('%d', seq)
-redis.call('HSET', key('secrets', user), secret_hash, id)
-redis.call('ZADD', live, expires_at, id)
+-- If this step stops midway, a revoke, an erase and the sweep find what is there. The last set says that it is whole.
 redis.call('ZADD', key('ends'), expires_at, id)
-redis.call('ZADD', key('sessions'), seq, id)
+redis.call('HSET', hash, 'seq', seq, 'user', user, 'status', 'active', 'expires_at', expires_at, 'minted', minted)
+redis.call('ZADD', live, expires_at, id)
 redis.call('ZADD', key('of-user', user), seq, id)
+redis.call('HSET', key('secrets', user), secret_hash, id)
 redis.call('ZADD', key('of-workflow', workflow), seq, id)
 redis.call('ZADD', key('of-subject', subject), seq, id)
 if sid then redis.call('ZADD', key('of-sign-in', issuer .. '\\n' .. sid), seq, id) end
 ${SEE}
-redis.call('HSET', hash, 'seq', seq, 'user', user, 'status', 'active', 'expires_at', expires_at, 'minted', minted)
+redis.call('ZADD', key('sessions'), seq, id)
 return reply`,
 )
 

@@ -24,22 +24,23 @@ local now, user = tonumber(ARGV[1]), ARGV[2]
 local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
 local until_then, by, reason = tonumber(ARGV[10]), ARGV[11], ARGV[12]
 
--- The user's sessions of this identity that expire after a time.
+-- The user's sessions of this identity that expire after a time, each found once.
+local seen = {}
 local function matching(ids, after)
   local found = {}
   for _, id in ipairs(ids) do
-    local session = read_session(id)
+    local session = not seen[id] and read_session(id)
     if session and session.user == user and tonumber(session.expires_at) > after
       and (issuer == '' or session.issuer == issuer) and (subject == '' or session.subject == subject)
-      and (sid == '' or session.sid == sid) then found[#found + 1] = session end
+      and (sid == '' or session.sid == sid) then found[#found + 1], seen[id] = session, true end
   end
   return found
 end
 
 local state = key('user', user)
-local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), now)
 local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf'), now)
-local _, holds = state_of(user, now)
+local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), now)
+local _, holds, ended_upto = state_of(user, now)
 local of_identity = {}
 if issuer ~= '' then
   local set = sid ~= '' and sign_in_list(issuer, sid)
@@ -60,7 +61,11 @@ if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state,
 
 -- Sessions that were replaced or have expired may have running answers: those of all the user's sessions
 -- end by one field, those of an identity's sessions one by one.
-if issuer == '' then redis.call('HSET', state, 'ended_upto', redis.call('GET', key('seq')) or 0) end
+-- Redis may have evicted the counter: then it is lower than the seq of these sessions.
+if issuer == '' then
+  local newest = redis.call('ZRANGE', key('of-user', user), -1, -1, 'WITHSCORES')[2]
+  redis.call('HSET', state, 'ended_upto', math.max(ended_upto, newest or 0, redis.call('GET', key('seq')) or 0))
+end
 for _, session in ipairs(of_identity) do end_answers(session, now, ARGV[3]) end
 
 for _, session in ipairs(live) do
