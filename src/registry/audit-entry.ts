@@ -3,6 +3,7 @@
 
 import { hash } from 'node:crypto'
 import { z } from 'zod'
+import { jsonOrUndefined } from '../lib/json.ts'
 import { count, optionalText } from './rows.ts'
 
 /** Kinds of entries, in the order of lists of them. `dropped` says how many were dropped while the store was away. */
@@ -182,7 +183,7 @@ export function toAuditEntry(row: unknown): AuditEntry {
     prev,
     salt,
     byUser: by_user === 1,
-    erased: erased === undefined ? undefined : erasedDigests.parse(JSON.parse(erased)),
+    erased: erased === undefined ? undefined : erasedDigests.parse(jsonOrUndefined(erased)),
   }
   return { ...same, requestId: request_id, chain: chain || undefined }
 }

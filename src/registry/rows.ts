@@ -2,6 +2,7 @@
 // returns numbers as text.
 
 import { z } from 'zod'
+import { jsonOrUndefined } from '../lib/json.ts'
 import type { Counted, IntervalFigures } from './interval-figures.ts'
 import type { KnownUser, Names } from './known-users.ts'
 import type { Ownership } from './owned-records.ts'
@@ -86,7 +87,7 @@ export function toSession(row: unknown): SessionRecord {
     endedBy: ended_by ?? undefined,
     createdAt: created_at,
     expiresAt: expires_at,
-    state: typeof state === 'string' ? sessionState.parse(JSON.parse(state)) : undefined,
+    state: typeof state === 'string' ? sessionState.parse(jsonOrUndefined(state)) : undefined,
     asked: asked ?? undefined,
   }
 }

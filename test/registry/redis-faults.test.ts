@@ -1,6 +1,8 @@
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { ServiceError } from '../../src/lib/errors.ts'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import {
   auditEntry,
@@ -213,6 +215,16 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await redis.cli('del', '{ckm}:seq', '{ckm}:of-user:alice')
     await registry.revoke(order())
     expect(await registry.endedAmong(sessions)).toEqual(['s1', 's2'])
+  })
+
+  it('says nothing of a record that it cannot read but that it cannot', async () => {
+    await registry.record(entry({ id: 's1' }))
+    await redis.cli('hset', '{ckm}:session:s1', 'minted', 'alice-4711')
+    for (const read of [() => registry.getSession('s1'), () => registry.revoke(order())]) {
+      const error = await read().catch((thrown: ServiceError) => thrown)
+      expect(error).toMatchObject(refused)
+      expect(inspect(error)).not.toContain('4711')
+    }
   })
 
   it('does not count sessions that it has evicted toward the cap', async () => {

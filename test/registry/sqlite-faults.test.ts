@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ServiceError } from '../../src/lib/errors.ts'
 import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
 import { sqliteFile } from '../support/registry/sqlite-file.ts'
 
@@ -47,6 +49,15 @@ describe('a SQLite store that fails', () => {
     })
     expect((await registry.readStanding(standingQuery())).generation).toBe(generation)
     expect((await registry.readStanding(standingQuery())).liveSessions).toBe(recorded)
+  })
+
+  it('says nothing of a record that it cannot read but that it cannot', async () => {
+    const registry = open()
+    await registry.record(entry({ id: 's1', state: { plan: 'pro' } }))
+    foreign().exec(`UPDATE sessions SET state = 'alice-4711'`)
+    const error = await registry.getSession('s1').catch((thrown: ServiceError) => thrown)
+    expect(error).toMatchObject({ code: 'store_unavailable' })
+    expect(inspect(error)).not.toContain('4711')
   })
 
   it('waits a little for a lock of another process, without blocking, then refuses', async () => {

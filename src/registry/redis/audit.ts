@@ -1,5 +1,6 @@
 // Adds entries to the audit in Redis, lists them, deletes old ones, and takes a user's name out of them.
 
+import { jsonOrUndefined } from '../../lib/json.ts'
 import {
   type AuditEntry,
   type AuditFilter,
@@ -137,7 +138,7 @@ export function createAuditSteps(link: Link) {
       ])
       const listing = {
         ...listingOf(link, filter),
-        toItem: ({ json = '' }: { readonly json?: string }) => toAuditEntry(JSON.parse(json)),
+        toItem: ({ json = '' }: { readonly json?: string }) => toAuditEntry(jsonOrUndefined(json)),
         within: { above, below, looks: AUDIT_LOOKS },
       }
       return readPage(link, { limit, after, order: 'desc' }, listing)
@@ -158,7 +159,7 @@ export async function eraseEntries(
   const page = limit > 0 ? await readPage(link, { limit, order: 'asc' }, listing) : undefined
   const found = page?.data ?? []
   const pairs = found.flatMap((json) => {
-    const entry = toAuditEntry(JSON.parse(json))
+    const entry = toAuditEntry(jsonOrUndefined(json))
     return [json, isChained(entry) ? entryJson(erasedEntry(entry)) : '']
   })
   const changed = await link.run(ERASE, pairs, (reply) => count.parse(reply))

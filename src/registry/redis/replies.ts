@@ -1,6 +1,7 @@
 // Reads the replies of scripts: texts, and rows that come as a list of names and values in turn.
 
 import { z } from 'zod'
+import { jsonOrUndefined } from '../../lib/json.ts'
 import type { SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'
 
@@ -29,7 +30,7 @@ export function mintedJson(session: SessionRecord): string {
 
 /** The inverse of {@link mintedJson}, with the session's other fields. */
 export function toStoredSession({ minted = '', ...fields }: Readonly<Record<string, string>>) {
-  return toSession({ ...JSON.parse(minted), ...fields })
+  return toSession({ ...Object(jsonOrUndefined(minted)), ...fields })
 }
 
 export const session = row.transform(toStoredSession)

@@ -1,5 +1,6 @@
 // Adds up and reads the figures of all instances by interval, in SQLite.
 
+import { jsonOrUndefined } from '../../lib/json.ts'
 import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
 import type { Registry } from '../port.ts'
 import {
@@ -41,7 +42,7 @@ export function createIntervalFigures(db: Database) {
 }
 
 function fieldsIn(row: ResultRow | undefined): IntervalFields {
-  return row === undefined ? {} : intervalFields.parse(JSON.parse(String(row['fields'])))
+  return row === undefined ? {} : intervalFields.parse(jsonOrUndefined(String(row['fields'])))
 }
 
 function sum(one: IntervalFields, other: IntervalFields): IntervalFields {

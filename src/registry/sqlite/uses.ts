@@ -2,13 +2,13 @@
 
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
-import { isLive, toSession } from '../rows.ts'
+import { toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
-/** Without a session that had expired when it was revoked, and is live again because the clock was set back. */
+/** A live session, without one that had expired when it was revoked, and is live again because the clock was set back. */
 const SESSION = `
   SELECT *, coalesce((SELECT generation FROM users WHERE users.user = sessions.user), 0) AS generation
-  FROM sessions WHERE id = ? AND +user = ? AND end_reason IS NULL
+  FROM sessions WHERE id = ? AND +user = ? AND +status = 'active' AND +expires_at > ? AND end_reason IS NULL
     AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
 const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND kind = ? AND ends_ms > ?'
@@ -38,9 +38,8 @@ export function createUses(db: Database) {
 }
 
 function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: SessionUse): UseOutcome {
-  const row = sql(SESSION).get(id, user)
-  const session = row === undefined ? undefined : toSession(row)
-  if (session === undefined || !isLive(session, nowMs / 1000)) return { kind: 'ended' }
+  const row = sql(SESSION).get(id, user, nowMs / 1000)
+  if (row === undefined) return { kind: 'ended' }
   const max = { run: maxPerMinute, read: READS_PER_RUN * maxPerMinute }
   const latest = nowMs + USE_WINDOW_MS
   let isFull = true
@@ -57,5 +56,5 @@ function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: Session
     resetAt = Math.min(resetAt, endsMs)
   }
   if (isFull) return { kind: 'limited', resetMs: resetAt - nowMs }
-  return { kind: 'ok', session, generation: numberIn(row, 'generation') ?? 0 }
+  return { kind: 'ok', session: toSession(row), generation: numberIn(row, 'generation') ?? 0 }
 }
