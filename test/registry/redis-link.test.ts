@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { type RedisConnection, scriptOf } from '../../src/registry/redis/link/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
@@ -151,6 +151,61 @@ test('a WAIT that nobody answers refuses its own step, and Redis is not suspecte
     ['EVAL', STEP.text, '1', '{ckm}', 'a', '7'],
     ['WAIT', '1', '300'],
   ])
+})
+
+describe('while the connection of revokes cannot be opened', () => {
+  /** A link whose first connection works, and a revoke that failed because the second one did not. */
+  async function failedRevoke() {
+    const lines: string[] = []
+    const connections: { ready: boolean }[] = []
+    let tries = 0
+    let open = async () => {}
+    const opened = createLink({
+      async connect() {
+        tries++
+        await open()
+        const connection = { ready: true }
+        connections.push(connection)
+        return {
+          send: async () => 1,
+          isReady: () => connection.ready,
+          destroy: () => {
+            connection.ready = false
+          },
+        }
+      },
+      address: 'redis.example:6379',
+      replicas: 1,
+      log: createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } }),
+      callMs: CALL_MS,
+    })
+    link = opened
+    await eventually(() => opened.check())
+    const openWith = (next: () => Promise<void>) => {
+      open = next
+    }
+    openWith(() => Promise.reject(new Error('ERR max number of clients reached')))
+    await expect(opened.runReplicated(STEP, [], String)).rejects.toMatchObject(refused)
+    const saysWorking = () => lines.join().includes('redis answers again')
+    return { ...opened, connections, tries: () => tries, openWith, saysWorking }
+  }
+
+  test('Redis does not count as working, although all else works, until it can be', async () => {
+    const { tries, openWith, saysWorking } = await failedRevoke()
+    await vi.waitFor(() => expect(tries()).toBe(5), 10_000)
+    expect(saysWorking()).toBe(false)
+    openWith(async () => {})
+    await vi.waitFor(() => expect(saysWorking()).toBe(true), 10_000)
+  }, 30_000)
+
+  test('the other one is opened again at once, also while the attempt hangs', async () => {
+    const { run, tries, connections, openWith } = await failedRevoke()
+    openWith(() => new Promise(() => {}))
+    await vi.waitFor(() => expect(tries()).toBe(3), 10_000)
+    openWith(async () => {})
+    for (const connection of connections) connection.ready = false
+    await eventually(async () => expect(await run(STEP, [], String)).toBe('1'))
+  }, 30_000)
 })
 
 test('a script that Redis does not know is not sent once its call is refused', async () => {

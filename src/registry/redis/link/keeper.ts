@@ -28,7 +28,7 @@ export function createKeeper({
 }: {
   readonly connect: () => Promise<RedisConnection>
   readonly check: (connection: RedisConnection) => Promise<unknown>
-  readonly revokesWork: () => Promise<boolean>
+  readonly revokesWork: () => boolean
   readonly diagnosis: Diagnosis
 }) {
   let connection: RedisConnection | undefined
@@ -73,7 +73,7 @@ export function createKeeper({
     try {
       await check(asked)
       suspectSince = undefined
-      if ((await revokesWork()) && diagnosis.works()) void diagnosis.inspect(asked)
+      if (revokesWork() && diagnosis.works()) void diagnosis.inspect(asked)
     } catch (error) {
       failed(error)
       if (!(error instanceof NoAnswerError)) suspectSince = undefined

@@ -65,7 +65,7 @@ export function createLink({
       replicated.renew()
       return opened
     },
-    check: (connection) => evaluate(connection, PROBE, []),
+    check: probe,
     revokesWork: replicated.works,
     diagnosis,
   })
@@ -80,10 +80,26 @@ export function createLink({
     )
   }
 
+  /** `WAIT` for no replica answers at once; a user who may not run it can revoke nothing. */
+  async function probe(connection: RedisConnection): Promise<void> {
+    await evaluate(connection, PROBE, [])
+    if (replicas > 0) await patience.within(() => connection.send(['WAIT', '0', '0']))
+  }
+
   function connected(): RedisConnection {
     const connection = keeper.current()
     if (connection !== undefined) return connection
     throw new ServiceError('store_unavailable', { reason: 'not connected to Redis' })
+  }
+
+  async function use<T>(work: (connection: RedisConnection) => Promise<T>): Promise<T> {
+    const connection = connected()
+    try {
+      return await work(connection)
+    } catch (error) {
+      keeper.failed(error)
+      throw asServiceError(error)
+    }
   }
 
   /**
@@ -92,15 +108,8 @@ export function createLink({
    * @param args - its ARGV; KEYS[1] is the hash tag
    * @param read - turns the reply into a record, and throws when it cannot
    */
-  async function run<T>(script: Script, args: Args, read: (reply: unknown) => T): Promise<T> {
-    const connection = connected()
-    try {
-      return read(await evaluate(connection, script, args))
-    } catch (error) {
-      keeper.failed(error)
-      throw asServiceError(error)
-    }
-  }
+  const run = <T>(script: Script, args: Args, read: (reply: unknown) => T): Promise<T> =>
+    use(async (connection) => read(await evaluate(connection, script, args)))
 
   const runReplicated: typeof run = async (script, args, read) => {
     connected()
@@ -119,8 +128,8 @@ export function createLink({
      * `STORE_URL` asks for. If too few have it in time, it throws; the write stays on the primary.
      */
     runReplicated: replicas === 0 ? run : runReplicated,
-    /** Throws when a script may not write now, or may not run a command. */
-    check: () => run(PROBE, [], () => undefined),
+    /** Throws when a script may not write now, or when a command that steps need may not be run. */
+    check: () => use(probe),
     /** Milliseconds that the oldest call under way has waited. */
     waitedMs: patience.waitedMs,
     close(): void {

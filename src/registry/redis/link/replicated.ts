@@ -93,11 +93,10 @@ export function createReplicated({
 
   return {
     send,
-    /** Whether the connection works, also if replicas are too few. If it failed, this is found out by a write. */
-    async works(): Promise<boolean> {
-      if (failedAt !== undefined && performance.now() - failedAt > LOOK_MS) {
-        await send(touch).catch(() => undefined)
-      }
+    /** Whether the connection works, also if replicas are too few. If it failed, a write finds out when it works again. */
+    works(): boolean {
+      const isDue = failedAt !== undefined && performance.now() - failedAt > LOOK_MS
+      if (isDue && !sending) send(touch).catch(() => undefined)
       return failedAt === undefined
     },
     /** The next write goes to where the address leads by then: an idle connection does not notice a failover. */
