@@ -10,6 +10,7 @@ import Agent from 'undici/lib/dispatcher/agent.js'
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
 import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js'
+import { lookupTogether as lookup } from './lookup.ts'
 import type { Secret } from './secret.ts'
 import { USER_AGENT } from './version.ts'
 
@@ -51,7 +52,10 @@ function openPool(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Dis
   const proxy = proxyFor(new URL(origin))
   if (proxy !== undefined) return throughProxy(proxy, bounds)
   const { allowH2 = true } = bounds
-  return new Pool(origin, { ...bounds, connect: noticingResets(buildConnector({ allowH2 })) })
+  return new Pool(origin, {
+    ...bounds,
+    connect: noticingResets(buildConnector({ allowH2, lookup })),
+  })
 }
 
 /**
@@ -93,7 +97,7 @@ function throughProxy(
   })
 }
 
-const openSocket = noticingResets(buildConnector({ allowH2: false }))
+const openSocket = noticingResets(buildConnector({ allowH2: false, lookup }))
 
 /**
  * undici passes even an IP address as TLS server name, which Node refuses. A certificate may be for an address.

@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto'
 import { RedisClient } from '@redis/client'
 import { z } from 'zod'
+import { lookupTogether as lookup } from '../../../lib/lookup.ts'
 import type { Secret } from '../../../lib/secret.ts'
 
 /**
@@ -101,7 +102,7 @@ async function open(url: string): Promise<RedisConnection> {
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
     commandOptions: { timeout: 0 },
-    socket: { connectTimeout: CONNECT_MS, reconnectStrategy: false },
+    socket: { connectTimeout: CONNECT_MS, reconnectStrategy: false, lookup },
   } as const
   const client = createClient(options)
   const destroy = () => {
