@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { jsonOrUndefined } from '../lib/json.ts'
-import { count, optionalText } from './rows.ts'
+import { count, readerOf, text } from './rows.ts'
 
 /** Kinds of entries, in the order of lists of them. `dropped` says how many were dropped while the store was away. */
 export const AUDIT_ACTIONS = [
@@ -155,37 +155,37 @@ const erasedDigests = z.object({
   reason: z.string().optional(),
 })
 
-const auditRow = z.object({
-  id: z.string(),
-  at: count,
-  /** An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis. */
-  actor: optionalText.transform((actor) => actor || undefined),
-  action: z.string(),
-  user: optionalText,
-  outcome: z.enum(['ok', 'refused', 'failed']),
-  reason: optionalText,
-  request_id: optionalText,
-  instance: optionalText,
-  chain_seq: count.nullish(),
-  prev: optionalText,
-  salt: optionalText,
-  by_user: count.nullish(),
-  erased: optionalText,
-})
+const readRow = readerOf(
+  z.object({
+    id: text,
+    at: count,
+    actor: text.optional(),
+    action: text,
+    user: text.optional(),
+    outcome: z.enum(['ok', 'refused', 'failed']),
+    reason: text.optional(),
+    requestId: text.optional(),
+    instance: text.optional(),
+    chainSeq: count.optional(),
+    prev: text.optional(),
+    salt: text.optional(),
+    byUser: count.optional(),
+    erased: text.transform(jsonOrUndefined).pipe(erasedDigests).optional(),
+  }),
+)
 
 /** @throws `ZodError` when a field is missing or of the wrong type */
-export function toAuditEntry(row: unknown): AuditEntry {
-  const { request_id, instance, chain_seq, prev, salt, by_user, erased, ...same } =
-    auditRow.parse(row)
-  const chain = instance !== undefined && {
-    instance,
-    seq: count.parse(chain_seq),
-    prev,
-    salt,
-    byUser: by_user === 1,
-    erased: erased === undefined ? undefined : erasedDigests.parse(jsonOrUndefined(erased)),
+export function toAuditEntry(row: object): AuditEntry {
+  const { id, at, actor, action, user, outcome, reason, requestId, ...link } = readRow(row)
+  const { instance, chainSeq, prev, salt, byUser, erased } = link
+  const seq = instance === undefined ? 0 : count.parse(chainSeq)
+  const chain = instance && { instance, seq, prev, salt, byUser: byUser === 1, erased }
+  return {
+    ...{ id, at, action, user, outcome, reason, requestId },
+    // An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis.
+    actor: actor || undefined,
+    chain: chain || undefined,
   }
-  return { ...same, requestId: request_id, chain: chain || undefined }
 }
 
 /** The fields of a row, the inverse of {@link toAuditEntry}. */

@@ -1,22 +1,26 @@
 // The records of users who have had a session, and the names by which a search finds them.
 
-import type { UserId } from '../lib/ids.ts'
+import { z } from 'zod'
 import type { Page } from './records.ts'
+import { count, readerOf, text, userId } from './rows.ts'
+
+const knownUser = z.object({
+  user: userId,
+  issuer: text,
+  subject: text,
+  /** When a session was last minted; up to {@link SEEN_AGAIN_SECONDS} too early. */
+  lastSeen: count,
+  liveSessions: count,
+  /** The end of the block that holds now, if one does. */
+  blockedUntil: count.optional(),
+})
 
 /**
  * A user who has had a session. Issuer and subject are those of a token if a token ever minted for the
  * user, and of a backend (issuer `key:<id>`, subject the user) otherwise.
  */
-export interface KnownUser {
-  readonly user: UserId
-  readonly issuer: string
-  readonly subject: string
-  /** When a session was last minted; up to {@link SEEN_AGAIN_SECONDS} too early. */
-  readonly lastSeen: number
-  readonly liveSessions: number
-  /** The end of the block that holds now, if one does. */
-  readonly blockedUntil: number | undefined
-}
+export type KnownUser = Readonly<z.output<typeof knownUser>>
+export const toKnownUser = readerOf<KnownUser>(knownUser)
 
 export interface UserQuery {
   /**
@@ -36,22 +40,25 @@ export const SEEN_AGAIN_SECONDS = 60
 /** Prefix of the issuer of sessions that a backend asked for; no real issuer has it. */
 export const KEY_ISSUER = 'key:'
 
-/** A user's two names in lower case: the user itself and the subject. */
-export interface Names {
+const names = z.object({
   /** The first of the two, by their UTF-8 bytes. */
-  readonly name: string
-  /** The second; null when both are equal. */
-  readonly otherName: string | null
+  name: text,
+  /** The second; absent when both are equal. */
+  otherName: text.optional(),
   /**
-   * UTF-16 units that both names begin with; null when both are equal. A search text of at most this length
+   * UTF-16 units that both names begin with; absent when both are equal. A search text of at most this length
    * finds the user by both names, and must count the first only.
    */
-  readonly shared: number | null
-}
+  shared: count.optional(),
+})
+
+/** A user's two names in lower case: the user itself and the subject. */
+export type Names = Readonly<z.output<typeof names>>
+export const toNames = readerOf<Names>(names)
 
 export function namesOf(user: string, subject: string): Names {
   const [one, two] = [user.toLowerCase(), subject.toLowerCase()]
-  if (one === two) return { name: one, otherName: null, shared: null }
+  if (one === two) return { name: one }
   const shared = sharedUnits(one, two)
   const [name, otherName] = compareBytes(one, two) < 0 ? [one, two] : [two, one]
   return { name, otherName, shared }

@@ -1,21 +1,22 @@
 // The records of threads and attachments at self-hosted servers, and of who owns them.
 
-import type { UserId } from '../lib/ids.ts'
+import { z } from 'zod'
 import type { PageQuery } from './records.ts'
+import { count, readerOf, text, userId } from './rows.ts'
+
+const ownedThing = z.object({
+  /** The config's `threads_at`, 1 to 2048 characters: a name for the server, or its address. */
+  source: text,
+  kind: z.enum(['thread', 'attachment']),
+  /** The server's id for it, up to 512 characters. */
+  id: text,
+})
+const ownership = ownedThing.extend({ user: userId, createdAt: count })
 
 /** Something at a self-hosted server that belongs to a user. */
-export interface OwnedThing {
-  /** The config's `threads_at`, 1 to 2048 characters: a name for the server, or its address. */
-  readonly source: string
-  readonly kind: 'thread' | 'attachment'
-  /** The server's id for it, up to 512 characters. */
-  readonly id: string
-}
-
-export interface Ownership extends OwnedThing {
-  readonly user: UserId
-  readonly createdAt: number
-}
+export type OwnedThing = Readonly<z.output<typeof ownedThing>>
+export type Ownership = Readonly<z.output<typeof ownership>>
+export const toOwnership = readerOf<Ownership>(ownership)
 
 export interface OwnedQuery extends PageQuery {
   readonly kind: OwnedThing['kind']

@@ -1,53 +1,59 @@
 // The records that the registry's methods take and return. Times are Unix seconds unless the name ends in `Ms`.
 
-import type { SessionId, UserId, WorkflowName } from '../lib/ids.ts'
+import { z } from 'zod'
+import type { SessionId, UserId } from '../lib/ids.ts'
+import { jsonOrUndefined } from '../lib/json.ts'
+import { count, readerOf, text, userId } from './rows.ts'
 
-/**
- * The status that is stored. From `expiresAt` on, an `active` session is shown as `expired`. Only
- * self-hosted sessions become `replaced`: a refresh replaced them.
- */
-export type StoredStatus = 'active' | 'replaced' | 'cancelling' | 'cancelled'
+const sessionState = z.record(text, z.union([text, z.number(), z.boolean()]))
 
-/**
- * The reason why a session ended. A refresh with the secret of an `evicted` session is refused. A session that
- * expired or was replaced keeps its status; a later reason then says why its running answers ended.
- */
-export type EndReason =
-  | 'cancelled'
-  | 'evicted'
-  | 'replaced'
-  | 'revoked'
-  | 'signed_out'
-  | 'logged_out'
+const session = z.object({
+  id: text.brand<'SessionId'>(),
+  user: userId,
+  /** The workflow's name in the config. */
+  workflow: text.brand<'WorkflowName'>(),
+  issuer: text,
+  subject: text,
+  /** The token's `sid`, for back-channel logout. */
+  sid: text.optional(),
+  /** Hex SHA-256 of the client secret. Secrets are random, so no salt is needed. */
+  secretHash: text,
+  /** State variables of a self-hosted session, perhaps none; undefined for a hosted session. */
+  state: text.transform(jsonOrUndefined).pipe(sessionState).optional(),
+  /** The parameters that a backend requested, as JSON; undefined for a session minted with an end user's token. */
+  asked: text.optional(),
+  /**
+   * The status that is stored. From `expiresAt` on, an `active` session is shown as `expired`. Only
+   * self-hosted sessions become `replaced`: a refresh replaced them.
+   */
+  status: z.enum(['active', 'replaced', 'cancelling', 'cancelled']),
+  /**
+   * The reason why a session ended. A refresh with the secret of an `evicted` session is refused. A session that
+   * expired or was replaced keeps its status; a later reason then says why its running answers ended.
+   */
+  endReason: z
+    .enum(['cancelled', 'evicted', 'replaced', 'revoked', 'signed_out', 'logged_out'])
+    .optional(),
+  /** When this service cancelled or replaced it; undefined while it is active, and if it only expired. */
+  endedAt: count.optional(),
+  /** When the upstream confirmed the cancel. For a self-hosted session this service is the upstream. */
+  confirmedAt: count.optional(),
+  /** The actor who ended it; undefined when the service itself did. */
+  endedBy: text.optional(),
+  createdAt: count,
+  expiresAt: count,
+})
 
 /** One minted session, as the registry knows it. Never holds the client secret. */
-export interface SessionRecord {
-  readonly id: SessionId
-  readonly user: UserId
-  /** The workflow's name in the config. */
-  readonly workflow: WorkflowName
-  readonly issuer: string
-  readonly subject: string
-  /** The token's `sid`, for back-channel logout. */
-  readonly sid: string | undefined
-  /** Hex SHA-256 of the client secret. Secrets are random, so no salt is needed. */
-  readonly secretHash: string
-  /** State variables of a self-hosted session, perhaps none; undefined for a hosted session. */
-  readonly state?: SessionState | undefined
-  /**
-   * The parameters that a backend requested, as JSON; undefined for a session minted with an end user's token.
-   */
-  readonly asked?: string | undefined
-  readonly status: StoredStatus
-  readonly endReason: EndReason | undefined
-  /** When this service cancelled or replaced it; undefined while it is active, and if it only expired. */
-  readonly endedAt?: number | undefined
-  /** When the upstream confirmed the cancel. For a self-hosted session this service is the upstream. */
-  readonly confirmedAt?: number | undefined
-  /** The actor who ended it; undefined when the service itself did. */
-  readonly endedBy?: string | undefined
-  readonly createdAt: number
-  readonly expiresAt: number
+export type SessionRecord = Readonly<z.output<typeof session>>
+export type SessionState = Readonly<z.output<typeof sessionState>>
+export type StoredStatus = SessionRecord['status']
+export type EndReason = NonNullable<SessionRecord['endReason']>
+export const toSession = readerOf<SessionRecord>(session)
+
+/** Whether a session still works: active and not expired. */
+export function isLive(session: SessionRecord, now: number): boolean {
+  return session.status === 'active' && now < session.expiresAt
 }
 
 /** The issuer's names for the bearer of a token. */
@@ -132,14 +138,17 @@ export interface CancelClaim {
   readonly leaseMs: number
 }
 
-export interface Block {
-  readonly user: UserId
-  readonly until: number
-  readonly reason: string | undefined
+const block = z.object({
+  user: userId,
+  until: count,
+  reason: text.optional(),
   /** The admin: `issuer|subject`. */
-  readonly by: string
-  readonly createdAt: number
-}
+  by: text,
+  createdAt: count,
+})
+
+export type Block = Readonly<z.output<typeof block>>
+export const toBlock = readerOf<Block>(block)
 
 export interface LogoutMark extends TokenIdentity {
   readonly issuedBefore: number
@@ -210,8 +219,6 @@ export interface EraseOutcome {
   /** There may be more to erase, so the caller must call again. */
   readonly more: boolean
 }
-
-export type SessionState = Readonly<Record<string, string | number | boolean>>
 
 /** A session's id and its user. A session of another user is treated as unknown. */
 export interface SessionKey {

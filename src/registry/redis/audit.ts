@@ -138,7 +138,8 @@ export function createAuditSteps(link: Link) {
       ])
       const listing = {
         ...listingOf(link, filter),
-        toItem: ({ json = '' }: { readonly json?: string }) => toAuditEntry(jsonOrUndefined(json)),
+        toItem: ({ json = '' }: { readonly json?: string }) =>
+          toAuditEntry(Object(jsonOrUndefined(json))),
         within: { above, below, looks: AUDIT_LOOKS },
       }
       return readPage(link, { limit, after, order: 'desc' }, listing)
@@ -159,7 +160,7 @@ export async function eraseEntries(
   const page = limit > 0 ? await readPage(link, { limit, order: 'asc' }, listing) : undefined
   const found = page?.data ?? []
   const pairs = found.flatMap((json) => {
-    const entry = toAuditEntry(jsonOrUndefined(json))
+    const entry = toAuditEntry(Object(jsonOrUndefined(json)))
     return [json, isChained(entry) ? entryJson(erasedEntry(entry)) : '']
   })
   const changed = await link.run(ERASE, pairs, (reply) => count.parse(reply))

@@ -1,9 +1,14 @@
 // Adds up and reads in Redis the figures of all instances by time.
 
 import { z } from 'zod'
-import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
+import {
+  INTERVALS,
+  intervalFields,
+  intervalFieldsOf,
+  KEPT_SECONDS,
+  toIntervalFigures,
+} from '../interval-figures.ts'
 import type { Registry } from '../port.ts'
-import { intervalFieldsOf, toIntervalFigures } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { count, flat, row } from './replies.ts'
@@ -47,7 +52,9 @@ return found`,
 )
 
 const intervals = z.array(
-  z.tuple([count, row]).transform(([at, fields]) => toIntervalFigures({ at, fields })),
+  z
+    .tuple([count, row])
+    .transform(([at, fields]) => toIntervalFigures(at, intervalFields.parse(fields))),
 )
 
 export function createIntervalFigures(link: Link) {

@@ -9,11 +9,12 @@ import {
   mergeFound,
   namesOf,
   SEEN_AGAIN_SECONDS,
+  toKnownUser,
+  toNames,
   type UserQuery,
 } from '../known-users.ts'
 import type { Registry } from '../port.ts'
 import type { Page, SessionRecord } from '../records.ts'
-import { toKnownUser, toNames } from '../rows.ts'
 import { script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
@@ -72,7 +73,7 @@ end
 /** The names of a session's user, for {@link SEE}. */
 export function namesJson({ user, subject }: SessionRecord): string {
   const { name, otherName, shared } = namesOf(user, subject)
-  return JSON.stringify({ name, other_name: otherName ?? undefined, shared: shared ?? undefined })
+  return JSON.stringify({ name, other_name: otherName, shared })
 }
 
 /** Lua that gives a user of the list as a row; nil for one who is not known. */

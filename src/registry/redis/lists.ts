@@ -1,8 +1,7 @@
 // Reads lists of sessions and blocks, and single sessions, from Redis.
 
 import type { Registry } from '../port.ts'
-import type { SessionQuery } from '../records.ts'
-import { toBlock } from '../rows.ts'
+import { type SessionQuery, toBlock } from '../records.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
 import { sessionOrNone, toStoredSession } from './replies.ts'

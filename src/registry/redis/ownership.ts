@@ -1,9 +1,9 @@
 // Records in Redis which user owns a thread or an attachment of a self-hosted server.
 
 import { z } from 'zod'
-import type { OwnedThing, Ownership } from '../owned-records.ts'
+import { type OwnedThing, type Ownership, toOwnership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
-import { toOwnership, userId } from '../rows.ts'
+import { userId } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, readPage } from './pages.ts'

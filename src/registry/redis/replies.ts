@@ -2,8 +2,7 @@
 
 import { z } from 'zod'
 import { jsonOrUndefined } from '../../lib/json.ts'
-import type { SessionRecord } from '../records.ts'
-import { toSession } from '../rows.ts'
+import { type SessionRecord, toSession } from '../records.ts'
 
 export const text = z.string()
 export const texts = z.array(text)

@@ -2,8 +2,8 @@
 
 import { z } from 'zod'
 import { FIRST_LEASE_MS, GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
-import type { Block, LogoutMark, UserRevoke } from '../records.ts'
-import { toBlock, userId } from '../rows.ts'
+import { type Block, type LogoutMark, toBlock, type UserRevoke } from '../records.ts'
+import { userId } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'

@@ -1,14 +1,15 @@
 // Adds up and reads the figures of all instances by interval, in SQLite.
 
 import { jsonOrUndefined } from '../../lib/json.ts'
-import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
-import type { Registry } from '../port.ts'
 import {
+  INTERVALS,
   type IntervalFields,
   intervalFields,
   intervalFieldsOf,
+  KEPT_SECONDS,
   toIntervalFigures,
-} from '../rows.ts'
+} from '../interval-figures.ts'
+import type { Registry } from '../port.ts'
 import type { Database, ResultRow } from './database.ts'
 
 const READ_ONE = 'SELECT fields FROM interval_figures WHERE seconds = ? AND at = ?'
@@ -36,7 +37,7 @@ export function createIntervalFigures(db: Database) {
       db.plain((sql) =>
         sql(READ)
           .all(seconds, from, until)
-          .map((row) => toIntervalFigures({ at: row['at'], fields: fieldsIn(row) })),
+          .map((row) => toIntervalFigures(Number(row['at']), fieldsIn(row))),
       ),
   } satisfies Partial<Registry>
 }

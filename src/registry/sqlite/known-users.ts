@@ -8,11 +8,12 @@ import {
   mergeFound,
   namesOf,
   SEEN_AGAIN_SECONDS,
+  toKnownUser,
+  toNames,
   type UserQuery,
 } from '../known-users.ts'
 import type { Registry } from '../port.ts'
 import type { Page, SessionRecord } from '../records.ts'
-import { toKnownUser, toNames } from '../rows.ts'
 import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
 import { readPage } from './pages.ts'
 
@@ -80,7 +81,7 @@ export function see(
   if (before?.['issuer'] === issuer && before['subject'] === subject) return
   if (before !== undefined && issuer.startsWith(KEY_ISSUER)) return
   const { name, otherName, shared } = namesOf(user, subject)
-  const names = [name, otherName, shared]
+  const names = [name, otherName ?? null, shared ?? null]
   if (before === undefined) sql(FIRST_SEEN).run(user, issuer, subject, now, ...names)
   else sql(RENAMED).run(user, issuer, subject, ...names)
 }

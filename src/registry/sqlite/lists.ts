@@ -2,8 +2,8 @@
 
 import { subjectBehind } from '../identity.ts'
 import type { Registry } from '../port.ts'
-import type { SessionQuery } from '../records.ts'
-import { toBlock, toSession, userId } from '../rows.ts'
+import { type SessionQuery, toBlock, toSession } from '../records.ts'
+import { userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { createReadInSteps, readPage, walkOf } from './pages.ts'
 

@@ -1,8 +1,7 @@
 // The outbox in SQLite: cancels that the upstream has not confirmed yet.
 
 import { LATEST_DUE_MS, type Registry } from '../port.ts'
-import type { CancelClaim, SessionRecord } from '../records.ts'
-import { toSession } from '../rows.ts'
+import { type CancelClaim, type SessionRecord, toSession } from '../records.ts'
 import type { Database, Sql } from './database.ts'
 
 /** Most expired entries that one claim drops, because it holds the write lock meanwhile. */

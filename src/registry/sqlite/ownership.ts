@@ -1,10 +1,9 @@
 // Records who owns a thread or an attachment of a self-hosted server, in SQLite.
 
 import type { UserId } from '../../lib/ids.ts'
-import type { OwnedQuery, OwnedThing, Ownership } from '../owned-records.ts'
+import { type OwnedQuery, type OwnedThing, type Ownership, toOwnership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
 import type { Page } from '../records.ts'
-import { toOwnership } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
 

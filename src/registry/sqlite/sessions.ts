@@ -2,17 +2,18 @@
 
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
-import type {
-  EndReason,
-  NewEntry,
-  RecordOutcome,
-  RevokeOutcome,
-  SessionRecord,
-  StandingQuery,
-  UserRevoke,
-  UserStanding,
+import {
+  type EndReason,
+  isLive,
+  type NewEntry,
+  type RecordOutcome,
+  type RevokeOutcome,
+  type SessionRecord,
+  type StandingQuery,
+  toSession,
+  type UserRevoke,
+  type UserStanding,
 } from '../records.ts'
-import { isLive, toSession } from '../rows.ts'
 import { type Database, readNumbers, type Sql } from './database.ts'
 import { BLOCKED_UNTIL, IS_KNOWN, LIVE, see } from './known-users.ts'
 

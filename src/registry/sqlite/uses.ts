@@ -1,8 +1,7 @@
 // Checks and counts requests with a self-hosted session in SQLite, and finds sessions whose answers must end.
 
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
-import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
-import { toSession } from '../rows.ts'
+import { type SessionKey, type SessionUse, toSession, type UseOutcome } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
 /** A live session, without one that had expired when it was revoked, and is live again because the clock was set back. */
