@@ -57,14 +57,14 @@ export interface ListenOptions {
 /**
  * Bounds on one client's use of a connection. Headers must arrive within 5 s and a body within 35 s, or later where
  * a call allows it (Node's own defaults are 60 s and 300 s). Calls with small bodies set shorter bounds themselves.
- * Keep-alive is longer than the 60 s of common load balancers, because they must be the first to close an idle
- * connection.
+ * Keep-alive is longer than the 600 s of Google's load balancers, the longest of common ones that cannot be set: the
+ * proxy must be the first to close an idle connection, or a request that it sends at that moment is lost.
  */
 const LIMITS = {
   headersTimeout: 5_000,
   requestTimeout: 35_000,
   connectionsCheckingInterval: 500,
-  keepAliveTimeout: 65_000,
+  keepAliveTimeout: 620_000,
   maxHeaderSize: MAX_HEADER_BYTES,
   // Checked by us: Node's own answer has no body.
   requireHostHeader: false,

@@ -83,6 +83,12 @@ test('a body of the gateway may take as long as gateway.body_seconds says, and n
   expect(limitsFor(120_000)).toMatchObject({ headersTimeout: 5000, requestTimeout: 125_000 })
 })
 
+test("an idle connection is kept for longer than Google's load balancers keep one, which is 600 s", async () => {
+  const answer = await fetch(new URL('/livez', running.url))
+  const [, seconds] = /timeout=(\d+)/.exec(answer.headers.get('keep-alive') ?? '') ?? []
+  expect(Number(seconds)).toBeGreaterThan(600)
+})
+
 describe('a connection on which nothing moves', () => {
   const UNREAD_MS = 300
   /** More than the system keeps for a connection. */
