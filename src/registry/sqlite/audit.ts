@@ -17,8 +17,12 @@ import { walkOf } from './pages.ts'
 const FIELDS =
   'id, at, actor, action, user, outcome, reason, request_id, instance, chain_seq, prev, salt, by_user, erased'
 
+/**
+ * `OR FAIL`, because the transaction is rolled back anyway when it fails. To undo this statement alone, SQLite would
+ * copy each page that it changes, and write as much into a temporary file as into its log.
+ */
 const insertOf = (rows: number): string => `
-  INSERT INTO audit (${FIELDS})
+  INSERT OR FAIL INTO audit (${FIELDS})
   VALUES ${Array(rows).fill('(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}
   ON CONFLICT (id) DO NOTHING`
 const INSERT = insertOf(1)
