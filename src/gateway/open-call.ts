@@ -182,7 +182,8 @@ export function createOpenCall({
       throw new ServiceError('invalid_request', { reason: 'several Authorization headers' })
     }
     // Cookies are ignored.
-    const secret = BEARER.exec(c.req.header('Authorization') ?? '')?.[1]
+    const authorization = c.req.header('Authorization') ?? ''
+    const secret = BEARER.test(authorization) ? authorization.replace(BEARER, '') : undefined
     const { workflow, user, id, claims } = await verify(c, secret, CLIENT_SECRET_TYPE)
     const { maxRequestsPerMinute: usual = DEFAULT_REQUESTS_PER_MINUTE } = workflow
     const perMinute = claims[PER_MINUTE_CLAIM]

@@ -144,12 +144,13 @@ export async function readBytes(
 
 /** Length of the body in bytes; undefined when the client did not declare it (chunked). */
 export function bodyLength(c: AppContext): number | undefined {
-  const declared = c.req.header('Content-Length')
+  const headers = c.env.incoming?.headers
+  const declared = headers ? headers['content-length'] : c.req.header('Content-Length')
   if (declared !== undefined) return Number(declared)
-  if (c.req.header('Transfer-Encoding') !== undefined) return undefined
   // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request that a test makes may have
   // one.
-  return c.env.incoming !== undefined || c.req.raw.body === null ? 0 : undefined
+  const isEmpty = headers ? headers['transfer-encoding'] === undefined : c.req.raw.body === null
+  return isEmpty ? 0 : undefined
 }
 
 /** Bounds the time for a body. The server's own bound is longer for a small one, because it must allow uploads. */

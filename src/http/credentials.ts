@@ -39,7 +39,8 @@ export function credentialSourceOf(
   accepted: { readonly origins: Origins; readonly headerNames: readonly string[] },
   userCall: boolean,
 ) {
-  const authorization = c.req.header('Authorization')
+  const { incoming } = c.env
+  const authorization = incoming?.headers.authorization ?? c.req.header('Authorization')
   const { headerNames } = accepted
   const tokenHeaders = userCall && headerNames.length > 0 ? tokenHeadersOf(c, headerNames) : NONE
   // The origin is asked only where the token may be one that a browser sent by itself.
@@ -47,7 +48,7 @@ export function credentialSourceOf(
   return {
     authorization,
     /** Node joins repeated headers, so the value does not tell their number. */
-    authorizationCount: countHeader(c.env.incoming, 'authorization'),
+    authorizationCount: countHeader(incoming, 'authorization'),
     /** Several are joined by `; `. Not read beside `Authorization`, which counts before it. */
     cookieHeader: authorization === undefined ? c.req.header('Cookie') : undefined,
     /** The configured token headers that the request has; empty for admin calls. */
@@ -96,10 +97,10 @@ export function readCredential(
   if (source.authorizationCount > 1) throw ambiguous('several Authorization headers')
   if (source.tokenHeaders.length > 0) return readTokenHeader(source)
   if (source.authorization === undefined) return readCookie(source, cookieNames)
-  const match = BEARER.exec(source.authorization)
-  if (match === null) throw missing('an Authorization header of another scheme')
-  const token = match[1]
-  if (!token) throw missing('an Authorization header without a token')
+  const scheme = BEARER.exec(source.authorization)?.[0]
+  if (scheme === undefined) throw missing('an Authorization header of another scheme')
+  const token = source.authorization.slice(scheme.length)
+  if (token === '') throw missing('an Authorization header without a token')
   return { token }
 }
 
