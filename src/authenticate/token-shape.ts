@@ -17,7 +17,7 @@ export const UNSET = /^(?:undefined|null|\[object \w+\])$/
 /** Most levels of arrays and objects in the header or the payload. */
 const MAX_DEPTH = 32
 
-/** The three header parameters that this service uses (RFC 7515 §4.1). */
+/** The three header parameters that this service uses (RFC 7515 §4.1). Tokens with the same header share one object. */
 export interface TokenHeader {
   readonly alg: string
   readonly kid: string | undefined
@@ -86,10 +86,10 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
       : ''
     throw invalidToken(`not three non-empty segments${unset}`)
   }
-  const headerBytes = decodeSegment(header, 'header')
+  const read = readHeader(header)
   const payloadBytes = decodeSegment(payload, 'payload')
   decodeSegment(signature, 'signature')
-  return { raw, header: readHeader(headerBytes), payload: payloadBytes }
+  return { raw, header: read, payload: payloadBytes }
 }
 
 /**
@@ -108,11 +108,25 @@ function decodeSegment(segment: string, name: string): Buffer {
   return bytes
 }
 
-function readHeader(bytes: Uint8Array): TokenHeader {
+/** Headers that were read, by their segments: the tokens of an issuer share one until its key changes. */
+const knownHeaders = new Map<string, TokenHeader>()
+const MOST_KNOWN = 100
+/** A longer header is read each time, so that the map stays small. */
+const MOST_BYTES = 1000
+
+function readHeader(segment: string): TokenHeader {
+  const known = knownHeaders.get(segment)
+  if (known !== undefined) return known
+  const bytes = decodeSegment(segment, 'header')
   const result = headerSchema.safeParse(parseObject(bytes, 'header'))
   if (!result.success) throw invalidToken(`header: ${firstIssue(result.error)}`)
   const { alg, kid, typ } = result.data
-  return { alg, kid, typ }
+  const header = { alg, kid, typ }
+  if (bytes.length > MOST_BYTES) return header
+  if (knownHeaders.size >= MOST_KNOWN) knownHeaders.clear()
+  // Encoded anew, because a part of the token would keep the whole token in memory.
+  knownHeaders.set(bytes.toString('base64url'), header)
+  return header
 }
 
 function parseObject(bytes: Uint8Array, name: string): Record<string, unknown> {

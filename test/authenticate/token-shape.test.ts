@@ -27,6 +27,18 @@ test('a good token is read', () => {
   })
 })
 
+test('tokens with the same header share it, unless it is long', () => {
+  const headerOf = (header: Part, sub: string) => readToken(token(header, { sub })).header
+  expect(headerOf({ alg: 'ES256', kid: 'k1' }, 'a')).toBe(
+    headerOf({ alg: 'ES256', kid: 'k1' }, 'b'),
+  )
+  expect(headerOf({ alg: 'ES256', kid: 'k2' }, 'a')).toEqual({ alg: 'ES256', kid: 'k2' })
+  const long = { alg: 'ES256', x: 'x'.repeat(1000) }
+  expect(headerOf(long, 'a')).not.toBe(headerOf(long, 'b'))
+  for (let count = 0; count < 101; count++) headerOf({ alg: 'ES256', kid: `other-${count}` }, 'a')
+  expect(headerOf({ alg: 'ES256', kid: 'k1' }, 'a')).toEqual({ alg: 'ES256', kid: 'k1' })
+})
+
 test('a token of 12,288 characters passes, a longer one is refused', () => {
   const sized = (length: number) => {
     const room = length - handMade({ alg: 'ES256' }, { sub: 'a' }, Buffer.alloc(0)).length

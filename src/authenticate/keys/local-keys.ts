@@ -12,7 +12,8 @@ export type FindKeys = (header: TokenHeader) => Promise<readonly CryptoKey[]>
 /** Chooses among public keys by `alg` and `kid`. Each key is imported once, when it is first needed. */
 export function createFindKeys(keys: readonly JWK[]): FindKeys {
   const resolve = createLocalJWKSet({ keys: [...keys] })
-  return async ({ alg, kid }) => {
+  const found = new WeakMap<TokenHeader, readonly CryptoKey[]>()
+  async function find({ alg, kid }: TokenHeader): Promise<readonly CryptoKey[]> {
     try {
       return [await resolve(kid === undefined ? { alg } : { alg, kid })]
     } catch (error) {
@@ -21,6 +22,11 @@ export function createFindKeys(keys: readonly JWK[]): FindKeys {
       // No key fits, or the key that fits cannot be imported for this algorithm.
       return []
     }
+  }
+  return async (header) => {
+    const fitting = found.get(header) ?? (await find(header))
+    found.set(header, fitting)
+    return fitting
   }
 }
 
