@@ -4,7 +4,7 @@ import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
-import { addRoute, noSuchRoute, withHandlers } from './http/add-route.ts'
+import { addRoute, noSuchRoute, RouteFinder, withHandlers } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
 import { listUsers } from './http/admin/known-users.ts'
 import { userReceipt } from './http/admin/receipt.ts'
@@ -99,7 +99,7 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   const hasConsole = adminConsole !== undefined
   const docs = createDocs({ makeDocument, tryIt: parts.docsTryIt, hasConsole })
 
-  const app = new Hono<AppEnv>()
+  const app = new Hono<AppEnv>({ router: new RouteFinder() })
   const answer = (error: Error, c: AppContext) => {
     if (isBackendPath(c.req.path)) return answerError(error, c, apiErrorAnswer)
     return adminConsole?.explain(error, c) ?? docs.explain(error, c) ?? answerError(error, c)

@@ -1,6 +1,8 @@
 // Joins the two halves of a route, definition and handler, and adds URLs to the app.
 
 import type { Handler, Hono } from 'hono'
+import type { Result } from 'hono/router'
+import { TrieRouter } from 'hono/router/trie-router'
 import { ServiceError } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'
 import { setHeader } from './answer.ts'
@@ -40,6 +42,24 @@ function checksOf(
   // Backends get their refusals in the words of the API, from the handler.
   if (parameters === undefined || names.includes('backend')) return found
   return [...found, query(parameters)]
+}
+
+/** Finds the routes of a path, and remembers them where the path is fixed: to search for them takes 6,500 instructions of a mint. */
+export class RouteFinder<T> extends TrieRouter<T> {
+  /** By path and method. */
+  readonly #found = new Map<string, Map<string, Result<T>>>()
+
+  override add(method: string, path: string, handler: T): void {
+    super.add(method, path, handler)
+    if (!/[:*]/.test(path)) this.#found.set(path, new Map())
+  }
+
+  override match(method: string, path: string): Result<T> {
+    const known = this.#found.get(path)
+    const result = known?.get(method) ?? super.match(method, path)
+    known?.set(method, result)
+    return result
+  }
 }
 
 /**

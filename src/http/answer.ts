@@ -14,13 +14,11 @@ export interface TextAnswer {
   readonly body: string
 }
 
-export function everyAnswer(requestId: string): AnswerHeaders {
-  return {
-    'X-Request-Id': requestId,
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-store',
-  }
-}
+/** Headers of every answer, beside its `X-Request-Id`. */
+export const EVERY_ANSWER = {
+  'X-Content-Type-Options': 'nosniff',
+  'Cache-Control': 'no-store',
+} as const
 
 /**
  * Sets a header of the coming answer; a second call for a name replaces the first. If the answer itself

@@ -7,7 +7,7 @@ import type { LogFields } from '../lib/log/fields.ts'
 import type { Log } from '../lib/log.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
-import { answerText, completeHeaders, everyAnswer, setHeader, type TextAnswer } from './answer.ts'
+import { answerText, completeHeaders, EVERY_ANSWER, setHeader, type TextAnswer } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { allowedOrigin, corsHeaders, type Origins } from './origins.ts'
 import { refusalLine } from './refusal-line.ts'
@@ -58,7 +58,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     // Set before the answer exists, so that errors have them too: a 500 without CORS headers looks like a CORS failure
     // to the page.
     const cors = origin === undefined ? undefined : corsHeaders(origin, origins)
-    c.set('headers', { ...everyAnswer(requestId), ...cors })
+    c.set('headers', { 'X-Request-Id': requestId, ...EVERY_ANSWER, ...cors })
     // Gathered too, for streams: they send their head before their handler returns.
     if (draining.aborted) setHeader(c, 'Connection', 'close')
     await next()

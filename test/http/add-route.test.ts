@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
-import { noSuchRoute, withHandlers } from '../../src/http/add-route.ts'
+import { TrieRouter } from 'hono/router/trie-router'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { noSuchRoute, RouteFinder, withHandlers } from '../../src/http/add-route.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 
 const checks = {
@@ -29,4 +30,26 @@ test.each([
 ])('the reason for no route %s beside %j says what is missing', (path, paths, expected) => {
   const { reason } = noSuchRoute(path, paths)
   expect(reason).toBe(`no route "${path}", ${expected}`)
+})
+
+test('a path is searched for once for each method, apart from those with parameters and those of no route', () => {
+  const routes = new RouteFinder<string>()
+  const search = vi.spyOn(TrieRouter.prototype, 'match')
+  onTestFinished(() => search.mockRestore())
+  routes.add('ALL', '*', 'frame')
+  routes.add('GET', '/threads', 'list')
+  routes.add('POST', '/threads', 'create')
+  routes.add('GET', '/threads/:id', 'read')
+  const found = (method: string, path: string) => routes.match(method, path)[0].flat()
+  for (const _ of [1, 2]) {
+    expect(found('GET', '/threads')).toEqual(['frame', {}, 'list', {}])
+    expect(found('POST', '/threads')).toEqual(['frame', {}, 'create', {}])
+    expect(found('PUT', '/threads')).toEqual(['frame', {}])
+    expect(found('GET', '/threads/a')).toEqual(['frame', {}, 'read', { id: 'a' }])
+    expect(found('GET', '/threads/b')).toEqual(['frame', {}, 'read', { id: 'b' }])
+    expect(found('GET', '/none')).toEqual(['frame', {}])
+  }
+  const searched = search.mock.calls.map(([method, path]) => `${method} ${path}`)
+  const again = ['GET /threads/a', 'GET /threads/b', 'GET /none']
+  expect(searched).toEqual(['GET /threads', 'POST /threads', 'PUT /threads', ...again, ...again])
 })

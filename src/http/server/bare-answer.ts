@@ -6,7 +6,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { problemAnswer } from '../../respond/problem.ts'
-import { everyAnswer } from '../answer.ts'
+import { EVERY_ANSWER } from '../answer.ts'
 import { apiErrorAnswer } from '../backend/api-error.ts'
 import { isBackendPath } from '../origins.ts'
 import type { RawProblem } from './unusable-requests.ts'
@@ -51,7 +51,8 @@ export function rawAnswer({ code, reason }: RawProblem, log: Log, path = '') {
   const answer = isBackendPath(path) ? apiErrorAnswer(error) : problemAnswer(error, requestId)
   log.info({ request_id: requestId, status: answer.status, code, reason }, 'request')
   const headers: Record<string, string> = {
-    ...everyAnswer(requestId),
+    'X-Request-Id': requestId,
+    ...EVERY_ANSWER,
     ...answer.headers,
     'Content-Length': String(Buffer.byteLength(answer.body)),
     Connection: 'close',

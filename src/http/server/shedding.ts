@@ -6,7 +6,7 @@ import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { comeBackSeconds } from '../../lib/retry-spread.ts'
 import { problemAnswer } from '../../respond/problem.ts'
-import { everyAnswer } from '../answer.ts'
+import { EVERY_ANSWER } from '../answer.ts'
 import { corsHeaders, isAppOrigin, type Origins } from '../origins.ts'
 import { createMintTurns, type MintLimiter, startLagMeter } from './mint-pacing.ts'
 
@@ -118,7 +118,8 @@ function refuse(
     requestId,
   )
   response.writeHead(status, {
-    ...everyAnswer(requestId),
+    'X-Request-Id': requestId,
+    ...EVERY_ANSWER,
     ...(origin !== undefined && corsHeaders(origin, origins)),
     ...headers,
     'Content-Length': Buffer.byteLength(body),

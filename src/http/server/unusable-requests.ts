@@ -19,6 +19,9 @@ const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
 /** A segment that a URL parser would remove: a proxy would then check another path than the one that we serve. */
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 
+/** The host that passed last: nearly all requests of a service name the same one. */
+let usualHost = ''
+
 /** Most bytes of all header fields together. Node's own limit ignores the four bytes around each value. */
 export const MAX_HEADER_BYTES = 16 * 1024
 
@@ -56,8 +59,13 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
   }
   const { host = 'localhost' } = request.headers
   // The adapter lets in names that no URL can have, such as `1.2.3.256`; to read the URL of such a request throws.
-  if (!URL.canParse(`http://${host}`)) return invalid('a Host that no URL can have')
+  if (host !== usualHost && !URL.canParse(`http://${host}`)) {
+    return invalid('a Host that no URL can have')
+  }
+  usualHost = host
   const target = request.url ?? ''
+  // Nearly all targets have none of the characters that could be wrong.
+  if (!/[#.%\\]/.test(target)) return undefined
   // RFC 9112 §3.2.1: a target has no fragment. A proxy that cuts it off would check another path than we serve.
   if (target.includes('#')) return invalid('a fragment in the request target')
   const path = target.split('?', 1)[0] ?? ''

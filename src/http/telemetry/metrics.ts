@@ -9,7 +9,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Counted } from '../../registry/interval-figures.ts'
 import { problemAnswer } from '../../respond/problem.ts'
-import { everyAnswer } from '../answer.ts'
+import { EVERY_ANSWER } from '../answer.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 import { readCounted } from './counted.ts'
 import { DEFINITIONS } from './definitions.ts'
@@ -63,7 +63,11 @@ export function createMetrics(sources: MetricSources) {
     ofProcess ??= addProcessMetrics(registry)
     await ofProcess
     const type = { 'Content-Type': registry.contentType }
-    return c.body(await registry.metrics(), 200, { ...everyAnswer(newId('req_')), ...type })
+    return c.body(await registry.metrics(), 200, {
+      'X-Request-Id': newId('req_'),
+      ...EVERY_ANSWER,
+      ...type,
+    })
   })
   app.all('/metrics', () => refuse('method_not_allowed', { Allow: 'GET, HEAD' }))
   app.notFound(() => refuse('not_found'))
@@ -100,7 +104,10 @@ function refuse(code: 'not_found' | 'method_not_allowed', others?: { readonly Al
   const id = newId('req_')
   const error = new ServiceError(code, { reason: 'only GET /metrics is here' })
   const { body, headers, status } = problemAnswer(error, id)
-  return new Response(body, { status, headers: { ...everyAnswer(id), ...headers, ...others } })
+  return new Response(body, {
+    status,
+    headers: { 'X-Request-Id': id, ...EVERY_ANSWER, ...headers, ...others },
+  })
 }
 
 /** Loaded at the first scrape, because they need OpenTelemetry's API and a timer of 10 ms. */
