@@ -1,6 +1,6 @@
 // Finds the address that failed authentications are counted under.
 
-import { isIP } from 'node:net'
+import { isIP, SocketAddress } from 'node:net'
 import { inRanges } from '../lib/address-ranges.ts'
 import type { AppContext } from './context.ts'
 
@@ -71,11 +71,14 @@ function lastUntrusted(
 }
 
 /**
- * A dual-stack socket shows IPv4 peers as `::ffff:192.0.2.1`, and some proxies (Azure Application Gateway) forward
- * the client's port too: `192.0.2.1:443`, `[2001:db8::1]:443`.
+ * A dual-stack socket shows IPv4 peers as `::ffff:192.0.2.1`, some proxies write them as `::ffff:c000:201`, and some
+ * (Azure Application Gateway) forward the client's port too: `192.0.2.1:443`, `[2001:db8::1]:443`.
  */
 function plainAddress(address: string): string {
   const bare = /^(?:(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/.exec(address)
   const plain = bare?.[1] ?? bare?.[2] ?? address
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain
+  if (isIP(plain) !== 6) return plain
+  // In its one canonical spelling, an IPv4 address inside IPv6 has dots.
+  const canonical = new SocketAddress({ address: plain, family: 'ipv6' }).address
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1] ?? plain
 }
