@@ -11,7 +11,7 @@ import {
 import type { Registry } from '../port.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { count, flat, row } from './replies.ts'
+import { count, row } from './replies.ts'
 
 const [MINUTE] = INTERVALS
 
@@ -61,8 +61,12 @@ export function createIntervalFigures(link: Link) {
   return {
     addFigures: ({ instance, at, ...counted }) => {
       const { set, added } = intervalFieldsOf(instance, counted)
-      const fields = [Object.keys(set).length, ...flat(set), ...flat(added)]
-      return link.run(ADD, [`by ${instance}`, at, ...fields], () => undefined)
+      const fields = [set, added].flatMap((some) => Object.entries(some).flat())
+      return link.run(
+        ADD,
+        [`by ${instance}`, at, Object.keys(set).length, ...fields],
+        () => undefined,
+      )
     },
     readFigures: ({ seconds, from, until }) =>
       link.run(READ, [seconds, from, until], (reply) => intervals.parse(reply)),

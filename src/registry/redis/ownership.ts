@@ -1,51 +1,43 @@
 // Records in Redis which user owns a thread or an attachment of a self-hosted server.
 
 import { z } from 'zod'
-import { type OwnedThing, type Ownership, toOwnership } from '../owned-records.ts'
+import { toOwnership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
 import { userId } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, readPage } from './pages.ts'
-import { countOrNone, flat } from './replies.ts'
+import { countOrNone } from './replies.ts'
 
-/** Names the lists of a thing. `thing` is its kind, source and id; '' stands for all sources or all users. */
-const LISTS = `
-local function lists_of(thing, owned)
-  local lists = {}
-  for _, source in ipairs({ '', owned.source }) do
-    for _, user in ipairs({ '', owned.user }) do
-      lists[#lists + 1] = key('owned', owned.kind .. '\\n' .. source .. '\\n' .. user)
-    end
+/** ARGV: kind, source, id and user. Names the thing and its lists: '' stands for all sources or all users. */
+const THING = `
+local kind, source, id, user = unpack(ARGV)
+local thing, lists = kind .. '\\n' .. source .. '\\n' .. id, {}
+for _, of_source in ipairs({ '', source }) do
+  for _, of_user in ipairs({ '', user }) do
+    lists[#lists + 1] = key('owned', kind .. '\\n' .. of_source .. '\\n' .. of_user)
   end
-  return lists
 end
 `
 
-/** ARGV: thing, then names and values of its fields → 1 when it is claimed now. */
+/** Then ARGV has the time. → 1 when the thing is claimed now. */
 const CLAIM = script(
-  LISTS,
+  THING,
   `
-local thing = ARGV[1]
 if redis.call('EXISTS', key('owner', thing)) == 1 then return 0 end
-local owned = {}
-for at = 2, #ARGV, 2 do owned[ARGV[at]] = ARGV[at + 1] end
 local seq = redis.call('INCR', key('seq'))
-for _, list in ipairs(lists_of(thing, owned)) do redis.call('ZADD', list, seq, thing) end
-redis.call('SADD', key('owned-sources'), owned.source)
-redis.call('HSET', key('owner', thing), 'seq', seq, unpack(ARGV, 2))
+for _, list in ipairs(lists) do redis.call('ZADD', list, seq, thing) end
+redis.call('SADD', key('owned-sources'), source)
+redis.call('HSET', key('owner', thing), 'seq', seq, 'kind', kind, 'source', source, 'id', id, 'user', user,
+  'created_at', ARGV[5])
 return 1`,
 )
 
-/** ARGV: thing, user. */
 const RELEASE = script(
-  LISTS,
+  THING,
   `
-local thing, releasing = unpack(ARGV)
-local kind, source, user = unpack(redis.call('HMGET', key('owner', thing), 'kind', 'source', 'user'))
-if not kind or user ~= releasing then return end
-local owned = { kind = kind, source = source, user = user }
-for _, list in ipairs(lists_of(thing, owned)) do redis.call('ZREM', list, thing) end
+if redis.call('HGET', key('owner', thing), 'user') ~= user then return end
+for _, list in ipairs(lists) do redis.call('ZREM', list, thing) end
 redis.call('DEL', key('owner', thing))`,
 )
 
@@ -81,16 +73,18 @@ end`)
 
 export function createOwnership(link: Link) {
   return {
-    claimOwnership: (claim) =>
-      link.run(CLAIM, [nameOf(claim), ...fieldsOf(claim)], (reply) =>
+    claimOwnership: ({ kind, source, id, user, createdAt }) =>
+      link.run(CLAIM, [kind, source, id, user, createdAt], (reply) =>
         reply === 1 ? 'claimed' : 'taken',
       ),
     async ownersOf(things) {
       if (things.length === 0) return []
       const users = z.array(z.union([z.literal('').transform(() => undefined), userId]))
-      return link.run(OWNERS_OF, things.map(nameOf), (reply) => users.parse(reply))
+      const names = things.map(({ kind, source, id }) => `${kind}\n${source}\n${id}`)
+      return link.run(OWNERS_OF, names, (reply) => users.parse(reply))
     },
-    releaseOwnership: (thing) => link.run(RELEASE, [nameOf(thing), thing.user], () => undefined),
+    releaseOwnership: ({ kind, source, id, user }) =>
+      link.run(RELEASE, [kind, source, id, user], () => undefined),
     listOwned: ({ kind, source = '', user = '', ...page }) =>
       readPage(link, page, {
         set: ['owned', `${kind}\n${source}\n${user}`],
@@ -101,12 +95,4 @@ export function createOwnership(link: Link) {
         toItem: toOwnership,
       }),
   } satisfies Partial<Registry>
-}
-
-function nameOf({ kind, source, id }: Readonly<Record<keyof OwnedThing, string>>): string {
-  return `${kind}\n${source}\n${id}`
-}
-
-function fieldsOf({ kind, source, id, user, createdAt }: Ownership) {
-  return flat({ kind, source, id, user, created_at: createdAt })
 }

@@ -39,13 +39,3 @@ export const sessions = z.array(session)
 export const sessionOrNone = row.transform((fields) =>
   'seq' in fields ? toStoredSession(fields) : undefined,
 )
-
-/** A row as scripts take it: names and values in turn, without fields that are undefined. */
-export function flat(fields: Readonly<Record<string, string | number | undefined>>) {
-  const turns: (string | number)[] = []
-  for (const name in fields) {
-    const value = fields[name]
-    if (value !== undefined) turns.push(name, value)
-  }
-  return turns
-}
