@@ -29,16 +29,16 @@ local function forget_entry(entry)
 end
 `
 
-/** Filters: user, actor, action, action that is left out, first second, second after the last; '' for any. */
+/** Filter: JSON of the {@link AuditFilter}. */
 const AUDIT = pageScript(`
-local user, actor, action, not_action = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local since, till = tonumber(ARGV[12]), tonumber(ARGV[13])
+local filter = cjson.decode(ARGV[8])
+local since, till = filter.since, filter['until']
+local function meets(field, entry) return not filter[field] or filter[field] == entry[field] end
 local function item(id)
   local json = redis.call('GET', key('audit-entry', id))
   if not json then return end
   local entry = cjson.decode(json)
-  if (user == '' or entry.user == user) and (actor == '' or entry.actor == actor)
-    and (action == '' or entry.action == action) and entry.action ~= not_action
+  if meets('user', entry) and meets('actor', entry) and meets('action', entry) and entry.action ~= filter.notAction
     and (not since or entry.at >= since) and (not till or entry.at < till) then return { 'json', json } end
 end`)
 
@@ -168,11 +168,10 @@ export async function eraseEntries(
 }
 
 function listingOf(link: Link, filter: AuditFilter) {
-  const { user, actor, action, notAction, since, until } = filter
   return {
     set: auditSet(filter),
     script: AUDIT,
-    filters: [user, actor, action, notAction, since, until].map((value) => value ?? ''),
+    filters: [JSON.stringify(filter)],
     seqOf: seqIn(link, 'audit'),
   }
 }

@@ -7,19 +7,20 @@ import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
 import { sessionOrNone, toStoredSession } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
-/** Filters: now, user, workflow, issuer, subject, status; '' for any. It reads few fields of a session that does not match. */
+/** Filter: JSON of the query. It reads few fields of a session that does not match. */
 const SESSIONS = pageScript(`
-local now, user, workflow, issuer, subject, status = tonumber(ARGV[8]), unpack(ARGV, 9, 13)
-local by_minted = workflow ~= '' or issuer ~= '' or subject ~= ''
+local query = cjson.decode(ARGV[8])
+local by_minted = query.workflow or query.issuer or query.subject
+local function differs(wanted, found) return wanted and wanted ~= found end
 local function item(id)
   local hash = key('session', id)
   local of, is, expires_at, minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'expires_at', 'minted'))
   if not of then return end
-  if is == 'active' and tonumber(expires_at) <= now then is = 'expired' end
-  if user ~= '' and user ~= of or status ~= '' and status ~= is then return end
+  if is == 'active' and tonumber(expires_at) <= query.now then is = 'expired' end
+  if differs(query.user, of) or differs(query.status, is) then return end
   local known = by_minted and cjson.decode(minted)
-  if known and (workflow ~= '' and workflow ~= known.workflow or issuer ~= '' and issuer ~= known.issuer
-    or subject ~= '' and subject ~= known.subject) then return end
+  if known and (differs(query.workflow, known.workflow) or differs(query.issuer, known.issuer)
+    or differs(query.subject, known.subject)) then return end
   return redis.call('HGETALL', hash)
 end`)
 
@@ -40,7 +41,7 @@ export function createLists(link: Link) {
       readPage(link, query, {
         set: sessionSet(query),
         script: SESSIONS,
-        filters: sessionFilters(query),
+        filters: [JSON.stringify(query)],
         seqOf: seqIn(link, 'sessions'),
         toItem: toStoredSession,
       }),
@@ -61,9 +62,4 @@ function sessionSet({ user, subject, status, workflow }: SessionQuery): readonly
   if (subject !== undefined) return ['of-subject', subject]
   if (status !== undefined && status !== 'active' && status !== 'expired') return ['ended', '']
   return workflow === undefined ? ['sessions', ''] : ['of-workflow', workflow]
-}
-
-function sessionFilters(query: SessionQuery) {
-  const { now, user, workflow, issuer, subject, status } = query
-  return [now, ...[user, workflow, issuer, subject, status].map((value) => value ?? '')]
 }

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { FIRST_LEASE_MS, GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
-import { type Block, type LogoutMark, toBlock, type UserRevoke } from '../records.ts'
+import { type Block, toBlock } from '../records.ts'
 import { userId } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
@@ -12,17 +12,16 @@ import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'
 const MARK_KEPT_SECONDS = 86_400
 
 /**
- * ARGV: now, user, why, when the cancels are due in ms, issuer, subject and `sid` or '', seconds to keep
- * the generation, who revokes, then for a block: until, who, and why if there is a reason.
+ * ARGV: JSON of the command, with `due`, when the cancels are due in ms, and `kept`, seconds to keep the generation.
  * → end of the block that holds or '', the generation, 1 when the user is known, sessions whose cancel is not confirmed.
  */
 const REVOKE = script(
   USER,
   SESSION,
   `
-local now, user = tonumber(ARGV[1]), ARGV[2]
-local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
-local until_then, by, reason = tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local command = cjson.decode(ARGV[1])
+local now, user, block, identity = command.now, command.user, command.block, command.identity or {}
+local issuer, subject, sid = identity.issuer, identity.subject, identity.sid
 
 -- The user's sessions of this identity that expire after a time, each found once.
 local seen = {}
@@ -31,45 +30,45 @@ local function matching(ids, after)
   for _, id in ipairs(ids) do
     local session = not seen[id] and read_session(id)
     if session and session.user == user and tonumber(session.expires_at) > after
-      and (issuer == '' or session.issuer == issuer) and (subject == '' or session.subject == subject)
-      and (sid == '' or session.sid == sid) then found[#found + 1], seen[id] = session, true end
+      and (not issuer or session.issuer == issuer) and (not subject or session.subject == subject)
+      and (not sid or session.sid == sid) then found[#found + 1], seen[id] = session, true end
   end
   return found
 end
 
 local state = key('user', user)
-local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf'), now)
+local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. now, '+inf'), now)
 local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), now)
 local _, holds, ended_upto = state_of(user, now)
 local of_identity = {}
-if issuer ~= '' then
-  local set = sid ~= '' and sign_in_list(issuer, sid)
-    or subject ~= '' and key('of-subject', subject) or key('of-user', user)
+if issuer then
+  local set = sid and sign_in_list(issuer, sid) or subject and key('of-subject', subject) or key('of-user', user)
   of_identity = matching(redis.call('ZRANGE', set, 0, -1), 0)
 end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
-if until_then and until_then > (holds or 0) then
+local till = block and block['until']
+if till and till > (holds or 0) then
   redis.call('ZADD', key('blocks'), redis.call('INCR', key('seq')), user)
-  redis.call('ZADD', key('block-ends'), ARGV[10], user)
+  redis.call('ZADD', key('block-ends'), till, user)
   redis.call('HDEL', state, 'block_reason')
-  if reason then redis.call('HSET', state, 'block_reason', reason) end
-  redis.call('HSET', state, 'block_until', ARGV[10], 'block_by', by, 'block_created_at', ARGV[1])
-  holds = until_then > now and until_then or nil
+  if block.reason then redis.call('HSET', state, 'block_reason', block.reason) end
+  redis.call('HSET', state, 'block_until', till, 'block_by', block.by, 'block_created_at', now)
+  holds = till > now and till or nil
 end
-if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state, ARGV[8]) end
+if redis.call('TTL', state) < command.kept then redis.call('EXPIRE', state, command.kept) end
 
 -- Sessions that were replaced or have expired may have running answers: those of all the user's sessions
 -- end by one field, those of an identity's sessions one by one.
 -- Redis may have evicted the counter: then it is lower than the seq of these sessions.
-if issuer == '' then
+if not issuer then
   local newest = redis.call('ZRANGE', key('of-user', user), -1, -1, 'WITHSCORES')[2]
   redis.call('HSET', state, 'ended_upto', math.max(ended_upto, newest or 0, redis.call('GET', key('seq')) or 0))
 end
-for _, session in ipairs(of_identity) do end_answers(session, now, ARGV[3]) end
+for _, session in ipairs(of_identity) do end_answers(session, now, command.endReason) end
 
 for _, session in ipairs(live) do
-  begin_cancel(session, ARGV[3], ARGV[4], now, ARGV[9])
+  begin_cancel(session, command.endReason, command.due, now, command.by)
   unconfirmed[#unconfirmed + 1] = session
 end
 table.sort(unconfirmed, function(one, other) return tonumber(one.seq) < tonumber(other.seq) end)
@@ -141,17 +140,16 @@ if sid ~= '' then add(sign_in_list(issuer, sid), sid) end
 return users`,
 )
 
-/** ARGV: issuer, issued before, keep until, seconds to keep, subject or '', `sid` or ''. */
+/** ARGV: JSON of the mark, with `kept`, seconds to keep it. */
 const MARK = script(`
-for kind, value in pairs({ subject = ARGV[5], sid = ARGV[6] }) do
-  if value ~= '' then
-    local mark = key('logout-' .. kind, ARGV[1] .. '\\n' .. value)
-    local before, till = string.match(redis.call('GET', mark) or '', '^(%d+) (%d+)$')
-    before = math.max(tonumber(before or '0'), tonumber(ARGV[2]))
-    till = math.max(tonumber(till or '0'), tonumber(ARGV[3]))
-    local ttl = math.max(redis.call('TTL', mark), tonumber(ARGV[4]))
-    redis.call('SET', mark, string.format('%.0f %.0f', before, till), 'EX', ttl)
-  end
+local given = cjson.decode(ARGV[1])
+for kind, value in pairs({ subject = given.subject, sid = given.sid }) do
+  local mark = key('logout-' .. kind, given.issuer .. '\\n' .. value)
+  local before, till = string.match(redis.call('GET', mark) or '', '^(%d+) (%d+)$')
+  before = math.max(tonumber(before or '0'), given.issuedBefore)
+  till = math.max(tonumber(till or '0'), given.keepUntil)
+  local ttl = math.max(redis.call('TTL', mark), given.kept)
+  redis.call('SET', mark, string.format('%.0f %.0f', before, till), 'EX', ttl)
 end`)
 
 const revokeReply = z.tuple([countOrNone, count, count, sessions])
@@ -160,8 +158,11 @@ const blockOrNone = row.transform((fields) => ('user' in fields ? toBlock(fields
 export function createRevokes(link: Link) {
   return {
     async revoke(command) {
-      const read = (reply: unknown) => revokeReply.parse(reply)
-      const reply = await link.runReplicated(REVOKE, revokeArgs(command), read)
+      const { now, block } = command
+      const due = now * 1000 + FIRST_LEASE_MS
+      const kept = Math.max(0, (block?.until ?? now) - now) + GENERATION_KEPT_SECONDS
+      const args = [JSON.stringify({ ...command, due, kept })]
+      const reply = await link.runReplicated(REVOKE, args, (answer) => revokeReply.parse(answer))
       const [blockedUntil, generation, known, cancelling] = reply
       return { cancelling, blockedUntil, generation, known: known === 1 }
     },
@@ -180,20 +181,9 @@ export function createRevokes(link: Link) {
       link.run(USERS_OF, [issuer, subject ?? '', sid ?? ''], (reply) =>
         z.array(userId).parse(reply).toSorted(),
       ),
-    markLogout: (mark) => link.runReplicated(MARK, markArgs(mark), () => undefined),
+    markLogout: (mark) => {
+      const kept = Math.max(0, mark.keepUntil - mark.issuedBefore) + MARK_KEPT_SECONDS
+      return link.runReplicated(MARK, [JSON.stringify({ ...mark, kept })], () => undefined)
+    },
   } satisfies Partial<Registry>
-}
-
-function revokeArgs({ user, endReason, identity, block, now, by }: UserRevoke) {
-  const { issuer = '', subject = '', sid = '' } = identity ?? {}
-  const kept = Math.max(0, (block?.until ?? now) - now) + GENERATION_KEPT_SECONDS
-  const args = [now, user, endReason, now * 1000 + FIRST_LEASE_MS, issuer, subject, sid, kept, by]
-  if (block === undefined) return args
-  const why = block.reason === undefined ? [] : [block.reason]
-  return [...args, block.until, block.by, ...why]
-}
-
-function markArgs({ issuer, issuedBefore, keepUntil, subject, sid }: LogoutMark) {
-  const kept = Math.max(0, keepUntil - issuedBefore) + MARK_KEPT_SECONDS
-  return [issuer, issuedBefore, keepUntil, kept, subject ?? '', sid ?? '']
 }
