@@ -162,6 +162,16 @@ describe('several processes on one SQLite file', () => {
     expect([...pageIds(page)].sort()).toEqual(answered.sort())
   })
 
+  it('start while another program holds the lock: wait some seconds, then end', async () => {
+    await open().record(entry({ id: 's1' }))
+    const other = foreign()
+    other.exec('BEGIN IMMEDIATE')
+    const { child, printed } = writer('late', 1)
+    expect(await once(child, 'close')).toEqual([1, null])
+    expect(printed).toEqual([])
+    other.close()
+  }, 30_000)
+
   it('killed while writing, lose no write that they confirmed', async () => {
     const { child, printed } = writer('k', 0)
     while (printed.length < 50) await new Promise((resolve) => setTimeout(resolve, 5))

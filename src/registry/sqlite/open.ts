@@ -159,11 +159,12 @@ function pragma(db: DatabaseSync, name: string): unknown {
 
 /** Repeats work while the file is locked, because the switch to WAL ignores SQLite's own wait for locks. */
 function patiently<T>(work: () => T): T {
-  for (let waitedMs = 0; ; waitedMs += BUSY_WAIT_MS) {
+  // One try may wait as long by itself.
+  for (const end = performance.now() + OPEN_WAIT_MS; ; ) {
     try {
       return work()
     } catch (error) {
-      if (!isBusy(error) || waitedMs >= OPEN_WAIT_MS) throw error
+      if (!isBusy(error) || performance.now() >= end) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_WAIT_MS)
     }
   }
