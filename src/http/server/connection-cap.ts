@@ -12,6 +12,8 @@ const LEAST = 128
 /** Descriptors for files, store and identity providers, and for the three lanes of connections to the ChatKit API. */
 const OTHER_DESCRIPTORS = 320 + 3 * LANE_SLOTS
 const REPORT_MS = 1000
+/** A connection that has just come counts as idle until its request is read, so room is made after so many milliseconds. */
+const READ_MS = 100
 
 /**
  * The number of connections that the process's limit on open files allows, 20,000 at most. Beyond that limit the
@@ -36,7 +38,7 @@ function ownLimits(): string | undefined {
 }
 
 /**
- * Closes new connections at once when too many are open. So that the next clients can connect, it then closes idle
+ * Closes new connections at once when too many are open. So that the next clients can connect, it soon closes idle
  * connections too, even those that never sent a request, and those whose clients read nothing of an answer until the
  * server's time-out: otherwise they may pause for as long as they like. Time limits on requests end the others.
  *
@@ -89,7 +91,7 @@ export function capConnections(
     socket.destroy()
     turnedAway++
     if (timer !== undefined) return
-    makeRoom()
+    setTimeout(makeRoom, READ_MS).unref()
     timer = setTimeout(report, REPORT_MS)
     timer.unref()
   })

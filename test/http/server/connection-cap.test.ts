@@ -111,6 +111,17 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     await expect.poll(async () => ask(await connect())).toBe('here')
   })
 
+  test('of clients that come at once, those beyond the bound are closed, and no other', async () => {
+    const closed = vi.fn()
+    for (let at = 0; at < MOST + 2; at++) {
+      void connect().then(async (one) => (await ask(one, '/held')) === 'closed' && closed())
+    }
+    await expect.poll(() => held).toBe(MOST)
+    await expect.poll(() => closed.mock.calls.length).toBe(2)
+    await expect.poll(() => lines.at(-1), { timeout: 3000 }).toMatchObject({ turned_away: 2 })
+    expect(closed).toHaveBeenCalledTimes(2)
+  })
+
   test('a connection whose client has long read nothing of its answer makes room, and a silent one stays', async () => {
     const unread = await connect()
     unread.pause()
@@ -178,7 +189,7 @@ test('room is made at most once a second, however many connections are turned aw
   capConnections(server, { maxConnections: 0, log: createLog({ level: 'silent' }) })
   for (let second = 1; second <= 2; second++) {
     for (let at = 0; at < 3; at++) server.emit('connection', new Socket())
-    expect(makeRoom).toHaveBeenCalledTimes(second)
     vi.runAllTimers()
+    expect(makeRoom).toHaveBeenCalledTimes(second)
   }
 })
