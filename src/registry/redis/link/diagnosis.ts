@@ -184,7 +184,11 @@ function* remarksOn(facts: Facts, wanted: number): Generator<Remark> {
   }
   const policy = facts['maxmemory-policy']
   if (policy !== undefined && policy !== 'noeviction') {
-    yield ['warn', 'redis may evict keys: blocks and sessions can be lost', { policy }]
+    yield [
+      'warn',
+      'redis may evict keys: sessions can be lost, and what was revoked or blocked can work again',
+      { policy },
+    ]
   }
   const unknown = Object.entries(facts).flatMap(([name, fact]) => (fact === undefined ? name : []))
   if (unknown.length > 0) yield ['warn', 'redis does not say how durable it is', { unknown }]
