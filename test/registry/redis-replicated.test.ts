@@ -1,5 +1,4 @@
 import { afterEach, expect, test } from 'vitest'
-import { createLog } from '../../src/lib/log.ts'
 import { createReplicated } from '../../src/registry/redis/link/replicated.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -40,7 +39,6 @@ function scene() {
     touch: TOUCH,
     replicas: 2,
     callMs: 50,
-    log: createLog({ level: 'silent' }),
   })
   replicated = opened
   const sent = () => connections.map((connection) => connection.sent)

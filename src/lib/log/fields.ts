@@ -82,8 +82,6 @@ export const LOG_FIELDS = {
   store: {
     address: 'Address of Redis, without password.',
     cause: 'Message of Redis, or of the exporter of traces, at most 200 characters.',
-    replicas: 'Replicas that acknowledged a revoke in time.',
-    wanted: 'Replicas that `STORE_URL` asks for.',
     policy: '`maxmemory-policy` of Redis.',
     clock_seconds:
       'Seconds by which the clock of Redis is ahead of ours; below 0 when it is behind.',

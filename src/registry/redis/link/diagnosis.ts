@@ -48,6 +48,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/OOM/, 'out of memory'],
   [/MISCONF/, 'it cannot write to its disk'],
   [/NOREPLICAS/, 'it has too few replicas to take writes'],
+  [/replicas have it/, 'too few replicas have a revoke in time; revokes are refused until they do'],
   [/LOADING/, 'it is still loading its data'],
   [/BUSY/, 'a script holds it up'],
   [/CLUSTERDOWN|TRYAGAIN|ASK /, 'the cluster does not serve the slot of our keys'],

@@ -18,7 +18,7 @@ const GIVE_UP_MS = 1_000
  * call without an answer, all others are refused at once until a check is answered.
  *
  * @param check - runs a script that writes
- * @param revokesWork - whether the connection of revokes, which may fail alone, works
+ * @param revokesWork - whether revokes work, which may fail alone
  */
 export function createKeeper({
   connect,

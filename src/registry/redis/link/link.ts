@@ -58,7 +58,7 @@ export function createLink({
   const diagnosis = createDiagnosis({ address, replicas, log })
   const patience = createPatience(callMs)
   const touch = commandOf('EVAL', TOUCH.text, [])
-  const replicated = createReplicated({ connect, touch, replicas, callMs, log })
+  const replicated = createReplicated({ connect, touch, replicas, callMs })
   const keeper = createKeeper({
     async connect() {
       const opened = await connect()

@@ -1,12 +1,11 @@
 // Writes on a separate connection, and answers when enough replicas have the write.
 
-import type { Log } from '../../../lib/log.ts'
 import type { RedisConnection } from './client.ts'
 import { createPatience } from './patience.ts'
 
 /** Milliseconds to wait for replicas. A replica that follows answers within a round trip. */
 const WAIT_MS = 300
-/** Milliseconds between two looks whether a connection that failed works again. */
+/** Milliseconds between two looks whether writes succeed again. */
 const LOOK_MS = 1_000
 
 interface Waiting {
@@ -30,20 +29,17 @@ export function createReplicated({
   touch,
   replicas,
   callMs,
-  log,
 }: {
   readonly connect: () => Promise<RedisConnection>
   readonly touch: readonly string[]
   readonly replicas: number
   readonly callMs: number
-  readonly log: Log
 }) {
   const patience = createPatience(callMs + WAIT_MS)
-  const isEnough = createIsEnough(replicas, log)
   let connection: RedisConnection | undefined
   const waiting: Waiting[] = []
   let sending = false
-  /** When the connection failed; undefined once it has worked again. Too few replicas are no failure of it. */
+  /** When a write last failed; undefined once one has succeeded again. */
   let failedAt: number | undefined
   let closed = false
 
@@ -64,10 +60,9 @@ export function createReplicated({
       // Its caller handles an error reply later; until then it must not count as unhandled.
       for (const reply of replies) reply.catch(() => undefined)
       const [count] = await Promise.all([patience.within(wait), touched])
-      failedAt = undefined
-      const enough = isEnough(Number(count))
+      failedAt = Number(count) < replicas ? performance.now() : undefined
       for (const [at, { resolve, reject }] of together.entries()) {
-        if (enough) resolve(replies[at])
+        if (failedAt === undefined) resolve(replies[at])
         else reject(new Error(`${count} of ${replicas} replicas have it within ${WAIT_MS} ms`))
       }
     } catch (error) {
@@ -93,7 +88,7 @@ export function createReplicated({
 
   return {
     send,
-    /** Whether the connection works, also if replicas are too few. If it failed, a write finds out when it works again. */
+    /** Whether writes succeed. If one failed, another finds out when they do again. */
     works(): boolean {
       const isDue = failedAt !== undefined && performance.now() - failedAt > LOOK_MS
       if (isDue && !sending) send(touch).catch(() => undefined)
@@ -107,22 +102,5 @@ export function createReplicated({
       closed = true
       connection?.destroy()
     },
-  }
-}
-
-/** Makes the check whether so many replicas have a write. It logs when they become too few, and when they are enough again. */
-function createIsEnough(wanted: number, log: Log): (count: number) => boolean {
-  let short = false
-  return (count) => {
-    const wasShort = short
-    short = count < wanted
-    if (short && !wasShort) {
-      const text =
-        'redis: too few replicas have a revoke in time; revokes are refused until they do'
-      log.warn({ replicas: count, wanted }, text)
-    }
-    if (!short && wasShort)
-      log.info({ replicas: count }, 'redis: replicas have revokes in time again')
-    return !short
   }
 }
