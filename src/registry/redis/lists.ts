@@ -27,11 +27,7 @@ end`)
 /** Filter: now. */
 const BLOCKS = pageScript(
   FLAT_BLOCK,
-  `
-local function item(user)
-  local flat = flat_block(user)
-  return tonumber(flat[4] or 0) > tonumber(ARGV[8]) and flat or nil
-end`,
+  'local function item(user) return flat_block(user, ARGV[8]) end',
 )
 
 export function createLists(link: Link) {

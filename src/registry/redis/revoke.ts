@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { FIRST_LEASE_MS, GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
-import { type Block, toBlock } from '../records.ts'
+import { toBlock } from '../records.ts'
 import { userId } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
@@ -87,12 +87,12 @@ if session then end_answers(session, now, 'cancelled') end
 return flat_session(ARGV[2])`,
 )
 
-/** Lua that reads a user's block as a row (also one that is over; empty when there is none), or deletes it. */
+/** Lua that reads the block of a user that holds as a row, nil when there is none, or deletes it. */
 export const FLAT_BLOCK = `
-local function flat_block(user)
+local function flat_block(user, now)
   local till, by, created_at, reason = unpack(redis.call('HMGET', key('user', user),
     'block_until', 'block_by', 'block_created_at', 'block_reason'))
-  if not till then return {} end
+  if not till or tonumber(till) <= tonumber(now) then return nil end
   local flat = { 'user', user, 'until', till, 'by', by, 'created_at', created_at }
   if reason then flat[9], flat[10] = 'reason', reason end
   return flat
@@ -105,8 +105,8 @@ local function forget_block(user)
 end
 `
 
-/** ARGV: user. */
-const READ_BLOCK = script(FLAT_BLOCK, 'return flat_block(ARGV[1])')
+/** ARGV: user, now. */
+const READ_BLOCK = script(FLAT_BLOCK, 'return flat_block(unpack(ARGV)) or {}')
 
 /** ARGV: now, user, the generation it must still be or '' → 1 when a block held. */
 const LIFT_BLOCK = script(
@@ -170,11 +170,7 @@ export function createRevokes(link: Link) {
       link.runReplicated(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS, by], (reply) =>
         sessionOrNone.parse(reply),
       ),
-    getBlock: (user, now) =>
-      link.run(READ_BLOCK, [user], (reply): Block | undefined => {
-        const block = blockOrNone.parse(reply)
-        return block !== undefined && now < block.until ? block : undefined
-      }),
+    getBlock: (user, now) => link.run(READ_BLOCK, [user, now], (reply) => blockOrNone.parse(reply)),
     liftBlock: (user, now, generation) =>
       link.run(LIFT_BLOCK, [now, user, generation ?? ''], (reply) => count.parse(reply) === 1),
     usersOf: ({ issuer, subject, sid }) =>

@@ -1,11 +1,10 @@
 // Checks and counts requests with a self-hosted session in Redis, and finds sessions whose answers must end.
 
 import { z } from 'zod'
-import type { SessionId } from '../../lib/ids.ts'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { countText, session } from './replies.ts'
+import { countText, session, text } from './replies.ts'
 
 /**
  * ARGV: now in ms, id, user, 'run', 'read' or 'nothing', length of the window in ms, most runs and most
@@ -68,6 +67,8 @@ const useReply = z.union([
   z.tuple([z.literal('ended')]).transform(([kind]) => ({ kind })),
 ])
 
+const ids = z.array(text.brand<'SessionId'>())
+
 export function createUses(link: Link) {
   return {
     useSession({ id, user, maxPerMinute: max, counts, nowMs }) {
@@ -79,12 +80,7 @@ export function createUses(link: Link) {
     },
     endedAmong(sessions) {
       const keys = sessions.flatMap(({ id, user }) => [id, user])
-      return link.run(
-        ENDED_AMONG,
-        keys,
-        (reply) =>
-          z.array(z.string().brand<'SessionId'>()).parse(reply) satisfies readonly SessionId[],
-      )
+      return link.run(ENDED_AMONG, keys, (reply) => ids.parse(reply))
     },
   } satisfies Partial<Registry>
 }

@@ -7,6 +7,11 @@ import { userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { createReadInSteps, readPage, walkOf } from './pages.ts'
 
+const LIFT = `
+  DELETE FROM blocks WHERE user = ?1
+    AND (?2 IS NULL OR ?2 = coalesce((SELECT generation FROM users WHERE user = ?1), 0))
+  RETURNING until`
+
 export function createLists(db: Database) {
   const readInSteps = createReadInSteps(db)
   return {
@@ -35,8 +40,7 @@ export function createLists(db: Database) {
       }),
     liftBlock: (user, now, generation) =>
       db.write((sql) => {
-        if (generation !== undefined && generation !== generationOf(sql, user)) return false
-        const lifted = sql('DELETE FROM blocks WHERE user = ? RETURNING until').get(user)
+        const lifted = sql(LIFT).get(user, generation ?? null)
         return (numberIn(lifted, 'until') ?? 0) > now
       }),
     usersOf: ({ issuer, subject, sid }) =>
@@ -52,10 +56,6 @@ export function createLists(db: Database) {
         return rows.map((row) => userId.parse(row['user'])).toSorted()
       }),
   } satisfies Partial<Registry>
-}
-
-function generationOf(sql: Sql, user: string): number {
-  return numberIn(sql('SELECT generation FROM users WHERE user = ?').get(user), 'generation') ?? 0
 }
 
 function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {

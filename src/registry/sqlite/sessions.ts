@@ -197,14 +197,10 @@ function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
   const current = sql('SELECT until FROM blocks WHERE user = ? AND until > ?')
   const [until] = readNumbers(current, user, now)
   if (block === undefined || block.until <= (until ?? 0)) return until
-  sql('DELETE FROM blocks WHERE user = ?').run(user)
-  sql('INSERT INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)').run(
-    user,
-    block.until,
-    block.reason ?? null,
-    block.by,
-    now,
-  )
+  // Written anew, it is the last in the order of creation.
+  sql(
+    'INSERT OR REPLACE INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)',
+  ).run(user, block.until, block.reason ?? null, block.by, now)
   return block.until > now ? block.until : undefined
 }
 
