@@ -77,7 +77,8 @@ export function createApiClient({
       const started = performance.now()
       const headers = requestHeaders(credential, call.body !== undefined)
       const deadline = startDeadline(withinMs ?? deadlineMs, signal)
-      const seen: { attempts: number; last?: UpstreamAnswer | undefined } = { attempts: 0 }
+      let attempts = 0
+      let answer: UpstreamAnswer | undefined
       const request = {
         method: call.method,
         path: basePath + call.path,
@@ -87,25 +88,24 @@ export function createApiClient({
         hold,
         deadline,
       }
-      const attempt = async () => {
-        seen.last = undefined
+      const attempt = () => {
         if (signal?.aborted) throw signal.reason
-        seen.attempts++
-        seen.last = await exchange(lane.dispatcher, origin, request)
-        return seen.last
+        attempts++
+        return exchange(lane.dispatcher, origin, request)
       }
       try {
-        return await lane.run({ attempt, retry: call.retry, deadline, nowMs: now() }, caller)
+        answer = await lane.run({ attempt, retry: call.retry, deadline, nowMs: now() }, caller)
+        return answer
       } catch (error) {
         throw asServiceError(error, signal)
       } finally {
         deadline.stop()
         observe?.({
           operation: call.operation,
-          status: seen.last?.status,
-          requestId: seen.last?.requestId,
+          status: answer?.status,
+          requestId: answer?.requestId,
           milliseconds: performance.now() - started,
-          attempts: seen.attempts,
+          attempts,
         })
       }
     },

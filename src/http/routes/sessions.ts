@@ -4,6 +4,7 @@
 import type { Handler } from 'hono'
 import { z } from 'zod'
 import { CALL_DEADLINE_MS } from '../../chatkit/port.ts'
+import type { IssuedSession } from '../../chatkit/wire/session.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
@@ -126,14 +127,17 @@ export function createSession({
     const request = { principal, user, asked: { workflow, input } }
     const session = mapSession(workflows, request)
     const started = performance.now()
-    const minted = await issue(c, begun, { session, currentSecret }).catch((error) => {
+    let minted: IssuedSession
+    try {
+      minted = await issue(c, begun, { session, currentSecret })
+    } catch (error) {
       const gone = isCode(error, 'workflow_unavailable')
       const fallback = gone ? mapFallback(workflows, session, request) : undefined
       if (fallback === undefined) throw error
       // The client waits for both calls, so the second one gets only the time that the first one left.
       const withinMs = Math.max(0, CALL_DEADLINE_MS - (performance.now() - started))
-      return issue(c, begun, { session: fallback, currentSecret, withinMs })
-    })
+      minted = await issue(c, begun, { session: fallback, currentSecret, withinMs })
+    }
     c.get('trace').session = minted.id
     return answerText(c, clientSecretAnswer(minted.client_secret))
   }

@@ -65,19 +65,22 @@ export function startShedding(options: SheddingOptions) {
   return {
     /** Serves every request, except `POST /v1/sessions` while the limiter refuses it. */
     around(serve: Serve): Serve {
-      return (request, response) => {
+      return async (request, response) => {
         if (!isMint(request)) return serve(request, response)
         meter ??= startLagMeter(measure)
-        if (mintLimiter.enter()) {
-          if (turns.mayBegin()) return serve(request, response).finally(mintLimiter.leave)
-          const begun = turns.next().then(() => serve(request, response))
-          return begun.finally(mintLimiter.leave)
+        if (!mintLimiter.enter()) {
+          // A page of an origin that is not allowed always gets the app's 403, never this refusal.
+          const { origin } = request.headers
+          if (origin !== undefined && !isAppOrigin(origin, origins)) return serve(request, response)
+          refusals.add(refuse(request, response, options))
+          return undefined
         }
-        // A page of an origin that is not allowed always gets the app's 403, never this refusal.
-        const { origin } = request.headers
-        if (origin !== undefined && !isAppOrigin(origin, origins)) return serve(request, response)
-        refusals.add(refuse(request, response, options))
-        return ANSWERED
+        try {
+          if (!turns.mayBegin()) await turns.next()
+          return await serve(request, response)
+        } finally {
+          mintLimiter.leave()
+        }
       }
     },
     stop(): void {
@@ -86,8 +89,6 @@ export function startShedding(options: SheddingOptions) {
     },
   }
 }
-
-const ANSWERED = Promise.resolve()
 
 function isMint({ method, url = '' }: IncomingMessage): boolean {
   if (method !== 'POST') return false
