@@ -16,8 +16,9 @@ export interface ClosedLoop {
 }
 
 /**
- * Keeps this number of connections busy: each sends its next request when its answer has come. Good for the cost of a
- * request and for capacity; useless for latency, as it waits together with the server.
+ * Keeps this number of connections busy: each sends its next request when its answer has come, and its first one also
+ * when a busy machine has let the time pass before. Good for the cost of a request and for capacity; useless for
+ * latency, as it waits together with the server.
  */
 export function runClosedLoop({
   port,
@@ -37,8 +38,8 @@ export function runClosedLoop({
     let busy = connections
     const worker = () => {
       let connection = openConnection(port)
-      const step = () => {
-        const request = performance.now() < until ? next() : undefined
+      const step = (isInTime: boolean) => {
+        const request = isInTime ? next() : undefined
         if (request === undefined) {
           connection.close()
           busy--
@@ -48,12 +49,13 @@ export function runClosedLoop({
         connection.send(request, (answer) => {
           count(answer)
           if (!connection.usable()) connection = openConnection(port)
+          const again = () => step(performance.now() < until)
           // Not from within the answer's own event: a broken connection must not recurse.
-          if (answer.status === 0) setTimeout(step, 5)
-          else step()
+          if (answer.status === 0) setTimeout(again, 5)
+          else again()
         })
       }
-      step()
+      step(true)
     }
     for (let at = 0; at < connections; at++) worker()
   })

@@ -49,6 +49,12 @@ test('a closed loop counts mints, refusals, answers without a secret and broken 
   expect(Object.fromEntries(failures)).toEqual({ 0: 5, 200: 5, 503: 5 })
 })
 
+test('a closed loop whose time is over at once has sent one request on each connection', async () => {
+  const port = await portOf((_request, response) => void response.end(MINTED))
+  const load = { port, next: repeat([REQUEST]), connections: 3 }
+  expect(await runClosedLoop({ ...load, seconds: 0 })).toMatchObject({ mints: 3 })
+})
+
 test('an open loop answers for every request, with what the upstream held it for', async () => {
   const port = await portOf(inTurns())
   const load = { port, next: repeat([REQUEST]), perSecond: 500, seconds: 0.2, maxConnections: 50 }
