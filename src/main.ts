@@ -7,7 +7,7 @@ import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import v8 from 'node:v8'
 import { describeStart } from './config/describe-start.ts'
-import { type Environment, startedByNpm } from './config/env.ts'
+import { type Environment, npmScript } from './config/env.ts'
 import { environmentNotes } from './config/environment-notes.ts'
 import { placeholderNotes } from './config/file/placeholders.ts'
 import { idleSettings } from './config/idle-settings.ts'
@@ -42,7 +42,7 @@ const GRACE_MS = 15_000
 /** What runs in the background gets this long after the signal: the process must end within 20 s. */
 const END_MS = 19_000
 /** npm passes on a signal that Ctrl-C or a supervisor sent to all processes: within this time it is not a second signal. */
-const COPY_WITHIN_MS = startedByNpm ? 500 : 0
+const COPY_WITHIN_MS = npmScript === undefined ? 0 : 500
 
 async function main(): Promise<void> {
   takeNoArguments(

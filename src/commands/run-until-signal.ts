@@ -1,5 +1,6 @@
 // Runs an `npm run` command until Ctrl-C, and prints why it could not start.
 
+import { npmScript } from '../config/env.ts'
 import { codeIn } from '../lib/errors.ts'
 import { EXIT } from './cli/exit.ts'
 
@@ -11,6 +12,9 @@ export interface RunningCommand {
   showRequests(): void
   close(): Promise<void>
 }
+
+/** Milliseconds between two looks at whether npm's shell is still there. */
+const SHELL_EVERY_MS = 500
 
 /** Names of errors whose message explains a problem of environment, config or options. */
 const ABOUT_CONFIG = ['EnvironmentError', 'SetupError', 'UnusableSettingError']
@@ -25,12 +29,25 @@ export async function runUntilSignal(
   name: string,
   load: () => Promise<() => Promise<RunningCommand>>,
 ): Promise<void> {
+  const shell = process.ppid
   const running = await startOrExit(name, await loadOrExit(name, load))
   process.stdout.write(running.introduction)
   running.showRequests()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => void running.close().then(() => process.exit(0)))
-  }
+  const stop = () => void running.close().then(() => process.exit(0))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+  if (npmScript === name) stopAfter(shell, stop)
+}
+
+/**
+ * npm hands a SIGTERM to its shell and to nothing below it. The shell ends at once, and this process would stay, with
+ * its ports. `exec` in the script, as `npm start` has it, is unknown to the shell of Windows.
+ */
+function stopAfter(shell: number, stop: () => void): void {
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(timer)
+    stop()
+  }, SHELL_EVERY_MS)
 }
 
 async function loadOrExit<T>(name: string, load: () => Promise<T>): Promise<T> {

@@ -215,5 +215,5 @@ export function readPort(fallback: number): number {
   throw new EnvironmentError(['PORT: must be a port, 0 to 65535'])
 }
 
-/** Whether an npm script started this process. */
-export const startedByNpm = process.env['npm_lifecycle_event'] !== undefined
+/** The npm script that started this process, such as `start`; undefined when none did. */
+export const npmScript = process.env['npm_lifecycle_event']

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startMember } from '../support/fleet.ts'
-import { type Spawned, spawnNode } from '../support/service-process.ts'
+import { endGroup, type Spawned, spawnNode } from '../support/service-process.ts'
 import { SAY_WHEN_LISTENING } from '../support/spies.ts'
 import { forEachTest } from '../support/started.ts'
 
@@ -34,6 +35,28 @@ describe.runIf(curl)('its line to paste (needs curl)', () => {
 
 test('npm run chatkit-api listens on loopback only', () => {
   expect(api.stderr()).toBe('listens on 127.0.0.1\n')
+})
+
+test('ends when npm alone gets a SIGTERM, as from a script that starts it in the background', async () => {
+  const env = { ...process.env, PORT: '0' }
+  const npm = spawn('npm', ['run', '-s', 'chatkit-api'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  })
+  const closed = once(npm, 'close')
+  try {
+    let said = ''
+    npm.stdout.on('data', (data: Buffer) => {
+      said += data
+    })
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('Base URL')
+    npm.kill('SIGTERM')
+    // Standard output closes when the last process that holds it has ended.
+    await closed
+  } finally {
+    endGroup(npm.pid)
+  }
 })
 
 describe('the service as a process, with this API as a process', () => {

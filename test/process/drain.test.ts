@@ -11,6 +11,7 @@ import { startMember } from '../support/fleet.ts'
 import { freePort } from '../support/network/listen.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import {
+  endGroup,
   NODE,
   PREPARED,
   startServiceProcess,
@@ -189,12 +190,3 @@ test('a log that cannot be written, because the disk is full, stops neither the 
     child.kill('SIGKILL')
   }
 })
-
-/** Ends what is left of a process group. */
-function endGroup(leader: number | undefined): void {
-  try {
-    process.kill(-(leader ?? Number.NaN), 'SIGKILL')
-  } catch {
-    // Nothing is left.
-  }
-}

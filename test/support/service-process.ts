@@ -158,3 +158,12 @@ function jsonLines(text: string): Record<string, unknown>[] {
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line))
 }
+
+/** Ends what is left of a process group. */
+export function endGroup(leader: number | undefined): void {
+  try {
+    process.kill(-(leader ?? Number.NaN), 'SIGKILL')
+  } catch {
+    // Nothing is left.
+  }
+}
