@@ -151,6 +151,22 @@ test('bodies of many users that never end take all of the bounded memory, and no
   expect(new Set(statuses.flat())).toEqual(new Set([503]))
 })
 
+test('streams whose clients do not read count with what was read ahead for them', async () => {
+  const { url, opened } = await startScripted()
+  const { scene } = await start({ server: url, gateway: { memoryBytes: 2 * MEBIBYTE } })
+  const streams = 12
+  for (let at = 0; at < streams; at++) {
+    const client = asAt(scene.url, await scene.session(`user-${at}`))
+    // Its body is not read.
+    void (await client(CREATE))
+  }
+  const text = note('x'.repeat(30_000))
+  for (const server of opened) Readable.from(Array(700).fill(text)).pipe(server)
+  const ended = () => scene.lines.filter(({ reason }) => reason === 'overloaded')
+  // Eight times 256 KiB are all of the memory.
+  await expect.poll(() => ended().length, WAIT).toBeGreaterThanOrEqual(streams - 8)
+})
+
 test('an answer that is too long for the memory is 503, and nothing of it is kept', async () => {
   const { scene, session } = await start({ gateway: { userMemoryBytes: MEBIBYTE / 4 } })
   const alice = asAt(scene.url, session)
