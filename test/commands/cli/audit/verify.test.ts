@@ -111,10 +111,9 @@ describe('entries of the audit', () => {
 
   test('are all found where more are changed than a call has room for arguments', async () => {
     const many = Array.from({ length: 150_000 }, (_, at) => ({ ...one[0], seq: 150_000 - at }))
-    // One is as it was.
-    expect(checkChains(many).faults).toHaveLength(149_999)
     const input = many.map((entry) => JSON.stringify(entry)).join('\n')
     const { code, out, err } = await runInProcess(['audit', 'verify'], { input })
+    // One is as it was.
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('149999 faults') })
     expect(err).toContain('The first 1000 faults; --json prints all.')
     expect(out.match(/changed/g)).toHaveLength(1000)
@@ -172,22 +171,22 @@ describe('entries of the audit', () => {
   test('one changed byte, a missing and an inserted entry in 100,000 are found, wherever they are', async () => {
     const many = shown(await entriesOf(100_000))
     const places = [0, 50_000, 99_998]
-    const altered = many.map((entry, at) => {
-      if (!places.includes(at)) return entry
-      const text = JSON.stringify(entry)
-      return JSON.parse(text.replace(/"req_(\d)/, (_all, digit) => `"req_${9 - digit}`))
-    })
-    const named = places.map((at) => ['changed', many[at]?.id, many[at]?.seq])
-    expect(faultsIn(altered)).toEqual(named.toReversed())
     const [taken, doubled] = [many[40_000], many[60_000]]
     const forged = doubled && rehashed({ ...doubled, id: 'aud_forged', user: 'mallory' })
-    const others = many.flatMap((entry) => {
+    const altered = many.flatMap((entry, at) => {
       if (entry === taken) return []
-      return entry === doubled && forged ? [entry, forged] : [entry]
+      if (entry === doubled && forged) return [entry, forged]
+      if (!places.includes(at)) return [entry]
+      const text = JSON.stringify(entry)
+      return [JSON.parse(text.replace(/"req_(\d)/, (_all, digit) => `"req_${9 - digit}`))]
     })
-    expect(faultsIn(others)).toEqual([
+    const [newest, middle, oldest] = places.map((at) => ['changed', many[at]?.id, many[at]?.seq])
+    expect(faultsIn(altered)).toEqual([
       ['inserted', 'aud_forged', doubled?.seq],
+      oldest,
+      middle,
       ['missing', null, taken?.seq],
+      newest,
     ])
   }, 60_000)
 })
