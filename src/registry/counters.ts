@@ -8,11 +8,6 @@ const OF_USER = ['attachments', 'links', 'reads']
 /** Keys of a user's counters, apart from that of mints. */
 export const countersOf = (user: string): string[] => OF_USER.map((name) => `${name}:${user}`)
 
-interface Window {
-  used: number
-  endsMs: number
-}
-
 /** Below this number of windows, those that are over are not removed. */
 const TIDY_FROM = 1024
 
@@ -26,7 +21,7 @@ const MOST_WINDOWS = 100_000
  * @param most - windows at a time
  */
 export function createCounters(most = MOST_WINDOWS) {
-  const windows = new Map<string, Window>()
+  const windows = new Map<string, { used: number; endsMs: number }>()
   let tidyAt = TIDY_FROM
 
   function tidy(nowMs: number): void {

@@ -1,16 +1,14 @@
 // The registry in SQLite: one file, or one database in memory.
 
-import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'
 import { createAuditSteps } from './sqlite/audit.ts'
 import { createCounting } from './sqlite/counting.ts'
-import { createDatabase, type Database, numberIn, type Sql } from './sqlite/database.ts'
+import { createDatabase, type Database, readNumbers, type Sql } from './sqlite/database.ts'
 import { createIntervalFigures } from './sqlite/interval-figures.ts'
 import { createKnownUsers } from './sqlite/known-users.ts'
 import { createLists } from './sqlite/lists.ts'
-import type { OwnersMove } from './sqlite/move-owners.ts'
-import { openDatabase } from './sqlite/open.ts'
+import { type OpenOptions, openDatabase } from './sqlite/open.ts'
 import { createOutbox } from './sqlite/outbox.ts'
 import { createOwnership } from './sqlite/ownership.ts'
 import { createRetention } from './sqlite/retention.ts'
@@ -28,27 +26,18 @@ const MARK = `
     issued_before = max(issued_before, excluded.issued_before),
     keep_until = max(keep_until, excluded.keep_until)`
 
+const FIGURES = `
+  SELECT (SELECT count(*) FROM sessions WHERE ends_at > ?1) - (SELECT count(*) FROM sessions
+      WHERE status = 'cancelling' AND status <> 'active' AND +ends_at > ?1),
+    (SELECT count(*) FROM outbox)`
+
 /**
  * The registry in one SQLite file, which several processes of one machine may share. With `:memory:`, for
  * development and tests, it has no file and ends with its process.
  *
- * @param path - of the file, or `:memory:`; a new file is readable for its owner only
- * @param maxPageCount - bound on the file's size, in pages; SQLite's own bound when absent
- * @param moves - ownership records to move from the name of a workflow to that of its server
- * @param log - gets a line when the file is too large to check
  * @throws `StoreUnusableError` when it cannot be opened, written or understood
  */
-export function createSqliteRegistry({
-  path,
-  maxPageCount,
-  moves,
-  log,
-}: {
-  readonly path: string
-  readonly maxPageCount?: number | undefined
-  readonly moves?: readonly OwnersMove[] | undefined
-  readonly log?: Log | undefined
-}): Registry {
+export function createSqliteRegistry({ path, maxPageCount, moves, log }: OpenOptions): Registry {
   const connection = openDatabase({ path, maxPageCount, moves, log })
   const db = createDatabase(connection)
   return {
@@ -71,7 +60,11 @@ export function createSqliteRegistry({
     rememberOnce: (key, ttlSeconds, now) =>
       db.write((sql) => sql(REMEMBER).get(key, now + ttlSeconds, now) !== undefined),
     keptKey: (name, make) => keptKey(db, name, make),
-    figures: (now) => figures(db, now),
+    async figures(now) {
+      const row = await db.plain((sql) => readNumbers(sql(FIGURES), now))
+      const [activeSessions = 0, outboxLength = 0] = row
+      return { activeSessions, outboxLength }
+    },
     async check() {
       await db.writeUnsynced((sql) => sql(HEALTH_WRITE).run())
     },
@@ -91,25 +84,12 @@ function insertMark(sql: Sql, mark: LogoutMark): void {
 
 async function keptKey(db: Database, name: string, make: () => Uint8Array): Promise<Uint8Array> {
   const bytes = await db.write((sql) => {
-    const read = () => sql('SELECT bytes FROM kept_keys WHERE name = ?').get(name)?.['bytes']
-    const known = read()
+    const known = sql('SELECT bytes FROM kept_keys WHERE name = ?').get(name)?.['bytes']
     if (known !== undefined) return known
-    sql('INSERT INTO kept_keys VALUES (?, ?)').run(name, make())
-    return read()
+    const made = make()
+    sql('INSERT INTO kept_keys VALUES (?, ?)').run(name, made)
+    return made
   })
   if (!(bytes instanceof Uint8Array)) throw new TypeError('a kept key is no longer bytes')
   return bytes
-}
-
-async function figures(db: Database, now: number): ReturnType<Registry['figures']> {
-  const row = await db.plain((sql) =>
-    sql(`SELECT (SELECT count(*) FROM sessions WHERE ends_at > ?1) -
-          (SELECT count(*) FROM sessions
-            WHERE status = 'cancelling' AND status <> 'active' AND +ends_at > ?1) AS active,
-        (SELECT count(*) FROM outbox) AS waiting`).get(now),
-  )
-  return {
-    activeSessions: numberIn(row, 'active') ?? 0,
-    outboxLength: numberIn(row, 'waiting') ?? 0,
-  }
 }

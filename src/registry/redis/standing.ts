@@ -2,7 +2,7 @@
 
 import { createCounters } from '../counters.ts'
 import type { Registry } from '../port.ts'
-import type { Count, RateWindow, StandingQuery, UserStanding } from '../records.ts'
+import type { Count, RateWindow, StandingQuery } from '../records.ts'
 import { COUNT, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { sessionOrNone, texts } from './replies.ts'
@@ -11,8 +11,8 @@ import { sessionOrNone, texts } from './replies.ts'
  * ARGV: now, user, issuer, subject or '', `sid` or '', now and the length of the window in ms to count a mint or '',
  * the number of live sessions from which each is looked up or '' to count none, then the hash of the current secret if
  * there is one.
- * → generation, end of the block or -1, live sessions or -1, latest logout or -1 and 'uses end' as one text, then the current
- * session.
+ * → generation, end of the block, live sessions, latest logout and 'uses end' as one text, in which what is not known is
+ * empty, then the current session.
  */
 const READ_STANDING = script(
   USER,
@@ -25,14 +25,14 @@ local uses, of_subject, of_sid = unpack(redis.call('MGET', mints,
   key('logout-subject', issuer .. '\\n' .. subject), key('logout-sid', issuer .. '\\n' .. sid)))
 
 -- The later of two marks; a mark is 'issued before, keep until'.
-local latest = '-1'
+local latest
 for _, mark in pairs({ of_subject, of_sid }) do
   local before, till = string.match(mark or '', '^(%d+) (%d+)$')
-  if till and tonumber(till) > now then latest = math.max(tonumber(latest), tonumber(before)) end
+  if till and tonumber(till) > now then latest = math.max(latest or 0, tonumber(before)) end
 end
 
 local generation, blocked_until = state_of(user, now)
-local count_live = exact_from == '' and '-1' or redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf')
+local count_live = exact_from == '' and '' or redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf')
 if exact_from ~= '' and count_live >= tonumber(exact_from) then
   count_live = 0
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', live, '(' .. ARGV[1], '+inf')) do
@@ -40,7 +40,7 @@ if exact_from ~= '' and count_live >= tonumber(exact_from) then
   end
 end
 local counted = length ~= '' and count(mints, uses, tonumber(now_ms), tonumber(length)) or '0 0'
-local standing = table.concat({ generation, blocked_until or '-1', count_live, latest, counted }, ' ')
+local standing = table.concat({ generation, blocked_until or '', count_live, latest or '', counted }, ' ')
 if not secret_hash then return { standing } end
 local current = redis.call('HGET', key('secrets', user), secret_hash)
 return { standing, unpack(current and redis.call('HGETALL', key('session', current)) or {}) }`,
@@ -55,25 +55,21 @@ return count(counter, redis.call('GET', counter), tonumber(ARGV[2]), tonumber(AR
 )
 
 const COUNTED = /^(\d+) (\d+)$/
-const FIGURES = /^(\d+) (\d+|-1) (\d+|-1) (\d+|-1) (\d+) (\d+)$/
+const FIGURES = /^(\d+) (\d*) (\d*) (\d*) (\d+) (\d+)$/
 
 /** Not by zod, which takes many times as many instructions. */
-function numbersIn(form: RegExp, reply: unknown): readonly number[] {
+function numbersIn(form: RegExp, reply: unknown): readonly (number | undefined)[] {
   const found = typeof reply === 'string' && form.exec(reply)
   if (!found) throw new TypeError(`not a reply in the form ${form}`)
-  return found.slice(1).map(Number)
+  return found.slice(1).map((digits) => (digits === '' ? undefined : Number(digits)))
 }
 
 function readReply(reply: unknown) {
   const [text, ...fields] = texts.parse(reply)
-  const [generation = 0, blocked = -1, live = -1, logout = -1, ...uses] = numbersIn(FIGURES, text)
-  const standing: UserStanding = {
-    generation,
-    blockedUntil: blocked < 0 ? undefined : blocked,
-    liveSessions: live < 0 ? undefined : live,
-    current: fields.length === 0 ? undefined : sessionOrNone.parse(fields),
-    loggedOutAt: logout < 0 ? undefined : logout,
-  }
+  const figures = numbersIn(FIGURES, text)
+  const [generation = 0, blockedUntil, liveSessions, loggedOutAt, ...uses] = figures
+  const current = fields.length === 0 ? undefined : sessionOrNone.parse(fields)
+  const standing = { generation, blockedUntil, liveSessions, loggedOutAt, current }
   return { standing, uses }
 }
 
@@ -118,6 +114,9 @@ function standingArgs(
   return [now, user, issuer, subject, sid, ...window, exactFrom ?? '', ...current]
 }
 
-function toCount([used = 0, endsMs = 0]: readonly number[], { nowMs }: RateWindow): Count {
+function toCount(
+  [used = 0, endsMs = 0]: ReturnType<typeof numbersIn>,
+  { nowMs }: RateWindow,
+): Count {
   return { used, resetMs: endsMs - nowMs }
 }

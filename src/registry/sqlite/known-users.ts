@@ -104,10 +104,9 @@ function lastSeenFirst(sql: Sql, { now, ...page }: UserQuery): Page<KnownUser> |
  */
 function search(
   sql: Sql,
-  { q, ...query }: UserQuery & { readonly q: string },
+  { q, after, limit, now }: UserQuery & { readonly q: string },
 ): Page<KnownUser> | undefined {
   const asked = q.toLowerCase()
-  const { after, limit } = query
   const known = after === undefined ? undefined : sql(BY_USER).get(after)
   const place = known && matchingName(toNames(known), asked)
   if (after !== undefined && place === undefined) return undefined
@@ -121,7 +120,7 @@ function search(
     found.push(...matching(others, 'other_name', asked))
   }
   const { data, hasMore } = mergeFound(found, limit)
-  return { data: data.map((row) => itemOf(sql, row, query.now)), hasMore }
+  return { data: data.map((row) => itemOf(sql, row, now)), hasMore }
 }
 
 /** Reads names behind a place. Without a cursor, the place is the search text itself. */
@@ -136,12 +135,9 @@ function matching(
   column: 'name' | 'other_name',
   asked: string,
 ): Found<ResultRow>[] {
-  const found = rows.map((row) => ({
-    name: String(row[column]),
-    user: String(row['user']),
-    value: row,
-  }))
-  return found.filter(({ name }) => name.startsWith(asked))
+  return rows
+    .map((row) => ({ name: String(row[column]), user: String(row['user']), value: row }))
+    .filter(({ name }) => name.startsWith(asked))
 }
 
 function itemOf(sql: Sql, row: ResultRow, now: number): KnownUser {

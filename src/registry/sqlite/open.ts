@@ -37,11 +37,12 @@ const CACHE_KIB = 4096
  */
 const MEMORY_PAGE_BYTES = 16_384
 
-interface OpenOptions {
+export interface OpenOptions {
   /** Path of the file; `:memory:` opens a database without a file, which ends with its connection. */
   readonly path: string
   /** Bound on the file's size, in pages; SQLite's own bound when absent. */
   readonly maxPageCount?: number | undefined
+  /** Gets a line when the file is too large to check. */
   readonly log?: Log | undefined
   /** Ownership records to move; see {@link moveOwners}. */
   readonly moves?: readonly OwnersMove[] | undefined

@@ -108,12 +108,7 @@ export function createDiagnosis({
     async inspect(connection: RedisConnection): Promise<void> {
       const found = await factsOf(connection)
       if (found === undefined) return
-      const remarks = [...remarksOn(found.facts, replicas)]
-      if (Math.abs(found.clockAhead) > MOST_CLOCK_SECONDS) {
-        const text =
-          'redis: its clock and ours differ: a revoke can miss hosted sessions that have just expired by one of them'
-        remarks.push(['warn', text, { clock_seconds: found.clockAhead }])
-      }
+      const remarks = [...remarksOn(found, replicas)]
       for (const [level, msg, fields] of remarks) {
         if (!told.has(msg)) log[level]({ address, ...fields }, msg)
       }
@@ -133,14 +128,12 @@ export function causeOf(error: unknown): string {
   return (code + error.message).replace(/, with args .*/s, '').slice(0, 200)
 }
 
-/** Facts that Redis reports about itself; undefined where our user may not ask. */
-interface Facts {
-  readonly 'append-only file': string | undefined
-  readonly 'maxmemory-policy': string | undefined
-  readonly replicas: string | undefined
-}
+type Found = NonNullable<Awaited<ReturnType<typeof factsOf>>>
 
-/** @returns the facts, and by how many seconds Redis's clock is ahead of ours; undefined when Redis does not answer */
+/**
+ * @returns what Redis reports about itself, undefined where our user may not ask, and by how many seconds its clock is ahead
+ * of ours; undefined when Redis does not answer
+ */
 async function factsOf(connection: RedisConnection) {
   const ask = (...command: readonly string[]) =>
     connection.send(command).catch((error: unknown) => {
@@ -152,7 +145,7 @@ async function factsOf(connection: RedisConnection) {
     // `WAIT 0 0` does not wait: it answers the number of replicas that follow.
     const [info, replicas] = await Promise.all([ask('INFO'), ask('WAIT', '0', '0')])
     const field = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(String(info))?.[1]
-    const facts: Facts = {
+    const facts = {
       'append-only file': field('aof_enabled'),
       'maxmemory-policy': field('maxmemory_policy'),
       replicas: String(replicas) || undefined,
@@ -170,7 +163,7 @@ async function factsOf(connection: RedisConnection) {
 type Remark = readonly ['info' | 'warn', msg: string, fields?: LogFields]
 
 /** If Redis loses blocks and generations, revoked users can mint again. */
-function* remarksOn(facts: Facts, wanted: number): Generator<Remark> {
+function* remarksOn({ facts, clockAhead }: Found, wanted: number): Generator<Remark> {
   if (facts.replicas !== undefined) {
     yield ['info', `redis: ${facts.replicas} replicas follow the primary`]
   }
@@ -190,6 +183,11 @@ function* remarksOn(facts: Facts, wanted: number): Generator<Remark> {
       'redis may evict keys: sessions can be lost, and what was revoked or blocked can work again',
       { policy },
     ]
+  }
+  if (Math.abs(clockAhead) > MOST_CLOCK_SECONDS) {
+    const text =
+      'redis: its clock and ours differ: a revoke can miss hosted sessions that have just expired by one of them'
+    yield ['warn', text, { clock_seconds: clockAhead }]
   }
   const unknown = Object.entries(facts).flatMap(([name, fact]) => (fact === undefined ? name : []))
   if (unknown.length > 0) yield ['warn', 'redis does not say how durable it is', { unknown }]

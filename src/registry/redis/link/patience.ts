@@ -10,11 +10,6 @@ export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
 
-interface Call {
-  readonly since: number
-  readonly refuse: (error: Error) => void
-}
-
 /**
  * Waits for the answers of one connection. Redis gives them in the order of the commands: while any comes,
  * the calls under way are only waiting for their turn, and a full machine is no outage. When none has come
@@ -26,7 +21,7 @@ export function createPatience(milliseconds: number) {
   const lookMs = milliseconds / LOOKS
   const mostWaitMs = milliseconds * MOST_WAIT
   /** Calls under way, the oldest first. */
-  const calls = new Set<Call>()
+  const calls = new Set<{ readonly since: number; readonly refuse: (error: Error) => void }>()
   let silentMs = 0
   let listenedAt = 0
   let looking = false
@@ -72,20 +67,14 @@ export function createPatience(milliseconds: number) {
         }
         const call = { since: performance.now(), refuse }
         calls.add(call)
-        const heard = () => {
-          calls.delete(call)
-          listen()
-        }
-        work(() => !calls.has(call)).then(
-          (value) => {
-            heard()
-            resolve(value)
-          },
-          (error: unknown) => {
-            heard()
-            reject(error)
-          },
-        )
+        const heard =
+          <A>(settle: (answer: A) => void) =>
+          (answer: A) => {
+            calls.delete(call)
+            listen()
+            settle(answer)
+          }
+        work(() => !calls.has(call)).then(heard(resolve), heard(reject))
       }),
     /** Milliseconds that the oldest call under way has waited. */
     waitedMs(): number {
