@@ -14,7 +14,7 @@ export interface PathLength {
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   'admin-revoke': { files: 33, functions: 87 },
   'own-threads': { files: 46, functions: 132 },
-  'gateway-stream': { files: 37, functions: 125 },
+  'gateway-stream': { files: 36, functions: 125 },
   // Last, because the meter of the loop's lag, which a mint starts, goes on for a while on a busy machine.
   mint: { files: 55, functions: 179 },
 }
