@@ -10,7 +10,7 @@ const running = forAllTests(() =>
   startService({
     config: DEFAULT_CONFIG.replace(
       /^cors: .*$/m,
-      `cors: { origins: ['${APP_ORIGIN}', 'https://app-*.acme.example', 'https://*-ui.acme.example:8443'] }`,
+      `cors: { origins: ['${APP_ORIGIN}', 'https://app-*.acme.example', 'https://*-ui.acme.example:8443', 'https://*.preview.acme.example'] }`,
     )
       .replace('secret_env:', 'cookie: __session\n    token_header: X-App-Token\n    secret_env:')
       .replace('workflows:', "admins: { when: 'true' }\nworkflows:"),
@@ -35,6 +35,7 @@ describe('a preview deployment', () => {
     'https://app-fix-login-2.acme.example',
     'https://app--.acme.example',
     'https://x-ui.acme.example:8443',
+    'https://fix-login.preview.acme.example',
   ])('at %s mints with a bearer token, without credentials', async (origin) => {
     const answer = await call('POST /v1/sessions', bearer, `Origin: ${origin}`)
     expect(answer.status).toBe(200)
@@ -97,6 +98,8 @@ test.each([
   'https://app-é.acme.example',
   'https://x.app-7.acme.example',
   'https://x-ui.acme.example',
+  'https://preview.acme.example',
+  'https://a.b.preview.acme.example',
   'http://app-7.acme.example',
   'https://app-*.acme.example/',
   'https://app-7.acme.example, https://app-8.acme.example',

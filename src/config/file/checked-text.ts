@@ -131,8 +131,8 @@ export function originProblem(value: string): string | undefined {
   return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::[1-9]\d{0,4})?$/.test(value) ? undefined : wrong
 }
 
-/** `https`, and a `*` beside something else in the first label of at least three. */
-const ORIGIN_PATTERN = /^https:\/\/(?!\*\.)[a-z0-9-]*\*[a-z0-9-]*(?:\.[a-z0-9-]+){2,}(?::\d+)?$/
+/** `https`, and a `*` in the first label of at least three. */
+const ORIGIN_PATTERN = /^https:\/\/[a-z0-9-]*\*[a-z0-9-]*(?:\.[a-z0-9-]+){2,}(?::\d+)?$/
 
 /** Why a text can be neither an origin nor a pattern of origins. */
 export function originPatternProblem(value: string): string | undefined {
@@ -140,7 +140,7 @@ export function originPatternProblem(value: string): string | undefined {
   // With a letter in the place of the "*", the rest must be an origin.
   if (ORIGIN_PATTERN.test(value) && originProblem(value.replace('*', 'a')) === undefined)
     return undefined
-  return 'must be like https://app-*.acme.example: https, one "*" beside other characters in the first label, a domain of at least two labels'
+  return 'must be like https://app-*.acme.example: https, one "*" in the first label, a domain of at least two labels'
 }
 
 /** Why a text is not a CIDR. */

@@ -127,7 +127,7 @@ export const configSchema = z
         origins: z
           .array(checkedText(originPatternProblem))
           .describe(
-            'The origins, exactly as browsers send them: scheme, host, port. In an https origin, one `*` may stand beside other characters in the first label.',
+            'The origins, exactly as browsers send them: scheme, host, port. In an https origin, one `*` may stand in the first label, for `[a-z0-9-]+`.',
           )
           .meta({ examples: [['https://app.acme.example', 'capacitor://localhost']] }),
       })
