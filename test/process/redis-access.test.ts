@@ -77,10 +77,10 @@ describe.runIf(wantsRedis())('the service and its Redis', () => {
     const { url, mint } = await start(`redis://${DOCUMENTED_USER}@127.0.0.1:${redis.port}`)
     expect(await isReady(url)).toBe(503)
     expect((await mint('alice')).code).toBe('store_unavailable')
-    expect(warnings(member as Member)[0]).toMatchObject({
-      cause: expect.stringContaining('NOPERM'),
-      msg: expect.stringContaining('may not run a command'),
-    })
+    const said = warnings(member as Member).find(({ msg }) =>
+      /may not run a command/.test(`${msg}`),
+    )
+    expect(said).toMatchObject({ cause: expect.stringContaining('NOPERM') })
     await allowDocumentedUser(redis)
     await eventually(async () => expect(await isReady(url)).toBe(200))
     await redis.close()
