@@ -1,6 +1,5 @@
 // Collects all data of one user, from the registry and every source, page by page.
 
-import { setTimeout } from 'node:timers/promises'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadItemPage } from '../chatkit/wire/thread.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -14,7 +13,8 @@ import { listItemsOf } from '../threads/items.ts'
 import { blameCursor, type Foreign, type SourceCall, sourcePage } from '../threads/source-reader.ts'
 import { type ThreadSource, threadIdAt } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
-import { registryPages, unreachableThings } from './registry-pages.ts'
+import { createGiveWay } from './give-way.ts'
+import { registryPages, unlistedThreads, unreachableThings } from './registry-pages.ts'
 
 export type ExportLine = ExportedData | ExportSummary
 
@@ -101,31 +101,14 @@ export async function* exportUser(
   yield [summary]
 }
 
-/** An export works at least so long before it rests, in milliseconds. */
-const LEAST_WORK_MS = 10
-
-/**
- * Rests for as long as the process was busy: an export reads page after page, and from a fast upstream it would
- * let nothing else come to its turn.
- */
-function createGiveWay() {
-  let before = performance.eventLoopUtilization()
-  return async () => {
-    const { active } = performance.eventLoopUtilization(before)
-    if (active < LEAST_WORK_MS) return
-    await setTimeout(active)
-    before = performance.eventLoopUtilization()
-  }
-}
-
 async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
   const { sources, onForeign } = parts
   yield* orFailure({ what: 'sessions' }, foundIn(sessionLines(parts, user)))
   for (const source of sources) {
-    const found = threadLines(source, user, { call, onForeign })
-    yield* orFailure({ what: 'threads', workflow: source.name }, found)
+    yield* sourceLines(parts, source, { user, call, onForeign })
   }
-  yield* orFailure({ what: 'threads' }, unreachableLines(parts, user))
+  const unreachable = unreachableThings(parts, { kind: 'thread', user })
+  yield* orFailure({ what: 'threads' }, unreadIn(unreachable))
   yield* orFailure({ what: 'audit' }, foundIn(auditLines(parts, user)))
 }
 
@@ -158,6 +141,26 @@ async function* auditLines({ registry }: ExportParts, user: string): Lines {
   for await (const page of pages) yield page.map((audit) => ({ type: 'audit', audit }))
 }
 
+/** Lines of a source's threads. If its list fails, the ownership records name those that were not on it. */
+async function* sourceLines(
+  parts: ExportParts,
+  source: ThreadSource,
+  { user, ...context }: SourceCall & { readonly user: string },
+): AsyncGenerator<Found, void, undefined> {
+  const list = { what: 'threads', workflow: source.name } as const
+  const named = new Set<string>()
+  for await (const found of orFailure(list, threadLines(source, user, context))) {
+    yield found
+    for (const line of found.lines) {
+      if (line.type === 'thread') named.add(line.thread.id)
+      if (line.type === 'failure') named.add(line.thread_id)
+    }
+    if (found.failure?.what !== 'threads') continue
+    const unlisted = unlistedThreads(parts, source, { user, named, code: found.failure.code })
+    yield* orFailure(list, unreadIn(unlisted))
+  }
+}
+
 async function* threadLines(
   source: ThreadSource,
   user: string,
@@ -177,16 +180,15 @@ async function* threadLines(
   }
 }
 
-async function* unreachableLines(
-  parts: ExportParts,
-  user: string,
+type Unread = Failure & { readonly id: string }
+
+async function* unreadIn(
+  pages: AsyncGenerator<readonly Unread[]>,
 ): AsyncGenerator<Found, void, undefined> {
-  for await (const things of unreachableThings(parts, { kind: 'thread', user })) {
-    for (const thing of things) yield unread(thing)
-  }
+  for await (const threads of pages) yield* threads.map(unread)
 }
 
-function unread(failure: Failure & { readonly id: string }): Found {
+function unread(failure: Unread): Found {
   return { lines: [{ type: 'failure', thread_id: failure.id }], failure }
 }
 

@@ -53,3 +53,25 @@ export async function* unreachableThings(
     )
   }
 }
+
+/**
+ * The threads that a user owns at a source whose list could not be read to its end.
+ *
+ * @param unlisted - `named`: ids of those that it has shown; `code`: why the list could not be read
+ */
+export async function* unlistedThreads(
+  { registry }: { readonly registry: Pick<Registry, 'listOwned'> },
+  { name, threadsAt }: ThreadSource,
+  {
+    user,
+    named,
+    code,
+  }: Pick<Failure, 'code'> & { readonly user: string; readonly named: ReadonlySet<string> },
+) {
+  if (threadsAt === undefined) return
+  const query = { kind: 'thread', source: threadsAt, user, limit: PAGE, order: 'asc' } as const
+  for await (const page of registryPages((after) => registry.listOwned({ ...query, after }))) {
+    const left = page.filter(({ id }) => !named.has(id))
+    yield left.map(({ id }) => ({ what: 'thread', workflow: name, id, code }) satisfies Failure)
+  }
+}

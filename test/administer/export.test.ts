@@ -3,8 +3,9 @@ import { type ExportParts, exportUser } from '../../src/administer/export.ts'
 import type { ChatKit } from '../../src/chatkit/port.ts'
 import type { Thread } from '../../src/chatkit/wire/thread.ts'
 import type { ListQuery } from '../../src/chatkit/wire/wire.ts'
+import { ServiceError } from '../../src/lib/errors.ts'
 import { parseWorkflowName } from '../../src/lib/ids.ts'
-import { NOW } from '../contracts/registry-fixtures.ts'
+import { NOW, ownership } from '../contracts/registry-fixtures.ts'
 
 const thread = (id: string): Thread => ({
   ...{ id, object: 'chatkit.thread', created_at: NOW, title: null, user: 'alice' },
@@ -32,30 +33,32 @@ function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 
   } as Pick<ChatKit, 'listThreads' | 'listThreadItems'>
 }
 
-async function summaryOf(endless: 'threads' | 'items') {
+/** @param owned - ids of threads in the ownership records of the source */
+async function exportFrom(
+  chatkit: Pick<ChatKit, 'listThreads' | 'listThreadItems'>,
+  owned: readonly string[] = [],
+) {
   const name = parseWorkflowName('support')
   if (name === undefined) throw new Error('no name')
+  const threadsAt = owned.length > 0 ? 'support' : undefined
+  const ownedThreads = owned.map((id) => ownership({ id, source: 'support' }))
   const parts: ExportParts = {
     registry: {
       listSessions: async () => ({ data: [], hasMore: false }),
       listAudit: async () => ({ data: [], hasMore: false }),
-      listOwned: async () => ({ data: [], hasMore: false }),
+      listOwned: async () => ({ data: ownedThreads, hasMore: false }),
     },
-    sources: [
-      { name, workflows: [name], chatkit: inventing(endless) as ChatKit, threadsAt: undefined },
-    ],
+    sources: [{ name, workflows: [name], chatkit: chatkit as ChatKit, threadsAt }],
     onForeign: () => undefined,
     now: () => NOW * 1000,
   }
-  let last: unknown
-  for await (const lines of exportUser(parts, 'alice')) last = lines.at(-1)
-  return last
+  return (await Array.fromAsync(exportUser(parts, 'alice'))).flat()
 }
 
 test.each(['threads', 'items'] as const)(
   'an export from an upstream that invents %s without end comes to its summary, which is not complete',
   async (endless) => {
-    expect(await summaryOf(endless)).toMatchObject({
+    expect((await exportFrom(inventing(endless))).at(-1)).toMatchObject({
       type: 'summary',
       complete: false,
       failed: 1,
@@ -64,3 +67,23 @@ test.each(['threads', 'items'] as const)(
   },
   60_000,
 )
+
+test('an export whose list fails after its first page names the threads that it has not shown', async () => {
+  const ids = Array.from({ length: 101 }, (_, index) => `thr_${index}`)
+  const { listThreadItems } = inventing('threads')
+  const lines = await exportFrom(
+    {
+      listThreadItems,
+      async listThreads({ after }) {
+        if (after === undefined) return pageOf(ids.slice(0, 100).map(thread), true)
+        throw new ServiceError('upstream_timeout', { reason: 'no answer' })
+      },
+    },
+    ids,
+  )
+  expect(lines.filter(({ type }) => type === 'thread')).toHaveLength(100)
+  expect(lines.filter(({ type }) => type === 'failure')).toEqual([
+    { type: 'failure', thread_id: 'thr_100' },
+  ])
+  expect(lines.at(-1)).toMatchObject({ threads: 100, failed: 2, complete: false })
+})

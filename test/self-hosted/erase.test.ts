@@ -148,6 +148,25 @@ test('an export names the threads at a server that the config no longer has, and
   })
 })
 
+test('an export while the server is down names each thread, and is not complete', async () => {
+  const alice = await askerFor('alice')
+  const ids = [(await createThread(alice)).id, (await createThread(alice)).id]
+  await createThread(await askerFor('bob'))
+  server.server.setFaults({ status: 500 })
+  const lines = await exportOf(running, 'alice')
+  const failed = ids.map((thread_id) => ({ type: 'failure', thread_id }))
+  expect(lines.filter(({ type }) => type === 'failure')).toEqual(failed)
+  const code = 'upstream_unavailable'
+  expect(summaryOf(lines)).toMatchObject({
+    complete: false,
+    failed: 3,
+    failures: [
+      { what: 'threads', workflow: 'helpdesk', code },
+      ...ids.map((id) => ({ what: 'thread', workflow: 'helpdesk', id, code })),
+    ],
+  })
+})
+
 test('an export says which threads could not be read, and is then not complete', async () => {
   const { id } = await createThread(await askerFor('alice'), 'remember the milk')
   await registry.claimOwnership(ownership({ id: 'thr_lost', source: server.url }))
