@@ -1,6 +1,6 @@
 // Looks up the addresses of names, so that a name whose DNS server does not answer holds up no other name.
 
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
+import dns, { type LookupAddress, type LookupOptions } from 'node:dns'
 
 type Found = (
   error: NodeJS.ErrnoException | null,
@@ -24,7 +24,7 @@ export function lookupTogether(name: string, options: LookupOptions, found: Foun
   }
   const all = [found]
   underWay.set(question, all)
-  lookup(name, options, (...answer) => {
+  dns.lookup(name, options, (...answer) => {
     underWay.delete(question)
     for (const each of all) each(...answer)
   })

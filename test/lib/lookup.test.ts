@@ -1,18 +1,17 @@
-import { lookup } from 'node:dns'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import dns from 'node:dns'
+import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import { connectToAny } from '../../src/lib/connections.ts'
 import { lookupTogether } from '../../src/lib/lookup.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { createConnect } from '../../src/registry/redis/link/client.ts'
 
-vi.mock('node:dns', async (original) => ({
-  ...(await original<typeof import('node:dns')>()),
-  lookup: vi.fn(),
-}))
-
 type Answer = (error: Error | null, address?: unknown, family?: number) => void
-const asked = vi.mocked(lookup as (name: string, options: object, answer: Answer) => void)
-afterEach(() => asked.mockReset())
+type Lookup = { lookup(name: string, options: object, answer: Answer): void }
+let asked: MockInstance<Lookup['lookup']>
+beforeEach(() => {
+  asked = vi.spyOn(dns as Lookup, 'lookup').mockReturnValue()
+})
+afterEach(() => asked.mockRestore())
 
 describe('a lookup', () => {
   it('asks once for all who want a name at the same time, and anew afterwards', () => {
