@@ -65,7 +65,7 @@ export function createCanceller({
   const attempt = createAttempt({ chatkit, log })
   const backoff = createBackoff({ registry, now, random })
   const inLane = createLanes(CANCELS_AT_A_TIME)
-  /** Sessions that a running `cancelAll` will still try: the outbox leaves them alone. */
+  /** Sessions of which a running `cancelAll` has not yet written what came of them: the outbox leaves them alone. */
   const held = new Set<string>()
 
   /**
@@ -87,8 +87,8 @@ export function createCanceller({
       })
       ids[outcome].push(session.id)
     })
-    for (const { id } of sessions) held.delete(id)
     await writeOutcome(ids.confirmed, ids.failed)
+    for (const { id } of sessions) held.delete(id)
     return { cancelled: ids.confirmed, cancelling: [...ids.failed, ...ids.untried] }
   }
 

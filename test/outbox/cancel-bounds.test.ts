@@ -31,6 +31,28 @@ test('the outbox does not try a session that a running call has yet to try', asy
   expect(scene.upstream.cancels).toHaveLength(200)
 })
 
+test('the outbox does not try a session whose confirmation is being written', async () => {
+  const writing = Promise.withResolvers<void>()
+  const written = Promise.withResolvers<void>()
+  const scene = createScene({
+    ...many,
+    registry: (real) => ({
+      async confirmCancel(...confirmed) {
+        writing.resolve()
+        await written.promise
+        await real.confirmCancel(...confirmed)
+      },
+    }),
+  })
+  const call = scene.canceller.cancelAll(await cancelling(scene, 3))
+  await writing.promise
+  scene.clock.ms += 5_000
+  expect(await scene.canceller.workOutbox()).toBe(3)
+  written.resolve()
+  await call
+  expect(scene.upstream.cancels).toHaveLength(3)
+})
+
 test('in an outage, a session does not cost a write per attempt', async () => {
   const postponed: string[] = []
   const scene = createScene({
