@@ -21,8 +21,8 @@ import { StreamFault } from './stream-fault.ts'
 const LONG_BYTES = 64 * 1024
 
 /**
- * Bytes that undici and its socket have read ahead of a client who does not read, beside what the connection holds:
- * measured 290 kB, in buffers of 64 KiB.
+ * Least bytes that a stream counts while its client does not read: undici and its socket have read ahead of the client,
+ * measured 290 kB in buffers of 64 KiB. Not beside an event, or no event could take all of its user's memory.
  */
 const READ_AHEAD_BYTES = 256 * 1024
 
@@ -82,12 +82,12 @@ export function createAnswerEvents({
       'X-Accel-Buffering': 'no',
     })
     connection.flushHeaders()
-    // The bytes that the cutter holds. A stream's memory is these and what was read for the client, who has not read it yet.
+    // The bytes that the cutter holds. A stream's memory is these and what the client has not read yet.
     let cut = 0
     const count = () => {
       try {
-        const ahead = connection.writableNeedDrain ? READ_AHEAD_BYTES : 0
-        memory.hold(cut + connection.writableLength + ahead)
+        const least = connection.writableNeedDrain ? READ_AHEAD_BYTES : 0
+        memory.hold(Math.max(cut + connection.writableLength, least))
       } catch (error) {
         throw new StreamFault('overloaded', error)
       }

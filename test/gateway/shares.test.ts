@@ -17,7 +17,7 @@ import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { listen, serve } from '../support/network/listen.ts'
 import { asAt, WORKFLOW } from './scene.ts'
-import { note, start, startScripted } from './scripted-server.ts'
+import { note, rest, start, startScripted, startWritten } from './scripted-server.ts'
 
 const WAIT = { timeout: 15_000 }
 const MEBIBYTE = 1024 * 1024
@@ -165,6 +165,18 @@ test('streams whose clients do not read count with what was read ahead for them'
   const ended = () => scene.lines.filter(({ reason }) => reason === 'overloaded')
   // Eight times 256 KiB are all of the memory.
   await expect.poll(() => ended().length, WAIT).toBeGreaterThanOrEqual(streams - 8)
+})
+
+test.each([
+  [1024, 900],
+  [256, 200],
+])('of %i KiB for a user, an event of %i reaches a client who reads', async (most, size) => {
+  const { scene, server, reader } = await startWritten({
+    gateway: { userMemoryBytes: most * 1024 },
+  })
+  server.end(note('x'.repeat(size * 1024)))
+  expect((await rest(reader)).length).toBeGreaterThan(size * 1024)
+  expect(scene.lines.filter(({ reason }) => reason === 'overloaded')).toEqual([])
 })
 
 test('an answer that is too long for the memory is 503, and nothing of it is kept', async () => {
