@@ -12,11 +12,11 @@ import { createLists } from './redis/lists.ts'
 import { createOutbox } from './redis/outbox.ts'
 import { createOwnership } from './redis/ownership.ts'
 import { record } from './redis/record.ts'
-import { text } from './redis/replies.ts'
 import { createRetention } from './redis/retention.ts'
 import { createRevokes } from './redis/revoke.ts'
 import { createStanding } from './redis/standing.ts'
 import { createUses } from './redis/uses.ts'
+import { text } from './rows.ts'
 
 /** ARGV: key, now, and perhaps until when to remember it from now on → 1 when it was remembered already. */
 const REMEMBER = script(`

@@ -138,8 +138,7 @@ export function createAuditSteps(link: Link) {
       ])
       const listing = {
         ...listingOf(link, filter),
-        toItem: ({ json = '' }: { readonly json?: string }) =>
-          toAuditEntry(Object(jsonOrUndefined(json))),
+        toItem: ({ json = '' }: { readonly json?: string }) => entryIn(json),
         within: { above, below, looks: AUDIT_LOOKS },
       }
       return readPage(link, { limit, after, order: 'desc' }, listing)
@@ -160,7 +159,7 @@ export async function eraseEntries(
   const page = limit > 0 ? await readPage(link, { limit, order: 'asc' }, listing) : undefined
   const found = page?.data ?? []
   const pairs = found.flatMap((json) => {
-    const entry = toAuditEntry(Object(jsonOrUndefined(json)))
+    const entry = entryIn(json)
     return [json, isChained(entry) ? entryJson(erasedEntry(entry)) : '']
   })
   const changed = await link.run(ERASE, pairs, (reply) => count.parse(reply))
@@ -184,6 +183,10 @@ async function seek(link: Link, at: number | undefined, which: 'before' | 'from'
 
 function appendArgs(entry: AuditEntry): readonly string[] {
   return [entry.id, entry.action, entry.user ?? '', entry.actor ?? '', entryJson(entry)]
+}
+
+function entryIn(json: string): AuditEntry {
+  return toAuditEntry(Object(jsonOrUndefined(json)))
 }
 
 function entryJson(entry: AuditEntry): string {

@@ -15,10 +15,11 @@ import {
 } from '../known-users.ts'
 import type { Registry } from '../port.ts'
 import type { Page, SessionRecord } from '../records.ts'
+import { text } from '../rows.ts'
 import { script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, READ_HASH, readPage, seqIn } from './pages.ts'
-import { row, text } from './replies.ts'
+import { row } from './replies.ts'
 
 /**
  * Members of the set of names: a range of four digits, the name, a line feed, the user. Neither holds a

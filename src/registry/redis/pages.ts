@@ -3,10 +3,11 @@
 import { z } from 'zod'
 import { cutPage, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
+import { text } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Script } from './link/client.ts'
 import type { Link } from './link/link.ts'
-import { countOrNone, row, text } from './replies.ts'
+import { countOrNone, row } from './replies.ts'
 
 /** Most entries that one script looks at: Redis serves nobody else meanwhile. */
 const CHUNK = 1_000

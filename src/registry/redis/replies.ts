@@ -3,8 +3,8 @@
 import { z } from 'zod'
 import { jsonOrUndefined } from '../../lib/json.ts'
 import { type SessionRecord, toSession } from '../records.ts'
+import { text } from '../rows.ts'
 
-export const text = z.string()
 export const texts = z.array(text)
 export const count = z.number()
 export const countText = z.string().regex(/^\d+$/).transform(Number)
@@ -19,7 +19,7 @@ export const row = texts.transform((flat) => {
   return record
 })
 
-/** What never changes of a session, and few steps read: its field `minted`. */
+/** The parts of a session that never change and that few steps read: its field `minted`. */
 export function mintedJson(session: SessionRecord): string {
   const { id, workflow, issuer, subject, sid, secretHash, createdAt, asked } = session
   const state = session.state && JSON.stringify(session.state)

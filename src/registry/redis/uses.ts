@@ -2,9 +2,10 @@
 
 import { z } from 'zod'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
+import { text } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { countText, session, text } from './replies.ts'
+import { countText, session } from './replies.ts'
 
 /**
  * ARGV: now in ms, id, user, 'run', 'read' or 'nothing', length of the window in ms, most runs and most
