@@ -57,7 +57,7 @@ export async function* unreachableThings(
 /**
  * The threads that a user owns at a source whose list could not be read to its end.
  *
- * @param unlisted - `named`: ids of those that it has shown; `code`: why the list could not be read
+ * @param unlisted - `named`: ids of the threads that the list has shown; `code`: why it could not be read
  */
 export async function* unlistedThreads(
   { registry }: { readonly registry: Pick<Registry, 'listOwned'> },

@@ -13,7 +13,7 @@ const underWay = new Map<string, Found[]>()
 
 /**
  * `lookup` of node:dns, asked once for all who want the same name meanwhile. Node makes two lookups at a time, and one
- * without an answer takes 10 s or more: the calls to one server would else keep all others waiting.
+ * without an answer takes 10 s or more: otherwise the calls to one server would keep all others waiting.
  */
 export function lookupTogether(name: string, options: LookupOptions, found: Found): void {
   const question = JSON.stringify([name, options])

@@ -12,7 +12,7 @@ const LEAST = 128
 /** Descriptors for files, store and identity providers, and for the three lanes of connections to the ChatKit API. */
 const OTHER_DESCRIPTORS = 320 + 3 * LANE_SLOTS
 const REPORT_MS = 1000
-/** A connection that has just come counts as idle until its request is read, so room is made after so many milliseconds. */
+/** Milliseconds before room is made, because a connection that has just come counts as idle until its request is read. */
 const READ_MS = 100
 
 /**

@@ -87,7 +87,7 @@ if session then end_answers(session, now, 'cancelled') end
 return flat_session(ARGV[2])`,
 )
 
-/** Lua that reads the block of a user that holds as a row, nil when there is none, or deletes it. */
+/** Lua that reads a user's block as a row, nil when none holds, or deletes it. */
 export const FLAT_BLOCK = `
 local function flat_block(user, now)
   local till, by, created_at, reason = unpack(redis.call('HMGET', key('user', user),
