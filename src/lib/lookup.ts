@@ -23,9 +23,10 @@ export function lookupTogether(name: string, options: LookupOptions, found: Foun
     return
   }
   const all = [found]
-  underWay.set(question, all)
   dns.lookup(name, options, (...answer) => {
     underWay.delete(question)
     for (const each of all) each(...answer)
   })
+  // Last, because a name that cannot be looked up throws.
+  underWay.set(question, all)
 }

@@ -29,6 +29,15 @@ describe('a lookup', () => {
     expect(asked).toHaveBeenCalledTimes(3)
   })
 
+  it('asks anew for a name of which it could not ask', () => {
+    asked.mockImplementationOnce(() => {
+      throw new TypeError('no name')
+    })
+    expect(() => lookupTogether('e.test', { all: true }, vi.fn())).toThrow('no name')
+    lookupTogether('e.test', { all: true }, vi.fn())
+    expect(asked).toHaveBeenCalledTimes(2)
+  })
+
   it('gives all of them the error, and tells questions with other options apart', () => {
     const [first, second, other] = [vi.fn(), vi.fn(), vi.fn()]
     lookupTogether('d.test', { all: true }, first)
