@@ -1,7 +1,6 @@
 // `npm run check-config`: checks a config file offline, and names the variables that the service will need
 // besides.
 
-import { readFileSync } from 'node:fs'
 import {
   type Environment,
   EnvironmentError,
@@ -17,6 +16,7 @@ import { idleSettings } from '../config/idle-settings.ts'
 import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
+import { readTextFile, whyUnread } from '../config/text-file.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
 import { systemCode } from '../lib/errors.ts'
 import { EXIT } from './cli/exit.ts'
@@ -66,18 +66,13 @@ function lookUp(secret: Environment['secret']): SecretLookup {
 
 function readConfig(file: string): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+    return readTextFile(file)
   } catch (error) {
-    fail(EXIT.config, `${file}:1: (file): ${readProblem(error)}`)
+    const isThere = systemCode(error) !== 'ENOENT'
+    const problem = isThere ? whyUnread(error, () => '') : 'does not exist'
+    fail(EXIT.config, `${file}:1: (file): ${problem}`)
     return undefined
   }
-}
-
-function readProblem(error: unknown): string {
-  const code = systemCode(error) ?? 'unknown error'
-  if (code === 'ENOENT') return 'does not exist'
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text; save it as UTF-8'
-  return `cannot be read (${code})`
 }
 
 function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {

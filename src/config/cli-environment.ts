@@ -2,13 +2,7 @@
 
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
-import {
-  EnvironmentError,
-  problemsOf,
-  readConfigSources,
-  type Variables,
-  withoutBlanks,
-} from './env.ts'
+import { readConfigSources, readVariables, type Variables } from './env.ts'
 import { proxySchema, readProxies } from './proxies.ts'
 import { baseUrl, isAtLoopback } from './urls.ts'
 import { environmentSchema } from './variables.ts'
@@ -64,9 +58,7 @@ function settingsFolderOf(set: z.output<typeof cliSchema>): string | undefined {
  * @throws `EnvironmentError` with every problem at once
  */
 export function readCliEnvironment(variables?: Variables) {
-  const set = withoutBlanks(variables)
-  const { data, error } = cliSchema.safeParse(set)
-  if (data === undefined) throw new EnvironmentError(problemsOf(error, set))
+  const data = readVariables(cliSchema, variables)
   return {
     openaiBaseUrl: data.OPENAI_BASE_URL,
     openaiOrgId: data.OPENAI_ORG_ID,

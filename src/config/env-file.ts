@@ -1,8 +1,9 @@
 // Reads `.env` beside package.json.
 
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
+import { systemCode } from '../lib/errors.ts'
+import { readTextFile, whyUnread } from './text-file.ts'
 
 export interface EnvFile {
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -16,18 +17,13 @@ const FILE = PACKAGE.replace(/package\.json$/, '.env')
 /** @returns undefined when there is no such file */
 export function readEnvFile(file = FILE): EnvFile | undefined {
   try {
-    // The decoder drops a byte order mark, which would become a part of the first name.
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+    const text = readTextFile(file)
     const variables = parseEnv(text)
     const late = Object.keys(variables).filter((name) => name.startsWith('NODE_'))
     return { variables, problems: [...late.map(lateProblem), ...colonProblems(text, variables)] }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    if (code === 'ENOENT') return undefined
-    const isText = code !== 'ERR_ENCODING_INVALID_ENCODED_DATA'
-    const problem = isText
-      ? `cannot be read (${code}); check its permissions`
-      : 'is not UTF-8 text; save it as UTF-8'
+    if (systemCode(error) === 'ENOENT') return undefined
+    const problem = whyUnread(error, () => '; check its permissions')
     return { variables: {}, problems: [`.env: ${problem}`] }
   }
 }

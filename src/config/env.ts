@@ -112,8 +112,21 @@ export function withConfigFile(
   return file === undefined ? variables : { ...withoutBlanks(variables), CONFIG_FILE: file }
 }
 
+/**
+ * Reads the variables of a schema alone.
+ *
+ * @param variables - as in {@link readEnvironment}
+ * @throws {@link EnvironmentError} with every problem at once
+ */
+export function readVariables<S extends z.ZodType>(schema: S, variables?: Variables): z.output<S> {
+  const set = withoutBlanks(variables)
+  const { data, error } = schema.safeParse(set)
+  if (data === undefined) throw new EnvironmentError(problemsOf(error, set))
+  return data
+}
+
 /** The problems that a schema of variables found, one line each. */
-export function problemsOf(error: z.ZodError | undefined, set: Variables): string[] {
+function problemsOf(error: z.ZodError | undefined, set: Variables): string[] {
   return (error?.issues ?? []).map(
     ({ path, message }) => `${nameAsSet(path.join('.'), set)}: ${message}`,
   )

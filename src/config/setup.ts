@@ -1,6 +1,5 @@
 // Reads environment and config file, and reports the problems of both together.
 
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
   checkEnvironment,
@@ -8,10 +7,9 @@ import {
   EnvironmentError,
   readConfigSources,
   readServiceVariables,
+  readVariables,
   type Variables,
-  problemsOf as variableProblems,
   withConfigFile,
-  withoutBlanks,
 } from './env.ts'
 import type { EnvFileUse } from './env-file.ts'
 import { consoleProblems } from './file/console-checks.ts'
@@ -19,9 +17,10 @@ import { loadConfig } from './file/load-config.ts'
 import type { SecretLookup } from './file/needed-secrets.ts'
 import { ConfigError, type ConfigNeeds, formatProblem } from './file/problems.ts'
 import { forgottenFiles } from './forgotten-files.ts'
-import { type Proxies, proxySchema, readProxies } from './proxies.ts'
+import { proxySchema, readProxies } from './proxies.ts'
 import { SecretFileError, type SecretSource } from './secret-file.ts'
 import type { Settings } from './settings.ts'
+import { readTextFile, whyUnread } from './text-file.ts'
 import { shellHint } from './urls.ts'
 
 /** The service cannot start with this environment and config file. One line for each problem. */
@@ -100,7 +99,7 @@ export function readRules(given?: Variables, file?: string): Rules {
   const sources = { ...readConfigSources(variables), given: file !== undefined }
   const instead: SecretLookup = (_, kind) => (kind === 'api_key' ? 'unchecked' : undefined)
   const { settings } = readSettings(sources, problems, instead)
-  const proxies = attempt(() => readProxyVariables(variables), problems)
+  const proxies = attempt(() => readProxies(readVariables(proxySchema, variables)), problems)
   const notes = forgottenFiles(variables)
   if (settings && proxies && problems.length === 0) {
     const { configFile, secret } = sources
@@ -188,28 +187,11 @@ function whereToLook(given: boolean): string {
 /** @param given - whether an option of the command names the file, in place of `CONFIG_FILE` */
 function readText(file: string, given: boolean): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+    return readTextFile(file)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-      throw new SetupError([`${resolve(file)}: is not UTF-8 text; save it as UTF-8`])
-    }
-    const advice = ADVICE[code] ?? whereToLook(given)
-    const hint = shellHint(file)
-    throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}${hint}`])
+    const adviceOn = (code: string) => `; ${ADVICE[code] ?? whereToLook(given)}${shellHint(file)}`
+    throw new SetupError([`${resolve(file)}: ${whyUnread(error, adviceOn)}`])
   }
-}
-
-/**
- * Reads the proxies alone, for commands that need little else.
- *
- * @throws {@link EnvironmentError}
- */
-function readProxyVariables(variables?: Variables): Proxies {
-  const set = withoutBlanks(variables)
-  const { data, error } = proxySchema.safeParse(set)
-  if (data === undefined) throw new EnvironmentError(variableProblems(error, set))
-  return readProxies(data)
 }
 
 function attempt<T>(work: () => T, problems: string[]): T | undefined {

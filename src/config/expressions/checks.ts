@@ -77,8 +77,7 @@ function reportUsers(
   report: Report,
 ): void {
   const issuers = asList(data['issuers']).map(asMapping)
-  const concrete = issuers.flatMap(({ issuer, tenants }) => concreteIssuers({ issuer, tenants }))
-  const known = concrete.map(({ issuer }) => issuer)
+  const known = issuers.flatMap(concreteIssuers).map(({ issuer }) => issuer)
   const several = issuers.length > 1 || known.length > 1
   const shared = place(data['user'], ['user'])
   const problem = (user: PlacedExpression | undefined): string | undefined =>
@@ -94,11 +93,10 @@ function reportUsers(
     const isShared = issuer['user'] === undefined
     const wrong = isShared ? sharedProblem : problem(own)
     if (own && wrong !== undefined) report(own.path, `${wrong} (${names([issuer])})`)
-    const { issuer: name, tenants } = issuer
     const user = isShared ? shared : own
     return {
       user: wrong === undefined ? user : undefined,
-      issuers: concreteIssuers({ issuer: name, tenants }).map((one) => one.issuer),
+      issuers: concreteIssuers(issuer).map((one) => one.issuer),
     }
   })
   reportEqualUsers(users, report)

@@ -97,8 +97,7 @@ function buildIssuers(
   compile: Compile,
 ): IssuerSettings[] {
   const rules = buildIssuerRules(entry, sharedUser, compile)
-  const { issuer, tenants } = entry
-  return concreteIssuers({ issuer, tenants }).map((concrete) => ({
+  return concreteIssuers(entry).map((concrete) => ({
     ...rules,
     ...concrete,
     keys: buildKeySource(entry, concrete.tenant),
@@ -166,18 +165,15 @@ function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): Wor
   }
   const { server } = entry
   if (server !== undefined) {
-    const { adopt_threads: adoptThreads, upload_url: uploadUrl } = entry
-    const threadsAt = sourceName(entry.threads_at ?? server)
-    const { forward_headers: forwardHeaders, expose_headers: exposeHeaders } = entry
-    const headers = { forwardHeaders, exposeHeaders }
     return {
       kind: 'self-hosted',
       ...workflow,
       server,
-      threadsAt,
-      adoptThreads,
-      uploadUrl,
-      ...headers,
+      threadsAt: sourceName(entry.threads_at ?? server),
+      adoptThreads: entry.adopt_threads,
+      uploadUrl: entry.upload_url,
+      forwardHeaders: entry.forward_headers,
+      exposeHeaders: entry.expose_headers,
     }
   }
   return {
@@ -208,10 +204,7 @@ function buildAdmins(file: ConfigFile, compile: Compile): AdminSettings | undefi
     when: compile(file.admins.when, ADMIN),
     // Without a list there is only one issuer: the checks require the list when there are several.
     issuers: unique(
-      file.admins.issuers ??
-        file.issuers.flatMap(({ issuer, tenants }) =>
-          concreteIssuers({ issuer, tenants }).map((concrete) => concrete.issuer),
-        ),
+      file.admins.issuers ?? file.issuers.flatMap(concreteIssuers).map(({ issuer }) => issuer),
     ),
     origins: unique(file.admins.origins),
   }

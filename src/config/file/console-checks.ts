@@ -23,15 +23,12 @@ export function reportConsoleProblems(data: RawMapping, report: Report): void {
   const chosen = asText(asMapping(data['console'])['issuer'])
   if (chosen === undefined) return
   const path = ['console', 'issuer']
-  const issuers = asList(data['issuers']).flatMap((one) => {
-    const { issuer, tenants } = asMapping(one)
-    return concreteIssuers({ issuer, tenants }).map((concrete) => concrete.issuer)
-  })
+  const issuers = asList(data['issuers']).flatMap((one) => concreteIssuers(asMapping(one)))
   const problem = issuerProblem(chosen) ?? (isSecureUrl(new URL(chosen)) ? undefined : INSECURE)
   const admins = asMapping(data['admins'])['issuers']
   if (problem !== undefined) {
     report(path, problem)
-  } else if (!issuers.includes(chosen)) {
+  } else if (!issuers.some(({ issuer }) => issuer === chosen)) {
     report(path, 'is not one of the configured issuers; it must equal one exactly')
   } else if (admins !== undefined && !asList(admins).includes(chosen)) {
     report(path, 'is not in admins.issuers, so nobody who signs in there is an admin')

@@ -23,11 +23,11 @@ export function reportIssuerProblems(data: RawMapping, report: Report): void {
   const names: string[] = []
   for (const [at, issuer] of issuers.entries()) {
     const path = ['issuers', at]
-    const own = concreteIssuers({ issuer: issuer['issuer'], tenants: issuer['tenants'] })
-    if (own.some((one) => names.includes(one.issuer))) {
+    const own = concreteIssuers(issuer).map((one) => one.issuer)
+    if (own.some((name) => names.includes(name))) {
       report([...path, 'issuer'], 'is there twice; write each issuer once')
     }
-    names.push(...own.map((one) => one.issuer))
+    names.push(...own)
     reportIssuerName(issuer, path, report)
     reportKeySource(issuer, path, report)
     reportAudience(issuer, path, report)

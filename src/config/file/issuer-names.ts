@@ -22,12 +22,12 @@ function isDiscovered(issuer: RawMapping): boolean {
  * @param entry - may have problems; the list may then be empty
  */
 export function concreteIssuers(
-  entry: Readonly<Record<'issuer' | 'tenants', unknown>>,
+  entry: RawMapping,
 ): { readonly issuer: string; readonly tenant: string | undefined }[] {
-  const name = asText(entry.issuer)
+  const name = asText(entry['issuer'])
   if (name === undefined) return []
   if (!name.includes(TENANT)) return [{ issuer: name, tenant: undefined }]
-  const tenants = new Set(asList(entry.tenants).flatMap((tenant) => asText(tenant) ?? []))
+  const tenants = new Set(asList(entry['tenants']).flatMap((tenant) => asText(tenant) ?? []))
   return Array.from(tenants, (tenant) => ({ issuer: inTenant(name, tenant), tenant }))
 }
 

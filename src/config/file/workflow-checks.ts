@@ -48,9 +48,9 @@ function reportIntrospectors(data: RawMapping, workflows: RawMapping, report: Re
     if (id !== undefined && ids.indexOf(id) < at) {
       report(['introspection', 'clients', at, 'id'], 'is there twice; name each client once')
     }
-    for (const [nameAt, name] of Array.isArray(names) ? names.entries() : []) {
-      const own = Object.hasOwn(workflows, asText(name) ?? '')
-      if (own && asMapping(workflows[name])['server'] !== undefined) continue
+    for (const [nameAt, name] of asList(names).entries()) {
+      const own = Object.entries(workflows).find(([known]) => known === name)
+      if (asMapping(own?.[1])['server'] !== undefined) continue
       const path = ['introspection', 'clients', at, 'workflows', nameAt]
       report(path, 'names no workflow of this file that has `server`')
     }
@@ -80,14 +80,10 @@ function reportIdentifying(
   { workflow, path }: { readonly workflow: RawMapping; readonly path: Path },
   report: Report,
 ): void {
-  const issuers = Array.isArray(data['issuers']) ? data['issuers'] : []
-  const headers = [
-    data['client_ip_header'],
-    ...issuers.map((one) => asMapping(one)['token_header']),
-  ]
+  const ofIssuers = asList(data['issuers']).map((one) => asMapping(one)['token_header'])
+  const headers = [data['client_ip_header'], ...ofIssuers]
   const taken = headers.flatMap((name) => asText(name)?.toLowerCase() ?? [])
-  const names = workflow['forward_headers']
-  for (const [at, name] of Array.isArray(names) ? names.entries() : []) {
+  for (const [at, name] of asList(workflow['forward_headers']).entries()) {
     if (!taken.includes(asText(name)?.toLowerCase() ?? '')) continue
     report(
       [...path, 'forward_headers', at],
