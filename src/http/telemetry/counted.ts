@@ -3,7 +3,8 @@
 import type { Registry } from 'prom-client'
 import type { Counted } from '../../registry/interval-figures.ts'
 
-const MINT_ROUTE = '/v1/sessions'
+/** Users and backends mint. */
+const MINT_ROUTES: readonly unknown[] = ['/v1/sessions', '/v1/chatkit/sessions']
 
 /**
  * The counts since the start of the process.
@@ -15,7 +16,7 @@ export async function readCounted(registry: Registry): Promise<Omit<Counted, 'ac
   const refusals: Record<string, number> = {}
   let mints = 0
   for (const { labels, value } of requests?.values ?? []) {
-    if (labels['method'] !== 'POST' || labels['route'] !== MINT_ROUTE) continue
+    if (labels['method'] !== 'POST' || !MINT_ROUTES.includes(labels['route'])) continue
     const code = String(labels['code'])
     if (code === 'ok') mints += value
     else refusals[code] = (refusals[code] ?? 0) + value

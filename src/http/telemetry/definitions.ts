@@ -85,7 +85,7 @@ export const DEFINITIONS = {
 /** The meaning of each metric for an operator. */
 export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
   requests:
-    'Its rate by `code` shows how many are refused, and why. Mints are `route="/v1/sessions"`, `method="POST"`.',
+    'Its rate by `code` shows how many are refused, and why. Mints are `route="/v1/sessions"`, `method="POST"`; those of backends `route="/v1/chatkit/sessions"`.',
   latency:
     'Shows whether users wait. What is more than the upstream’s time is the time of the service itself.',
   upstream: 'Shows whether OpenAI, or your own server, is slow or fails.',

@@ -217,10 +217,14 @@ test('the counts are read from the metrics, without live sessions while the stor
       trace: route === '/v1/sessions' && code === undefined ? { upstream } : {},
     })
   for (const code of [undefined, undefined, 'user_blocked']) answer('POST', '/v1/sessions', code)
+  for (const code of [undefined, 'workflow_not_allowed'])
+    answer('POST', '/v1/chatkit/sessions', code)
+  answer('GET', '/v1/chatkit/sessions/:id')
   answer('DELETE', '/v1/sessions', 'user_blocked')
   answer('GET', '/livez')
   const { upstream: buckets, ...rest } = await metrics.snapshot()
-  expect(rest).toEqual({ mints: 2, refusals: { user_blocked: 1 }, activeSessions: 3 })
+  const refusals = { user_blocked: 1, workflow_not_allowed: 1 }
+  expect(rest).toEqual({ mints: 3, refusals, activeSessions: 3 })
   expect(buckets.filter(({ count }) => count > 0)).toEqual([{ le: 0.05, count: 2 }])
   expect(buckets.at(-1)).toEqual({ le: Number.POSITIVE_INFINITY, count: 0 })
   down = true
