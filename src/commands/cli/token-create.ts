@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { readCliEnvironment, signInUrl } from '../../config/cli-environment.ts'
 import { jsonOrUndefined } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
+import { readBounded } from '../../lib/read-bounded.ts'
 import { reasonOf } from '../../lib/show.ts'
 import { examples, someText, wholeNumber } from './arguments.ts'
 import { CommandError, EXIT, failure } from './exit.ts'
@@ -12,6 +13,8 @@ import type { Io } from './io.ts'
 import { jsonOption, print, printJson, remark } from './output.ts'
 
 const ANSWER_WITHIN_MS = 10_000
+/** Longer than the token and the claims that a request of 64 KiB can ask for. */
+const MAX_ANSWER_BYTES = 1024 * 1024
 const MAX_SECONDS = 31_536_000
 
 /** Claims that are lists even with one value (RFC 9068 §2.2.3.1). */
@@ -100,7 +103,9 @@ async function create(io: Io, flags: Flags): Promise<void> {
     }).catch((error) => {
       throw nobodyAt(url, error)
     })
-    const answer: unknown = await response.json().catch(() => undefined)
+    const { body } = response
+    const bytes = body && (await readBounded(body, MAX_ANSWER_BYTES).catch(() => undefined))
+    const answer = jsonOrUndefined(String(bytes))
     const refused = refusal.safeParse(answer).data
     if (refused) throw failure(`no token: ${printable(refused.error)}`)
     const made = madeToken.safeParse(answer).data

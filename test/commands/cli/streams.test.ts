@@ -184,6 +184,27 @@ test('an interrupted erase exits 130 and says that the service continues', async
   expect(said.err).toMatch(/the service goes on erasing.*\nchatkit-mint: interrupted\n$/)
 })
 
+test.each([200, 400])(
+  'an answer with status %d that never ends is given up before it fills the memory',
+  async (status) => {
+    const piece = Buffer.alloc(1024 * 1024, ' ')
+    let sent = 0
+    answer = (response) => {
+      response.writeHead(status, { 'content-type': 'application/json' })
+      const go = () => {
+        do sent += piece.length
+        while (response.write(piece))
+      }
+      response.on('drain', go)
+      go()
+    }
+    const { code, out, err } = await quickCli(['sessions', 'list'], env)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(`the answer of ${server.origin} is too long`)
+    expect(sent).toBeLessThan(128 * piece.length)
+  },
+)
+
 describe('a cancel that OpenAI has not confirmed', () => {
   const json = (status: number, body: object) => (response: ServerResponse) => {
     response.writeHead(status, { 'content-type': 'application/json' })

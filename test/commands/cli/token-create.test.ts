@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { startSignIn } from '../../../src/embedded/sign-in/sign-in.ts'
 import { serve } from '../../support/network/listen.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -116,5 +116,24 @@ describe('where no sign-in answers', () => {
     const { code, out, err } = await runInProcess(words)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain('is not the sign-in')
+  })
+
+  test('gives up an answer that never ends before it fills the memory', async () => {
+    const piece = Buffer.alloc(64 * 1024, ' ')
+    let sent = 0
+    const endless = await serve((_, response) => {
+      const go = () => {
+        do sent += piece.length
+        while (response.write(piece))
+      }
+      response.on('drain', go)
+      go()
+    })
+    onTestFinished(endless.close)
+    const words = ['token', 'create', '--sub', 'a', '--sign-in', endless.origin]
+    const { code, err } = await runInProcess(words)
+    expect(code).toBe(1)
+    expect(err).toContain('is not the sign-in')
+    expect(sent).toBeLessThan(512 * piece.length)
   })
 })

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { pageOf } from '../../../chatkit/wire/wire.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
 import { printable } from '../../../lib/printable.ts'
+import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import type { Secret } from '../../../lib/secret.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
@@ -23,6 +24,8 @@ interface ServiceRequest {
 
 /** Longer than the service takes for any call but a stream. */
 const ANSWER_WITHIN_MS = 60_000
+/** Longest answer that is no stream: far longer than a page of a hundred items. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 interface ServiceClientOptions {
   /** Without a trailing slash. */
@@ -133,9 +136,13 @@ async function readText(
   options: Pick<ServiceClientOptions, 'url' | 'signal'>,
   response: Response,
 ): Promise<string> {
-  return await response.text().catch((error) => {
+  if (response.body === null) return ''
+  try {
+    return (await readBounded(response.body, MAX_ANSWER_BYTES)).toString('utf8')
+  } catch (error) {
+    if (error instanceof TooLargeError) throw failure(`the answer of ${options.url} is too long.`)
     throw unanswered(options, error)
-  })
+  }
 }
 
 function unanswered(
