@@ -5,6 +5,7 @@ import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { isObject } from '../../lib/json.ts'
+import { printable } from '../../lib/printable.ts'
 import type { Io } from './io.ts'
 import { print, printFields, printJson, printTable, remark, time } from './output.ts'
 import { type ListFlags, type PageSeen, readList } from './pages.ts'
@@ -69,7 +70,8 @@ export async function printList<T>(
   if (page.data.length > 0) await printTable(io, table.head, page.data.map(table.row))
   else if (!page.has_more) await print(io, `There are no ${table.what} here.`)
   if (!page.has_more) return
-  remark(io, page.last_id === null ? 'there are more' : `there are more: --after ${page.last_id}`)
+  const { last_id: last } = page
+  remark(io, last === null ? 'there are more' : `there are more: --after ${printable(last)}`)
 }
 
 function fieldsOf(answer: object, prefix = ''): (readonly [string, unknown])[] {

@@ -65,20 +65,21 @@ export async function printTable(
 /**
  * Prints names and values on standard output, one pair a line.
  *
- * @param fields - values as in {@link printTable}
+ * @param fields - names may hold any text; values as in {@link printTable}
  */
 export async function printFields(
   io: Io,
   fields: readonly (readonly [name: string, value: unknown])[],
 ): Promise<void> {
-  const width = Math.max(...fields.map(([name]) => name.length))
-  const lines = fields.map(([name, value]) => `${strong(io, name.padEnd(width))}  ${cell(value)}`)
+  const shown = fields.map(([name, value]) => [printable(name), cell(value)] as const)
+  const width = Math.max(...shown.map(([name]) => name.length))
+  const lines = shown.map(([name, value]) => `${strong(io, name.padEnd(width))}  ${value}`)
   await print(io, lines.join('\n'))
 }
 
-/** Prints a line on standard error, which a person reads and a pipe does not get. */
+/** Prints lines on standard error, which a person reads and a pipe does not get. They may hold any text. */
 export function remark(io: Io, text: string): void {
-  io.stderr.write(`${text}\n`)
+  io.stderr.write(`${text.split('\n').map(printable).join('\n')}\n`)
 }
 
 /** Unix seconds as a time of day in UTC. */

@@ -13,6 +13,9 @@ import { quickCli, terminal } from './run-cli.ts'
 
 const THREAD = '{"type":"thread","thread":{"id":"cthr_1","n":1.0}}'
 const COMPLETE = '{"type":"summary","complete":true,"threads":1,"items":0}'
+/** Changes the title of a terminal, its colour, and the direction of text. */
+const TITLE = '\u001b]0;title\u0007\u009b31m\u202e'
+const SUMMARY = { type: 'summary', complete: true, [TITLE]: 1 }
 const PARTIAL = '{"type":"summary","complete":false,"threads":1,"failures":[{"code":"x"}]}'
 
 let answer: (response: ServerResponse) => void = (response) => response.end()
@@ -242,6 +245,24 @@ describe('an answer of another server', () => {
     expect({ code, out }).toEqual({ code: exitCode, out: '' })
     expect(err).toMatch(message)
     expect(err).not.toContain('a.b.c')
+  })
+
+  test.each([
+    ['the cursor of a list', ['blocks', 'list'], { data: [], has_more: true, last_id: TITLE }],
+    ['a name in an answer', ['users', 'revoke', 'bob'], { user: 'bob', known: true, [TITLE]: 1 }],
+    ['a name in a summary', ['users', 'export', 'bob', '--output', join(folder, 'names')], SUMMARY],
+    ['a name in the summary of an erase', ['users', 'erase', 'bob', '--yes'], SUMMARY],
+  ])('control characters in %s are escaped', async (_name, words, json) => {
+    answer = (response) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(
+        `${JSON.stringify({ object: 'list', first_id: null, cancelled: [], cancelling: [], blocked_until: null, ...json })}\n`,
+      )
+    }
+    const { code, out, err } = await quickCli(words, env)
+    expect(code).toBe(0)
+    expect(`${out}${err}`).toContain('\\u{1b}]0;title\\u{7}\\u{9b}31m\\u{202e}')
+    expect(`${out}${err}`).not.toMatch(/[^\P{Cc}\n]|\u202e/u)
   })
 
   test('control characters in a problem are escaped', async () => {
