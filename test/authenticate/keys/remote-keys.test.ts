@@ -139,6 +139,27 @@ describe('pace of fetches', () => {
     await keys.renewedSince(1)
     expect(source.fetches).toBe(2)
   })
+
+  test('a key that the issuer removed does not count for longer when the clock is set back', async () => {
+    const { clock, source, found } = setUp()
+    source.keys = published(first, second)
+    expect(await found('second')).toBe(1)
+    source.keys = published(first)
+    clock.advance(-3600)
+    expect(await found('second')).toBe(0)
+    expect(await found('first')).toBe(1)
+    expect(source.fetches).toBe(2)
+  })
+
+  test('known keys serve through an outage that begins when the clock is set back', async () => {
+    const { clock, source, found } = setUp()
+    await found('first')
+    source.down = true
+    clock.advance(-3600)
+    expect(await found('first')).toBe(1)
+    expect(await found('first')).toBe(1)
+    expect(source.fetches).toBe(2)
+  })
 })
 
 describe('outage', () => {
