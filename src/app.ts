@@ -22,6 +22,7 @@ import { createDocs } from './http/docs/pages.ts'
 import type { FailedAuth } from './http/failed-auth.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import { isBackendPath, type Origins } from './http/origins.ts'
+import { createUserLimit } from './http/rate-limits.ts'
 import { type AnswerSeen, answerError, requestFrame } from './http/request-frame.ts'
 import type { HandlersOf } from './http/route-definition.ts'
 import { ROUTES } from './http/route-table.ts'
@@ -29,7 +30,7 @@ import { backchannelLogout } from './http/routes/backchannel-logout.ts'
 import { answerLive, answerReady } from './http/routes/health.ts'
 import { answerKeySet, introspect, requireIntrospector } from './http/routes/introspect.ts'
 import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
-import { createLimitReads, ownThreads } from './http/routes/threads.ts'
+import { ownThreads } from './http/routes/threads.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { MemoryBudget } from './lib/shares/memory-budget.ts'
@@ -89,7 +90,8 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   const admin = admins && requireAdmin({ callerOf, userOf, admins, audit, checkStanding })
   const introspector = requireIntrospector({ clients: introspectionClients, admin, failedAuth })
   const backend = requireBackend({ keys: settings.apiKeys, failedAuth })
-  const reads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
+  const readLimit = { ...settings.limits.readsPerUser, name: 'reads' } as const
+  const reads = createUserLimit({ registry, limit: readLimit, now })
   const checks = { user: requireUser({ callerOf, userOf }), reads, admin, introspector, backend }
   const adminConsole = consoleOf(parts)
   const makeDocument = async () => {

@@ -15,6 +15,7 @@ import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
 import type { AppContext } from '../http/context.ts'
 import type { FailedAuth } from '../http/failed-auth.ts'
+import { createUserLimit } from '../http/rate-limits.ts'
 import { countHeader } from '../http/server/unusable-requests.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
@@ -34,7 +35,12 @@ const MOST_VERIFIED = 5000
  * New attachments of a user in a day. The store keeps the record of each one until it is deleted, so that an erase
  * can delete it at the server, and one user could make a million a day.
  */
-const ATTACHMENTS = { max: 1000, seconds: 86_400 }
+const ATTACHMENT_LIMIT = {
+  name: 'attachments',
+  max: 1000,
+  seconds: 86_400,
+  detail: 'Too many new attachments in a day. Wait for the seconds in Retry-After.',
+} as const
 
 /** A request whose caller is known: its session, and the session's workflow. */
 export interface Call {
@@ -144,6 +150,7 @@ export function createVerifyToken({
       : bearerOf(c, token, { workflow: workflow.name, type }))
     // The hash of users may get its key later.
     bearer.hash ??= hashUser(bearer.user)
+    c.set('user', bearer.user)
     const { trace } = c.var
     trace.user = bearer.hash
     trace.workflow = workflow.name
@@ -162,16 +169,7 @@ export function createOpenCall({
   readonly registry: Pick<Registry, 'useSession' | 'consume'>
   readonly now: Clock
 }) {
-  async function consumeAttachment(user: string): Promise<void> {
-    const window = { ...ATTACHMENTS, nowMs: now() }
-    const { used, resetMs } = await registry.consume(`attachments:${user}`, window)
-    if (used <= ATTACHMENTS.max) return
-    throw new ServiceError('rate_limited', {
-      reason: `more than ${ATTACHMENTS.max} new attachments of a user in a day`,
-      detail: 'Too many new attachments in a day. Wait for the seconds in Retry-After.',
-      retryAfterSeconds: resetMs / 1000,
-    })
-  }
+  const limitAttachments = createUserLimit({ registry, limit: ATTACHMENT_LIMIT, now })
 
   /**
    * @throws `not_found` when there is no such self-hosted workflow; `missing_token`; `invalid_token`;
@@ -209,7 +207,7 @@ export function createOpenCall({
     // Only the text that was given out for the session counts: not the same token with another form of its signature, nor
     // one that was made with a stolen key for a session of the stolen store, of whatever user or workflow.
     if (session.secretHash !== hash('sha256', secret ?? '')) throw invalidToken('never given out')
-    const countAttachment = () => consumeAttachment(user)
+    const countAttachment = () => limitAttachments(c)
     return { workflow, session, generation, isMessage, count, countAttachment }
   }
 }

@@ -34,13 +34,3 @@ export function answerText(c: AppContext, { status, headers, body }: TextAnswer)
   c.set('wholeAnswer', response)
   return response
 }
-
-/**
- * Adds the headers that every answer has to one that was made in another way, for example by `c.json`.
- */
-export function completeHeaders(c: AppContext): void {
-  const { headers } = c.res
-  for (const [name, value] of Object.entries(c.get('headers'))) {
-    if (!headers.has(name)) headers.set(name, value)
-  }
-}

@@ -9,7 +9,7 @@ import type { AuditAction } from '../registry/audit-entry.ts'
 import type { Registry } from '../registry/port.ts'
 import { addressKey, type ClientAddressOptions, createClientAddress } from './client-address.ts'
 import type { AppContext } from './context.ts'
-import { setRateLimitHeaders } from './rate-limit-headers.ts'
+import { setRateLimitHeaders } from './rate-limits.ts'
 
 export type FailedAuth = ReturnType<typeof createFailedAuth>
 
@@ -41,7 +41,7 @@ export function createFailedAuth({
     async counted(c: AppContext, failure: ServiceError): Promise<ServiceError> {
       try {
         const count = await registry.consume(`failed-auth:${keyOf(c)}`, { ...limit, nowMs: now() })
-        setRateLimitHeaders(c, { ...limit, policy: 'failed-auth' }, count)
+        setRateLimitHeaders(c, { ...limit, name: 'failed-auth' }, count)
         if (count.used <= limit.max) return failure
         return new ServiceError('rate_limited', {
           reason: `failed authentications of one address; the last: ${failure.reason}`,

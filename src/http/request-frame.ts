@@ -7,7 +7,7 @@ import type { LogFields } from '../lib/log/fields.ts'
 import type { Log } from '../lib/log.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
-import { answerText, completeHeaders, EVERY_ANSWER, setHeader, type TextAnswer } from './answer.ts'
+import { answerText, EVERY_ANSWER, setHeader, type TextAnswer } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { allowedOrigin, corsHeaders, type Origins } from './origins.ts'
 import { refusalLine } from './refusal-line.ts'
@@ -70,6 +70,14 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     if (draining.aborted && outgoing?.headersSent !== true) c.header('Connection', 'close')
     if (outgoing !== undefined && answeredBelow.has(outgoing)) return
     logAnswer(c, options, performance.now() - started)
+  }
+}
+
+/** Adds the gathered headers to an answer that {@link answerText} did not make. */
+function completeHeaders(c: AppContext): void {
+  const { headers } = c.res
+  for (const [name, value] of Object.entries(c.get('headers'))) {
+    if (!headers.has(name)) headers.set(name, value)
   }
 }
 

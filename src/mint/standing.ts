@@ -1,12 +1,11 @@
-// Judges a caller by what the registry says of the user: whether blocked, logged out or over the rate limit.
+// Judges a caller by what the registry says of the user: whether blocked or logged out.
 
-import type { RateLimit } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { UserId } from '../lib/ids.ts'
 import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
-import type { Count, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
+import type { StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
 
 /** An end user, as their verified token describes them. */
 export interface Caller {
@@ -68,18 +67,4 @@ export function refuseLoggedOut(
   if (tokenIssuedAt === undefined || tokenIssuedAt < loggedOutAt) {
     throw new ServiceError('invalid_token', { reason: 'issued before the user was logged out' })
   }
-}
-
-/**
- * Refuses a mint over the limit. It comes before the check of a block (contract, section 4), so a blocked
- * client that mints in a loop gets this, too.
- *
- * @throws ServiceError `rate_limited`
- */
-export function refuseOverLimit(rate: Count, { max, seconds }: RateLimit): void {
-  if (rate.used <= max) return
-  throw new ServiceError('rate_limited', {
-    reason: `more than ${max} mints in ${seconds} s`,
-    retryAfterSeconds: rate.resetMs / 1000,
-  })
 }

@@ -1,12 +1,9 @@
-// Rate counters in memory, with fixed windows; the names of those that belong to a user.
+// Rate counters in memory, with fixed windows; the keys of those that belong to a user.
 
-import type { Count, RateWindow } from './records.ts'
-
-/** Counters with a user in their key, behind this name and a colon. An erase deletes them. */
-const OF_USER = ['attachments', 'links', 'reads']
+import { type Count, type RateWindow, USER_COUNTERS } from './records.ts'
 
 /** Keys of a user's counters, apart from that of mints. */
-export const countersOf = (user: string): string[] => OF_USER.map((name) => `${name}:${user}`)
+export const countersOf = (user: string) => USER_COUNTERS.map((name) => `${name}:${user}`)
 
 /** Below this number of windows, those that are over are not removed. */
 const TIDY_FROM = 1024

@@ -128,7 +128,7 @@ test('a client secret that was accepted is refused at another workflow, and when
   const trace: RequestTrace = {}
   const at = (name: string) =>
     verify(
-      { req: { param: () => name }, var: { trace } } as unknown as AppContext,
+      { req: { param: () => name }, var: { trace }, set() {} } as unknown as AppContext,
       secret,
       CLIENT_SECRET_TYPE,
     )

@@ -5,8 +5,8 @@ import { addressOf } from '../../chatkit/protocol/file-address.ts'
 import { uploadHeaders } from '../../chatkit/protocol/file-fields.ts'
 import type { RateLimit } from '../../config/settings.ts'
 import type { AppContext } from '../../http/context.ts'
+import { createUserLimit } from '../../http/rate-limits.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { ServiceError } from '../../lib/errors.ts'
 import { NO_IDENTITY } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
 import { type Call, invalidToken, type VerifyToken } from '../open-call.ts'
@@ -49,14 +49,7 @@ export function createOpenLink({
   readonly ownership: GatewayOwnership
   readonly now: Clock
 }) {
-  async function count(user: string): Promise<void> {
-    const { used, resetMs } = await registry.consume(`links:${user}`, { ...limit, nowMs: now() })
-    if (used <= limit.max) return
-    throw new ServiceError('rate_limited', {
-      reason: `more than ${limit.max} links of a user in ${limit.seconds} s`,
-      retryAfterSeconds: resetMs / 1000,
-    })
-  }
+  const limitLinks = createUserLimit({ registry, limit: { ...limit, name: 'links' }, now })
 
   /** A link outlives its session, but ends with the next revoke, sign-out, block or logout of its user. */
   async function requireStanding(user: string, generation: unknown): Promise<void> {
@@ -75,7 +68,7 @@ export function createOpenLink({
   return async function openLink(c: AppContext, use: LinkUse): Promise<OpenLink> {
     const link = c.req.query(use)
     const { workflow, user, id, claims } = await verify(c, link, LINK_TYPES[use])
-    await count(user)
+    await limitLinks(c)
     const release = followLink(user)
     try {
       const check = () => requireStanding(user, claims['generation'])

@@ -9,14 +9,13 @@ import { isCode, ServiceError } from '../../lib/errors.ts'
 import { parseSessionId, parseUserId } from '../../lib/ids.ts'
 import { actorOfKey, backendParams, mayUse, workflowOfBackend } from '../../map/map-backend.ts'
 import type { Mint } from '../../mint/mint.ts'
-import { refuseOverLimit } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
 import type { Registry } from '../../registry/port.ts'
 import type { Revoke } from '../../revoke/revoke.ts'
 import type { Threads } from '../../threads/threads.ts'
 import { readBytes } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { setRateLimitHeaders } from '../rate-limit-headers.ts'
+import { overLimit, setRateLimitHeaders } from '../rate-limits.ts'
 import { callOptions } from '../upstream-call-options.ts'
 import { ApiError } from './api-error.ts'
 import type { Operations } from './operations.ts'
@@ -52,7 +51,7 @@ export function createBackend({
   readonly now: Clock
 }): Operations<AppEnv> {
   const { workflows, apiKeys } = settings
-  const limit = { ...settings.limits.mintsPerUser, policy: 'mints' }
+  const limit = { ...settings.limits.mintsPerUser, name: 'mints' }
   const sessions = createAdministerSessions({ registry, revoke, audit })
   const threads = createThreadCalls({ apiKeys, threadsFor, audit })
 
@@ -70,7 +69,7 @@ export function createBackend({
     const identity = { issuer: actorOfKey(apiKey), subject: user, sid: undefined }
     const begun = await mint.begin({ user, identity, tokenIssuedAt: undefined })
     setRateLimitHeaders(c, limit, begun.rate)
-    refuseOverLimit(begun.rate, limit)
+    if (begun.rate.used > limit.max) throw overLimit(begun.rate, limit)
     const sent = backendParams(workflow, params)
     const asked = keptOf(workflow, sent, askedId)
     const toMint = { workflow, params: sent, currentSecret: undefined, asked }

@@ -13,7 +13,6 @@ import { mapFallback, mapSession, type NewSession } from '../../map/map.ts'
 import { actorOfKey } from '../../map/map-backend.ts'
 import { createParams, sessionSeconds } from '../../map/session-params.ts'
 import type { BegunMint, Mint } from '../../mint/mint.ts'
-import { refuseOverLimit } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
 import { clientSecretAnswer } from '../../respond/session.ts'
@@ -21,7 +20,7 @@ import type { Revoke } from '../../revoke/revoke.ts'
 import { answerText } from '../answer.ts'
 import { readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { setRateLimitHeaders } from '../rate-limit-headers.ts'
+import { overLimit, setRateLimitHeaders } from '../rate-limits.ts'
 import { jsonAnswer, type RouteDefinitions, UPSTREAM } from '../route-definition.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
@@ -98,7 +97,7 @@ export function createSession({
   readonly now: Clock
 }): Handler<AppEnv> {
   const { workflows, limits } = settings
-  const limit = { ...limits.mintsPerUser, policy: 'mints' }
+  const limit = { ...limits.mintsPerUser, name: 'mints' }
   const issuers = new Map(settings.issuers.map((issuer) => [issuer.issuer, issuer]))
 
   function issue(c: AppContext, begun: BegunMint, asked: AskedIssue) {
@@ -121,7 +120,8 @@ export function createSession({
     const identity = identityOf(principal)
     const begun = await mint.begin({ user, identity, tokenIssuedAt: principal.issuedAt })
     setRateLimitHeaders(c, limit, begun.rate)
-    refuseOverLimit(begun.rate, limit)
+    // Before the block is judged (contract, section 4): a blocked client that mints in a loop gets this too.
+    if (begun.rate.used > limit.max) throw overLimit(begun.rate, limit)
     const { workflow, input, current_client_secret: current } = await readJson(c, mintBody)
     const currentSecret = current ? new Secret(current) : undefined
     const request = { principal, user, asked: { workflow, input } }

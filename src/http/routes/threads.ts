@@ -1,17 +1,14 @@
-// The caller's own threads: list, read, read items, delete, and the limit on these calls. The definitions of
-// the admin's calls are made here, too.
+// The caller's own threads: list, read, read items, delete. The definitions of the admin's calls are made here, too.
 
 import { z } from 'zod'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../chatkit/wire/thread.ts'
-import type { RateLimit, Settings } from '../../config/settings.ts'
-import type { Clock } from '../../lib/clock.ts'
+import type { Settings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseThreadId } from '../../lib/ids.ts'
 import { requireWorkflow } from '../../map/choose-workflow.ts'
 import type { Caller } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
-import type { Registry } from '../../registry/port.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext } from '../context.ts'
 import { listParameters, pathId, refuseQuery, validQuery } from '../query.ts'
@@ -137,34 +134,6 @@ export const OWN_THREAD_ROUTES = {
   readOwnThread: own.read,
   deleteOwnThread: own.remove,
   listOwnItems: own.items,
-}
-
-/**
- * The check counts the request. It sets no headers with the remaining number, because the answer about someone
- * else's thread must equal the one about a thread that does not exist.
- *
- * @throws `rate_limited`
- */
-export function createLimitReads({
-  registry,
-  limit,
-  now,
-}: {
-  readonly registry: Pick<Registry, 'consume'>
-  readonly limit: RateLimit
-  readonly now: Clock
-}) {
-  return async (c: AppContext): Promise<void> => {
-    const { used, resetMs } = await registry.consume(`reads:${c.var.user}`, {
-      ...limit,
-      nowMs: now(),
-    })
-    if (used <= limit.max) return
-    throw new ServiceError('rate_limited', {
-      reason: `more than ${limit.max} reads of a user in ${limit.seconds} s`,
-      retryAfterSeconds: resetMs / 1000,
-    })
-  }
 }
 
 /** Handlers of {@link OWN_THREAD_ROUTES}. */
