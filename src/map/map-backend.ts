@@ -3,6 +3,7 @@
 
 import type { CreateSessionParams } from '../chatkit/wire/session.ts'
 import type { ApiKeySettings, WorkflowSettings } from '../config/settings.ts'
+import { KEY_ISSUER } from '../registry/identity.ts'
 import { createParams } from './session-params.ts'
 
 /**
@@ -27,7 +28,7 @@ export function workflowOfBackend(
 
 /** The actor of a backend in the audit, and the issuer of its sessions. */
 export function actorOfKey({ id }: Pick<ApiKeySettings, 'id'>): string {
-  return `key:${id}`
+  return KEY_ISSUER + id
 }
 
 /** Whether a key may use a workflow; without a list it may use all. */

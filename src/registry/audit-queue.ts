@@ -46,7 +46,7 @@ export function createAuditQueue({
 }) {
   // Shortened, because every entry stores it, and made one piece as `newId` says.
   const instance = Buffer.from(newId('ins_').slice(0, 20)).toString()
-  const link = createLink(instance)
+  const chain = createChain(instance)
   const backlog = createBacklog(now)
   /** Sent, but not confirmed by the store yet. */
   let sent: readonly ChainedEntry[] = []
@@ -61,7 +61,7 @@ export function createAuditQueue({
     for (let more = true; more; ) {
       if (sent.length === 0) {
         const next = backlog.take()
-        sent = next.entries.map(link)
+        sent = next.entries.map(chain)
         writers = next.writers
         more = next.more
       }
@@ -126,7 +126,7 @@ export function createAuditQueue({
 /**
  * Removes from late entries the users who have been erased since. The hashes stay the same.
  *
- * @param since - when the oldest was written: the first, or the second behind the one that says how many were dropped
+ * @param since - the time of the oldest entry: the first, or the second where the first says how many were dropped
  */
 async function withoutErased(
   registry: Pick<Registry, 'listAudit'>,
@@ -182,8 +182,8 @@ function createBacklog(now: Clock) {
   }
 }
 
-/** Makes the function that links the next entry to this instance's chain. */
-function createLink(instance: string): (entry: NewAuditEntry) => ChainedEntry {
+/** Makes the function that adds the next entry to this instance's chain. */
+function createChain(instance: string): (entry: NewAuditEntry) => ChainedEntry {
   let seq = 0
   let prev: string | undefined
   return (entry) => {

@@ -29,9 +29,12 @@ export function identityOf(token: {
   return { issuer, subject, sid: signInOf(subject, sid) }
 }
 
+/** Begins the issuer of sessions that a backend asked for; no real issuer begins so. */
+export const KEY_ISSUER = 'key:'
+
 /** The actor whose mint recorded a session. The issuer of a backend's sessions is the backend's key. */
 export function minterOf(session: { readonly issuer: string; readonly subject: string }): string {
-  return session.issuer.startsWith('key:') ? session.issuer : actorOf(session)
+  return session.issuer.startsWith(KEY_ISSUER) ? session.issuer : actorOf(session)
 }
 
 /** The actor in audit entries. The subject is empty after a logout that names only a sign-in. */

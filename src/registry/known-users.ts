@@ -37,9 +37,6 @@ export interface UserQuery {
 /** A mint updates `lastSeen` only if it is at least this many seconds old, so that most mints only read it. */
 export const SEEN_AGAIN_SECONDS = 60
 
-/** Prefix of the issuer of sessions that a backend asked for; no real issuer has it. */
-export const KEY_ISSUER = 'key:'
-
 const names = z.object({
   /** The first of the two, by their UTF-8 bytes. */
   name: text,

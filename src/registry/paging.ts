@@ -6,7 +6,7 @@ import type { Page, PageQuery } from './records.ts'
 export interface Span {
   readonly above: number
   readonly below: number
-  readonly walk: 'asc' | 'desc'
+  readonly direction: 'asc' | 'desc'
   /** Rows are read in reverse of the requested order, so that those nearest to the cursor come first. */
   readonly flipped: boolean
 }
@@ -30,7 +30,7 @@ export function spanOf(
   return {
     above: first ?? 0,
     below: second ?? Number.MAX_SAFE_INTEGER,
-    walk: flipped === (query.order === 'asc') ? 'desc' : 'asc',
+    direction: flipped === (query.order === 'asc') ? 'desc' : 'asc',
     flipped,
   }
 }

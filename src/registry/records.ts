@@ -69,8 +69,7 @@ export interface StandingQuery {
   /** Hash of the secret that the client says it holds. */
   readonly currentSecretHash?: string | undefined
   /**
-   * Counts the live sessions. When at least so many seem live, Redis looks each of them up and leaves out those that it
-   * has evicted.
+   * Asks for `liveSessions`. From this number on, Redis looks each of them up, and leaves out those that it has evicted.
    */
   readonly exactFrom?: number | undefined
   readonly now: number

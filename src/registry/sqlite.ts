@@ -26,6 +26,10 @@ const MARK = `
     issued_before = max(issued_before, excluded.issued_before),
     keep_until = max(keep_until, excluded.keep_until)`
 
+/**
+ * Sessions that have not ended, less those whose cancel is not confirmed; and waiting cancels. SQLite uses the partial
+ * index of ended sessions only where its own condition, `status <> 'active'`, is repeated.
+ */
 const FIGURES = `
   SELECT (SELECT count(*) FROM sessions WHERE ends_at > ?1) - (SELECT count(*) FROM sessions
       WHERE status = 'cancelling' AND status <> 'active' AND +ends_at > ?1),

@@ -1,4 +1,4 @@
-// Adds up and reads in Redis the figures of all instances by time.
+// Adds up and reads the figures of all instances by interval, in Redis.
 
 import { z } from 'zod'
 import {

@@ -134,7 +134,7 @@ local function forget_session(session)
   redis.call('ZREM', key('of-user', user), id)
 end
 
--- Of a session whose record is gone, as when Redis evicts keys: its place in the sets that all sessions share.
+-- Removes a session whose record is gone, as when Redis evicts keys, from the sets that all sessions share.
 local function forget_lost(id)
   for _, kind in ipairs({ 'sessions', 'ends', 'ended', 'outbox' }) do redis.call('ZREM', key(kind), id) end
 end

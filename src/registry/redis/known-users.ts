@@ -1,9 +1,9 @@
 // Keeps and finds in Redis the users who have had a session.
 
 import { z } from 'zod'
+import { KEY_ISSUER } from '../identity.ts'
 import {
   type Found,
-  KEY_ISSUER,
   type KnownUser,
   matchingName,
   mergeFound,
@@ -112,10 +112,10 @@ return rows`,
  * each range that can hold it.
  */
 const FIND_NAMES = script(`
-local set, asked, place = key('user-names'), ARGV[1], ARGV[2]
+local set, asked, start = key('user-names'), ARGV[1], ARGV[2]
 local found, range = {}, '0000'
 while tonumber(range) <= tonumber(ARGV[4]) do
-  local from = place ~= '' and '(' .. range .. place or '[' .. range .. asked
+  local from = start ~= '' and '(' .. range .. start or '[' .. range .. asked
   for _, member in ipairs(redis.call('ZRANGE', set, from, '+', 'BYLEX', 'LIMIT', 0, ARGV[3])) do
     if string.sub(member, 1, 4 + #asked) ~= range .. asked then break end
     found[#found + 1] = member
@@ -158,9 +158,9 @@ async function search(
   { q, limit, now, after }: UserQuery & { readonly q: string },
 ): Promise<Page<KnownUser> | undefined> {
   const asked = q.toLowerCase()
-  const place = after === undefined ? '' : await placeOf(link, after, asked)
-  if (place === undefined) return undefined
-  const args = [asked, place, limit + 1, asked.length]
+  const start = after === undefined ? '' : await startOf(link, after, asked)
+  if (start === undefined) return undefined
+  const args = [asked, start, limit + 1, asked.length]
   const found = await link.run(FIND_NAMES, args, (reply) => z.array(text).parse(reply).map(toFound))
   const { data: users, hasMore } = mergeFound(found, limit)
   const rows = z.array(row.transform(toKnownUser))
@@ -169,7 +169,7 @@ async function search(
 }
 
 /** The end of the member by which a search finds the user; undefined when it does not. */
-function placeOf(link: Link, user: string, asked: string): Promise<string | undefined> {
+function startOf(link: Link, user: string, asked: string): Promise<string | undefined> {
   return link.run(READ_HASH, ['known-user', user], (reply) => {
     const fields = row.parse(reply)
     const name = 'user' in fields ? matchingName(toNames(fields), asked) : undefined

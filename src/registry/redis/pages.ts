@@ -52,7 +52,7 @@ export interface Listing<T> {
   /** The seq of the entry that a cursor names; undefined when it names nothing. */
   readonly seqOf: (cursor: string) => Promise<number | undefined>
   readonly toItem: (fields: Readonly<Record<string, string>>) => T
-  /** Bounds of the walk, and most entries that a page looks at; as many as there are when absent. */
+  /** Bounds of `seq`, and most entries that a page looks at; without bounds when absent. */
   readonly within?: {
     readonly above: number | undefined
     readonly below: number | undefined
@@ -82,7 +82,7 @@ export async function readPage<T>(
   let chunk = Math.min(limit + 20, CHUNK)
   const found: T[] = []
   for (;;) {
-    const range = [above, below, span.walk, chunk, limit + 1 - found.length]
+    const range = [above, below, span.direction, chunk, limit + 1 - found.length]
     const [last, member, items] = await link.run(script, [...set, ...range, ...filters], (answer) =>
       reply.parse(answer),
     )
@@ -90,7 +90,7 @@ export async function readPage<T>(
     if (last === undefined) return cutPage(found, limit, span)
     left -= chunk
     if (left <= 0) return { data: found, hasMore: true, next: member }
-    if (span.walk === 'asc') above = last
+    if (span.direction === 'asc') above = last
     else below = last
     chunk = Math.min(CHUNK, left)
   }

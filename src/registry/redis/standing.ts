@@ -83,23 +83,23 @@ export function createStanding(link: Link) {
         standingArgs(question, ['', '']),
         (reply) => readReply(reply).standing,
       ),
-    async beginMint(question, limit) {
-      const window = [limit.nowMs, limit.seconds * 1000]
+    async beginMint(question, window) {
+      const counted = [window.nowMs, window.seconds * 1000]
       try {
-        return await link.run(READ_STANDING, standingArgs(question, window), (reply) => {
+        return await link.run(READ_STANDING, standingArgs(question, counted), (reply) => {
           const { standing, uses } = readReply(reply)
-          return { rate: toCount(uses, limit), standing }
+          return { rate: toCount(uses, window), standing }
         })
       } catch {
-        return { rate: countInMemory(`mints:${question.user}`, limit), standing: undefined }
+        return { rate: countInMemory(`mints:${question.user}`, window), standing: undefined }
       }
     },
-    async consume(key, limit) {
+    async consume(key, window) {
       try {
-        const args = [key, limit.nowMs, limit.seconds * 1000]
-        return await link.run(CONSUME, args, (reply) => toCount(numbersIn(COUNTED, reply), limit))
+        const args = [key, window.nowMs, window.seconds * 1000]
+        return await link.run(CONSUME, args, (reply) => toCount(numbersIn(COUNTED, reply), window))
       } catch {
-        return countInMemory(key, limit)
+        return countInMemory(key, window)
       }
     },
   } satisfies Partial<Registry>
@@ -107,11 +107,11 @@ export function createStanding(link: Link) {
 
 function standingArgs(
   { user, identity, currentSecretHash, exactFrom, now }: StandingQuery,
-  window: readonly (string | number)[],
+  counted: readonly (string | number)[],
 ) {
   const { issuer, subject = '', sid = '' } = identity
   const current = currentSecretHash === undefined ? [] : [currentSecretHash]
-  return [now, user, issuer, subject, sid, ...window, exactFrom ?? '', ...current]
+  return [now, user, issuer, subject, sid, ...counted, exactFrom ?? '', ...current]
 }
 
 function toCount(

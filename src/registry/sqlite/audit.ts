@@ -12,7 +12,7 @@ import {
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
 import type { Page, UserErase } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { walkOf } from './pages.ts'
+import { splitFilter } from './pages.ts'
 
 const FIELDS =
   'id, at, actor, action, user, outcome, reason, request_id, instance, chain_seq, prev, salt, by_user, erased'
@@ -75,9 +75,9 @@ function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
   const end = Math.min(cursor ?? Number.MAX_SAFE_INTEGER, below ?? Number.MAX_SAFE_INTEGER)
   const { user, actor, action, notAction } = query
   const others = { 'action <> ?': notAction, 'at >= ?': since, 'at < ?': until }
-  const { walk, rest } = walkOf({ user, actor, action }, others)
-  const bounds = [...walk.values, above ?? 0, end]
-  const looked = `audit WHERE ${[...walk.conditions, 'seq > ?', 'seq < ?'].join(' AND ')} ORDER BY seq DESC`
+  const { indexed, rest } = splitFilter({ user, actor, action }, others)
+  const bounds = [...indexed.values, above ?? 0, end]
+  const looked = `audit WHERE ${[...indexed.conditions, 'seq > ?', 'seq < ?'].join(' AND ')} ORDER BY seq DESC`
   const rows = sql(`SELECT * FROM (SELECT * FROM ${looked} LIMIT ${AUDIT_LOOKS})
       WHERE ${['true', ...rest.conditions].join(' AND ')} LIMIT ?`).all(
     ...[...bounds, ...rest.values, limit + 1],

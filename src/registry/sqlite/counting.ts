@@ -21,10 +21,10 @@ export const mintCounter = (user: string): string => `mints:${user}`
 /** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
 export function createCounting(db: Database) {
   return {
-    consume: (key, limit) => db.writeUnsynced(consume, key, limit),
-    beginMint: (question, limit) =>
+    consume: (key, window) => db.writeUnsynced(consume, key, window),
+    beginMint: (question, window) =>
       db.writeUnsynced((sql) => ({
-        rate: consume(sql, mintCounter(question.user), limit),
+        rate: consume(sql, mintCounter(question.user), window),
         standing: readStanding(sql, question),
       })),
   } satisfies Partial<Registry>

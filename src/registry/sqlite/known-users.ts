@@ -1,8 +1,8 @@
 // Records and finds the users who have had a session, in SQLite.
 
+import { KEY_ISSUER } from '../identity.ts'
 import {
   type Found,
-  KEY_ISSUER,
   type KnownUser,
   matchingName,
   mergeFound,
@@ -17,7 +17,7 @@ import type { Page, SessionRecord } from '../records.ts'
 import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
 import { readPage } from './pages.ts'
 
-/** Both run right after the insert of the session, because its `seq` becomes the user's place in the list. */
+/** Both run right after the insert of the session, because its `seq` orders the list. */
 const FIRST_SEEN = `
   INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
   VALUES (?, ?, ?, ?, last_insert_rowid(), ?, ?, ?)`
@@ -108,9 +108,9 @@ function search(
 ): Page<KnownUser> | undefined {
   const asked = q.toLowerCase()
   const known = after === undefined ? undefined : sql(BY_USER).get(after)
-  const place = known && matchingName(toNames(known), asked)
-  if (after !== undefined && place === undefined) return undefined
-  const from = [place ?? asked, after ?? '', limit + 1] as const
+  const start = known && matchingName(toNames(known), asked)
+  if (after !== undefined && start === undefined) return undefined
+  const from = [start ?? asked, after ?? '', limit + 1] as const
   const found = matching(sql(behind('name')).all(...from), 'name', asked)
   for (let shared = -1; ; ) {
     const next = numberIn(sql(NEXT_SHARED).get(shared, asked.length), 'shared')
@@ -123,13 +123,13 @@ function search(
   return { data: data.map((row) => itemOf(sql, row, now)), hasMore }
 }
 
-/** Reads names behind a place. Without a cursor, the place is the search text itself. */
+/** Reads the names that come after a name and a user; without a cursor, after the search text itself. */
 function behind(column: 'name' | 'other_name'): string {
   const within = column === 'name' ? '' : 'shared = ? AND '
   return `SELECT * FROM known_users WHERE ${within}(${column}, user) > (?, ?) ORDER BY ${column}, user LIMIT ?`
 }
 
-/** Those rows whose name begins with the search text. */
+/** The rows whose name begins with the search text. */
 function matching(
   rows: readonly ResultRow[],
   column: 'name' | 'other_name',

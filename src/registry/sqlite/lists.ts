@@ -5,7 +5,7 @@ import type { Registry } from '../port.ts'
 import { type SessionQuery, toBlock, toSession } from '../records.ts'
 import { userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { createReadInSteps, readPage, walkOf } from './pages.ts'
+import { createReadInSteps, readPage, splitFilter } from './pages.ts'
 
 const LIFT = `
   DELETE FROM blocks WHERE user = ?1
@@ -16,7 +16,7 @@ export function createLists(db: Database) {
   const readInSteps = createReadInSteps(db)
   return {
     listSessions: (query) => {
-      const { walk, filter } = sessionFilter(query)
+      const { indexed, filter } = sessionFilter(query)
       const listingIn = (sql: Sql) => {
         const seqOf = seqIn(sql, 'sessions', 'id')
         return { table: 'sessions', seqOf, filter, toItem: toSession }
@@ -24,7 +24,7 @@ export function createLists(db: Database) {
       // The indexes of users and subjects have another order, so SQLite reads and sorts all rows of one.
       const isOfOne = query.user !== undefined || query.subject !== undefined
       if (isOfOne) return db.plain((sql) => readPage(sql, query, listingIn(sql)))
-      return readInSteps(query, walk, listingIn)
+      return readInSteps(query, indexed, listingIn)
     },
     listBlocks: (query) => {
       const filter = { conditions: ['until > ?'], values: [query.now] }
@@ -66,7 +66,7 @@ function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {
 /** The most selective field comes first. */
 function sessionFilter({ user, subject, status, workflow, issuer, now }: SessionQuery) {
   const stored = status === 'active' || status === 'expired' ? undefined : status
-  const { walk, rest } = walkOf(
+  const { indexed, rest } = splitFilter(
     { user, subject, status: stored, workflow },
     {
       '+issuer = ?': issuer,
@@ -75,7 +75,7 @@ function sessionFilter({ user, subject, status, workflow, issuer, now }: Session
     },
   )
   // Repeats the condition of the partial index word for word, or SQLite would not use that index.
-  if (stored !== undefined) walk.conditions.push("status <> 'active'")
-  const conditions = [...walk.conditions, ...rest.conditions]
-  return { walk, filter: { conditions, values: [...walk.values, ...rest.values] } }
+  if (stored !== undefined) indexed.conditions.push("status <> 'active'")
+  const conditions = [...indexed.conditions, ...rest.conditions]
+  return { indexed, filter: { conditions, values: [...indexed.values, ...rest.values] } }
 }

@@ -33,7 +33,7 @@ function claim(sql: Sql, { source, kind, id, user, createdAt }: Ownership): 'cla
 
 function listOwned(sql: Sql, query: OwnedQuery): Page<Ownership> | undefined {
   const listed = ownedRows(query)
-  const seqOf = (cursor: string) => placeOf(sql, cursor, listed.filter)
+  const seqOf = (cursor: string) => cursorSeq(sql, cursor, listed.filter)
   return readPage(sql, query, { ...listed, seqOf, toItem: toOwnership })
 }
 
@@ -43,7 +43,7 @@ function ownerOf(sql: Sql, { source, kind, id }: OwnedThing): UserId | undefined
 }
 
 /** The `seq` of the entry that a cursor names; undefined when none has that id, or several sources do. */
-function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
+function cursorSeq(sql: Sql, cursor: string, filter: Filter): number | undefined {
   const conditions = filter.conditions.map((condition) => `+${condition}`).join(' AND ')
   const text = `SELECT seq FROM owned WHERE id = ? AND ${conditions} LIMIT 2`
   const [first, second] = sql(text).all(cursor, ...filter.values)
@@ -58,18 +58,13 @@ export function ownedRows({ kind, source, user }: OwnedQuery): {
   readonly table: string
   readonly filter: Filter
 } {
-  const fields = [
-    ['user', user],
-    ['source', source],
-  ] as const
   const filter: Filter = { conditions: ['kind = ?'], values: [kind] }
-  const named: string[] = []
-  for (const [field, value] of fields) {
+  let index = 'owned'
+  for (const [field, value] of Object.entries({ user, source })) {
     if (value === undefined) continue
-    named.push(field)
+    index += `_${field}`
     filter.conditions.push(`${field} = ?`)
     filter.values.push(value)
   }
-  const index = named.length === 0 ? 'owned_kind' : `owned_${named.join('_')}`
-  return { table: `owned INDEXED BY ${index}`, filter }
+  return { table: `owned INDEXED BY ${index === 'owned' ? 'owned_kind' : index}`, filter }
 }

@@ -18,24 +18,28 @@ export interface Filter {
 type Values = Readonly<Record<string, SQLInputValue | undefined>>
 
 /**
- * The filter of a walk, and that of each row of it. The first field that has a value may use its index; a `+` keeps
- * SQLite from using that of another field, because it would read and sort all rows of that field.
+ * Splits a filter into the part that an index serves in the order of creation, and the rest. The first field that has a
+ * value may use its index; a `+` keeps SQLite from using that of another field, because it would read and sort all rows
+ * of that field.
  *
  * @param others - further conditions by their text; those without a value do not count
  */
-export function walkOf(fields: Values, others: Values): Record<'walk' | 'rest', Filter> {
-  const [lead, ...rest] = Object.entries(fields).filter(([, value]) => value !== undefined)
-  const all = [
-    ...rest.map(([name, value]) => [`+${name} = ?`, value] as const),
-    ...Object.entries(others),
+export function splitFilter(fields: Values, others: Values): Record<'indexed' | 'rest', Filter> {
+  const [lead, ...further] = given(fields)
+  const rest = [
+    ...further.map(([name, value]) => [`+${name} = ?`, value] as const),
+    ...given(others),
   ]
-  const given = all.flatMap(([text, value]) =>
-    value === undefined ? [] : [[text, value] as const],
-  )
   return {
-    walk: { conditions: lead ? [`${lead[0]} = ?`] : [], values: lead ? [lead[1] ?? null] : [] },
-    rest: { conditions: given.map(([text]) => text), values: given.map(([, value]) => value) },
+    indexed: { conditions: lead ? [`${lead[0]} = ?`] : [], values: lead ? [lead[1]] : [] },
+    rest: { conditions: rest.map(([text]) => text), values: rest.map(([, value]) => value) },
   }
+}
+
+function given(values: Values) {
+  return Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  )
 }
 
 /** A list: a table with a `seq`, the filter of its rows, and how to read a row. */
@@ -71,27 +75,29 @@ export function readPage<T>(
 export function createReadInSteps(db: Database) {
   let turns: Promise<void> = Promise.resolve()
 
-  /** @param walk - the part of the filter that an index serves in the order of creation */
+  /** @param indexed - the part of the filter that an index serves in the order of creation */
   return async <T>(
     query: PageQuery,
-    walk: Filter,
+    indexed: Filter,
     listingIn: (sql: Sql) => TableListing<T>,
   ): Promise<Page<T> | undefined> => {
     const { limit } = query
     const span = await db.plain((sql) => spanOf(query, listingIn(sql).seqOf))
     if (span === undefined) return undefined
     const found: T[] = []
-    for (let { above, below } = span; ; ) {
+    for (let { above, below, direction } = span; ; ) {
       const last = await db.plain((sql) => {
         const listing = listingIn(sql)
-        const left = { above, below, walk: span.walk, wanted: limit + 1 - found.length }
-        const edge = edgeOf(sql, { table: listing.table, filter: walk }, left)
-        const step = edge === undefined ? left : upTo(left, edge)
-        found.push(...rowsIn(sql, listing, step))
+        const edge = edgeOf(sql, { ...listing, filter: indexed }, { above, below, direction })
+        const from = edge !== undefined && direction === 'desc' ? edge - 1 : above
+        const to = edge !== undefined && direction === 'asc' ? edge + 1 : below
+        const values = [...listing.filter.values, from, to, limit + 1 - found.length]
+        const rows = sql(listText(listing, span)).all(...values)
+        found.push(...rows.map(listing.toItem))
         return edge
       })
       if (last === undefined || found.length > limit) return cutPage(found, limit, span)
-      if (span.walk === 'asc') above = last
+      if (direction === 'asc') above = last
       else below = last
       turns = turns.then(() => nextTurn())
       await turns
@@ -99,30 +105,14 @@ export function createReadInSteps(db: Database) {
   }
 }
 
-interface Range extends Omit<Span, 'flipped'> {
-  /** Most rows to return. */
-  readonly wanted: number
-}
-
-function rowsIn<T>(sql: Sql, { toItem, ...listing }: TableListing<T>, range: Range): readonly T[] {
-  const { above, below, wanted } = range
-  const rows = sql(listText(listing, range)).all(...listing.filter.values, above, below, wanted)
-  return rows.map(toItem)
-}
-
 /** The last row that a step looks at; undefined when the range has no more rows than that. */
 function edgeOf(
   sql: Sql,
   listing: Pick<TableListing<unknown>, 'table' | 'filter'>,
-  { above, below, walk }: Range,
+  { above, below, direction }: Omit<Span, 'flipped'>,
 ): number | undefined {
-  const text = `${listText(listing, { walk })} OFFSET ${LOOKS - 1}`.replace('*', 'seq')
+  const text = `${listText(listing, { direction })} OFFSET ${LOOKS - 1}`.replace('*', 'seq')
   return numberIn(sql(text).get(...listing.filter.values, above, below, 1), 'seq')
-}
-
-/** The range up to a row and with it. */
-function upTo(range: Range, edge: number): Range {
-  return range.walk === 'asc' ? { ...range, below: edge + 1 } : { ...range, above: edge - 1 }
 }
 
 /**
@@ -131,8 +121,8 @@ function upTo(range: Range, edge: number): Range {
  */
 export function listText(
   { table, filter }: { readonly table: string; readonly filter: Filter },
-  span: Pick<Span, 'walk'>,
+  { direction }: Pick<Span, 'direction'>,
 ): string {
   const conditions = [...filter.conditions, 'seq > ?', 'seq < ?'].join(' AND ')
-  return `SELECT * FROM ${table} WHERE ${conditions} ORDER BY seq ${span.walk} LIMIT ?`
+  return `SELECT * FROM ${table} WHERE ${conditions} ORDER BY seq ${direction} LIMIT ?`
 }

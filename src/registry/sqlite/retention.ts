@@ -23,7 +23,6 @@ const IDLE_USERS = `
     AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.user = users.user)
     AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.user = users.user)`
 
-/** Each statement of a sweep takes a time and a number of rows. */
 const MARKS = `
   DELETE FROM logout_marks WHERE (issuer, kind, value) IN (
     SELECT issuer, kind, value FROM logout_marks WHERE keep_until <= ? LIMIT ?)`
@@ -60,6 +59,7 @@ export function createRetention(db: Database) {
 /** Deletes in batches, so that other writes can run in between. */
 async function sweep(db: Database, retention: Retention): Promise<void> {
   const { sessionsEndedBefore, auditBefore, usersSeenBefore, now } = retention
+  // Each statement takes a time and a number of rows.
   const steps: readonly (readonly [string, number])[] = [
     [batchOf('sessions', 'seq', 'ends_at < ?'), sessionsEndedBefore],
     [batchOf('blocks', 'seq', 'until <= ?'), now],

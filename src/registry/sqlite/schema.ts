@@ -154,7 +154,7 @@ export const SCHEMA = `
   CREATE INDEX known_users_name ON known_users (name, user);
   CREATE INDEX known_users_other ON known_users (shared, other_name, user) WHERE shared IS NOT NULL;
 
-  -- What all instances counted from a time on, for so many seconds.
+  -- The sum of what all instances counted in the interval from "at" on.
   CREATE TABLE interval_figures (
     seconds INTEGER NOT NULL,
     at INTEGER NOT NULL,

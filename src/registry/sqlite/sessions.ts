@@ -135,6 +135,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { createdAt, state, asked = null, expiresAt } = session
   const identity = [id, user, workflow, issuer, subject, sid, secretHash] as const
   const rest = [createdAt, state ? JSON.stringify(state) : null, asked, expiresAt] as const
+  // A repeated call finds its own session, also at the cap.
   const isFull = tooMany > 0 && entry.cap.whenFull === 'deny'
   if (isFull || sql(INSERT).run(...identity, ...rest).changes === 0) {
     const known = sessionOf(sql, id)
