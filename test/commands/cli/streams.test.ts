@@ -265,6 +265,18 @@ describe('an answer of another server', () => {
     expect(`${out}${err}`).not.toMatch(/[^\P{Cc}\n]|\u202e/u)
   })
 
+  test.each([
+    [['users', 'unblock', 'bob']],
+    [['users', 'unblock', 'bob', '--json']],
+    [['users', 'revoke', 'bob']],
+    [['users', 'erase', 'bob', '--yes']],
+    [['sessions', 'cancel', 's_1']],
+    [['threads', 'delete', 'cthr_1']],
+  ])('%j reports no success for JSON that is not the answer of the service', async (words) => {
+    answer = (response) => response.end('{"status":"ok"}')
+    expect(await quickCli(words, env)).toMatchObject({ code: 1, out: '' })
+  })
+
   test('control characters in a problem are escaped', async () => {
     const problem = { code: 'not_found', detail: '\u001b[2Jgone', request_id: 'req_\u001b[1m' }
     answer = (response) => {

@@ -1,11 +1,13 @@
 // `users find|revoke|unblock|export|erase|receipt`.
 
 import { Command } from 'commander'
+import { z } from 'zod'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printJson, remark } from '../output.ts'
+import { expectAnswer } from '../target/service-client.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { eraseUser } from './erase.ts'
 import { exportUser } from './export.ts'
@@ -35,7 +37,8 @@ function unblockUser(io: Io): Command {
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
     const who = oneSubject(USER, argument, flags.user)
     const service = await serviceOf(io, flags)
-    const answer = await service.call(`DELETE /v1/admin/users/${encodeURIComponent(who)}/block`)
+    const line = `DELETE /v1/admin/users/${encodeURIComponent(who)}/block`
+    const answer = expectAnswer(z.null(), await service.call(line))
     if (flags.json) await printJson(io, answer)
     else remark(io, `done: ${printable(who)} is not blocked.`)
   })
