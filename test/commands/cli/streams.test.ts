@@ -277,6 +277,14 @@ describe('an answer of another server', () => {
     expect(await quickCli(words, env)).toMatchObject({ code: 1, out: '' })
   })
 
+  test('a 404 for a user with a slash says that a proxy may have changed the path', async () => {
+    const problem = { code: 'not_found', detail: 'Nothing.', request_id: 'req_1' }
+    answer = (response) => response.writeHead(404).end(JSON.stringify(problem))
+    const err = async (user: string) => (await quickCli(['users', 'unblock', user], env)).err
+    expect(await err('https://a.example|bob')).toMatch(/pass on %2F/)
+    expect(await err('bob')).not.toMatch(/%2F/)
+  })
+
   test('control characters in a problem are escaped', async () => {
     const problem = { code: 'not_found', detail: '\u001b[2Jgone', request_id: 'req_\u001b[1m' }
     answer = (response) => {

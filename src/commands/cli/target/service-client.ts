@@ -129,7 +129,7 @@ async function send(
     throw unanswered({ url, signal }, error)
   })
   if (response.ok) return response
-  throw problemOf(response, await readText({ url, signal }, response))
+  throw problemOf(response, { path, body: await readText({ url, signal }, response) })
 }
 
 async function readText(
@@ -157,11 +157,17 @@ function unanswered(
   )
 }
 
+const SLASH_HINT =
+  'This user has a slash in its name. If a proxy stands between: it must pass on %2F in paths as it is.'
+
 /** Problem details (RFC 9457) as this service writes them. Only the status of other answers is used. */
 const problemDetails = z.object({ code: z.string(), detail: z.string(), request_id: z.string() })
 
 /** The error for a refusal: advice, code and request id. */
-function problemOf(response: Response, body: string): CommandError {
+function problemOf(
+  response: Response,
+  { path, body }: { readonly path: string; readonly body: string },
+): CommandError {
   const parsed = problemDetails.safeParse(jsonOrUndefined(body)).data
   if (parsed === undefined) return foreignAnswer(response.status)
   const { code, detail, request_id: requestId } = parsed
@@ -171,6 +177,7 @@ function problemOf(response: Response, body: string): CommandError {
     `code: ${printable(code)}`,
     `request_id: ${printable(requestId)}`,
     ...(after === null ? [] : [`retry after: ${printable(after)} s`]),
+    ...(code === 'not_found' && path.includes('%2F') ? [SLASH_HINT] : []),
   ]
   return new CommandError(exitCodeOf(code), lines.join('\n'))
 }
