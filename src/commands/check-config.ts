@@ -19,6 +19,7 @@ import type { Settings } from '../config/settings.ts'
 import { readTextFile, whyUnread } from '../config/text-file.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
 import { systemCode } from '../lib/errors.ts'
+import { count } from '../lib/printable.ts'
 import { EXIT } from './cli/exit.ts'
 
 const USAGE = 'usage: npm run check-config -- FILE'
@@ -78,10 +79,10 @@ function readConfig(file: string): string | undefined {
 function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
-  const needed = [...environment, ...needsBesides(settings)]
+  const needed = [...environment, ...needsBesides(settings)].join(', ') || 'nothing more'
   const notes = [placeholderNotes, widenedTrust, idleSettings].flatMap((of) => of(settings))
   return [
-    `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,
+    `${file}: ok: ${issuers}, ${workflows}; npm start needs ${needed}`,
     ...notes.map((line) => `${file}: note: ${line}`),
     '',
   ].join('\n')
@@ -96,14 +97,6 @@ function needsBesides({ workflows, console: signIn }: Settings): string[] {
     ...(signIn ? ['CONSOLE_COOKIE_KEY'] : []),
   ]
   return ['PUBLIC_URL', `with Redis ${keys.join(' and ')}`]
-}
-
-function names(list: readonly string[]): string {
-  return list.join(', ') || 'nothing more'
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
 
 function fail(exitCode: number, message: string): number {

@@ -34,6 +34,8 @@ export function createAddresses(publicUrl: string) {
     secure: protocol === 'https:',
     /** Path and query of a user's page. */
     userPage: (user: string): string => `${root}/user?${new URLSearchParams({ user })}`,
+    sessionPage: (id: string): string => `${root}/sessions/${encodeURIComponent(id)}`,
+    threadPage: (id: string): string => `${root}/threads/${encodeURIComponent(id)}`,
     back,
   }
 }

@@ -1,4 +1,5 @@
-// Makes untrusted text safe to print: on terminals, and in logs that are read line by line.
+// Writes text for people: untrusted text made safe for terminals and for logs that are read line by line, and numbers
+// of things.
 
 const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
@@ -22,4 +23,9 @@ export function escapeInJson(json: string): string {
   return json.replace(UNSAFE_IN_JSON, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
+}
+
+/** `1 session`, `2 sessions` */
+export function count(size: number, what: string): string {
+  return `${size} ${what}${size === 1 ? '' : 's'}`
 }

@@ -1,8 +1,11 @@
-// The streams, the environment and the clock that commands use.
+// The streams, the environment, the clock and the files that commands use.
 
+import { readFile } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Variables } from '../../config/env.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { systemCode } from '../../lib/errors.ts'
+import { CommandError, EXIT } from './exit.ts'
 
 /** Standard output or standard error. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
@@ -42,4 +45,17 @@ export interface Io {
   readonly now: Clock
   /** Aborts on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
+}
+
+/** @throws {@link CommandError} when the file cannot be read */
+export async function readTextFile(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch((error) => {
+    throw unreadable(path, error)
+  })
+}
+
+/** The error of a file that cannot be read. */
+export function unreadable(path: string, error: unknown): CommandError {
+  const code = systemCode(error) ?? 'unknown error'
+  return new CommandError(EXIT.noInput, `cannot read ${path} (${code}).`)
 }

@@ -44,7 +44,7 @@ export function sessionPage({ answers, administer, addresses, now }: PageParts):
         ...endOf(record, { reason, now: seconds }),
       ],
     )}
-${view.status === 'active' ? cancelButton(view, { addresses }) : statusAdvice(view.status, c.req.path)}
+${view.status === 'active' ? cancelButton(addresses, view.id) : statusAdvice(view.status, c.req.path)}
 </div>`
     return answers.page(c, { title: `Session ${view.id}`, signIn, section: 'sessions' }, content)
   }
@@ -87,7 +87,7 @@ export function cancelPage({ answers, administer, addresses, now }: PageParts): 
     const asked = administer.readSession(adminRequest(c), pathId(c, parseSessionId))
     const record = await orGone(asked, NO_SESSION)
     const { id, status, user } = presentSession(record, unixSeconds(now))
-    const back = `${addresses.root}/sessions/${encodeURIComponent(id)}`
+    const back = addresses.sessionPage(id)
     const name = html`<bdi class="user">${user}</bdi>`
     const says =
       status === 'active'
@@ -108,7 +108,7 @@ export function cancelPage({ answers, administer, addresses, now }: PageParts): 
 export function cancelAction({ answers, administer, addresses, now }: PageParts): Action {
   return async (c) => {
     const id = pathId(c, parseSessionId)
-    const to = `${addresses.root}/sessions/${encodeURIComponent(id)}`
+    const to = addresses.sessionPage(id)
     const since = unixSeconds(now)
     const cancelled = administer.cancelSession(adminRequest(c), id)
     const record = await orUnknown(orGone(cancelled, NO_SESSION), {

@@ -84,7 +84,7 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
     const request = adminRequest(c, readOptions(c))
     const asked = administer.readItems(request, { id: pathId(c, parseThreadId), query })
     const { thread, items } = await orGone(asked, noThread(addresses))
-    const base = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
+    const base = addresses.threadPage(thread.id)
     const next = items.has_more && items.last_id !== null ? items.last_id : undefined
     const content = html`<div class="panel">${facts([
       ['User', userLink(addresses, thread.user)],
@@ -108,8 +108,7 @@ export function threadDeletePage({ answers, administer, addresses, now }: PagePa
     const request = adminRequest(c, readOptions(c))
     const asked = administer.findThread(request, pathId(c, parseThreadId))
     const { thread } = await orGone(asked, noThread(addresses))
-    const { root } = addresses
-    const path = `${root}/threads/${encodeURIComponent(thread.id)}`
+    const path = addresses.threadPage(thread.id)
     const began = moment(Math.floor(thread.created_at), unixSeconds(now))
     const content = confirmation({
       says: [
@@ -129,12 +128,12 @@ export function threadDeletePage({ answers, administer, addresses, now }: PagePa
 export function threadDeleteAction({ answers, administer, addresses }: PageParts): Action {
   return async (c) => {
     const id = pathId(c, parseThreadId)
-    const to = `${addresses.root}/threads`
     const deleted = administer.deleteThread(adminRequest(c, readOptions(c)), id)
     await orUnknown(orGone(deleted, noThread(addresses)), {
       known: 'The thread is deleted or still there: its page says which.',
-      again: `${to}/${encodeURIComponent(id)}/delete`,
+      again: `${addresses.threadPage(id)}/delete`,
     })
+    const to = `${addresses.root}/threads`
     return answers.redirectWithNotice(c, { to, notice: `Thread ${id} is deleted.` })
   }
 }

@@ -5,6 +5,7 @@ import { adminRequest } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { MAX_USER_CHARACTERS, parseUserId } from '../../lib/ids.ts'
+import { count } from '../../lib/printable.ts'
 import type { KnownUser } from '../../registry/known-users.ts'
 import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
@@ -39,7 +40,7 @@ export function usersPage({ answers, administer, addresses, now }: PageParts): V
     const rows = userTable(data, { addresses, seconds })
     const pages = pager({ base, after, trail, next: hasMore ? data.at(-1)?.user : undefined })
     const results = data.length === 0 ? nobody(addresses, q) : html`${rows}${pages}`
-    const shown = { count: data.length, hasMore, within: after !== undefined }
+    const shown = { size: data.length, hasMore, within: after !== undefined }
     return answers.page(c, frame, pageOf(addresses, { q, found: sentenceOf(q, shown), results }))
   }
 }
@@ -85,17 +86,17 @@ function pageOf(
 }
 
 interface Shown {
-  readonly count: number
+  readonly size: number
   readonly hasMore: boolean
   /** Whether the page is not the first one. */
   readonly within: boolean
 }
 
-function sentenceOf(q: string, { count, hasMore, within }: Shown): Html | string {
+function sentenceOf(q: string, { size, hasMore, within }: Shown): Html | string {
   const name = html`<bdi class="user">${shortened(q)}</bdi>`
-  if (count === 0)
+  if (size === 0)
     return q === '' ? 'Nobody has had a session yet.' : html`Nobody’s name begins with ${name}.`
-  const counted = `${count} user${count === 1 ? '' : 's'}`
+  const counted = count(size, 'user')
   const users = within ? `${counted} on this page` : `${hasMore ? 'The first ' : ''}${counted}`
   return q === '' ? `${users}, last seen first.` : html`${users} whose name begins with ${name}.`
 }
@@ -111,10 +112,10 @@ To block somebody before their first session, open <a href="${addresses.userPage
 }
 
 /** A link for what people paste from a log or the audit: a session's id, an actor (`issuer|subject`), blanks around a name. */
-function insteadOf({ root }: Addresses, q: string): Html | string {
+function insteadOf({ root, sessionPage }: Addresses, q: string): Html | string {
   const text = q.trim()
   if (/^cksess_\w+$/.test(text)) {
-    return html`<p>That is the id of a session: <a href="${root}/sessions/${text}">open the session</a>.</p>`
+    return html`<p>That is the id of a session: <a href="${sessionPage(text)}">open the session</a>.</p>`
   }
   const name = text.slice(text.lastIndexOf('|') + 1).trim()
   if (name === '' || name === q) return ''

@@ -159,11 +159,6 @@ export function actorName(actor: string): Html {
   return html`<bdi title="${actor}">${shortened(actorParts(actor).subject || actor)}</bdi>`
 }
 
-/** `1 session`, `2 sessions` */
-export function count(size: number, what: string): string {
-  return `${size} ${what}${size === 1 ? '' : 's'}`
-}
-
 /** An id or another text in a fixed-width font. */
 export function code(text: string): Html {
   return html`<code>${text}</code>`

@@ -39,7 +39,7 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
   const rows = records.map((record) => {
     const view = presentSession(record, now)
     return [
-      html`<a href="${sessionPath(view, addresses)}" title="${view.id}">${code(shortId(view.id))}</a>`,
+      html`<a href="${addresses.sessionPage(view.id)}" title="${view.id}">${code(shortId(view.id))}</a>`,
       ...(users ? whoseCells(view, addresses) : []),
       view.workflow,
       html`${badge(view.status)} ${confirmed(record, now)}`,
@@ -51,17 +51,12 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
   return table({ caption, columns, rows, empty })
 }
 
-function sessionPath({ id }: { readonly id: string }, { root }: Addresses): string {
-  return `${root}/sessions/${encodeURIComponent(id)}`
-}
-
 function whoseCells({ user, subject, issuer }: View, addresses: Addresses): readonly Html[] {
   return [userLink(addresses, user), subjectName(subject, user), issuerName(issuer)]
 }
 
 function sessionMenu(view: View, { addresses, users }: SessionTableParts): Html {
   const { id, user, subject, issuer, status } = view
-  const path = sessionPath(view, addresses)
   return menu(`Actions for session ${id}`, [
     copyItem('session id', id),
     ...(users ? [copyItem('user', user)] : []),
@@ -69,7 +64,7 @@ function sessionMenu(view: View, { addresses, users }: SessionTableParts): Html 
     ...(users ? [copyItem('issuer', issuer)] : []),
     ...(status === 'active'
       ? [
-          html`<a class="danger" href="${path}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`,
+          html`<a class="danger" href="${addresses.sessionPage(id)}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`,
         ]
       : []),
   ])
@@ -89,10 +84,6 @@ function confirmed({ status, confirmedAt, endedBy }: SessionRecord, now: number)
 }
 
 /** The link to the page that cancels a session. */
-export function cancelButton(
-  view: { readonly id: string },
-  { addresses }: Pick<SessionTableParts, 'addresses'>,
-): Html {
-  const path = `${sessionPath(view, addresses)}/cancel`
-  return html`<a class="button danger quiet" href="${path}" aria-label="Cancel session ${view.id}…">Cancel…</a>`
+export function cancelButton(addresses: Addresses, id: string): Html {
+  return html`<a class="button danger quiet" href="${addresses.sessionPage(id)}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`
 }

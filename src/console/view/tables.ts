@@ -41,7 +41,7 @@ export function threadTable(
   }: { readonly addresses: Addresses; readonly now: number; readonly users: boolean },
 ): Html {
   const rows = threads.map((thread) => [
-    html`<span class="text"><a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${titleOf(thread)}</a></span>`,
+    html`<span class="text"><a href="${addresses.threadPage(thread.id)}">${titleOf(thread)}</a></span>`,
     ...(users ? [userLink(addresses, thread.user)] : []),
     badge(thread.status.type),
     when(Math.floor(thread.created_at), now),

@@ -1,14 +1,12 @@
 // `audit verify`: checks offline whether exported audit entries form an unbroken record.
 
-import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { systemCode } from '../../../lib/errors.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
 import { examples } from '../arguments.ts'
-import { CommandError, EXIT, failure } from '../exit.ts'
-import type { Io } from '../io.ts'
+import { failure } from '../exit.ts'
+import { type Io, readTextFile } from '../io.ts'
 import { jsonOption, print, printJson, printTable, remark, time } from '../output.ts'
 import { type ChainFault, type ChainSummary, checkChains } from './check-chains.ts'
 
@@ -24,7 +22,9 @@ export function verifyAudit(io: Io): Command {
       examples('audit verify audit.json', 'audit list --all --json | chatkit-mint audit verify'),
     )
     .action(async (file: string | undefined, { json = false }: { json?: boolean }) => {
-      const { entries, more } = entriesIn(await readText(io, file))
+      const isFile = file !== undefined && file !== '-'
+      const text = isFile ? await readTextFile(file) : await readAll(io.stdin)
+      const { entries, more } = entriesIn(text)
       const checked = checkChains(newestFirst(entries))
       if (json) await printJson(io, checked)
       else await printChecked(io, checked)
@@ -32,18 +32,6 @@ export function verifyAudit(io: Io): Command {
       const { length } = checked.faults
       if (length > 0) throw failure(`the audit is broken: ${length} faults.`)
     })
-}
-
-async function readText(io: Io, file: string | undefined): Promise<string> {
-  if (file === undefined || file === '-') return await readAll(io.stdin)
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw new CommandError(
-      EXIT.noInput,
-      `cannot read ${file} (${systemCode(error) ?? 'unknown error'}).`,
-    )
-  }
 }
 
 const page = z.looseObject({ data: z.array(z.unknown()), has_more: z.boolean().optional() })

@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander'
 import type { z } from 'zod'
 import type { SessionId } from '../../../lib/ids.ts'
+import { SESSION_STATUSES } from '../../../respond/views.ts'
 import { printList, printObject, serviceSession } from '../answers.ts'
 import { examples, oneSubject, SESSION, someText, user, withSubject } from '../arguments.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
@@ -83,14 +84,14 @@ interface ListSessionFlags extends Flags, ListFlags {
   readonly subject?: string
 }
 
-const STATUSES = ['active', 'expired', 'replaced', 'cancelling', 'cancelled']
-
 function listSessions(io: Io): Command {
   const command = new Command('list')
     .description('List sessions that this service minted (the ChatKit API has no such call)')
     .option('--user <user>', 'only sessions of this ChatKit user', user)
     .option('--workflow <name>', 'only sessions of this workflow', someText)
-    .addOption(new Option('--status <status>', 'only sessions with this status').choices(STATUSES))
+    .addOption(
+      new Option('--status <status>', 'only sessions with this status').choices(SESSION_STATUSES),
+    )
     .option('--issuer <url>', 'only sessions of tokens of this issuer', someText)
     .option('--subject <sub>', 'only sessions of tokens of this subject', someText)
   listOptions(command, 'sessions')

@@ -13,7 +13,7 @@ import { StoreUnusableError } from '../../../registry/port.ts'
 import { ownersMoves } from '../../../threads/sources.ts'
 import { patiently } from '../doctor/store.ts'
 import { CommandError, EXIT, misconfigured, wrongUse } from '../exit.ts'
-import type { Io } from '../io.ts'
+import { type Io, unreadable } from '../io.ts'
 import { print, printJson } from '../output.ts'
 import { startProgress } from '../progress.ts'
 import { rulesOf, withEnvFile } from '../setup.ts'
@@ -83,7 +83,9 @@ export async function importThreads(io: Io, file: string, flags: ImportFlags): P
 /** @throws {@link CommandError} with the number of a line that cannot be read, or of a file that cannot */
 async function* linesOf(file: string): AsyncGenerator<Line, void, void> {
   let number = 0
-  const handle = await open(file).catch(unreadable)
+  const handle = await open(file).catch((error) => {
+    throw unreadable(file, error)
+  })
   try {
     // Pipes are refused, because the file is read twice.
     if (!(await handle.stat()).isFile()) throw new CommandError(EXIT.noInput, `${file}: no file`)
@@ -95,10 +97,6 @@ async function* linesOf(file: string): AsyncGenerator<Line, void, void> {
   } finally {
     await handle.close()
   }
-}
-
-function unreadable(error: NodeJS.ErrnoException): never {
-  throw new CommandError(EXIT.noInput, `the file cannot be read (${error.code}): ${error.path}`)
 }
 
 function read(text: string, number: number): Line {

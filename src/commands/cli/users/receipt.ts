@@ -1,6 +1,5 @@
 // `users receipt`: fetches a signed receipt of a user's sessions, or verifies one with the published keys.
 
-import { readFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import {
@@ -12,11 +11,11 @@ import {
 import { readCliEnvironment } from '../../../config/cli-environment.ts'
 import type { UserId } from '../../../lib/ids.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
-import { printable } from '../../../lib/printable.ts'
+import { count, printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, oneSubject, someText, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT, failure, wrongUse } from '../exit.ts'
-import type { Io } from '../io.ts'
+import { type Io, readTextFile } from '../io.ts'
 import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '../target/target.ts'
 import { openExportFile } from './export-file.ts'
@@ -81,11 +80,8 @@ async function fetchReceipt(io: Io, who: string, { since, output, ...flags }: Fl
   if (output === undefined || output === '-') await print(io, receipt)
   else {
     await save(receipt, output)
-    const { length } = content.sessions
-    remark(
-      io,
-      `written to ${output}: ${length} session${length === 1 ? '' : 's'} of ${printable(who)}`,
-    )
+    const sessions = count(content.sessions.length, 'session')
+    remark(io, `written to ${output}: ${sessions} of ${printable(who)}`)
   }
   if (content.sessions.length > 0 || content.generation > 0) return
   remark(io, 'The receipt says that nothing is known of this user. Is the id right?')
@@ -108,7 +104,7 @@ async function verify(
 ): Promise<void> {
   const issuer = issuerOf(io, flags)
   const keys = await keysFrom(io, flags.keys ?? issuer + KEY_SET)
-  const text = (await readText(path)).trim()
+  const text = (await readTextFile(path)).trim()
   const receipt = await verifyReceipt(text, keys, issuer).catch((error) => {
     if (!(error instanceof InvalidReceiptError)) throw error
     throw failure(`this is no receipt of ${issuer}: ${error.message}.`)
@@ -132,7 +128,7 @@ function issuerOf(io: Io, { url, keys }: Flags): string {
 const keySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
 async function keysFrom(io: Io, place: string) {
-  const given = /^https?:/i.test(place) ? await download(io, place) : await readText(place)
+  const given = /^https?:/i.test(place) ? await download(io, place) : await readTextFile(place)
   const parsed = keySet.safeParse(typeof given === 'string' ? jsonOrUndefined(given) : given)
   if (parsed.success) return parsed.data
   throw failure(`${place} is no set of public keys (RFC 7517).`)
@@ -150,12 +146,6 @@ async function download(io: Io, place: string): Promise<unknown> {
   } finally {
     await dispatcher.destroy()
   }
-}
-
-async function readText(path: string): Promise<string> {
-  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(EXIT.noInput, `cannot read ${path} (${error.code}).`)
-  })
 }
 
 async function printReceipt(io: Io, receipt: Receipt): Promise<void> {
