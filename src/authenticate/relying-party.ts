@@ -9,6 +9,7 @@ import { isSecureUrl, mayBeLoopback } from '../lib/loopback.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { reasonOf, show } from '../lib/show.ts'
 import { USER_AGENT } from '../lib/version.ts'
+import { documentOf } from './keys/discovery.ts'
 
 /**
  * The provider's endpoints, as one client sees them.
@@ -104,8 +105,7 @@ function notDiscovered(issuer: string, cause: unknown): ServiceError {
   if (!(answer instanceof Response)) {
     return new ServiceError('idp_unavailable', { reason: 'identity provider: discovery', cause })
   }
-  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  const reason = `identity provider: no discovery document at ${address}, which answered ${answer.status}`
+  const reason = `identity provider: no discovery document at ${documentOf(issuer)}, which answered ${answer.status}`
   return new ServiceError('idp_unavailable', { reason })
 }
 

@@ -1,4 +1,4 @@
-// The closed set of public error codes, and the errors that are thrown on purpose.
+// The closed set of public error codes, the errors that are thrown on purpose, and what a log may say of others' errors.
 
 import type { z } from 'zod'
 

@@ -5,9 +5,10 @@ import { z } from 'zod'
 import { firstIssue, ServiceError } from './errors.ts'
 
 const MAX_KEYS = 100
-const MIN_RSA_BITS = 2048
-/** e = 1 makes every message its own signature; e = 3 has a history of forged paddings. */
-const MIN_RSA_EXPONENT = 65_537n
+/** RFC 7518 §3.3. */
+export const MIN_RSA_BITS = 2048
+/** e = 1 makes every message its own signature; e = 3 has a history of forged paddings (FIPS 186-5 §A.1.1). */
+export const MIN_RSA_EXPONENT = 65_537n
 
 const SIGNATURE_ALGORITHM = /^(?:(?:RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519)$/
 

@@ -1,7 +1,7 @@
 // Wraps a secret, so that no log line, answer or error message can show it by accident. Tells which texts can be a
 // secret, and redacts what looks like one in a text.
 
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 
 /** Stands for a secret in texts. */
@@ -108,6 +108,11 @@ export function readRandomKey(text: string): Uint8Array | undefined {
   if (!/^[A-Za-z0-9_-]+$/.test(digits)) return undefined
   const key = Buffer.from(digits, 'base64url')
   return key.length >= MIN_BYTES ? key : undefined
+}
+
+/** A new random key as {@link readRandomKey} takes it. */
+export function newRandomKey(): string {
+  return randomBytes(MIN_BYTES).toString('base64url')
 }
 
 /** Why a text cannot be a random key, as the end of a sentence; undefined for one that can. */

@@ -11,6 +11,11 @@ const LIFETIME_MS = 3_600_000
 
 const documentSchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
+/** The address of an issuer's discovery document. */
+export function documentOf(issuer: string): string {
+  return `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+}
+
 /** Keeps the answer for an hour. */
 export function createDiscovery({
   issuer,
@@ -25,7 +30,7 @@ export function createDiscovery({
   readonly insecureHttp: boolean
   readonly now: Clock
 }) {
-  const address = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
+  const address = new URL(documentOf(issuer))
   let known: { readonly url: URL; readonly until: number } | undefined
 
   async function fetchDocument(): Promise<unknown> {

@@ -16,6 +16,7 @@ import type { JWK } from 'jose'
 import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
 import { jsonOrUndefined } from '../../lib/json.ts'
+import { MIN_RSA_BITS, MIN_RSA_EXPONENT } from '../../lib/key-set.ts'
 
 /** Algorithms of the keys that sign. `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
 export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const
@@ -71,11 +72,6 @@ const privateKey = z.discriminatedUnion('kty', [
 type PrivateKey = z.infer<typeof privateKey>
 
 const privateKeySet = z.looseObject({ keys: z.array(privateKey).min(1).max(16) })
-
-/** RFC 7518 §3.3. */
-const LEAST_RSA_BITS = 2048
-/** With a smaller public exponent, some RSA signatures can be forged (FIPS 186-5 §A.1.1). */
-const LEAST_RSA_EXPONENT = 65_537n
 
 /** Separates the secret from all other uses of the private key (RFC 5869 §3.2). */
 const SECRET_INFO = 'chatkit-mint: tokens that only this service reads'
@@ -162,12 +158,12 @@ function requireUsable(
   { hash, key }: Pick<PrivateSigningKey, 'hash' | 'key'>,
   publicJwk: JWK,
 ): void {
-  const { modulusLength = LEAST_RSA_BITS, publicExponent = LEAST_RSA_EXPONENT } =
+  const { modulusLength = MIN_RSA_BITS, publicExponent = MIN_RSA_EXPONENT } =
     privateKey.asymmetricKeyDetails ?? {}
   const publicKey = createPublicKey({ key: publicJwk, format: 'jwk' })
   const text = Buffer.from('probe')
   const fits = verify(hash, text, { ...key, key: publicKey }, sign(hash, text, key))
-  if (modulusLength < LEAST_RSA_BITS || publicExponent < LEAST_RSA_EXPONENT || !fits) {
+  if (modulusLength < MIN_RSA_BITS || publicExponent < MIN_RSA_EXPONENT || !fits) {
     throw new Error('the key is weak, or its public and private parts do not belong together')
   }
 }

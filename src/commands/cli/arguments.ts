@@ -96,12 +96,7 @@ export function someText(text: string): string {
   throw new InvalidArgumentError('It must not be empty.')
 }
 
-/**
- * A whole number.
- *
- * @param minimum - and
- * @param maximum - inclusive
- */
+/** A whole number; both bounds are allowed. */
 export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN

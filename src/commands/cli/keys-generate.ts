@@ -1,19 +1,19 @@
 // `keys generate`: makes signing keys, random keys, and API keys for backends.
 
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../chatkit/signing/private-keys.ts'
 import { makeSigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import { systemCode } from '../../lib/errors.ts'
+import { newRandomKey } from '../../lib/secret.ts'
 import { examples } from './arguments.ts'
 import { CommandError, EXIT, wrongUse } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, print, printJson, remark } from './output.ts'
 
-const SECRET_BYTES = 32
-/** Begins with `sk-`, because logs redact such texts. */
-const API_KEY_PREFIX = 'sk-mint-'
+/** An API key begins with `sk-`, because logs redact such texts. */
+const PREFIX = { pseudonym: '', cookie: '', api: 'sk-mint-' } as const
 
 /** Uses of a key, each with the advice where to put its file. */
 const USES = {
@@ -66,7 +66,7 @@ async function generate(io: Io, { use, alg, output, json = false }: Options): Pr
   if (alg !== undefined && use !== 'signing') {
     throw wrongUse(`--alg is for signing keys; ${use} keys are random bytes`)
   }
-  const key = use === 'signing' ? makeSigningKeys(alg) : newSecret(use)
+  const key = use === 'signing' ? makeSigningKeys(alg) : `${PREFIX[use]}${newRandomKey()}`
   if (output !== undefined) {
     await writeNew(output, `${key}\n`)
     remark(io, `${output}: written; ${USES[use]}`)
@@ -86,11 +86,6 @@ async function printKey(io: Io, { key, sha256 }: { key?: string; sha256?: string
   await print(io, `  - { id: my-backend, sha256: '${sha256}' }`)
   const once = key === undefined ? '' : ' The key is shown only now.'
   remark(io, `The entry goes under api_keys in the config, with an id of your choice.${once}`)
-}
-
-function newSecret(use: Options['use']): string {
-  const text = randomBytes(SECRET_BYTES).toString('base64url')
-  return use === 'api' ? `${API_KEY_PREFIX}${text}` : text
 }
 
 /** Never overwrites a file, because without an old key all secrets and pseudonyms made with it are useless. */

@@ -1,6 +1,5 @@
 // Starts everything that the demo consists of.
 
-import { randomBytes } from 'node:crypto'
 import { readEnvironment, readPort } from '../../config/env.ts'
 import { loadConfig } from '../../config/file/load-config.ts'
 import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
@@ -8,6 +7,7 @@ import { startChatKitServer } from '../../embedded/chatkit-server/server.ts'
 import { consoleClient, DEMO_PAGE, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
 import { createLog, type Log } from '../../lib/log.ts'
+import { newRandomKey } from '../../lib/secret.ts'
 import { createService, type Service } from '../../service.ts'
 import { startOnLoopback } from '../loopback-service.ts'
 import type { RunningCommand } from '../run-until-signal.ts'
@@ -29,7 +29,7 @@ const TOKEN_SECONDS = 12 * 3600
  */
 export async function startDemo(): Promise<RunningCommand> {
   const port = readPort(USUAL_PORTS.service)
-  const consoleSecret = randomBytes(32).toString('base64url')
+  const consoleSecret = newRandomKey()
   const signIn = await onUsualPort(USUAL_PORTS.signIn, (free) =>
     startSignIn({
       port: free,
@@ -90,7 +90,7 @@ interface ServiceOptions {
 async function makeService(url: string, options: ServiceOptions): Promise<Service> {
   const { config, chatkitUrl, consoleSecret, log } = options
   const environment = readEnvironment({
-    OPENAI_API_KEY: `sk-demo-${randomBytes(16).toString('base64url')}`,
+    OPENAI_API_KEY: `sk-demo-${newRandomKey()}`,
     OPENAI_BASE_URL: chatkitUrl,
     STORE_URL: 'memory:',
     METRICS_PORT: '0',

@@ -1,12 +1,12 @@
 // Reads environment and config for `npm run dev`, and refuses settings with which others could reach it.
 
-import { randomBytes } from 'node:crypto'
 import { type Variables, withConfigFile, withoutBlanks } from '../../config/env.ts'
 import type { SecretLookup } from '../../config/file/needed-secrets.ts'
 import { forgottenFiles } from '../../config/forgotten-files.ts'
 import { readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { isAtLoopback } from '../../config/urls.ts'
 import { isLoopback } from '../../lib/loopback.ts'
+import { newRandomKey } from '../../lib/secret.ts'
 
 /** Secrets that nothing else needs to know. They are made for this start if the environment lacks them. */
 const MADE_KEYS = ['USER_PSEUDONYM_KEY', 'CONSOLE_COOKIE_KEY'] as const
@@ -37,7 +37,7 @@ export function readDevSetup(configFile: string | undefined, given?: Variables) 
       // Stands for the service's address, which client secrets name, until the port is known.
       PUBLIC_URL: 'http://localhost',
       ...variables,
-      ...Object.fromEntries(missing.map((name) => [name, newSecret()])),
+      ...Object.fromEntries(missing.map((name) => [name, newRandomKey()])),
     },
     configFile,
     instead,
@@ -52,11 +52,6 @@ export function readDevSetup(configFile: string | undefined, given?: Variables) 
     /** Lines about other config files that the developer may have meant. */
     notes,
   }
-}
-
-/** 32 random bytes, base64url. */
-export function newSecret(): string {
-  return randomBytes(32).toString('base64url')
 }
 
 /** The setup, whose problems come together with those of {@link reachProblems}. */

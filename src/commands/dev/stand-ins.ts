@@ -9,8 +9,7 @@ import type {
   WorkflowSettings,
 } from '../../config/settings.ts'
 import { newSigningKey, publicHalf } from '../../embedded/sign-in/keys.ts'
-import { Secret } from '../../lib/secret.ts'
-import { newSecret } from './environment.ts'
+import { newRandomKey, Secret } from '../../lib/secret.ts'
 import { neededClaims } from './people.ts'
 
 /** Name under which the key of the embedded ChatKit API is found; no config can name such a variable. */
@@ -45,7 +44,7 @@ export async function withOwnKeys(issuers: readonly IssuerSettings[]) {
 async function withOwnKey(issuer: IssuerSettings, secrets: Map<string, string>) {
   const { keys, sharedSecretEnv, algorithms } = issuer
   const name = keys.kind === 'secret' ? keys.secretEnv : sharedSecretEnv
-  if (name !== undefined && !secrets.has(name)) secrets.set(name, newSecret() + newSecret())
+  if (name !== undefined && !secrets.has(name)) secrets.set(name, newRandomKey() + newRandomKey())
   const published = algorithms.find((alg) => !alg.startsWith('HS'))
   const key = await newSigningKey(published ?? 'ES256')
   const jwks = { kind: 'jwks', jwks: { keys: [publicHalf(key)] } } as const
@@ -126,7 +125,7 @@ export function withSecrets(
   environment: Environment,
   secrets: ReadonlyMap<string, string>,
 ): Environment {
-  const made = new Map([...secrets, [EMBEDDED_KEY, `sk-dev-${newSecret()}`]])
+  const made = new Map([...secrets, [EMBEDDED_KEY, `sk-dev-${newRandomKey()}`]])
   return {
     ...environment,
     secret(name) {

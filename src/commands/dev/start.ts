@@ -7,12 +7,13 @@ import { consoleClient, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
 import { silentServers } from '../../http/server/silent-servers.ts'
 import { createLog } from '../../lib/log.ts'
+import { newRandomKey } from '../../lib/secret.ts'
 import { createService } from '../../service.ts'
 import { createDemoLog } from '../demo/log.ts'
 import { startOnLoopback } from '../loopback-service.ts'
 import type { RunningCommand } from '../run-until-signal.ts'
 import { onUsualPort, USUAL_PORTS } from '../usual-port.ts'
-import { type DevSetup, newSecret, readDevSetup } from './environment.ts'
+import { type DevSetup, readDevSetup } from './environment.ts'
 import { introduction } from './introduction.ts'
 import type { DevOptions } from './options.ts'
 import { peopleFor, whyNoSession } from './people.ts'
@@ -51,7 +52,7 @@ export async function startDev(
 ): Promise<RunningDev> {
   const setup = readDevSetup(config, variables)
   const issuers = await withOwnKeys(setup.settings.issuers)
-  const consoleSecret = newSecret()
+  const consoleSecret = newRandomKey()
   const accounts = { ...peopleFor(setup.settings), ...account }
   const clients = [WEB_APP, consoleClient(consoleSecret)]
   const signInOptions = { accounts, clients, issuers: issuers.made, tokenSeconds: TOKEN_SECONDS }

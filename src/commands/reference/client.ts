@@ -1,7 +1,7 @@
 // Makes the page about the browser helper: its functions, options and errors, as client.d.ts declares them.
 
 import { readFileSync } from 'node:fs'
-import { table } from './table.ts'
+import { codeRows, table } from './table.ts'
 
 /** Codes that the helper itself makes; all others come from the service. */
 export const HELPER_CODES: Readonly<Record<string, string>> = {
@@ -20,7 +20,7 @@ export function clientPage(): string {
   const source = readFileSync(new URL('../../client/client.d.ts', import.meta.url), 'utf8')
   const documented = (name: string, required = '') => members({ source, name, required })
   const codes = [
-    ...Object.entries(HELPER_CODES).map(([code, text]) => [`\`${code}\``, text]),
+    ...codeRows(Object.entries(HELPER_CODES)),
     [
       '`http_502` and its like',
       'The answer has that status and no code: a proxy in between made it.',

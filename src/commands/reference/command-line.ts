@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import { EXIT_MEANINGS } from '../cli/exit.ts'
 import { createProgram } from '../cli/program.ts'
-import { table } from './table.ts'
+import { codeRows, table } from './table.ts'
 
 /** The commands that npm runs in the folder of the service. */
 export const NPM_COMMANDS: Readonly<Record<string, string>> = {
@@ -26,10 +26,7 @@ For those who run the service, and for its admins: every command, with its argum
 
 ## In the folder of the service
 
-${table(
-  ['command', 'what it does'],
-  Object.entries(NPM_COMMANDS).map(([command, text]) => [`\`${command}\``, text]),
-)}`
+${table(['command', 'what it does'], codeRows(Object.entries(NPM_COMMANDS)))}`
 
 /** The text that says how to start a command of this page. */
 const WHERE =
@@ -57,10 +54,7 @@ export async function commandLinePage(): Promise<string> {
     WHERE,
     ...moreHelp(program).map(fence),
     '## Options of most commands',
-    table(
-      ['option', 'meaning'],
-      [...common].map(([term, text]) => [`\`${term}\``, text]),
-    ),
+    table(['option', 'meaning'], codeRows(common)),
     ...program.commands.flatMap((command) => describe(command, { path: 'chatkit-mint', common })),
     '## Exit codes',
     table(
@@ -98,7 +92,7 @@ function describe(command: Command, { path, common }: Place): string[] {
   const options = optionsOf(command)
   const own = options.filter(([term, text]) => common.get(term) !== text)
   const also = options.filter((line) => !own.includes(line)).map(([term]) => `\`${term}\``)
-  const rows = [...argumentsOf(command), ...own].map(([term, text]) => [`\`${term}\``, text])
+  const rows = codeRows([...argumentsOf(command), ...own])
   return [
     ...head,
     fence(`Usage: ${name} ${command.usage()}`),

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { CLI_VARIABLES } from '../../config/cli-environment.ts'
 import { TRACING_VARIABLES } from '../../config/tracing.ts'
 import { environmentSchema, SECRET_VARIABLES } from '../../config/variables.ts'
-import { table } from './table.ts'
+import { codeRows, table } from './table.ts'
 
 /** @returns the page, as Markdown */
 export function environmentPage(): string {
@@ -61,6 +61,5 @@ ${described(TRACING_VARIABLES)}
 }
 
 function described(variables: Readonly<Record<string, string>>): string {
-  const rows = Object.entries(variables).map(([name, meaning]) => [`\`${name}\``, meaning])
-  return table(['variable', 'meaning'], rows)
+  return table(['variable', 'meaning'], codeRows(Object.entries(variables)))
 }

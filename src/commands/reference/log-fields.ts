@@ -1,7 +1,7 @@
 // Makes the page about the log: every field that a line can have, and lines as examples.
 
 import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../lib/log/fields.ts'
-import { table } from './table.ts'
+import { codeRows, table } from './table.ts'
 
 /** A mint, a refusal, and a revoke in the audit. A test compares their fields with lines of the service. */
 export const EXAMPLE_LINES = {
@@ -100,8 +100,7 @@ const UPSTREAM = `\`upstream\` has these fields:
 ${fieldTable(UPSTREAM_FIELDS)}`
 
 function fieldTable(fields: Readonly<Record<string, string>>): string {
-  const rows = Object.entries(fields).map(([name, meaning]) => [`\`${name}\``, meaning])
-  return table(['field', 'meaning'], rows)
+  return table(['field', 'meaning'], codeRows(Object.entries(fields)))
 }
 
 function example(line: object): string {

@@ -2,7 +2,7 @@
 
 import { DEFINITIONS, LABELS, TELLS } from '../../http/telemetry/definitions.ts'
 import { createMetrics } from '../../http/telemetry/metrics.ts'
-import { table } from './table.ts'
+import { codeRows, table } from './table.ts'
 
 /** @returns the page, as Markdown */
 export async function metricsPage(): Promise<string> {
@@ -31,10 +31,7 @@ ${table(['metric', 'type', 'labels', 'what it tells'], rows)}
 
 No label holds a user, and none can grow without bound.
 
-${table(
-  ['label', 'value'],
-  Object.entries(LABELS).map(([name, meaning]) => [`\`${name}\``, meaning]),
-)}
+${table(['label', 'value'], codeRows(Object.entries(LABELS)))}
 
 ## Process and Node
 

@@ -5,6 +5,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [head, head.map(() => '---'), ...rows].map(rowOf).join('\n')
 }
 
+/** Rows of names, as code, each with its meaning. */
+export function codeRows(meanings: Iterable<readonly [string, string]>): string[][] {
+  return Array.from(meanings, ([name, meaning]) => [`\`${name}\``, meaning])
+}
+
 /** Escapes bars, which would end a cell. */
 function rowOf(cells: readonly string[]): string {
   return `| ${cells.map((cell) => withUrlsAsCode(cell).replaceAll('|', '\\|')).join(' | ')} |`

@@ -173,8 +173,6 @@ export const issuerSchema = z
 /**
  * The form in which a `typ` is compared: without `application/` (RFC 7515 §4.1.9) and in lower case, as media
  * types ignore case.
- *
- * @param type - from the config file or a header
  */
 export function normaliseTokenType(type: string): string {
   return type.toLowerCase().replace(/^application\//, '')

@@ -3,7 +3,9 @@
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { jsonOrUndefined } from '../../lib/json.ts'
 import { Secret } from '../../lib/secret.ts'
-import { CREDENTIALS } from '../kit/recorder.ts'
+
+/** Headers that carry credentials, in lower case. */
+const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
 
 /** A request that arrived. It never holds the API key. */
 export interface RecordedRequest {

@@ -2,9 +2,6 @@
 
 const KEPT_REQUESTS = 1000
 
-/** Headers that carry credentials, in lower case. */
-export const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
-
 /** An entry may still change while its request is answered. */
 export function createRecorder<Entry>() {
   const kept: Entry[] = []

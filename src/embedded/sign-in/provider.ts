@@ -1,6 +1,5 @@
 // Configures oidc-provider as the embedded sign-in.
 
-import { randomBytes } from 'node:crypto'
 import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js'
 import { base as interactionPolicy } from 'oidc-provider/lib/helpers/interaction_policy/index.js'
 import {
@@ -10,6 +9,7 @@ import {
   Provider,
 } from 'oidc-provider/lib/provider.js'
 import { isLoopback } from '../../lib/loopback.ts'
+import { newRandomKey } from '../../lib/secret.ts'
 import type { Accounts } from './accounts.ts'
 import { clientMetadata, type SignInClient } from './clients.ts'
 import type { PrivateKey } from './keys.ts'
@@ -51,7 +51,7 @@ export function createProvider({
     adapter: createMemoryAdapter(),
     clients: clients.map((client) => clientMetadata(client, algorithm)),
     jwks: { keys: [key] },
-    cookies: { keys: [randomBytes(32).toString('base64url')] },
+    cookies: { keys: [newRandomKey()] },
     ttl: {
       AccessToken: tokenSeconds,
       AuthorizationCode: 60,

@@ -93,8 +93,8 @@ export function lineOf(fields: LogFields, message: string, level: number, time: 
 /** Name, message, code and stack of an error and of its causes; no other property is printed. */
 function describeError(error: unknown, depth = 0): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: typeof error }
-  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
-  const cause =
-    error.cause === undefined || depth > 3 ? {} : { cause: describeError(error.cause, depth + 1) }
-  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause }
+  const { name: type, message, stack } = error
+  const isLast = error.cause === undefined || depth > 3
+  const cause = isLast ? undefined : describeError(error.cause, depth + 1)
+  return { type, message, code: codeIn(error), stack, cause }
 }

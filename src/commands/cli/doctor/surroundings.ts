@@ -2,6 +2,7 @@
 
 import { type Dispatcher, request } from 'undici'
 import { createIssuers, type Issuer, keysFor } from '../../../authenticate/issuers.ts'
+import { documentOf } from '../../../authenticate/keys/discovery.ts'
 import { type Proxies, readByProxies } from '../../../config/proxies.ts'
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
@@ -80,8 +81,7 @@ function adviceOnIssuer(
   if (named !== undefined) {
     return `see that jwks_uri (${named}) is where the provider publishes its keys, and answers with them; then look at proxies on the way`
   }
-  const document = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  return `compare issuer (${issuer}) with ${document}, letter by letter; see that its jwks_uri answers with keys; then look at proxies on the way`
+  return `compare issuer (${issuer}) with ${documentOf(issuer)}, letter by letter; see that its jwks_uri answers with keys; then look at proxies on the way`
 }
 
 /** A deadline that passed has no code of the system. */
