@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { LANE_SLOTS } from '../../chatkit/port.ts'
 import type { Log } from '../../lib/log.ts'
 
@@ -34,6 +35,40 @@ function ownLimits(): string | undefined {
     return readFileSync('/proc/self/limits', 'latin1')
   } catch {
     return undefined
+  }
+}
+
+/** Unread bytes of an answer that may stay for as long as its client likes: about what a stream writes ahead. */
+const MOST_LEFT_BYTES = 1024 * 1024
+/**
+ * Connections with such a rest. Linux keeps up to 4 MB more for each, outside of this process: without a bound, a client
+ * with a thousand could keep, at no cost, what all connections of the machine may take.
+ */
+const MOST_LEFT = 128
+
+/**
+ * Makes the function that closes a connection on which nothing has moved for some time, unless the app still works on
+ * its answer or little of it is left: the end of a film that somebody pauses. Where too many such ends are left, it
+ * closes the connection that has waited longest.
+ */
+export function createCloseUnused(isAnswering: (socket: Duplex) => boolean) {
+  const left = new Set<Duplex>()
+
+  function isLeft(socket: Duplex): boolean {
+    const { destroyed, writableLength: bytes } = socket
+    return !(destroyed || isAnswering(socket)) && bytes > 0 && bytes <= MOST_LEFT_BYTES
+  }
+
+  return (socket: Duplex): void => {
+    if (isAnswering(socket)) return
+    if (!isLeft(socket)) {
+      socket.destroy()
+      return
+    }
+    left.add(socket)
+    for (const one of left) if (!isLeft(one)) left.delete(one)
+    const [longest] = left
+    if (left.size > MOST_LEFT) longest?.destroy()
   }
 }
 

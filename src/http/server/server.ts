@@ -8,7 +8,7 @@ import { systemCode } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AppEnv } from '../context.ts'
 import { rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
-import { capConnections, mostConnections } from './connection-cap.ts'
+import { capConnections, createCloseUnused, mostConnections } from './connection-cap.ts'
 import { type Listeners, openListeners } from './listeners.ts'
 import type { Serve, Shedding } from './shedding.ts'
 import {
@@ -139,7 +139,7 @@ function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptio
   server.on('request', order.take)
   server.on('connection', (socket: Socket) => closeAfterBody(socket, order.awaitsBody))
   // Node's own timer: it starts again with each byte that is read or written.
-  server.setTimeout(bounds.unreadMs ?? UNREAD_MS, order.closeUnused)
+  server.setTimeout(bounds.unreadMs ?? UNREAD_MS, createCloseUnused(order.isAnswering))
   const refuseExpectation = (_request: IncomingMessage, response: ServerResponse) => {
     writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
   }

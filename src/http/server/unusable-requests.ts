@@ -140,9 +140,6 @@ const MOST_WAITING = 16
  */
 const MOST_WAITING_IN_ALL = 10_000
 
-/** Unread bytes of an answer that may stay for as long as its client likes: about what a stream writes ahead. */
-const MOST_LEFT_BYTES = 1024 * 1024
-
 /**
  * Keeps the order of requests and answers on each connection. A client may send requests without waiting for answers
  * (RFC 9112 §9.3.2). They are served one after the other: all at once, a few connections with nothing but requests
@@ -197,14 +194,8 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
     },
     /** Whether the body of the latest request has not arrived whole. */
     awaitsBody: (socket: Duplex) => connections.get(socket)?.latest.req.complete === false,
-    /**
-     * Closes a connection on which nothing has moved for some time, unless the app still works on its answer or little
-     * of it is left: the end of a film that somebody pauses.
-     */
-    closeUnused(socket: Duplex): void {
-      const isLeft = socket.writableLength > 0 && socket.writableLength <= MOST_LEFT_BYTES
-      if (!isLeft && connections.get(socket)?.served.writableEnded !== false) socket.destroy()
-    },
+    /** Whether the app still works on an answer of the connection. */
+    isAnswering: (socket: Duplex) => connections.get(socket)?.served.writableEnded === false,
     /**
      * Refuses a request that Node's parser could not read, after the answers to those before it. A refusal that goes
      * out at once would be taken for the answer to an earlier request.

@@ -1,10 +1,10 @@
 import { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { Hono } from 'hono'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AppEnv } from '../../../src/http/context.ts'
+import { createCloseUnused } from '../../../src/http/server/connection-cap.ts'
 import { limitsFor, listen } from '../../../src/http/server/server.ts'
-import { createRequestOrder } from '../../../src/http/server/unusable-requests.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
@@ -131,16 +131,38 @@ describe('a connection on which nothing moves', () => {
   })
 
   const MB = 1024 * 1024
+  /** Like a socket whose client reads nothing: no write ever ends. */
+  function unreadSocket(bytes: number): Duplex {
+    const socket = new Duplex({ write: () => undefined })
+    if (bytes > 0) socket.write(new Uint8Array(bytes))
+    return socket
+  }
   test.each([
     { unread: 0, closes: true },
     { unread: MB, closes: false },
     { unread: MB + 1, closes: true },
   ])('with $unread bytes left of its answer is closed: $closes', ({ unread, closes }) => {
-    // Like a socket whose client reads nothing: no write ever ends.
-    const socket = new Duplex({ write: () => undefined })
-    if (unread > 0) socket.write(new Uint8Array(unread))
-    createRequestOrder(vi.fn(), vi.fn()).closeUnused(socket)
+    const socket = unreadSocket(unread)
+    createCloseUnused(() => false)(socket)
     expect(socket.destroyed).toBe(closes)
+  })
+
+  test('of more than 128 with a rest of a whole answer, those that have waited longest are closed', () => {
+    const answering = unreadSocket(1)
+    let isLate = false
+    const closeUnused = createCloseUnused((socket) => isLate && socket === answering)
+    const sockets = [answering, ...Array.from({ length: 128 }, () => unreadSocket(1))]
+    const [, longest, next] = sockets
+    // It timed out once with a rest, and the app answers its next request now.
+    closeUnused(answering)
+    isLate = true
+    for (const socket of sockets) closeUnused(socket)
+    // One that times out again has not waited anew.
+    if (longest !== undefined) closeUnused(longest)
+    expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([])
+    closeUnused(unreadSocket(1))
+    closeUnused(unreadSocket(1))
+    expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([longest, next])
   })
 
   test.each(['/late', '/stream'])('stays while the app still answers: %s', async (path) => {
