@@ -18,7 +18,7 @@ import { type Operations, operationHandlers } from './http/backend/operations.ts
 import { requireBackend } from './http/backend/require-backend.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { clientFiles } from './http/docs/client-files.ts'
-import { createDocs } from './http/docs/pages.ts'
+import { createDocs } from './http/docs/docs.ts'
 import type { FailedAuth } from './http/failed-auth.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import { isBackendPath, type Origins } from './http/origins.ts'

@@ -1,6 +1,7 @@
 // Checks that the events of a stream name only threads of the caller, and records the caller as the owner of
 // new threads.
 
+import { fieldOf } from '../lib/json.ts'
 import { show } from '../lib/show.ts'
 import type { Call } from './open-call.ts'
 import type { GatewayOwnership } from './ownership.ts'
@@ -95,12 +96,6 @@ export function threadsOfItems(of: unknown): readonly unknown[] {
   return data
     .map((item) => fieldOf(item, 'thread_id'))
     .filter((id) => id !== undefined && id !== null && id !== '')
-}
-
-/** An own field of an object; undefined when there is none. */
-export function fieldOf(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined
-  return Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
 }
 
 /** @param why - for the log */

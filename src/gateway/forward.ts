@@ -16,9 +16,9 @@ import type { AppContext } from '../http/context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { fieldOf } from '../lib/json.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { scrub } from '../lib/secret.ts'
-import { fieldOf } from './event-owner.ts'
 import type { Call } from './open-call.ts'
 
 /**

@@ -70,18 +70,14 @@ export function createGateway({
     readonly heartbeatMs?: number | undefined
   }
 }): Handler<AppEnv> {
-  const { allowUnknownTypes, answerMs, idleMs, maxFrameBytes } = settings.gateway
+  const { allowUnknownTypes, answerMs, idleMs, maxAnswerBytes, maxFrameBytes } = settings.gateway
+  const { bodyMs, maxBodyBytes, streamMs, streamsPerUser } = settings.gateway
   const workflows = new Map<string, SelfHostedWorkflow>()
   for (const workflow of settings.workflows) {
     if (workflow.kind === 'self-hosted') workflows.set(workflow.name, workflow)
   }
-  const limits = { heartbeatMs, idleMs, totalMs: settings.gateway.streamMs }
-  const bodyLimits = {
-    maxBytes: settings.gateway.maxBodyBytes,
-    milliseconds: settings.gateway.bodyMs,
-  }
-  const maxAnswerBytes = settings.gateway.maxAnswerBytes
-  const { streamsPerUser } = settings.gateway
+  const limits = { heartbeatMs, idleMs, totalMs: streamMs }
+  const bodyLimits = { maxBytes: maxBodyBytes, milliseconds: bodyMs }
   const shares = createShares({ memory, streamsPerUser })
   const ownership = createOwnership({ registry, now, log })
   const streams = createOpenStreams({ registry, draining, drainMs, log })

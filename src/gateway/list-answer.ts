@@ -17,7 +17,7 @@ import {
   type NextPage,
   NO_ITEMS,
   type OwnPage,
-  ownThreads,
+  readOwnPage,
   type ServerThreadEntry,
 } from './own-threads.ts'
 import type { GatewayOwnership } from './ownership.ts'
@@ -102,7 +102,7 @@ export function createOwnLists({
       }
 
       const fromRecords = recordsOf(ownership, ask, { call, ...asked })
-      const page = await ownThreads({ ...params, fetchPage, ownAmong, fromRecords })
+      const page = await readOwnPage({ ...params, fetchPage, ownAmong, fromRecords })
       return withOwnCursor(ownership, call, page)
     },
 

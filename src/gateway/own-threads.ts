@@ -51,7 +51,7 @@ export interface OwnPage {
  * records and the threads that are read already, undefined when the records lack the client's cursor
  * @throws `upstream_invalid_response` when the server's answer is not a page of threads
  */
-export async function ownThreads({
+export async function readOwnPage({
   limit,
   after: asked,
   fetchPage,

@@ -1,5 +1,5 @@
-// Ties upstream calls to their request: they end when the client leaves, and the access log shows the
-// last one.
+// Ties upstream calls to their request: they end when the client leaves, the access log shows the last one, and the
+// memory of a large answer counts until the client has it.
 
 import type { ServerResponse } from 'node:http'
 import type { CallOptions } from '../chatkit/port.ts'

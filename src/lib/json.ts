@@ -106,6 +106,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** An own field of an object; undefined when there is none. */
+export function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined
+  return Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+}
+
 /** The value that `JSON.parse` gives; undefined when the text is not JSON. */
 export function jsonOrUndefined(text: string): unknown {
   try {

@@ -235,7 +235,7 @@ test('nothing loads the renderers before somebody reads', () => {
     expect.stringMatching(/^import type /),
   ])
   for (const module of ['guides', 'reference', 'reference-text', 'start', 'layout', 'highlight']) {
-    expect(readFileSync(join(ROOT, 'src/http/docs/pages.ts'), 'utf8')).not.toContain(
+    expect(readFileSync(join(ROOT, 'src/http/docs/docs.ts'), 'utf8')).not.toContain(
       `/${module}.ts'`,
     )
   }

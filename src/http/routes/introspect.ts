@@ -4,7 +4,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
-import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
+import type { ExpectedToken, SigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import type { IntrospectionClient, Settings } from '../../config/settings.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
@@ -92,37 +92,27 @@ async function liveSession(
 ): Promise<SessionRecord | undefined> {
   for (const { kind, name } of settings.workflows) {
     if (kind !== 'self-hosted' || only?.includes(name) === false) continue
-    const sid = await sessionIdOf(secret, {
-      keys,
-      issuer: publicUrl,
-      audience: audienceOf(name),
-      nowMs: now(),
-    })
+    const expected = { issuer: publicUrl, audience: audienceOf(name), nowMs: now() }
+    const sid = await sessionIdOf(secret, keys, { ...expected, type: CLIENT_SECRET_TYPE })
     if (sid === undefined) continue
     const session = await registry.getSession(sid)
     const live = session?.status === 'active' && session.expiresAt > unixSeconds(now)
     // The hash ties the token to the session: another token with this session's id is not its secret.
     if (!live || session.secretHash !== hashSecret(secret)) return undefined
-    // A session that had expired by the clock of the instance that revoked it may be live by ours.
+    // A revoke by an instance whose clock is ahead spares a session that has expired there. The next call knows of it.
     return (await registry.endedAmong([session])).length === 0 ? session : undefined
   }
   return undefined
 }
 
-interface SecretCheck {
-  readonly keys: SigningKeys
-  readonly issuer: string
-  readonly audience: string
-  readonly nowMs: number
-}
-
 async function sessionIdOf(
   secret: Secret,
-  { keys, ...expected }: SecretCheck,
+  keys: SigningKeys,
+  expected: ExpectedToken,
 ): Promise<SessionId | undefined> {
   try {
-    const claims = await keys.verify(secret.reveal(), { ...expected, type: CLIENT_SECRET_TYPE })
-    return typeof claims['sid'] === 'string' ? parseSessionId(claims['sid']) : undefined
+    const { sid } = await keys.verify(secret.reveal(), expected)
+    return typeof sid === 'string' ? parseSessionId(sid) : undefined
   } catch {
     return undefined
   }

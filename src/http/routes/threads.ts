@@ -57,25 +57,25 @@ const itemExample = {
 /**
  * Definitions of the calls about threads, alike for users and admins.
  *
- * @param side - `note`: describes the threads that this caller sees
+ * @param parts - `note`: describes the threads that the caller sees
  */
 export function threadRoutes({
   path,
   note,
   query,
-  ...side
+  ...shared
 }: Pick<RouteDefinition, 'path' | 'checks' | 'tag' | 'problems'> & {
   readonly note: string
   readonly query: z.ZodObject
 }) {
   const one = {
-    ...side,
+    ...shared,
     path: `${path}/{id}`,
     pathParameters: { id: idInPath('The thread, cthr_…', threadExample.id) },
   } as const
   return {
     list: {
-      ...side,
+      ...shared,
       path,
       method: 'GET',
       summary: 'List threads',

@@ -9,7 +9,7 @@ import { problemAnswer } from '../../respond/problem.ts'
 import { EVERY_ANSWER } from '../answer.ts'
 import { apiErrorAnswer } from '../backend/api-error.ts'
 import { isBackendPath } from '../origins.ts'
-import type { RawProblem } from './unusable-requests.ts'
+import type { BareProblem } from './unusable-requests.ts'
 
 /** Value of `Allow` for a `CONNECT` request, whose target is not a path. */
 const SOME_METHODS = 'GET, HEAD, POST, PUT, DELETE, OPTIONS'
@@ -20,9 +20,9 @@ const SOME_METHODS = 'GET, HEAD, POST, PUT, DELETE, OPTIONS'
  *
  * @param response - not begun yet
  */
-export function writeToResponse(response: ServerResponse, problem: RawProblem, log: Log): void {
+export function writeToResponse(response: ServerResponse, problem: BareProblem, log: Log): void {
   const [path] = response.req.url?.split('?', 1) ?? []
-  const { status, headers, body } = rawAnswer(problem, log, path)
+  const { status, headers, body } = bareAnswer(problem, log, path)
   response.writeHead(status, headers)
   response.end(body)
 }
@@ -32,8 +32,8 @@ export function writeToResponse(response: ServerResponse, problem: RawProblem, l
  *
  * @param socket - still writable
  */
-export function writeToSocket(socket: Duplex, problem: RawProblem, log: Log): void {
-  const { status, headers, body } = rawAnswer(problem, log)
+export function writeToSocket(socket: Duplex, problem: BareProblem, log: Log): void {
+  const { status, headers, body } = bareAnswer(problem, log)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
   // A client that never reads must not keep the connection half open.
@@ -45,7 +45,7 @@ export function writeToSocket(socket: Duplex, problem: RawProblem, log: Log): vo
  *
  * @param path - of a request whose head could be read: calls of backends get the ChatKit API's error format
  */
-export function rawAnswer({ code, reason }: RawProblem, log: Log, path = '') {
+export function bareAnswer({ code, reason }: BareProblem, log: Log, path = '') {
   const requestId = newId('req_')
   const error = new ServiceError(code, { reason })
   const answer = isBackendPath(path) ? apiErrorAnswer(error) : problemAnswer(error, requestId)

@@ -7,15 +7,15 @@ import type { Hono } from 'hono'
 import { systemCode } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AppEnv } from '../context.ts'
-import { rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
+import { bareAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
 import { capConnections, createCloseUnused, mostConnections } from './connection-cap.ts'
 import { type Listeners, openListeners } from './listeners.ts'
 import type { Serve, Shedding } from './shedding.ts'
 import {
+  type BareProblem,
   createRequestOrder,
   MAX_HEADER_BYTES,
   parserError,
-  type RawProblem,
   requestTargetProblem,
   type Take,
 } from './unusable-requests.ts'
@@ -125,10 +125,10 @@ function attach(server: Server, { app, log, shedding, bounds = {} }: ListenOptio
     errorHandler: (error) => {
       const known = error instanceof RequestError
       if (!known) log.error({ err: error }, 'failed outside the app')
-      const problem: RawProblem = known
+      const problem: BareProblem = known
         ? { code: 'invalid_request', reason: 'not a usable URL' }
         : { code: 'internal_error', reason: 'failed outside the app' }
-      const { body, ...init } = rawAnswer(problem, log)
+      const { body, ...init } = bareAnswer(problem, log)
       return new Response(body, init)
     },
   })

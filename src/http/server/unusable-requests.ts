@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../lib/errors.ts'
 
 /** A refusal made before the app sees the request. */
-export interface RawProblem {
+export interface BareProblem {
   readonly code: ErrorCode
   /** For the log. */
   readonly reason: string
@@ -30,7 +30,7 @@ export const MAX_HEADER_BYTES = 16 * 1024
  * several, a malformed host, a transfer coding other than chunked or in HTTP/1.0, a target that is neither a path nor an
  * absolute URL, a fragment, dot segments, backslashes. An absolute URL is replaced by its path.
  */
-export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
+export function requestTargetProblem(request: IncomingMessage): BareProblem | undefined {
   const raw = request.rawHeaders
   // On the wire: `name: value`, and the line end.
   let headerBytes = 0
@@ -95,7 +95,7 @@ function takeAbsoluteTarget(request: IncomingMessage): boolean {
  *
  * @param error - as `clientError` gives it
  */
-export function parserError(error: NodeJS.ErrnoException): RawProblem {
+export function parserError(error: NodeJS.ErrnoException): BareProblem {
   const code = error.code ?? 'unknown'
   if (code === 'HPE_HEADER_OVERFLOW') return { code: 'headers_too_large', reason: code }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 'request_timeout', reason: code }
@@ -121,7 +121,7 @@ export function countHeader(
   return count
 }
 
-function invalid(reason: string): RawProblem {
+function invalid(reason: string): BareProblem {
   return { code: 'invalid_request', reason }
 }
 

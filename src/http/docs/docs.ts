@@ -1,4 +1,4 @@
-// Serves the docs at `/docs`: guides and API reference, as pages that need no script. Rendering is in render.ts.
+// Serves the docs at `/docs`: guides and API reference, as pages that need no script. render.ts makes them.
 
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
