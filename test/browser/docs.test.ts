@@ -153,6 +153,13 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     expect(await field.getAttribute('aria-activedescendant')).toBe('found-0')
     expect(await seriousFaults(page)).toEqual([])
     await picture(page, 'found')
+    // In a high-contrast mode all options have the same background.
+    await page.emulateMedia({ forcedColors: 'active' })
+    const outlineOf = (nth: number) =>
+      page.evaluate(`getComputedStyle(document.getElementById('found-${nth}')).outline`)
+    expect(await outlineOf(0)).toMatch(/^rgb\(.*\) solid 2px$/)
+    expect(await outlineOf(1)).not.toContain('solid')
+    await page.emulateMedia({ forcedColors: null })
     await page.keyboard.press('Escape')
     expect(await page.getByRole('option').count()).toBe(0)
     expect(await field.getAttribute('aria-expanded')).toBe('false')
