@@ -339,6 +339,9 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await wide()).toBe(false)
     await page.emulateMedia({ media: 'print' })
     expect(await wide()).toBe(true)
+    // No row begins on one sheet and ends on the next.
+    const breaks = "getComputedStyle(document.querySelector('tbody tr')).breakInside"
+    expect(await page.evaluate(breaks)).toBe('avoid')
     expect(await page.locator('button:visible, .button:visible, summary:visible').count()).toBe(0)
     expect(await page.getByRole('heading', { level: 2 }).allInnerTexts()).toEqual([
       'Sessions',
