@@ -83,7 +83,7 @@ test.each(['react', 'nextjs', 'vue', 'svelte'])(
 
 test.each(['html', 'react', 'nextjs'])('%s says where a refused origin is mended', (guide) => {
   expect(guideText(guide)).toMatch(
-    /^\|.*`blocked by CORS policy`.*`cors\.origins`.*received.*expected/m,
+    /^\|.*`blocked by CORS policy`.*`Cross-Origin Request Blocked`.*`cors\.origins`.*received.*expected/m,
   )
 })
 
