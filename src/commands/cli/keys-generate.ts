@@ -45,7 +45,7 @@ function generateKey(io: Io): Command {
   const alg = new Option('--alg <alg>', 'algorithm of a signing key (default: "ES256")')
   return new Command('generate')
     .description(
-      'Make a key for SIGNING_KEY_FILE, USER_PSEUDONYM_KEY or CONSOLE_COOKIE_KEY, or an API key for a backend\n' +
+      'Make a key for SIGNING_KEY_FILE, USER_PSEUDONYM_KEY or CONSOLE_COOKIE_KEY, or an API key for a backend ' +
         'with its entry for api_keys in the config, which holds only the digest',
     )
     .addOption(use.default('signing'))

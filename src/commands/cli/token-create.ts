@@ -50,7 +50,7 @@ function createToken(io: Io): Command {
     'address of the sign-in (default: "http://127.0.0.1:8788", or CHATKIT_MINT_SIGN_IN)'
   return new Command('create')
     .description(
-      "Make a user's token for development: asks the sign-in of a running `npm run dev` or `npm run demo`,\n" +
+      "Make a user's token for development: asks the sign-in of a running `npm run dev` or `npm run demo`, " +
         'and prints only the token. Its keys live as long as that process, and no other service accepts it.',
     )
     .requiredOption('--sub <sub>', 'subject of the token', someText)

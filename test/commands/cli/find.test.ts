@@ -150,3 +150,12 @@ test('every command has an example in its help', async () => {
     expect(out).toContain(`Examples:\n  chatkit-mint ${path.join(' ')}`)
   }
 })
+
+test('a description breaks its lines only after a sentence, because terminals differ in width', async () => {
+  const textsOf = (command: Command): string[] => [
+    command.description(),
+    ...command.commands.flatMap(textsOf),
+  ]
+  const texts = textsOf(await createProgram(terminal({}).io))
+  expect(texts.filter((text) => /[^.]\n/.test(text))).toEqual([])
+})

@@ -12,7 +12,7 @@ import { openProfile, type Profile, type Tokens } from './profiles.ts'
 export function logoutCommand(io: Io): Command {
   return new Command('logout')
     .description(
-      'Forget the tokens of a profile, and revoke them at the identity provider where it can (RFC 7009). The profile\n' +
+      'Forget the tokens of a profile, and revoke them at the identity provider where it can (RFC 7009). The profile ' +
         'keeps service, issuer and client id for the next login.',
     )
     .addOption(profileOption())

@@ -39,7 +39,7 @@ type OneFlags = Flags & { readonly threadId?: ThreadId }
 function listThreads(io: Io): Command {
   const command = new Command('list')
     .description(
-      'List threads; without --user those of all users. A service of several sources (API keys,\n' +
+      'List threads; without --user those of all users. A service of several sources (API keys, ' +
         'self-hosted servers) takes --before only with --workflow.',
     )
     .option('--user <user>', 'only threads of this user', user)
