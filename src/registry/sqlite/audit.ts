@@ -14,16 +14,18 @@ import type { Page, UserErase } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { splitFilter } from './pages.ts'
 
-const FIELDS =
-  'id, at, actor, action, user, outcome, reason, request_id, instance, chain_seq, prev, salt, by_user, erased'
+const FIELDS = [
+  ...(['id', 'at', 'actor', 'action', 'user', 'outcome', 'reason', 'request_id'] as const),
+  ...(['instance', 'chain_seq', 'prev', 'salt', 'by_user', 'erased'] as const),
+]
+const ROW = `(${FIELDS.map(() => '?').join(', ')})`
 
 /**
  * `OR FAIL`, because the transaction is rolled back anyway when it fails. To undo this statement alone, SQLite would
  * copy each page that it changes, and write as much into a temporary file as into its log.
  */
 const insertOf = (rows: number): string => `
-  INSERT OR FAIL INTO audit (${FIELDS})
-  VALUES ${Array(rows).fill('(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}
+  INSERT OR FAIL INTO audit (${FIELDS.join(', ')}) VALUES ${Array(rows).fill(ROW).join(', ')}
   ON CONFLICT (id) DO NOTHING`
 const INSERT = insertOf(1)
 /** Rows of an insert, where there are so many: each insert opens the table, its indexes and the counter of `seq`. */
@@ -50,10 +52,9 @@ function append(sql: Sql, entries: readonly AuditEntry[]): void {
   let values: SQLInputValue[] = []
   for (const [at, entry] of entries.entries()) {
     const row = fromAuditEntry(entry)
-    values.push(row.id, row.at, row.actor ?? '', row.action, row.user ?? null, row.outcome)
-    values.push(row.reason ?? null, row.request_id ?? null, row.instance ?? null)
-    values.push(row.chain_seq ?? null, row.prev ?? null, row.salt ?? null, row.by_user ?? null)
-    values.push(row.erased ?? null)
+    // The column of the actor cannot be null.
+    row.actor ??= ''
+    for (const field of FIELDS) values.push(row[field] ?? null)
     if (at < full && (at + 1) % TOGETHER > 0) continue
     sql(at < full ? INSERT_TOGETHER : INSERT).run(...values)
     values = []
