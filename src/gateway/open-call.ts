@@ -151,10 +151,10 @@ export function createVerifyToken({
     // The hash of users may get its key later.
     bearer.hash ??= hashUser(bearer.user)
     c.set('user', bearer.user)
-    const { trace } = c.var
-    trace.user = bearer.hash
-    trace.workflow = workflow.name
-    trace.session = bearer.id
+    const { facts } = c.var
+    facts.user = bearer.hash
+    facts.workflow = workflow.name
+    facts.session = bearer.id
     return { ...bearer, workflow }
   }
 }

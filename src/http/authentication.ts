@@ -68,7 +68,7 @@ export function requireUser({
     const principal = await callerOf(c, true)
     c.set('principal', principal)
     const { user, hash } = userOf(principal)
-    c.get('trace').user = hash
+    c.get('facts').user = hash
     c.set('user', user)
   }
 }
@@ -140,9 +140,9 @@ export function noUser(): ServiceError {
 }
 
 /** Actor and user of an audit entry about its own actor, whose name an erase of the user removes. */
-export function selfOf(...who: Parameters<typeof userOfAdmin>) {
-  const user = userOfAdmin(...who)
-  return { actor: actorOf(who[1]), user, byUser: user !== undefined }
+export function selfOf(userOf: UserOf, admin: Parameters<typeof userOfAdmin>[1]) {
+  const user = userOfAdmin(userOf, admin)
+  return { actor: actorOf(admin), user, byUser: user !== undefined }
 }
 
 /**

@@ -8,8 +8,8 @@ import type { ApiKeySettings } from '../config/settings.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 
-/** Facts about a request for its line in the access log. No secrets. */
-export interface RequestTrace {
+/** Facts about a request, for its line in the access log, metrics and traces. No secrets. */
+export interface RequestFacts {
   /** A hash; see `startUserHash`. */
   user?: string | undefined
   workflow?: string
@@ -29,7 +29,7 @@ export interface AppEnv {
     headers: AnswerHeaders
     /** The answer, when it has all its headers: `answerText` made it, or a stream has sent them. */
     wholeAnswer: Response
-    trace: RequestTrace
+    facts: RequestFacts
     /** For answers that are read; undefined in tests that bound none. */
     memory: MemoryBudget | undefined
     /** The caller; set by `requireUser`. */

@@ -9,7 +9,7 @@ import type { AnswerHeaders, AppContext } from './context.ts'
 export interface Origins {
   /** Origins of apps, for everything but the admin endpoints. */
   readonly app: ReadonlySet<string>
-  /** Further ones for the same, by their text in the config; pages of these never count with a cookie. */
+  /** Patterns of further origins of apps, by their text in the config. Tokens in cookies never count from these. */
   readonly appPatterns: ReadonlyMap<string, RegExp>
   /** For `/v1/admin`. */
   readonly admin: ReadonlySet<string>

@@ -8,7 +8,7 @@ import type { Log } from '../lib/log.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import { answerText, EVERY_ANSWER, setHeader, type TextAnswer } from './answer.ts'
-import type { AppContext, AppEnv, RequestTrace } from './context.ts'
+import type { AppContext, AppEnv, RequestFacts } from './context.ts'
 import { allowedOrigin, corsHeaders, type Origins } from './origins.ts'
 import { refusalLine } from './refusal-line.ts'
 import { answeredBelow } from './server/unusable-requests.ts'
@@ -39,7 +39,7 @@ export interface AnswerSeen {
   readonly requestId: string
   /** The client's `traceparent` header, unchanged. */
   readonly traceparent: string | undefined
-  readonly trace: RequestTrace
+  readonly facts: RequestFacts
 }
 
 /**
@@ -51,7 +51,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     const started = performance.now()
     const requestId = newId('req_')
     c.set('requestId', requestId)
-    c.set('trace', {})
+    c.set('facts', {})
     c.set('memory', options.memory)
     const { draining, origins } = options
     const origin = allowedOrigin(c, origins)
@@ -85,7 +85,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
   const status = c.res.status
   const refused = c.error === undefined && status < 500 ? undefined : refusalLine(c.error, status)
   const route = c.req.routePath
-  const trace = c.get('trace')
+  const facts = c.get('facts')
   const requestId = c.get('requestId')
   // Node's own request has its headers parsed already.
   const traceparent = c.env.incoming?.headers.traceparent
@@ -97,9 +97,9 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     milliseconds,
     requestId,
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-    trace,
+    facts,
   })
-  const { user, workflow, session, upstream } = trace
+  const { user, workflow, session, upstream } = facts
   const line: LogFields = {
     request_id: requestId,
     method: c.req.method,

@@ -19,7 +19,7 @@ export function callOptions(c: AppContext, withinMs?: number): CallOptions {
   return {
     ...(outgoing && { signal: new ClientSignal(outgoing as ServerResponse) }),
     observe: (call) => {
-      c.get('trace').upstream = call
+      c.get('facts').upstream = call
     },
     withinMs,
   }

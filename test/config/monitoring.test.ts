@@ -60,7 +60,7 @@ beforeAll(async () => {
     milliseconds: 5,
     requestId: 'req_1',
     traceparent: undefined,
-    trace: { upstream },
+    facts: { upstream },
   })
   metrics.foreignSeen({ source: 'self_hosted', what: 'thread', count: 1 })
   exposed = await (await metrics.app.request('/metrics')).text()

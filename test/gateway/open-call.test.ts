@@ -5,7 +5,7 @@ import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import type { SelfHostedWorkflow } from '../../src/config/settings.ts'
 import { createVerifyToken } from '../../src/gateway/open-call.ts'
-import type { AppContext, RequestTrace } from '../../src/http/context.ts'
+import type { AppContext, RequestFacts } from '../../src/http/context.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionUse } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -125,15 +125,15 @@ test('a client secret that was accepted is refused at another workflow, and when
     now: clock.now,
   })
   const { secret } = await scene.session('alice')
-  const trace: RequestTrace = {}
+  const facts: RequestFacts = {}
   const at = (name: string) =>
     verify(
-      { req: { param: () => name }, var: { trace }, set() {} } as unknown as AppContext,
+      { req: { param: () => name }, var: { facts }, set() {} } as unknown as AppContext,
       secret,
       CLIENT_SECRET_TYPE,
     )
   expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
-  expect(trace.user).toBeUndefined()
+  expect(facts.user).toBeUndefined()
   const [made, expected] = [WORKFLOW, 'other'].map((name) => `"chatkit:${name}"`)
   await expect(at('other')).rejects.toMatchObject({
     code: 'invalid_token',
@@ -141,7 +141,7 @@ test('a client secret that was accepted is refused at another workflow, and when
   })
   hashed = 'hash of alice'
   expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
-  expect(trace.user).toBe('hash of alice')
+  expect(facts.user).toBe('hash of alice')
   clock.advance(601)
   await expect(at(WORKFLOW)).rejects.toMatchObject({ reason: 'client secret: expired' })
 })
@@ -156,7 +156,7 @@ test('the log says which issuer a client secret of ours has, once PUBLIC_URL is 
     failedAuth: { counted: async (_c, failure) => failure },
     now: Date.now,
   })
-  const c = { req: { param: () => WORKFLOW }, var: { trace: {} } } as unknown as AppContext
+  const c = { req: { param: () => WORKFLOW }, var: { facts: {} } } as unknown as AppContext
   const refused = async (token: string) => {
     const error: unknown = await verify(c, token, CLIENT_SECRET_TYPE).catch((one) => one)
     return error instanceof ServiceError ? error.reason : error

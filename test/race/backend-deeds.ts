@@ -91,7 +91,7 @@ export function createBackendDeeds(parts: {
  * @param signal - aborts when the client leaves; it never does without one
  */
 function aContext(signal?: AbortSignal): AppContext {
-  const values = { apiKey: API_KEY, requestId: '', trace: {}, headers: {} }
+  const values = { apiKey: API_KEY, requestId: '', facts: {}, headers: {} }
   const context = {
     var: values,
     env: signal === undefined ? {} : { outgoing: outgoingUntil(signal) },

@@ -56,15 +56,15 @@ export function createBackend({
   const threads = createThreadCalls({ apiKeys, threadsFor, audit })
 
   async function createSession(c: AppContext, params: CreateSessionParams) {
-    const { apiKey, trace } = c.var
+    const { apiKey, facts } = c.var
     const user = parseUserId(params.user)
     if (user === undefined)
       throw refusal("Invalid 'user': no user can have this id.", 'user', 'invalid_value')
     const { id: askedId } = params.workflow
     const workflow = workflowOfBackend(workflows, apiKey, askedId)
     if (workflow === undefined) throw noWorkflow(askedId)
-    trace.user = hashUser(user)
-    trace.workflow = workflow.name
+    facts.user = hashUser(user)
+    facts.workflow = workflow.name
     c.set('user', user)
     const identity = { issuer: actorOfKey(apiKey), subject: user, sid: undefined }
     const begun = await mint.begin({ user, identity, tokenIssuedAt: undefined })
@@ -76,12 +76,12 @@ export function createBackend({
     const issued = await mint.issue(begun, toMint, callOptions(c)).catch((error) => {
       throw isCode(error, 'workflow_unavailable') ? goneWorkflow(askedId, error) : error
     })
-    trace.session = issued.id
+    facts.session = issued.id
     return newSession(sent, askedId, issued)
   }
 
   async function cancelSession(c: AppContext, text: string) {
-    const { apiKey, requestId, trace } = c.var
+    const { apiKey, requestId, facts } = c.var
     const id = parseSessionId(text)
     if (id === undefined)
       throw refusal("Invalid 'session_id': not an id.", 'session_id', 'invalid_value')
@@ -90,7 +90,7 @@ export function createBackend({
     if (workflow === undefined || !mayUse(apiKey, workflow.name)) {
       throw new ApiError(404, `No session found with id '${id}'.`)
     }
-    trace.session = id
+    facts.session = id
     const session = await sessions.cancelSession({ actor: actorOfKey(apiKey), requestId }, id)
     const seconds = unixSeconds(now)
     if (session.status === 'cancelling' && session.expiresAt > seconds) {

@@ -104,7 +104,7 @@ export function createSession({
     const { session, currentSecret, withinMs } = asked
     const { workflow } = session
     const principal = c.get('principal')
-    c.get('trace').workflow = workflow.name
+    c.get('facts').workflow = workflow.name
     const seconds = sessionSeconds({
       configured: workflow.expiresAfterSeconds,
       sessionsEndWithToken: issuers.get(principal.issuer)?.sessionsEndWithToken ?? true,
@@ -138,7 +138,7 @@ export function createSession({
       const withinMs = Math.max(0, CALL_DEADLINE_MS - (performance.now() - started))
       minted = await issue(c, begun, { session: fallback, currentSecret, withinMs })
     }
-    c.get('trace').session = minted.id
+    c.get('facts').session = minted.id
     return answerText(c, clientSecretAnswer(minted.client_secret))
   }
 }
@@ -159,8 +159,8 @@ export function auditMints(audit: Audit) {
     const outcome = outcomeOf(c.res.status)
     const actor = actorOfMint(c)
     if (outcome === undefined || actor === undefined) return
-    const [user, requestId, trace] = [c.get('user'), c.get('requestId'), c.get('trace')]
-    const reason = c.error instanceof ServiceError ? c.error.code : trace.workflow
+    const [user, requestId, facts] = [c.get('user'), c.get('requestId'), c.get('facts')]
+    const reason = c.error instanceof ServiceError ? c.error.code : facts.workflow
     const byUser = c.get('apiKey') === undefined
     audit.note({ actor, action: 'mint', user, byUser, outcome, reason, requestId })
   }

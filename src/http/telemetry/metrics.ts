@@ -72,11 +72,11 @@ export function createMetrics(sources: MetricSources) {
   app.all('/metrics', () => refuse('method_not_allowed', { Allow: 'GET, HEAD' }))
   app.notFound(() => refuse('not_found'))
   return {
-    seen({ method, route, status, code = 'ok', milliseconds, trace }: AnswerSeen): void {
+    seen({ method, route, status, code = 'ok', milliseconds, facts }: AnswerSeen): void {
       const label = SERVED_METHODS.has(method) ? method : 'other'
       requests.inc({ method: label, route, status, code })
       latency.observe({ route }, milliseconds / 1000)
-      const call = trace.upstream
+      const call = facts.upstream
       if (call === undefined) return
       const labels = { operation: call.operation, status: call.status ?? 'none' }
       upstream.observe(labels, call.milliseconds / 1000)

@@ -89,14 +89,14 @@ function createSpans(api: SpanApi): (answer: AnswerSeen) => void {
   const tracer = api.trace.getTracer('chatkit-mint')
   return (answer) => {
     const end = Date.now()
-    const { method, route, status, code, requestId, trace } = answer
+    const { method, route, status, code, requestId, facts } = answer
     const attributes: Attributes = {
       'http.request.method': method,
       'http.route': route,
       'http.response.status_code': status,
       'chatkit_mint.request_id': requestId,
       ...(code !== undefined && { 'error.type': code }),
-      ...(trace.workflow !== undefined && { 'chatkit_mint.workflow': trace.workflow }),
+      ...(facts.workflow !== undefined && { 'chatkit_mint.workflow': facts.workflow }),
     }
     const span = tracer.startSpan(
       `${method} ${route}`,
@@ -123,8 +123,8 @@ interface SpanParts {
 }
 
 /** The start of the call is not known, so its span ends with that of the request. */
-function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanParts): void {
-  const call = trace.upstream
+function addUpstream({ facts }: AnswerSeen, { api, tracer, parent, end }: SpanParts): void {
+  const call = facts.upstream
   if (call === undefined) return
   const { operation, status, requestId, attempts, milliseconds } = call
   const options: SpanOptions = {

@@ -1,4 +1,5 @@
-// Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
+// The Lua that scripts in Redis share: the names of keys, which all begin with the hash tag `{ckm}` and so share a slot;
+// the state of a user; how a session begins and ends; how a use is counted.
 
 import { scriptOf } from './link/client.ts'
 

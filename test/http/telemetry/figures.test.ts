@@ -214,7 +214,7 @@ test('the counts are read from the metrics, without live sessions while the stor
     metrics.seen({
       ...{ method, route, code, milliseconds: 1, ...UNTRACED },
       status: code === undefined ? 200 : 403,
-      trace: route === '/v1/sessions' && code === undefined ? { upstream } : {},
+      facts: route === '/v1/sessions' && code === undefined ? { upstream } : {},
     })
   for (const code of [undefined, undefined, 'user_blocked']) answer('POST', '/v1/sessions', code)
   for (const code of [undefined, 'workflow_not_allowed'])

@@ -12,7 +12,7 @@ const MINTED: AnswerSeen = {
   milliseconds: 42,
   requestId: 'req_ours',
   traceparent: undefined,
-  trace: {
+  facts: {
     user: 'hash-of-alice',
     workflow: 'support',
     session: 'cksess_1',
@@ -77,7 +77,7 @@ describe('metrics', () => {
   test('count answers by route, status and code, and calls of the API by operation', async () => {
     const { metrics, scrape } = scene()
     metrics.seen(MINTED)
-    metrics.seen({ ...MINTED, status: 403, code: 'user_blocked', trace: {} })
+    metrics.seen({ ...MINTED, status: 403, code: 'user_blocked', facts: {} })
     const text = await scrape()
     const line = (code: string, status: number) =>
       `chatkit_mint_requests_total{method="POST",route="/v1/sessions",status="${status}",code="${code}"} 1`
