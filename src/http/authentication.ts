@@ -1,4 +1,4 @@
-// Checks of a route that let only users, or only admins, through.
+// Checks of a route that let only users, or only admins, through; and what the audit calls an admin.
 
 import type { AdminRequest } from '../administer/audit.ts'
 import type { Authenticator } from '../authenticate/authenticate.ts'

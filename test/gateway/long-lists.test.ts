@@ -147,7 +147,7 @@ test('a list behind 600 threads of others fails when the server shows not even t
   expectProblem(await answerOf(await alice(['threads.list', {}])), 503, 'upstream_unavailable')
 })
 
-test('a page from the records, for a cursor that the server refuses, frees its place for the next request', async () => {
+test('a page from the records, for a cursor that the server refuses, frees its slot for the next request', async () => {
   const { server, alice, claim } = await start()
   server.opaque = true
   server.threads.push(['a0', 'alice'])

@@ -375,7 +375,7 @@ describe('direct', () => {
   })
 })
 
-test('forms of several users are read one after the other, because each takes five times its bytes meanwhile; a user rests for the own form alone', async () => {
+test('forms of several users are read one after the other, because each takes five times its bytes meanwhile; only the time of their own form counts against a user', async () => {
   let clock = 0
   let underWay = 0
   let most = 0

@@ -1,5 +1,6 @@
 // Adds entries to the audit in Redis, lists them, deletes old ones, and takes a user's name out of them.
 
+import { z } from 'zod'
 import { jsonOrUndefined } from '../../lib/json.ts'
 import {
   type AuditEntry,
@@ -13,7 +14,7 @@ import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { pageScript, readPage, seqIn } from './pages.ts'
-import { count, countOrNone } from './replies.ts'
+import { countOrNone } from './replies.ts'
 
 const ENTRY = `
 -- Nil when the entry is gone, as when Redis evicts keys.
@@ -162,7 +163,7 @@ export async function eraseEntries(
     const entry = entryIn(json)
     return [json, isChained(entry) ? entryJson(erasedEntry(entry)) : '']
   })
-  const changed = await link.run(ERASE, pairs, (reply) => count.parse(reply))
+  const changed = await link.run(ERASE, pairs, (reply) => z.number().parse(reply))
   return { found: found.length, changed }
 }
 

@@ -11,7 +11,7 @@ import {
 import type { Registry } from '../port.ts'
 import { script } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { count, row } from './replies.ts'
+import { row } from './replies.ts'
 
 const [MINUTE] = INTERVALS
 
@@ -53,7 +53,7 @@ return found`,
 
 const intervals = z.array(
   z
-    .tuple([count, row])
+    .tuple([z.number(), row])
     .transform(([at, fields]) => toIntervalFigures(at, intervalFields.parse(fields))),
 )
 

@@ -6,7 +6,6 @@ import { type SessionRecord, toSession } from '../records.ts'
 import { text } from '../rows.ts'
 
 export const texts = z.array(text)
-export const count = z.number()
 export const countText = z.string().regex(/^\d+$/).transform(Number)
 
 /** A number, or nothing. */

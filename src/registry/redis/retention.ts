@@ -7,7 +7,6 @@ import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
 import { SESSION, script } from './keys.ts'
 import { KNOWN } from './known-users.ts'
 import type { Link } from './link/link.ts'
-import { count } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
 /** Most sessions, blocks or entries that one script deletes: Redis serves nobody else meanwhile. */
@@ -83,7 +82,7 @@ const FIGURES = script(`
 return { redis.call('ZCOUNT', key('ends'), '(' .. ARGV[1], '+inf'), redis.call('ZCARD', key('outbox')) }`)
 
 export function createRetention(link: Link) {
-  const toCount = (reply: unknown) => count.parse(reply)
+  const toCount = (reply: unknown) => z.number().parse(reply)
   return {
     async sweep({ sessionsEndedBefore, auditBefore, usersSeenBefore, now }) {
       for (const [step, before] of [
@@ -102,7 +101,7 @@ export function createRetention(link: Link) {
     },
     figures: (now) =>
       link.run(FIGURES, [now], (reply) => {
-        const [unended, waiting] = z.tuple([count, count]).parse(reply)
+        const [unended, waiting] = z.tuple([z.number(), z.number()]).parse(reply)
         // Approximate: a waiting cancel of an expired session is subtracted too.
         return { activeSessions: Math.max(0, unended - waiting), outboxLength: waiting }
       }),

@@ -6,7 +6,7 @@ import { toBlock } from '../records.ts'
 import { userId } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
-import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'
+import { countOrNone, row, sessionOrNone, sessions } from './replies.ts'
 
 /** A mark is kept a day longer than asked, in case clocks differ. */
 const MARK_KEPT_SECONDS = 86_400
@@ -152,7 +152,7 @@ for kind, value in pairs({ subject = given.subject, sid = given.sid }) do
   redis.call('SET', mark, string.format('%.0f %.0f', before, till), 'EX', ttl)
 end`)
 
-const revokeReply = z.tuple([countOrNone, count, count, sessions])
+const revokeReply = z.tuple([countOrNone, z.number(), z.number(), sessions])
 const blockOrNone = row.transform((fields) => ('user' in fields ? toBlock(fields) : undefined))
 
 export function createRevokes(link: Link) {
@@ -172,7 +172,7 @@ export function createRevokes(link: Link) {
       ),
     getBlock: (user, now) => link.run(READ_BLOCK, [user, now], (reply) => blockOrNone.parse(reply)),
     liftBlock: (user, now, generation) =>
-      link.run(LIFT_BLOCK, [now, user, generation ?? ''], (reply) => count.parse(reply) === 1),
+      link.run(LIFT_BLOCK, [now, user, generation ?? ''], (reply) => reply === 1),
     usersOf: ({ issuer, subject, sid }) =>
       link.run(USERS_OF, [issuer, subject ?? '', sid ?? ''], (reply) =>
         z.array(userId).parse(reply).toSorted(),
