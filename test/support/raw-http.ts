@@ -29,8 +29,11 @@ export async function openRaw(url: string) {
     ended = true
     socket.emit('data', Buffer.alloc(0))
   })
+  let failure: string | undefined
   // A server may cut a connection while we still send. Its answer before that counts.
-  socket.on('error', () => {})
+  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    failure = code
+  })
   await once(socket, 'connect')
   return {
     /** Writes as it stands; text as Latin-1. */
@@ -55,6 +58,12 @@ export async function openRaw(url: string) {
     rest: () => received.toString('latin1'),
     /** Reads nothing from now on. */
     pause: () => void socket.pause(),
+    /** Reads to the end. Gives the code of the system's error, if the connection does not end in order. */
+    async readToEnd(): Promise<string | undefined> {
+      socket.resume()
+      await closed
+      return failure
+    },
     /** Closes at once, as a client that crashes does. */
     destroy: () => void socket.destroy(),
   }

@@ -46,30 +46,42 @@ const MOST_LEFT_BYTES = 1024 * 1024
  */
 const MOST_LEFT = 128
 
+/** A connection, or in a test a stream like one. */
+type Connection = Duplex & { resetAndDestroy(): unknown }
+
 /**
  * Makes the function that closes a connection on which nothing has moved for some time, unless the app still works on
  * its answer or little of it is left: the end of a film that somebody pauses. Where too many such ends are left, it
  * closes the connection that has waited longest.
  */
 export function createCloseUnused(isAnswering: (socket: Duplex) => boolean) {
-  const left = new Set<Duplex>()
+  const left = new Set<Connection>()
 
-  function isLeft(socket: Duplex): boolean {
+  function isLeft(socket: Connection): boolean {
     const { destroyed, writableLength: bytes } = socket
     return !(destroyed || isAnswering(socket)) && bytes > 0 && bytes <= MOST_LEFT_BYTES
   }
 
-  return (socket: Duplex): void => {
+  return (socket: Connection): void => {
     if (isAnswering(socket)) return
     if (!isLeft(socket)) {
-      socket.destroy()
+      close(socket)
       return
     }
     left.add(socket)
     for (const one of left) if (!isLeft(one)) left.delete(one)
     const [longest] = left
-    if (left.size > MOST_LEFT) longest?.destroy()
+    if (left.size > MOST_LEFT && longest) close(longest)
   }
+}
+
+/**
+ * Resets a connection whose client does not read. After an orderly close, the system would keep what it has not sent, up
+ * to 4 MB, for as long as the client acknowledges probes.
+ */
+function close(socket: Connection): void {
+  if (socket.writableLength > 0) socket.resetAndDestroy()
+  else socket.destroy()
 }
 
 /**
@@ -100,7 +112,7 @@ export function capConnections(
 
   function makeRoom(): void {
     server.closeIdleConnections()
-    for (const socket of unread) if (socket.writableLength > 0) socket.destroy()
+    for (const socket of unread) if (socket.writableLength > 0) close(socket)
     unread.clear()
   }
 

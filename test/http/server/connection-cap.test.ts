@@ -155,6 +155,8 @@ test('a stream that was silent for long does not make room when it goes on, nor 
   let unread = 0
   const stream = new Socket()
   Object.defineProperty(stream, 'writableLength', { get: () => unread })
+  // Node's own refuses a socket that was never connected.
+  const reset = vi.spyOn(stream, 'resetAndDestroy').mockImplementation(() => stream.destroy())
   server.emit('connection', stream)
   const turnAway = () => {
     server.emit('connection', new Socket())
@@ -178,6 +180,7 @@ test('a stream that was silent for long does not make room when it goes on, nor 
   stream.emit('timeout')
   turnAway()
   expect(stream.destroyed).toBe(true)
+  expect(reset).toHaveBeenCalledOnce()
 })
 
 test('room is made at most once a second, however many connections are turned away', () => {

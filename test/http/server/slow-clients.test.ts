@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { Hono } from 'hono'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { AppEnv } from '../../../src/http/context.ts'
 import { createCloseUnused } from '../../../src/http/server/connection-cap.ts'
 import { limitsFor, listen } from '../../../src/http/server/server.ts'
@@ -122,20 +122,22 @@ describe('a connection on which nothing moves', () => {
     })
     connection.pause()
     connection.send(rawRequest(`GET ${path}`))
-    return () => closed
+    return { connection, isClosed: () => closed }
   }
 
-  test('is closed when the client does not read a whole answer', async () => {
-    const isClosed = await open('/large')
+  test('is reset, so that the system keeps nothing of it, when the client does not read a whole answer', async () => {
+    const { connection, isClosed } = await open('/large')
     await eventually(() => expect(isClosed()).toBe(true))
+    expect(await connection.readToEnd()).toBe('ECONNRESET')
   })
 
   const MB = 1024 * 1024
   /** Like a socket whose client reads nothing: no write ever ends. */
-  function unreadSocket(bytes: number): Duplex {
+  function unreadSocket(bytes: number) {
     const socket = new Duplex({ write: () => undefined })
     if (bytes > 0) socket.write(new Uint8Array(bytes))
-    return socket
+    const resetAndDestroy = vi.fn(() => socket.destroy())
+    return Object.assign(socket, { resetAndDestroy })
   }
   test.each([
     { unread: 0, closes: true },
@@ -163,10 +165,11 @@ describe('a connection on which nothing moves', () => {
     closeUnused(unreadSocket(1))
     closeUnused(unreadSocket(1))
     expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([longest, next])
+    expect(longest?.resetAndDestroy).toHaveBeenCalledOnce()
   })
 
   test.each(['/late', '/stream'])('stays while the app still answers: %s', async (path) => {
-    const isClosed = await open(path)
+    const { isClosed } = await open(path)
     await setTimeout(3 * UNREAD_MS)
     expect(isClosed()).toBe(false)
   })
