@@ -87,9 +87,7 @@ export function createAuthenticator({
         ({ keys, secretKeys }) => secretKeys !== undefined || keys.state().usable,
       )
     },
-    /**
-     * Fetches missing and ageing keys of all issuers. Settles when each fetch has ended; never throws.
-     */
+    /** Fetches missing and ageing keys of all issuers. Settles when each fetch has ended; never throws. */
     warm,
     /**
      * Seconds since the keys of each issuer were fetched; undefined for keys that never were. Fetches missing and

@@ -20,10 +20,7 @@ export interface Principal {
   readonly expiresAt: number
   /** The token's `iat`, in whole Unix seconds. */
   readonly issuedAt: number | undefined
-  /**
-   * The token's `sid`, which names a sign-in at the issuer (OpenID Connect Back-Channel Logout 1.0
-   * §2.1).
-   */
+  /** The token's `sid`, which names a sign-in at the issuer (OpenID Connect Back-Channel Logout 1.0 §2.1). */
   readonly sid: string | undefined
 }
 
@@ -42,9 +39,8 @@ const TEN_YEARS = 315_576_000
 const MAX_IDENTIFIER_LENGTH = 255
 
 /**
- * Control characters, line separators, characters that reorder text (UAX #9) and those that show nothing
- * where they are not supported (UAX #44, Default_Ignorable_Code_Point: soft hyphen, fillers, variation
- * selectors, tags).
+ * Control characters, line separators, characters that reorder text (UAX #9) and those that show nothing where they are
+ * not supported (UAX #44, Default_Ignorable_Code_Point: soft hyphen, fillers, variation selectors, tags).
  */
 const INVISIBLE = /[\p{Cc}\u2028\u2029\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u
 

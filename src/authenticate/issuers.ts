@@ -38,9 +38,7 @@ export interface IssuersOptions {
   readonly secrets: (envName: string) => Secret | undefined
 }
 
-/**
- * @throws UnusableSettingError when inline key sets or secrets cannot be used; one line for each issuer
- */
+/** @throws UnusableSettingError when inline key sets or secrets cannot be used; one line for each issuer */
 export function createIssuers({ issuers, now, log, dispatcher, secrets }: IssuersOptions): Issuers {
   const parts = { now, log, secrets }
   const problems: string[] = []

@@ -18,8 +18,7 @@ const TYPES = ['logout+jwt', 'jwt', 'none']
 
 const claimsSchema = z.looseObject({
   iat: z.number(),
-  // The first edition of the standard has no `exp`, its errata require one: optional, checked if
-  // present.
+  // The first edition of the standard has no `exp`, its errata require one: optional, checked if present.
   exp: z.number().optional(),
   nbf: z.number().optional(),
   jti: identifierSchema,
@@ -28,10 +27,7 @@ const claimsSchema = z.looseObject({
   events: z.looseObject({ [LOGOUT_EVENT]: z.looseObject({}) }),
 })
 
-/**
- * An issuer's command to end sessions of a subject or of one sign-in (`sid`). At least one of the two is
- * set.
- */
+/** An issuer's command to end sessions of a subject or of one sign-in (`sid`). At least one of the two is set. */
 export interface LogoutCommand {
   readonly issuer: string
   readonly subject: string | undefined
@@ -48,8 +44,7 @@ export interface LogoutCommand {
  *
  * @param issuers - a token of an issuer without `logout` is refused
  * @throws ServiceError `invalid_request` when the token is not a valid logout token, with `invalid_token`
- * or `token_expired` as its cause; `idp_unavailable` when the issuer's keys are not known and cannot be
- * fetched
+ * or `token_expired` as its cause; `idp_unavailable` when the issuer's keys are not known and cannot be fetched
  */
 export async function verifyLogoutToken(
   token: string,

@@ -93,9 +93,8 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
 }
 
 /**
- * Node's decoder skips characters that are not base64url and ignores unused bits, so many texts decode
- * to the same bytes. Only the text that encoding these bytes gives is accepted, so that nobody can write
- * one token in two ways.
+ * Node's decoder skips characters that are not base64url and ignores unused bits, so many texts decode to the same
+ * bytes. Only the text that encoding these bytes gives is accepted, so that nobody can write one token in two ways.
  */
 function decodeSegment(segment: string, name: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url')

@@ -59,10 +59,7 @@ export function createVerifiedTokens(capacity = 4 * 1024 * 1024) {
   }
 }
 
-/**
- * Freezes a value with everything in it. The recursion is bounded: `readToken` limits the depth of
- * claims.
- */
+/** Freezes a value with everything in it. The recursion is bounded: `readToken` limits the depth of claims. */
 function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
   for (const member of Object.values(value)) freeze(member)

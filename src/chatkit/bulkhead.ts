@@ -6,8 +6,7 @@ import { comeBackSeconds } from '../lib/retry-spread.ts'
 import { LANE_SLOTS } from './port.ts'
 
 /**
- * Milliseconds that a call waits for a slot. With calls of 150 ms, a queue as long as the slots is served in
- * that time.
+ * Milliseconds that a call waits for a slot. With calls of 150 ms, a queue as long as the slots is served in that time.
  */
 const LONGEST_WAIT_MS = 250
 

@@ -111,8 +111,7 @@ export interface ChatKit {
   createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession>
 
   /**
-   * `POST /chatkit/sessions/{id}/cancel`: stops new requests with its client secret; harmless when
-   * repeated.
+   * `POST /chatkit/sessions/{id}/cancel`: stops new requests with its client secret; harmless when repeated.
    *
    * @returns the session; null when the API no longer knows it (404, 410) and its client secret is useless
    */

@@ -1,5 +1,4 @@
-// `npm run check-config`: checks a config file offline, and names the variables that the service will need
-// besides.
+// `npm run check-config`: checks a config file offline, and names the variables that the service will need besides.
 
 import {
   type Environment,

@@ -49,9 +49,7 @@ export const proxySchema = z.object({
 
 export interface Proxies {
   readonly proxyFor: ProxyFor
-  /**
-   * The proxies as operators see them: addresses without passwords, and `NO_PROXY`; undefined without a proxy.
-   */
+  /** The proxies as operators see them: addresses without passwords, and `NO_PROXY`; undefined without a proxy. */
   readonly shown: { readonly [name in 'https' | 'http' | 'no_proxy']?: string } | undefined
 }
 
@@ -103,8 +101,7 @@ export function readProxies(set: z.output<typeof proxySchema>): Proxies {
 }
 
 /**
- * One line for each plain-http address of a server that is called through a proxy, for the start's log and the
- * doctor.
+ * One line for each plain-http address of a server that is called through a proxy, for the start's log and the doctor.
  */
 export function readByProxies({
   environment: { proxies },

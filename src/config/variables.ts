@@ -120,9 +120,7 @@ export const SECRET_VARIABLES = {
     "At least 32 bytes, base64url, for the console's cookies. Without it a key is made and kept in the SQLite store; Redis needs it.",
 } as const
 
-/**
- * Two sources for one secret are refused: nobody could tell which one is used, and a wrong key is hard to find.
- */
+/** Two sources for one secret are refused: nobody could tell which one is used, and a wrong key is hard to find. */
 export function doubleProblem(
   set: Readonly<Record<string, string | undefined>>,
   name: string,

@@ -192,9 +192,7 @@ function checkToken(form: Form, { csrf }: SignIn, page: string): void {
   })
 }
 
-/**
- * @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a repeated field
- */
+/** @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a repeated field */
 async function readForm(c: AppContext): Promise<Form> {
   if (!isOfType(c, FORM_TYPE)) {
     throw new ServiceError('unsupported_media_type', { reason: 'not a plain form' })

@@ -1,10 +1,8 @@
-// For your own ChatKit server in TypeScript: verifies the gateway's token. Copy this file.
+// For your own ChatKit server in TypeScript: verifies the token that chatkit-mint's gateway sends. Copy this file. Answer
+// for threads of `user` only. No trust in the network is needed: the token is signed, names this server as its audience,
+// and lives for seconds.
 
 import { createRemoteJWKSet, jwtVerify } from 'jose'
-
-// Who is asking: verifies the token that chatkit-mint's gateway sends to a self-hosted ChatKit
-// server. Answer for threads of `user` only. No trust in the network is needed: the token is signed,
-// names this server as its audience, and lives for seconds.
 
 /** The user and the session that the gateway speaks for. */
 export interface ChatKitContext {

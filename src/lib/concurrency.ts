@@ -38,8 +38,7 @@ export async function* mapAhead<T, R>(
   for (;;) {
     for (const item of waiting) {
       const started = work(item)
-      // Without this handler, a failure before its turn or after the reader has left would end the
-      // process.
+      // Without this handler, a failure before its turn or after the reader has left would end the process.
       started.catch(() => undefined)
       running.push(started)
       if (running.length >= ahead) break

@@ -1,5 +1,4 @@
-// Makes the connections for outgoing calls, directly or through a proxy. The caller decides which calls use a
-// proxy.
+// Makes the connections for outgoing calls, directly or through a proxy. The caller decides which calls use a proxy.
 
 import { connect as connectSocket, isIP } from 'node:net'
 import type { buildConnector as Connector } from 'undici'
@@ -99,9 +98,7 @@ function throughProxy(
 
 const openSocket = noticingResets(buildConnector({ allowH2: false, lookup }))
 
-/**
- * undici passes even an IP address as TLS server name, which Node refuses. A certificate may be for an address.
- */
+/** undici passes even an IP address as TLS server name, which Node refuses. A certificate may be for an address. */
 const openToProxy: Connector.connector = (target, done) => {
   const { servername, ...unnamed } = target
   return openSocket(isIP(servername ?? '') ? unnamed : target, done)

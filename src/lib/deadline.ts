@@ -75,10 +75,7 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
   }
 }
 
-/**
- * Whether the caller's `AbortSignal.timeout` fired: the caller still waits, but the upstream was too
- * slow.
- */
+/** Whether the caller's `AbortSignal.timeout` fired: the caller still waits, but the upstream was too slow. */
 function isTimeout(reason: unknown): boolean {
   return reason instanceof DOMException && reason.name === 'TimeoutError'
 }

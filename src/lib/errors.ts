@@ -45,10 +45,7 @@ export interface ServiceErrorOptions {
   readonly reason: string
   /** For the log only: the error underneath. */
   readonly cause?: unknown
-  /**
-   * For the client: a more helpful sentence than the code's own. Never repeats untrusted text that was not
-   * checked.
-   */
+  /** For the client: a more helpful sentence than the code's own. Never repeats untrusted text that was not checked. */
   readonly detail?: string
   /** Set when a self-hosted ChatKit server failed: title and advice of the code then speak of that server. */
   readonly upstream?: 'self-hosted'
@@ -67,9 +64,7 @@ export interface ServiceErrorOptions {
   readonly retryAfterSeconds?: number
 }
 
-/**
- * The one error that is thrown on purpose. `code` is public; `reason` and `cause` go to the log.
- */
+/** The one error that is thrown on purpose. `code` is public; `reason` and `cause` go to the log. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
   readonly code: ErrorCode
@@ -117,9 +112,7 @@ export class UnusableSettingError extends Error {
   override readonly name = 'UnusableSettingError'
 }
 
-/**
- * The operating system's code (`ECONNREFUSED`, `ENOTFOUND`) of an error, or of the first cause that has one.
- */
+/** The operating system's code (`ECONNREFUSED`, `ENOTFOUND`) of an error, or of the first cause that has one. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   const code = error instanceof ServiceError ? undefined : codeIn(error)

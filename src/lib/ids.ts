@@ -53,8 +53,7 @@ export function userProblem(user: unknown): string | undefined {
   }
   if (!user.isWellFormed()) return 'a lone surrogate'
   if (/\p{Cc}/u.test(user)) return 'a control character'
-  // URL parsers remove both from paths (RFC 3986 §5.2.4), so `/v1/admin/users/{user}/…` could not name
-  // them.
+  // URL parsers remove both from paths (RFC 3986 §5.2.4), so `/v1/admin/users/{user}/…` could not name them.
   return user === '.' || user === '..' ? 'a dot segment' : undefined
 }
 

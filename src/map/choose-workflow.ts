@@ -26,9 +26,8 @@ export interface ChosenWorkflow {
 }
 
 /**
- * Chooses the workflow that is asked for by name, if its `when` holds; without a name, the first whose
- * `when` holds. An unknown name and a forbidden one get the same answer, whatever the input, so names
- * cannot be probed.
+ * Chooses the workflow that is asked for by name, if its `when` holds; without a name, the first whose `when` holds. An
+ * unknown name and a forbidden one get the same answer, whatever the input, so names cannot be probed.
  *
  * @param workflows - in the config file's order
  * @throws ServiceError `workflow_not_allowed`; `invalid_request` when the caller may use the workflow
@@ -142,10 +141,7 @@ function numberProblem(value: number): string | undefined {
   return 'must not be a whole number beyond 2^53, which loses digits'
 }
 
-/**
- * A client may send any text as a name. The answer repeats it only if it looks like a name, and not like
- * a secret.
- */
+/** A client may send any text as a name. The answer repeats it only if it looks like a name, and not like a secret. */
 function nameOf(field: string): string {
   return /^[\w-]{1,64}$/.test(field) && scrub(field) === field
     ? `input.${field}`

@@ -37,8 +37,7 @@ export function mayUse({ workflows }: Pick<ApiKeySettings, 'workflows'>, name: s
 }
 
 /**
- * The parameters of the session to create. The call's own count; the config's stand in for those that are
- * absent.
+ * The parameters of the session to create. The call's own count; the config's stand in for those that are absent.
  *
  * @param asked - as the backend sent them
  */

@@ -1,5 +1,4 @@
-// Step 2 of a mint: turns verified claims and the client's choice into the session to mint. No I/O, no
-// clock.
+// Step 2 of a mint: turns verified claims and the client's choice into the session to mint. No I/O, no clock.
 
 import type { Expression, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
@@ -42,9 +41,8 @@ export function mapSession(
 }
 
 /**
- * Maps a request again when OpenAI no longer has the workflow of the first session: to the workflow's
- * `fallback`, if it has one and the caller may use it. Input that the fallback does not declare is left
- * out.
+ * Maps a request again when OpenAI no longer has the workflow of the first session: to the workflow's `fallback`, if it
+ * has one and the caller may use it. Input that the fallback does not declare is left out.
  *
  * @param workflows - in the config file's order
  * @param gone - the session that could not be minted

@@ -37,8 +37,7 @@ export function sessionSeconds(lifetime: Lifetime): number | undefined {
 }
 
 /**
- * The parameters of the session to create: only fields that config or claims have set, and tracing
- * always.
+ * The parameters of the session to create: only fields that config or claims have set, and tracing always.
  *
  * @param seconds - life of the session; undefined leaves it to the API's default
  */

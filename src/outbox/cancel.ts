@@ -69,9 +69,8 @@ export function createCanceller({
   const held = new Set<string>()
 
   /**
-   * Asks the upstream once for each of these `cancelling` sessions, within a bounded time. Together with
-   * all other cancels of this process at most 64 are under way. A cancel that is not confirmed stays in
-   * the outbox.
+   * Asks the upstream once for each of these `cancelling` sessions, within a bounded time. Together with all other
+   * cancels of this process at most 64 are under way. A cancel that is not confirmed stays in the outbox.
    */
   async function cancelAll(
     sessions: readonly SessionRecord[],
@@ -92,10 +91,7 @@ export function createCanceller({
     return { cancelled: ids.confirmed, cancelling: [...ids.failed, ...ids.untried] }
   }
 
-  /**
-   * If the store fails here, nothing is lost: the entries stay in the outbox, and are tried again when
-   * due.
-   */
+  /** If the store fails here, nothing is lost: the entries stay in the outbox, and are tried again when due. */
   async function writeOutcome(cancelled: readonly SessionId[], failed: readonly SessionId[]) {
     try {
       if (cancelled.length > 0) await registry.confirmCancel(cancelled, unixSeconds(now))
@@ -119,9 +115,7 @@ export function createCanceller({
      * have it or does not answer.
      */
     cancelUngiven: (session: SessionRecord) => background.run(ungiven.cancel(session)),
-    /**
-     * Cancels a session that is not in the registry, without the outbox. Its secret reached nobody.
-     */
+    /** Cancels a session that is not in the registry, without the outbox. Its secret reached nobody. */
     cancelUnrecorded: (session: Unrecorded) => background.run(ungiven.cancelUnrecorded(session)),
     /** Tries due cancels of the outbox, and those that no outbox has. Returns the number of the first. */
     async workOutbox(): Promise<number> {
@@ -207,9 +201,8 @@ function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>
 }
 
 /**
- * Makes a session due again soon after its first failure. After more failures its lease is the pause: in
- * an outage, thousands of sessions must not cost a write per attempt. Counts failures of this process
- * only.
+ * Makes a session due again soon after its first failure. After more failures its lease is the pause: in an outage,
+ * thousands of sessions must not cost a write per attempt. Counts failures of this process only.
  */
 function createBackoff({
   registry,
@@ -219,8 +212,7 @@ function createBackoff({
   const failed = new Set<string>()
   return {
     async postpone(ids: readonly SessionId[]): Promise<void> {
-      // Sessions that expired, or that another instance confirmed, stay in the set: it is emptied at its
-      // bound.
+      // Sessions that expired, or that another instance confirmed, stay in the set: it is emptied at its bound.
       if (failed.size > MOST_FAILURES) failed.clear()
       const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
       for (const id of ids) failed.add(id)

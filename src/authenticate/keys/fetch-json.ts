@@ -41,9 +41,8 @@ export function isAbsent(error: unknown): error is ServiceError {
 export type FetchJson = (url: URL) => Promise<unknown>
 
 /**
- * The function that is returned throws ServiceError `idp_unavailable` on anything but a 200 with at most
- * 256 KiB of strict JSON. It never follows a redirect: an open redirect at the provider could then choose
- * our keys.
+ * The function that is returned throws ServiceError `idp_unavailable` on anything but a 200 with at most 256 KiB of
+ * strict JSON. It never follows a redirect: an open redirect at the provider could then choose our keys.
  */
 export function createFetchJson({
   dispatcher,
@@ -81,8 +80,7 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
   const answer = dispatcher.request({ ...target, signal, headers })
   const { statusCode, headers: answered, body } = await Promise.race([answer, aborted(signal)])
   if (statusCode !== 200) {
-    // Closes the connection instead of reading a useless body. The listener ignores the error of that
-    // abort.
+    // Closes the connection instead of reading a useless body. The listener ignores the error of that abort.
     body.on('error', () => {}).destroy()
     const { location } = answered
     throw new AnswerError(

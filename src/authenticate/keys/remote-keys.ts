@@ -15,9 +15,7 @@ const FRESH_MS = 10 * 60_000
 const AGEING = 0.8
 /** Least time between two fetches, whatever the requests ask for. */
 const COOL_DOWN_MS = 5_000
-/**
- * Time between fetches after the first, second, … failure in a row, as long as known keys are usable.
- */
+/** Time between fetches after the first, second, … failure in a row, as long as known keys are usable. */
 const BACK_OFF_MS = [5_000, 10_000, 20_000, 30_000]
 
 /**

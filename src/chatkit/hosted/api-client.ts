@@ -40,8 +40,7 @@ export interface ApiClientOptions {
   /** Connections to `baseUrl` for a lane; shared by all adapters that call it. */
   readonly dispatcherFor: (lane: Lane) => Dispatcher
   /**
-   * Milliseconds for all attempts of a call and the body of its answer together; {@link CALL_DEADLINE_MS} when
-   * absent.
+   * Milliseconds for all attempts of a call and the body of its answer together; {@link CALL_DEADLINE_MS} when absent.
    */
   readonly deadlineMs?: number | undefined
   /** The time of day, to read dates in `Retry-After`; `Date.now` when absent. */

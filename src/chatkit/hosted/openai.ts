@@ -1,5 +1,4 @@
-// The ChatKit API at OpenAI as an adapter of the port: the request of each operation, and the meaning of its
-// answers.
+// The ChatKit API at OpenAI as an adapter of the port: the request of each operation, and the meaning of its answers.
 
 import type { z } from 'zod'
 import { issuePaths, ServiceError } from '../../lib/errors.ts'
@@ -147,10 +146,7 @@ interface ReadRequest<S extends z.ZodType> {
   readonly gone?: 'not_found' | 'invalid_request' | 'upstream_rejected'
 }
 
-/**
- * A read changes nothing, so it may be repeated after any failure. A 400 means that the client's query is
- * wrong.
- */
+/** A read changes nothing, so it may be repeated after any failure. A 400 means that the client's query is wrong. */
 async function read<S extends z.ZodType>(
   client: ApiClient,
   { operation, path, schema, gone = 'not_found' }: ReadRequest<S>,

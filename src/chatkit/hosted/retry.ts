@@ -4,10 +4,7 @@ import type { Deadline } from '../../lib/deadline.ts'
 import { waitSeconds } from '../wire/retry-after.ts'
 import { type UpstreamAnswer, UpstreamFault } from './exchange.ts'
 
-/**
- * When a failed call is repeated once. `when_unanswered`: if no answer came. `when_failed`: also after 429 and
- * 5xx.
- */
+/** When a failed call is repeated once. `when_unanswered`: if no answer came. `when_failed`: also after 429 and 5xx. */
 export type RetryPolicy = 'never' | 'when_unanswered' | 'when_failed'
 
 /** A call that can be sent more than once. */
@@ -68,9 +65,8 @@ const MOST_AT_ONCE = 20
 const REFILL_PER_SECOND = 2
 
 /**
- * Keeps retries from doubling the load on an upstream that fails. While at most one call in five fails,
- * each failed call is repeated; beyond that, a fifth of all calls (as in the retry budgets of Finagle
- * and Linkerd).
+ * Keeps retries from doubling the load on an upstream that fails. While at most one call in five fails, each failed
+ * call is repeated; beyond that, a fifth of all calls (as in the retry budgets of Finagle and Linkerd).
  *
  * @param now - a clock that never goes back, in milliseconds
  */

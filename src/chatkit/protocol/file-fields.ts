@@ -126,8 +126,7 @@ export function uploadHeaders(asked: unknown): Readonly<Record<string, string>> 
 }
 
 /**
- * Searches a part of a message, a task or an item: the part itself if it is a picture, its picture, and its
- * sources.
+ * Searches a part of a message, a task or an item: the part itself if it is a picture, its picture, and its sources.
  */
 function lookAtPart(part: unknown, found: FileField[]): void {
   if (!isObject(part)) return

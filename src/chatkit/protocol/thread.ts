@@ -1,6 +1,5 @@
-// Threads, items, attachments and pages as a self-hosted ChatKit server answers them. They are read
-// tolerantly: unknown fields pass, and fields that a server may leave out get their default. Source: the
-// types of the ChatKit server SDKs.
+// Threads, items, attachments and pages as a self-hosted ChatKit server answers them. They are read tolerantly: unknown
+// fields pass, and fields that a server may leave out get their default. Source: the types of the ChatKit server SDKs.
 
 import { z } from 'zod'
 import { isObject } from '../../lib/json.ts'

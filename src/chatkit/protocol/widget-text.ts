@@ -1,7 +1,6 @@
 // Finds the addresses of pictures in a frame that updates a widget, and replaces them. It does not parse the event,
-// because one comes with each change of the widget. JSON that it might misread is left to the parser. Text that
-// is not JSON may pass, because no client can read it. Fields that the protocol does not have are searched like
-// the widget.
+// because one comes with each change of the widget. JSON that it might misread is left to the parser. Text that is not
+// JSON may pass, because no client can read it. Fields that the protocol does not have are searched like the widget.
 
 import type { FileField } from './file-fields.ts'
 
@@ -19,9 +18,8 @@ const HEAD =
 const TAIL = '}}}\n\n'
 
 /**
- * Text that only the parser can check: threads and items; fields with addresses in another part of an event;
- * further lines; and escapes, because they allow many spellings of a name. Without escapes, each `"` begins or
- * ends a string.
+ * Text that only the parser can check: threads and items; fields with addresses in another part of an event; further
+ * lines; and escapes, because they allow many spellings of a name. Without escapes, each `"` begins or ends a string.
  */
 const NEEDS_PARSER = String.raw`[\\\r\n]|"(?:thread|item)|"(?:update|widget|component|content|attachments|task|workflow|annotations?|sources|image|url|image_url|preview_url)"\s*:`
 

@@ -19,8 +19,7 @@ import type { OwnershipRecords } from './owned-server.ts'
 import { deleteAttachment, deleteThread, listItems, retrieveThread } from './threads.ts'
 
 /**
- * The gateway checks every request against the registry, so a cancel needs no upstream and is confirmed at
- * once.
+ * The gateway checks every request against the registry, so a cancel needs no upstream and is confirmed at once.
  *
  * @param options - `workflow`: `server` is the URL of its endpoint, `threadsAt` the name in the ownership
  * records; `publicUrl` is the issuer of its client secrets

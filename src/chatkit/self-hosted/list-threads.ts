@@ -112,9 +112,7 @@ function createReadThreads(ask: Ask, query: ThreadListQuery, onMissing: CallOpti
   }
 }
 
-/**
- * The server's own list: after the cursor if the server accepts it, else from the start; or why there is none.
- */
+/** The server's own list: after the cursor if the server accepts it, else from the start; or why there is none. */
 async function firstList(ask: Ask, user: string, { order = 'desc', after }: ThreadListQuery) {
   const page = async (cursor: object) => {
     const params = { limit: PAGE, order, ...cursor }

@@ -1,5 +1,4 @@
-// The keys that sign client secrets of self-hosted workflows and tokens for their servers: reads, makes
-// and uses them.
+// The keys that sign client secrets of self-hosted workflows and tokens for their servers: reads, makes and uses them.
 
 import { createHmac, generateKeyPairSync, type KeyObject, sign as signBytes } from 'node:crypto'
 import type { JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose'

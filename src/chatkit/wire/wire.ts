@@ -110,10 +110,7 @@ export function pageOf<T extends z.ZodType>(entry: T) {
   })
 }
 
-/**
- * Body of every error answer. OpenAI's `message` can contain a masked key, so it is neither logged nor passed
- * on.
- */
+/** Body of every error answer. OpenAI's `message` can contain a masked key, so it is neither logged nor passed on. */
 export const apiError = z
   .looseObject({
     error: z

@@ -107,9 +107,7 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
 
 const ISO_TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/
 
-/**
- * A time as Unix seconds: a number of them, or ISO 8601 with its zone; a day alone is its beginning in UTC.
- */
+/** A time as Unix seconds: a number of them, or ISO 8601 with its zone; a day alone is its beginning in UTC. */
 export function moment(text: string): number {
   const ms = ISO_TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Math.floor(ms / 1000)

@@ -7,9 +7,8 @@ import type { Io } from './io.ts'
 import { commandsFirst } from './word-order.ts'
 
 /**
- * The top commands, by the words that call them, in the order of `--help`. The files here load only definitions
- * of commands at once. The code that carries a command out (config, connections, keys) is loaded when it is
- * called.
+ * The top commands, by the words that call them, in the order of `--help`. The files here load only definitions of
+ * commands at once. The code that carries a command out (config, connections, keys) is loaded when it is called.
  */
 const COMMANDS: Readonly<Record<string, (io: Io, program: Command) => Promise<Command>>> = {
   'sessions|beta:chatkit:sessions': async (io) =>
@@ -48,10 +47,7 @@ export async function createProgram(io: Io, first?: string): Promise<Command> {
   return program
 }
 
-/**
- * All commands when an option comes first, because only the whole tree knows whether the next word is its
- * value.
- */
+/** All commands when an option comes first, because only the whole tree knows whether the next word is its value. */
 function wordsToLoad(first: string | undefined): readonly string[] {
   if (first === '--version') return []
   const all = Object.keys(COMMANDS)

@@ -36,10 +36,7 @@ function asCommandError(error: unknown): Pick<CommandError, 'message' | 'exitCod
   return { message: `unexpected failure: ${printable(message)}`, exitCode: EXIT.failed }
 }
 
-/**
- * At `--base-url` another chatkit-mint may answer, whose codes tell more than the status, as `user_blocked`
- * does.
- */
+/** At `--base-url` another chatkit-mint may answer, whose codes tell more than the status, as `user_blocked` does. */
 function fromServiceError(error: ServiceError) {
   const { code, detail, refused } = error
   const told = textOfCode(refused?.code ?? '')?.direct

@@ -5,8 +5,7 @@ import type { Command, Option } from 'commander'
 import { wrongUse } from './exit.ts'
 
 /**
- * The commands first, and the other words in their order. Unknown words stay in place, and commander refuses
- * them.
+ * The commands first, and the other words in their order. Unknown words stay in place, and commander refuses them.
  *
  * @throws {@link CommandError} when an option stands in place of an option's value
  */

@@ -1,8 +1,7 @@
 // The text of the demo's config file.
 
 /**
- * Two self-hosted workflows, the first of which is for people in support only, a hosted one, admins, and their
- * console.
+ * Two self-hosted workflows, the first of which is for people in support only, a hosted one, admins, and their console.
  */
 export function demoConfig(issuer: string, server: string): string {
   return `

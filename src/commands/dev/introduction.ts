@@ -1,5 +1,4 @@
-// Writes the text that `npm run dev` prints: its servers, the addresses it calls, and how to get and use a
-// token.
+// Writes the text that `npm run dev` prints: its servers, the addresses it calls, and how to get and use a token.
 
 import { isPlaceholder } from '../../config/file/placeholders.ts'
 import type { IssuerSettings, Settings, WorkflowSettings } from '../../config/settings.ts'

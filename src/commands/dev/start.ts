@@ -1,5 +1,4 @@
-// Starts the service with the developer's own config, and the servers that stand in for identity provider and
-// OpenAI.
+// Starts the service with the developer's own config, and the servers that stand in for identity provider and OpenAI.
 
 import type { Variables } from '../../config/env.ts'
 import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
@@ -27,10 +26,7 @@ export interface RunningDev extends RunningCommand {
 /** Life, in seconds, of the token in the introduction and of those of the sign-in. */
 const TOKEN_SECONDS = 12 * 3600
 
-/**
- * Added to the log line of each refused token: tokens of the real provider look right but cannot be verified
- * here.
- */
+/** Added to the log line of each refused token: tokens of the real provider look right but cannot be verified here. */
 const OWN_TOKENS =
   'npm run dev takes only tokens of its own sign-in (npx chatkit-mint token create); npm start takes those of your issuers'
 

@@ -1,5 +1,4 @@
-// Refuses expressions that could keep the process busy, and finds the variables and claims that an expression
-// uses.
+// Refuses expressions that could keep the process busy, and finds the variables and claims that an expression uses.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Expression } from '../settings.ts'

@@ -62,8 +62,7 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
     })),
     gateway: buildGateway(file.gateway),
     retention: {
-      // A session is kept as long as one of its answers may run, because a revoke finds the answer by its
-      // session.
+      // A session is kept as long as one of its answers may run, because a revoke finds the answer by its session.
       sessionsHours: Math.max(
         file.retention.sessions_hours,
         Math.ceil(file.gateway.stream_minutes / 60),

@@ -10,9 +10,7 @@ const NAME = /^[\w!#$%&'+.^`|~-]{1,128}$/
 /** Headers about one connection (RFC 9110 §7.6.1). */
 const HOP_BY_HOP = 'connection|keep-alive|te|trailers?|transfer-encoding|upgrade|proxy-.*'
 
-/**
- * Request headers that say who asks, from where, or how to read the message, and those that this service sets.
- */
+/** Request headers that say who asks, from where, or how to read the message, and those that this service sets. */
 const NEVER_FORWARDED = new RegExp(
   `^(?:${HOP_BY_HOP}|authorization|cookie|host|origin|referer|content-.*|sec-.*|expect|accept-encoding|` +
     'forwarded|via|x-forwarded.*|.*client-?ip|.*real-ip|x-envoy-external-address|cf-.*|' +
@@ -35,9 +33,7 @@ const NEVER_A_TOKEN = new RegExp(
     'x-original-.*|x-rewrite-url|x-http-method.*|x-chatkit-.*)$',
 )
 
-/**
- * Headers that never hold an address alone. With one of them, all clients behind the proxy would count as one.
- */
+/** Headers that never hold an address alone. With one of them, all clients behind the proxy would count as one. */
 const NEVER_AN_ADDRESS = new RegExp(
   `^(?:${HOP_BY_HOP}|forwarded|via|authorization|cookie|host|origin|referer|user-agent|content-.*|sec-.*|accept.*)$`,
 )

@@ -81,8 +81,7 @@ function reportAudience(issuer: RawMapping, path: Path, report: Report): void {
 }
 
 /**
- * HS* needs the secret, every other algorithm the key set. Mixing them allows the confusion attack of RFC 8725
- * §2.1.
+ * HS* needs the secret, every other algorithm the key set. Mixing them allows the confusion attack of RFC 8725 §2.1.
  */
 function reportAlgorithms(issuer: RawMapping, path: Path, report: Report): void {
   const shared = issuer['secret_env'] !== undefined

@@ -55,9 +55,7 @@ export function formatProblem({ file, line, key, message }: ConfigProblem): stri
   return scrub(`${file}:${line}: ${key}: ${message}`).replaceAll(/\p{Cc}+/gu, ' ')
 }
 
-/**
- * A path in dotted form: `workflows.support.expires_after.seconds`, `issuers[0].audience`. A very long one is cut.
- */
+/** A path in dotted form: `workflows.support.expires_after.seconds`, `issuers[0].audience`. A very long one is cut. */
 export function formatPath(path: Path): string {
   if (path.length === 0) return '(file)'
   const text = path.map(formatStep).join('').replace(/^\./, '')

@@ -44,9 +44,8 @@ export interface YamlFile {
 }
 
 /**
- * Reads one YAML 1.2 document (core schema). Refused: a second document, a repeated key, aliases (a
- * few of them expand to gigabytes), tags, other YAML versions, `__proto__` as a key, numbers that would
- * be rounded.
+ * Reads one YAML 1.2 document (core schema). Refused: a second document, a repeated key, aliases (a few of them expand
+ * to gigabytes), tags, other YAML versions, `__proto__` as a key, numbers that would be rounded.
  *
  * @returns the data, or the problems that make it unreadable; no message quotes the text, because it may hold a
  * misplaced secret

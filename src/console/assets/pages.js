@@ -53,8 +53,7 @@ function isInUse() {
 }
 
 /**
- * Replaces the parts of this page by those of the page at `url`. If that page lacks them, the browser goes
- * there.
+ * Replaces the parts of this page by those of the page at `url`. If that page lacks them, the browser goes there.
  *
  * @returns `none` when there was no answer, `left` when the browser goes to the page or a newer request replaced this
  * one

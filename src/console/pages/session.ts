@@ -119,9 +119,7 @@ export function cancelAction({ answers, administer, addresses, now }: PageParts)
   }
 }
 
-/**
- * @param since - start of this request in Unix seconds: it did not end a session that ended earlier
- */
+/** @param since - start of this request in Unix seconds: it did not end a session that ended earlier */
 function noticeOf(record: SessionRecord, since: number): string {
   const { status, id } = presentSession(record, since)
   const { endedAt, endedBy } = record

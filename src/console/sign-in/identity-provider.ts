@@ -34,9 +34,7 @@ export type IdentityProvider = ReturnType<typeof createIdentityProvider>
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
 
-/**
- * Discovery happens at the first sign-in, so that the service starts even while the provider is down.
- */
+/** Discovery happens at the first sign-in, so that the service starts even while the provider is down. */
 export function createIdentityProvider({ now, ...provider }: Provider & { readonly now: Clock }) {
   const { settings, redirectUri, dispatcher, clockTolerance } = provider
   const authentication = authenticate(provider)

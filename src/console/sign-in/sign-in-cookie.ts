@@ -159,10 +159,7 @@ export function createSignInCookie({
 /** The issuer in logout marks that end sign-ins to the console. */
 const CONSOLE = 'console'
 
-/**
- * Ends sign-ins by a logout mark in the registry: those of the admin that began before its time, in
- * milliseconds.
- */
+/** Ends sign-ins by a logout mark in the registry: those of the admin that began before its time, in milliseconds. */
 function createEnds({
   registry,
   keepSeconds,

@@ -169,10 +169,7 @@ function refuse(
   return new PageError(code, { ...refusal, action })
 }
 
-/**
- * Refuses an error answer, by which the provider says that it signed nobody in (OpenID Connect Core 1.0
- * §3.1.2.6).
- */
+/** Refuses an error answer, by which the provider says that it signed nobody in (OpenID Connect Core 1.0 §3.1.2.6). */
 function refuseErrorAnswer(c: AppContext, addresses: Addresses): void {
   const error = c.req.query('error')
   if (error === undefined) return

@@ -61,8 +61,7 @@ function isDate(at: number): boolean {
 }
 
 /**
- * A time in Unix seconds. A number too large for a date is shown unchanged, because an upstream may send any
- * number.
+ * A time in Unix seconds. A number too large for a date is shown unchanged, because an upstream may send any number.
  */
 export function instant(at: number): Html {
   if (!isDate(at)) return html`${String(at)}`

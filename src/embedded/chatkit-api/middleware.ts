@@ -57,10 +57,7 @@ export const faults = commonFaults.extend({
 })
 export type Faults = z.infer<typeof faults>
 
-/**
- * Applies the faults that are set. It runs before the checks, because a real outage does not ask for a key
- * first.
- */
+/** Applies the faults that are set. It runs before the checks, because a real outage does not ask for a key first. */
 export function misbehaving(faultBox: FaultBox<Faults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()

@@ -10,10 +10,7 @@ import type { ApiEnv } from './middleware.ts'
 import type { Sessions } from './sessions.ts'
 import type { ThreadMemory } from './threads.ts'
 
-/**
- * Checks the credentials for each operation, and not for all paths, so that an unknown path is 404 for
- * everyone.
- */
+/** Checks the credentials for each operation, and not for all paths, so that an unknown path is 404 for everyone. */
 const withCredentials: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
   requireCredentials(req.raw.headers)
   await next()

@@ -9,10 +9,7 @@ import type {
 import { ApiError } from '../../http/backend/api-error.ts'
 import type { Clock } from '../../lib/clock.ts'
 
-/**
- * A thread in memory. It has no user, because the protocol does not name one, and this server identifies
- * nobody.
- */
+/** A thread in memory. It has no user, because the protocol does not name one, and this server identifies nobody. */
 export interface SampleThread {
   readonly id: string
   /** ISO 8601. */
@@ -54,8 +51,7 @@ const PREFIXES: Readonly<Record<NewItem['type'], string>> = {
 export type SampleStore = ReturnType<typeof createSampleStore>
 
 /**
- * Everything is gone when the server ends. Every call that takes an id throws `ApiError` 404 when nothing has
- * it.
+ * Everything is gone when the server ends. Every call that takes an id throws `ApiError` 404 when nothing has it.
  *
  * @param now - the clock of `created_at`
  */

@@ -9,10 +9,7 @@ import { isLoopback } from '../../lib/loopback.ts'
 const FAULTS = '/_embedded/faults'
 const REQUESTS = '/_embedded/requests'
 
-/**
- * Refuses a page whose domain was made to resolve to this machine (DNS rebinding): it sends its own name in
- * `Host`.
- */
+/** Refuses a page whose domain was made to resolve to this machine (DNS rebinding): it sends its own name in `Host`. */
 export const loopbackHost: MiddlewareHandler = async ({ req }, next) => {
   if (!isLoopbackUrl(`http://${req.header('host') ?? new URL(req.url).host}`)) {
     throw new ApiError(403, 'This server answers only to loopback hosts.')

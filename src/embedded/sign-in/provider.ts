@@ -35,9 +35,7 @@ const DAY_SECONDS = 86_400
 const API_SCOPE = 'chat'
 const OPENID_SCOPE = 'openid profile'
 
-/**
- * An OpenID provider with its own storage, keys, pages and lifetimes, so that oidc-provider prints no warnings.
- */
+/** An OpenID provider with its own storage, keys, pages and lifetimes, so that oidc-provider prints no warnings. */
 export function createProvider({
   issuer,
   key,

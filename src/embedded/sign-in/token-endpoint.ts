@@ -1,5 +1,4 @@
-// The call with which a developer on this machine gets a token from the embedded sign-in. Web pages are
-// refused.
+// The call with which a developer on this machine gets a token from the embedded sign-in. Web pages are refused.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'

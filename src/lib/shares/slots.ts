@@ -1,5 +1,4 @@
-// Limits how many requests (or streams, or calls) one user, and all users of this process together, have under
-// way.
+// Limits how many requests (or streams, or calls) one user, and all users of this process together, have under way.
 
 import { ServiceError } from '../errors.ts'
 

@@ -110,8 +110,7 @@ function faultsOf(chain: readonly Seen[], known: readonly ChainFault[]): readonl
 }
 
 /**
- * The entries by seq, and the inserted ones. If several have one seq, the entry whose hash the next one
- * holds is kept.
+ * The entries by seq, and the inserted ones. If several have one seq, the entry whose hash the next one holds is kept.
  */
 function withoutDuplicates(chain: readonly Seen[]): readonly [readonly Seen[], readonly Seen[]] {
   const held = new Map(chain.map(({ entry }) => [entry.seq - 1, entry.prev]))

@@ -21,8 +21,7 @@ export interface ServerChecks extends WorkflowChecks {
 }
 
 /**
- * Asks the server of each self-hosted workflow for a list of threads, as the service would: with a
- * token that it signs.
+ * Asks the server of each self-hosted workflow for a list of threads, as the service would: with a token that it signs.
  *
  * @param checks - the workflows, and the user to ask as
  */

@@ -28,8 +28,7 @@ export async function profileToken(io: Io, entry: ProfileEntry, url: string): Pr
   if (profile.tokens.refresh_token === undefined) throw expired(entry.name)
   let token = ''
   await entry.change(async (now) => {
-    // Another command may have signed out or renewed the token. Many providers accept a refresh token only
-    // once.
+    // Another command may have signed out or renewed the token. Many providers accept a refresh token only once.
     if (now?.tokens === undefined) throw nobody(entry.name)
     const tokens = isFresh(io, now.tokens) ? now.tokens : await renewed(io, now, entry.name)
     token = tokens.token

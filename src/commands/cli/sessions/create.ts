@@ -101,8 +101,7 @@ async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promi
 }
 
 /**
- * An object is parsed here already, so that one that a shell has cut into words is reported before the words
- * left over.
+ * An object is parsed here already, so that one that a shell has cut into words is reported before the words left over.
  */
 function nameOrObject(text: string): string | Workflow {
   return /^\s*'?\{/.test(text) ? workflowObject(text) : someText(text)

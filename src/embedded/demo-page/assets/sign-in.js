@@ -1,6 +1,5 @@
-// Signs in by the authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636), without a library, to show that
-// a page needs none. The token stays in memory. Only state and verifier are stored during the redirect; both
-// work once.
+// Signs in by the authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636), without a library, to show that a page
+// needs none. The token stays in memory. Only state and verifier are stored during the redirect; both work once.
 
 /** @typedef {{ issuer: string, client_id: string }} Provider */
 
