@@ -177,6 +177,14 @@ describe('users', () => {
     const closed = terminal(env)
     closed.stdin.end()
     expect(await runCli(['users', 'erase', 'asked'], closed.io)).toBe(1)
+    const controlD = terminal(env)
+    controlD.stdin.write('\u0004')
+    expect(await runCli(['users', 'erase', 'asked'], controlD.io)).toBe(1)
+    expect(controlD.said.err).toMatch(/chatkit-mint: not the same. Nothing was erased.\n$/)
+    const controlC = terminal(env)
+    controlC.stdin.write('\u0003')
+    expect(await runCli(['users', 'erase', 'asked'], controlC.io)).toBe(130)
+    expect(controlC.said.err).toMatch(/chatkit-mint: interrupted\n$/)
     const list = ['threads', 'list', '--user', 'asked']
     expect(((await cliJson(list, { env })) as Ids).data).toHaveLength(1)
 

@@ -7,7 +7,7 @@ import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
-import { failure, wrongUse } from '../exit.ts'
+import { CommandError, EXIT, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
 import { startProgress } from '../progress.ts'
@@ -55,9 +55,17 @@ async function confirm(io: Io, who: string): Promise<void> {
     const question =
       `This deletes all threads of ${printable(who)} and what is kept of that user, for good.\n` +
       'Type the user to go ahead: '
-    // Ctrl-C and Ctrl-D close the input, and then the question never resolves.
+    let isInterrupted = false
+    lines.once('SIGINT', () => {
+      isInterrupted = true
+      lines.close()
+    })
+    // Ctrl-D rejects the question. When the input is closed otherwise, it never resolves.
     const closed = once(lines, 'close').then(() => undefined)
-    const answer = await Promise.race([lines.question(question, { signal: io.signal }), closed])
+    const asked = lines.question(question, { signal: io.signal }).catch(() => undefined)
+    const answer = await Promise.race([asked, closed])
+    io.signal.throwIfAborted()
+    if (isInterrupted) throw new CommandError(EXIT.interrupted, 'interrupted')
     if (answer !== who) throw failure('not the same. Nothing was erased.')
   } finally {
     lines.close()
