@@ -22,7 +22,7 @@ const LONG_BYTES = 64 * 1024
 
 /**
  * Least bytes that a stream counts while its client does not read: undici and its socket have read ahead of the client,
- * measured 290 kB in buffers of 64 KiB. Not beside an event, or no event could take all of its user's memory.
+ * measured 290 kB in buffers of 64 KiB. It does not add to an event: else no event could take all of its user's memory.
  */
 const READ_AHEAD_BYTES = 256 * 1024
 

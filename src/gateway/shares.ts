@@ -4,8 +4,8 @@ import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 
 /**
- * Most requests of a user at the same time whose answers are no streams, because each holds a connection: more than one
- * session may send in a minute unless the config says otherwise.
+ * Most requests of a user at the same time whose answers are no streams, because each holds a connection. One session
+ * may not send as many in a minute, unless the config says otherwise.
  */
 const REQUESTS_PER_USER = 200
 /** Most links to files that a user may follow at the same time. */

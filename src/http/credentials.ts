@@ -106,7 +106,7 @@ export function readCredential(
 
 /**
  * A token header counts before `Authorization`, which some proxies overwrite. A proxy may have made it
- * from a cookie, so of a browser's request the origin must be proven as for a cookie.
+ * from a cookie, so a browser's request needs a proven origin, as with a cookie.
  */
 function readTokenHeader(source: CredentialSource): Credential {
   const [header, ...others] = source.tokenHeaders

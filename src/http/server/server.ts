@@ -192,9 +192,9 @@ function serveTogether(serve: Serve, log: Log): Take {
     for (const [request, response] of all) {
       // Only what is left of a body is still taken from this connection: nothing new begins on it.
       if (request.socket.writableEnded) continue
-      // The connection ends with this answer. Node's parser drops what one read brought behind a request with `Upgrade`, so
-      // that the next read could begin in the middle of a request. For the rest of the body of a GET, which should have
-      // none, the adapter would wait for minutes.
+      // The connection ends with this answer in two cases. Node's parser drops what a read brought behind a request with
+      // `Upgrade`, so the next read could begin in the middle of a request. And for the rest of the body of a GET, which
+      // should have none, the adapter would wait for minutes.
       const { complete, headers, method = '' } = request
       const isLast = headers.upgrade !== undefined || (!complete && /^(?:GET|HEAD)$/.test(method))
       if (isLast) response.shouldKeepAlive = false

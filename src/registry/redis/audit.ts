@@ -44,9 +44,9 @@ local function item(id)
 end`)
 
 /**
- * ARGV: a time or '', 'before' or 'from' → the seq of an entry before that time, or from it on, such that
- * nothing between it and the time matters; '' where there is none. Halves the order of writing: entries that
- * were written late, or are gone, make the result less narrow, not wrong.
+ * ARGV: a time or '', 'before' or 'from' → the seq of the nearest entry before that time, or from it on; '' where there
+ * is none. It halves the order of writing: entries that were written late, or are gone, make the range that a list
+ * reads wider, never too narrow.
  */
 const SEEK = script(
   ENTRY,

@@ -40,8 +40,8 @@ end
  * Reads and changes sessions. A session is a hash under the names of SQLite's columns, of which `minted` holds as JSON
  * those that never change and that few steps read; whatever changes a session changes its indexes too.
  *
- * Redis keeps what a script wrote before it stopped, as when its user loses a command. So each step writes, or removes,
- * last what tells it that there is nothing left to do: repeated, it goes through.
+ * Redis keeps what a script wrote before it stopped, for example because its user lost a command. So each step writes,
+ * or removes, last what says that the step is done: a repeated step then does the rest.
  */
 export const SESSION = `
 local function fields_of(flat)

@@ -47,8 +47,8 @@ local function by_key(issuer) return string.sub(issuer, 1, ${KEY_ISSUER.length})
 `
 
 /**
- * The end of a step, with these locals and {@link BY_KEY}: it makes the `user` of a new session known, or notes that they
- * were seen again. ARGV 6 is {@link namesJson}.
+ * The end of the script that records a session: makes its user known, or notes that they were seen again. It needs the
+ * script's `now`, `user`, `issuer`, `subject` and `seq`, {@link BY_KEY}, and {@link namesJson} as ARGV 6.
  */
 export const SEE = `
 local known_user = key('known-user', user)

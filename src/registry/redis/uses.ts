@@ -19,7 +19,7 @@ const USE = script(
 local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)
 if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
--- A session that had expired by the clock of the instance that revoked it may be live by ours. It has ended all the same.
+-- An instance whose clock is ahead may have revoked this session after it had expired there: it stays ended.
 local generation, _, ended_upto = state_of(session.user, now / 1000)
 if session.end_reason or tonumber(session.seq) <= ended_upto then return { 'ended' } end
 local function window(field, max)

@@ -5,8 +5,8 @@ import { namesOf } from '../known-users.ts'
 
 /** Columns that an older table lacks, from its other columns. A further column gets its default. */
 const FILLED: Readonly<Record<string, string>> = {
-  // A migration does not know the config, so it marks the owners that start-up has to move from a workflow to a source
-  // with a line feed, which no source has.
+  // Only start-up knows the source of a workflow (move-owners.ts). Until then a line feed, which no source has, marks the
+  // workflow's name.
   'owned.source': 'char(10) || workflow',
   'session_uses.kind': `'run'`,
 }

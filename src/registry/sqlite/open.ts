@@ -160,7 +160,7 @@ function pragma(db: DatabaseSync, name: string): unknown {
 
 /** Repeats work while the file is locked, because the switch to WAL ignores SQLite's own wait for locks. */
 function patiently<T>(work: () => T): T {
-  // One try may wait as long by itself.
+  // The last try may wait as long once more.
   for (const end = performance.now() + OPEN_WAIT_MS; ; ) {
     try {
       return work()

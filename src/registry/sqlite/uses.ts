@@ -4,7 +4,7 @@ import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import { type SessionKey, type SessionUse, toSession, type UseOutcome } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
-/** A live session. One that had expired when it was revoked does not count if it is live again because the clock was set back. */
+/** A live session. One that was revoked after its expiry stays ended, even if the clock is set back. */
 const SESSION = `
   SELECT *, coalesce((SELECT generation FROM users WHERE users.user = sessions.user), 0) AS generation
   FROM sessions WHERE id = ? AND +user = ? AND +status = 'active' AND +expires_at > ? AND end_reason IS NULL

@@ -1,8 +1,8 @@
 // Tells a Redis that hangs from one that is slow: a hanging one answers nothing at all.
 
-/** Looks at the calls under way within the time that Redis may be silent. */
+/** How often the calls under way are looked at in the time that Redis may be silent. */
 const LOOKS = 5
-/** A call is refused alone after so many times as long, although others are answered. */
+/** After this many times that silence a single call is refused, even while others are answered. */
 const MOST_WAIT = 8
 
 /** Redis has not answered anything for so long that it counts as down. */
@@ -15,7 +15,7 @@ export class NoAnswerError extends Error {
  * the calls under way are only waiting for their turn, and a full machine is no outage. When none has come
  * for so long, all of them are refused.
  *
- * @param milliseconds - of silence. They count only as far as this process could have heard an answer
+ * @param milliseconds - of silence; time in which this process could not have heard an answer does not count
  */
 export function createPatience(milliseconds: number) {
   const lookMs = milliseconds / LOOKS

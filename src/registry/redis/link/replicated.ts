@@ -17,7 +17,7 @@ interface Waiting {
 /**
  * `WAIT` blocks its connection, and counts only writes that were made on that connection. So writes that
  * come during a `WAIT` are sent together after it, followed by one `WAIT` for all of them. No write waits
- * for more than two.
+ * for more than two of these.
  *
  * @param connect - opens a connection to the primary, when the first write comes
  * @param touch - a command that always writes. A repeated step may find its write done, on an earlier
