@@ -174,6 +174,19 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     await page.waitForURL(`${running.url}/docs/search?q=revoke`)
   })
 
+  test('what does not come, or too late for a page that is left, is no error: Enter searches', async () => {
+    const expectedFailures = ['ERR_FAILED /docs/find.js', 'ERR_FAILED /openapi.json']
+    const page = await open('/docs/html', { expectedFailures })
+    const failed: string[] = []
+    page.on('requestfailed', (request) => failed.push(new URL(request.url()).pathname))
+    await page.route(/find\.js|openapi\.json/, (route) => route.abort())
+    await page.goto(`${running.url}/docs/api`)
+    await page.getByRole('combobox', { name: 'Search the docs' }).fill('revoke')
+    await expect.poll(() => failed).toEqual(['/openapi.json', '/docs/find.js'])
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${running.url}/docs/search?q=revoke`)
+  })
+
   test('code is copied with a button', async () => {
     const page = await open('/docs/html', { permissions: ['clipboard-read', 'clipboard-write'] })
     const block = page.locator('.code').first()

@@ -12,6 +12,9 @@ export function make(tag, { children = [], ...properties }) {
   return made
 }
 
+/** Undefined when it does not come. In Firefox it also fails when the page is left, which would be reported as an error. */
+const loadIndex = () => import(address('find.js')).catch(() => undefined)
+
 /** A combobox as in the ARIA Authoring Practices: the focus stays in the field, the arrow keys choose. */
 function searchAsTyped(input) {
   const list = make('ul', { id: 'found', className: 'found', role: 'listbox', hidden: true })
@@ -25,7 +28,6 @@ function searchAsTyped(input) {
 
   /** Index in the list; -1 while none is chosen. */
   let chosen = -1
-  const loadFind = async () => (await import(address('find.js'))).find
 
   function close() {
     list.hidden = true
@@ -35,9 +37,10 @@ function searchAsTyped(input) {
   }
 
   async function show() {
-    const find = await loadFind()
+    const index = await loadIndex()
     close()
-    const found = find(input.value).slice(0, 8)
+    if (index === undefined) return
+    const found = index.find(input.value).slice(0, 8)
     list.replaceChildren(...found.map(option))
     count.textContent = `${found.length} results`
     list.hidden = found.length === 0
@@ -60,7 +63,7 @@ function searchAsTyped(input) {
     Enter: () => chosen >= 0 && location.assign(list.children[chosen].dataset.href),
     Escape: close,
   }
-  input.addEventListener('focus', loadFind, { once: true })
+  input.addEventListener('focus', loadIndex, { once: true })
   input.addEventListener('input', show)
   input.addEventListener('blur', close)
   input.addEventListener('keydown', (event) => {

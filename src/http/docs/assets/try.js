@@ -121,4 +121,5 @@ function addWhenOpened(entry, call) {
   else entry.addEventListener('toggle', add, { once: true })
 }
 
-void addForms()
+// Without the description there are no forms. Firefox fails the request also when the page is left.
+addForms().catch(() => {})
