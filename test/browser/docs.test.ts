@@ -187,6 +187,25 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     await page.waitForURL(`${running.url}/docs/search?q=revoke`)
   })
 
+  test('results that come after the focus has left the field do not open over the page', async () => {
+    const page = await open('/docs/html')
+    const released = Promise.withResolvers<void>()
+    await page.route('**/find.js', async (route) => {
+      await released.promise
+      await route.continue()
+    })
+    const asked = page.waitForRequest('**/find.js')
+    await page.getByRole('combobox', { name: 'Search the docs' }).fill('revoke')
+    await asked
+    await page.keyboard.press('Tab')
+    released.resolve()
+    // The module is the same one, so what waited for it has run by then.
+    await page.evaluate(
+      "import('/docs/find.js').then(() => new Promise((done) => setTimeout(done)))",
+    )
+    expect(await page.getByRole('option').count()).toBe(0)
+  })
+
   test('code is copied with a button', async () => {
     const page = await open('/docs/html', { permissions: ['clipboard-read', 'clipboard-write'] })
     const block = page.locator('.code').first()

@@ -39,7 +39,8 @@ function searchAsTyped(input) {
   async function show() {
     const index = await loadIndex()
     close()
-    if (index === undefined) return
+    // Only leaving the field closes the list, so none may open after that.
+    if (index === undefined || document.activeElement !== input) return
     const found = index.find(input.value).slice(0, 8)
     list.replaceChildren(...found.map(option))
     count.textContent = `${found.length} results`
