@@ -25,14 +25,9 @@ interface Observer {
 }
 
 const PARALLEL = 8
-/**
- * Failures in a row after which a source is given up, so that an outage does not cost ten thousand
- * calls.
- */
+/** Failures in a row after which a source is given up, so that an outage does not cost ten thousand calls. */
 const MAX_FAILED_IN_A_ROW = 100
-/**
- * How often the list may be read again from its start because something else deletes at the same time.
- */
+/** How often the list may be read again from its start because something else deletes at the same time. */
 const MAX_RESTARTS = 10
 
 /**
@@ -68,8 +63,7 @@ async function onePass(things: Deletable, removals: ReturnType<typeof createRemo
     await removals.removeAll(fresh)
     found ||= fresh.length > 0
     if (ids.length === 0 || (!hasMore && fresh.length === 0)) return { found, stillListed }
-    // A deleted thing is no valid cursor, but a page with nothing new and nothing failed has no other
-    // id.
+    // A deleted thing is no valid cursor, but a page with nothing new and nothing failed has no other id.
     const last = fresh.length === 0 ? ids.at(-1) : undefined
     after = ids.findLast(removals.hasFailed) ?? last ?? after
   }

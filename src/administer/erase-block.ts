@@ -13,10 +13,9 @@ const LONG_ENOUGH_SECONDS = 180
 export const ERASE_REASON = 'The data of this user is being erased.'
 
 /**
- * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays
- * when the erase is done. So does a block that is set during the erase: as every revoke does, it raises
- * the generation, and `lift` compares that. When several instances erase at once, the one that blocked last lifts
- * the block.
+ * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays when the erase
+ * is done. So does a block that is set during the erase: as every revoke does, it raises the generation, and `lift`
+ * compares that. When several instances erase at once, the one that blocked last lifts the block.
  *
  * @param by - the admin who erases: `issuer|subject`
  * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `hold` to block again if nobody does;

@@ -196,10 +196,7 @@ async function conclude(job: Job) {
   }
 }
 
-/**
- * The sessions whose cancel is not confirmed, also those of earlier revokes; at most
- * {@link MAX_CANCELLING}.
- */
+/** The sessions whose cancel is not confirmed, also those of earlier revokes; at most {@link MAX_CANCELLING}. */
 async function stillCancelling({ parts, command }: Job): Promise<readonly string[]> {
   const seconds = unixSeconds(parts.now)
   const query = { user: command.user, status: 'cancelling', now: seconds } as const

@@ -2,9 +2,7 @@
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 
-/**
- * A list that could not be read to its end, a step that failed, or one thing that could not be deleted.
- */
+/** A list that could not be read to its end, a step that failed, or one thing that could not be deleted. */
 export interface Failure {
   readonly what:
     | ('sessions' | 'threads' | 'items' | 'attachments' | 'audit' | 'records' | 'block')

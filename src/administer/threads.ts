@@ -17,9 +17,7 @@ export function createAdministerThreads({
   readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly audit: Audit
 }) {
-  /**
-   * Writes the read to the audit before the thread is returned, also when there is no such thread.
-   */
+  /** Writes the read to the audit before the thread is returned, also when there is no such thread. */
   async function findThread(request: AdminRequest, id: ThreadId): Promise<FoundThread> {
     try {
       const found = await threads.find(id, request.call)
