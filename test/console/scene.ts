@@ -39,10 +39,7 @@ export async function startConsoleScene(options: SceneOptions = {}) {
     now,
     registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' })),
   } = options
-  const client = consoleClient(CLIENT_SECRET)
-  const redirectUris =
-    publicUrl === undefined ? client.redirectUris : [`${publicUrl}/admin/callback`]
-  const clients = [WEB_APP, { ...client, redirectUris }]
+  const clients = [WEB_APP, consoleClient(CLIENT_SECRET, publicUrl)]
   const signIn = await startSignIn({ port: 0, clients, ...(accounts && { accounts }) })
   const running = await onFreePort((port) => {
     const PUBLIC_URL = publicUrl ?? `http://localhost:${port}`

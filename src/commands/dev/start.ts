@@ -50,7 +50,7 @@ export async function startDev(
   const issuers = await withOwnKeys(setup.settings.issuers)
   const consoleSecret = newRandomKey()
   const accounts = { ...peopleFor(setup.settings), ...account }
-  const clients = [WEB_APP, consoleClient(consoleSecret)]
+  const clients = [WEB_APP, consoleClient(consoleSecret, setup.publicUrl)]
   const signInOptions = { accounts, clients, issuers: issuers.made, tokenSeconds: TOKEN_SECONDS }
   const signIn = await onUsualPort(USUAL_PORTS.signIn, (free) =>
     startSignIn({ port: free, ...signInOptions }),

@@ -22,16 +22,15 @@ export const WEB_APP: SignInClient = {
 }
 
 /**
- * The admin console of a service on this machine, on any port.
+ * The admin console of a service on this machine.
  *
  * @param clientSecret - the one in the service's config
+ * @param publicUrl - with https or a path, where a proxy is before the service; any port of this machine when absent
  */
-export function consoleClient(clientSecret: string): SignInClient {
-  return {
-    clientId: 'console',
-    redirectUris: ['http://127.0.0.1/admin/callback', 'http://localhost/admin/callback'],
-    clientSecret,
-  }
+export function consoleClient(clientSecret: string, publicUrl?: string): SignInClient {
+  const roots = publicUrl === undefined ? ['http://127.0.0.1', 'http://localhost'] : [publicUrl]
+  const redirectUris = roots.map((root) => `${root.replace(/\/+$/, '')}/admin/callback`)
+  return { clientId: 'console', redirectUris, clientSecret }
 }
 
 /** The demo's page, on any port of this machine. */

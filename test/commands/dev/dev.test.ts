@@ -208,6 +208,17 @@ describe('admins', () => {
     })
   })
 
+  test.each(['https://localhost:8443', 'http://localhost:8080/app/'])(
+    'the sign-in knows the console of a service at %s, behind a proxy',
+    async (PUBLIC_URL) => {
+      await during(startDevScene(WITH_CONSOLE, { PUBLIC_URL }), async ({ urls }) => {
+        const begun = await fetch(`${urls.service}/admin/sign-in`, { redirect: 'manual' })
+        const page = await createBrowser().go(begun.headers.get('location') ?? '')
+        expect(page.url).toContain(`${urls.signIn}/sign-in/`)
+      })
+    },
+  )
+
   test('the page of a wrong address leads a browser to the docs and the console', async () => {
     const answer = await fetch(`${dev.urls.service}/`, {
       headers: { 'sec-fetch-dest': 'document' },
