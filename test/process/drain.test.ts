@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -10,6 +10,7 @@ import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { startMember } from '../support/fleet.ts'
 import { freePort } from '../support/network/listen.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import {
   endGroup,
   NODE,
@@ -25,36 +26,41 @@ const env = () => ({
   OPENAI_BASE_URL: upstream.url,
   TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
 })
-const service = forEachTest(() => startServiceProcess({ config: DEFAULT_CONFIG, env: env() }))
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/** For a process of the test's own, with the config of the service. */
-const ownEnv = () => ({
-  ...WITHOUT_ENV_FILE,
-  ...env(),
-  HOST: '127.0.0.1',
-  METRICS_PORT: '0',
-  STORE_URL: 'memory:',
-  CONFIG_FILE: join(service.directory, 'config.yaml'),
-})
-
-let users = 0
-
-async function mint(): Promise<{ status: number; connection: string | null }> {
-  const headers = { authorization: `Bearer ${tokenFor(`user-${users++}`)}` }
-  const response = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
-  await response.arrayBuffer()
-  return { status: response.status, connection: response.headers.get('connection') }
-}
-
-async function isReady(): Promise<boolean> {
-  const response = await fetch(`${service.url}/readyz`)
-  await response.arrayBuffer()
-  return response.status === 200
+/** For a process that a test starts by itself. */
+function ownEnv() {
+  const file = join(scratchFolder(), 'config.yaml')
+  writeFileSync(file, DEFAULT_CONFIG)
+  return {
+    ...WITHOUT_ENV_FILE,
+    ...env(),
+    HOST: '127.0.0.1',
+    METRICS_PORT: '0',
+    STORE_URL: 'memory:',
+    CONFIG_FILE: file,
+  }
 }
 
 describe('SIGTERM', () => {
+  const service = forEachTest(() => startServiceProcess({ config: DEFAULT_CONFIG, env: env() }))
+
+  let users = 0
+
+  async function mint(): Promise<{ status: number; connection: string | null }> {
+    const headers = { authorization: `Bearer ${tokenFor(`user-${users++}`)}` }
+    const response = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
+    await response.arrayBuffer()
+    return { status: response.status, connection: response.headers.get('connection') }
+  }
+
+  async function isReady(): Promise<boolean> {
+    const response = await fetch(`${service.url}/readyz`)
+    await response.arrayBuffer()
+    return response.status === 200
+  }
+
   test('under load: no request fails, and the process ends with 0 within 20 s', async () => {
     upstream.api.setFaults({ latency_ms: 30 })
     const answers: Awaited<ReturnType<typeof mint>>[] = []
