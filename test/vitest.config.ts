@@ -47,31 +47,42 @@ const NOT_QUICK = [
   'test/http/server/slow-clients.test.ts',
 ]
 
-/** Files that take ten seconds to a minute. They begin first, so that none runs alone at the end of its group. */
+/**
+ * Files that take ten seconds to a minute. They begin first, so that none runs alone at the end of its group; those that
+ * wait stand between those that compute, and those of a project together, as another project needs new workers.
+ */
 const LONG = [
   'browser/docs',
   'browser/console',
   'guides/quick-starts',
-  'process/user-data',
   'http/admin/holds',
+  'process/user-data',
   'bench/bench',
   'process/drain',
   'browser/demo',
   'deploy/image',
-  'http/admin/many-sessions',
-  'faults/upstream',
-  'race/sqlite',
-  'process/several-instances',
-  'administer/export',
-  'guides/react-native',
-  'http/server/slow-clients',
-  'doctor/doctor',
-  'process/start-up',
   'registry/redis-causes',
-  'race/redis',
+  'cli/audit/verify',
+  'http/admin/many-sessions',
+  'process/start-up',
+  'process/several-instances',
+  'registry/redis',
+  'faults/upstream',
+  'race/processes',
+  'faults/identity-provider',
   'race/plants',
   'process/crash',
-  'registry/redis',
+  'race/redis',
+  'faults/sqlite',
+  'race/sqlite',
+  'http/server/slow-clients',
+  'cost/cost',
+  'registry/redis-replicas',
+  'doctor/doctor',
+  'http/deadline',
+  'process/redis-failover',
+  'process/tracing',
+  'administer/export',
   'process/redis-outage',
 ]
 

@@ -19,7 +19,7 @@ const EX_SOFTWARE = 70
 const BUSY = 0.5
 
 const json = join(scratchFolder(), 'figures.json')
-const COMMAND = ['--quick', '--rounds=1', '--scale=0.05', '--only=cpu,latency,start,install-size']
+const COMMAND = ['--quick', '--rounds=1', '--scale=0.02', '--only=cpu,latency,start,install-size']
 
 test('a short run has every side in its table, and no failure', { timeout: 120_000 }, () => {
   const ran = spawnSync(NODE, [ENTRY, ...COMMAND, '--json', json], { encoding: 'utf8' })
