@@ -9,7 +9,7 @@ export interface Piece {
 }
 
 /** The lines of a frame. */
-export interface FrameLines {
+interface FrameLines {
   /** The frame as it is passed on: its lines and an empty line, each ended by LF; empty if there are no lines. */
   readonly text: string
   /** The values of its `data:` lines; undefined when there are none, as in a comment. */

@@ -21,7 +21,7 @@ import { type GatewayOwnership, notFound, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 
 /** A request, and the head of the server's answer to it. */
-export interface JsonExchange {
+interface JsonExchange {
   readonly parsed: ParsedRequest
   readonly reply: ServerReply
   readonly deadline: Deadline

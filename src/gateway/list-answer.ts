@@ -30,7 +30,7 @@ const REFUSALS = ['server_refused', 'upstream_unavailable'] as const
 /** Most threads that are read at the same time. */
 const PARALLEL = 8
 
-export interface ListRequest {
+interface ListRequest {
   readonly request: Extract<KnownRequest, { type: 'threads.list' }>
   readonly deadline: Deadline
 }

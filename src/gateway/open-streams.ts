@@ -9,7 +9,7 @@ import type { SessionKey } from '../registry/records.ts'
 import { invalidToken } from './open-call.ts'
 
 /** Why a stream must end: its session was cancelled, the store cannot tell whether it was, or the process stops. */
-export type SessionEnd = 'session_ended' | 'store_unavailable' | 'shutting_down'
+type SessionEnd = 'session_ended' | 'store_unavailable' | 'shutting_down'
 
 /** Milliseconds between two queries, because a cancel must end streams within a second. */
 const INTERVAL_MS = 500

@@ -16,7 +16,7 @@ export interface ClientAddressOptions {
 }
 
 /** Finds the client's address, or the nearest address that can be trusted. */
-export type ClientAddress = (c: AppContext) => string
+type ClientAddress = (c: AppContext) => string
 
 /**
  * Anyone can send forwarding headers, so they count only when the peer is a trusted proxy, and in

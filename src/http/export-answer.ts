@@ -12,7 +12,7 @@ import { NDJSON, streamLines } from './ndjson.ts'
 import { clientGone } from './upstream-call-options.ts'
 
 /** The parts of {@link answerExport}. */
-export interface ExportAnswerParts {
+interface ExportAnswerParts {
   readonly administer: Pick<Administer, 'exportUser'>
   readonly log: Log
   readonly now: Clock

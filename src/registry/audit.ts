@@ -23,7 +23,7 @@ export interface AuditEvent {
 /** Writes entries of the audit. */
 export type Audit = ReturnType<typeof createAudit>
 
-export interface AuditOptions {
+interface AuditOptions {
   readonly registry: Pick<Registry, 'appendAudit' | 'listAudit'>
   readonly hashUser: (user: string) => string | undefined
   readonly now: Clock

@@ -6,7 +6,7 @@ import type { RedisLocation } from './redis/link/client.ts'
 import type { OwnersMove } from './sqlite/move-owners.ts'
 
 /** The place of a registry; `kind` selects the adapter. */
-export type RegistryLocation =
+type RegistryLocation =
   | { readonly kind: 'memory' }
   | { readonly kind: 'sqlite'; readonly path: string }
   | ({ readonly kind: 'redis' } & RedisLocation)

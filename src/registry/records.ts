@@ -47,7 +47,6 @@ const session = z.object({
 /** One minted session, as the registry knows it. Never holds the client secret. */
 export type SessionRecord = Readonly<z.output<typeof session>>
 export type SessionState = Readonly<z.output<typeof sessionState>>
-export type StoredStatus = SessionRecord['status']
 export type EndReason = NonNullable<SessionRecord['endReason']>
 export const toSession = readerOf<SessionRecord>(session)
 
@@ -187,7 +186,7 @@ export interface SessionQuery extends PageQuery {
   readonly issuer?: string | undefined
   readonly workflow?: string | undefined
   /** As admins see it, `expired` included. */
-  readonly status?: StoredStatus | 'expired' | undefined
+  readonly status?: SessionRecord['status'] | 'expired' | undefined
   readonly now: number
 }
 

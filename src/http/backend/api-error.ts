@@ -9,7 +9,7 @@ import { problemAnswer } from '../../respond/problem.ts'
 import type { TextAnswer } from '../answer.ts'
 
 /** Statuses that the operations answer with by themselves. */
-export type ApiErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 500
+type ApiErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 500
 
 /** Most characters of a message: it can quote what the caller sent. */
 const MAX_MESSAGE_CHARACTERS = 500
@@ -26,7 +26,7 @@ const CODES = {
 } as const satisfies Record<ApiErrorStatus, ErrorCode>
 
 /** Fields of an error besides its message; absent ones are null on the wire. */
-export interface ApiErrorDetails {
+interface ApiErrorDetails {
   readonly param?: string
   readonly code?: string
   readonly allow?: string

@@ -8,7 +8,7 @@ import type { Entry, Reference } from './reference.ts'
 import { guideText, sampleText } from './text.ts'
 
 /** A guide or a sample, ready to be put into a page. */
-export interface RenderedGuide {
+interface RenderedGuide {
   readonly title: string
   readonly html: string
 }

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { setImmediate as nextCheck } from 'node:timers/promises'
 import { systemCode } from '../../lib/errors.ts'
 
-export interface ListenAddress {
+interface ListenAddress {
   readonly host: string
   /** 0 = any free one. */
   readonly port: number

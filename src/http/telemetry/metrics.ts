@@ -28,7 +28,7 @@ export interface MetricSources {
 }
 
 /** Entries of a list that belong to another user or thread, or that could not be shown. */
-export interface ForeignSeen {
+interface ForeignSeen {
   readonly source: 'hosted' | 'self_hosted'
   readonly what: 'thread' | 'item' | 'missing'
   readonly count: number

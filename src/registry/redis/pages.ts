@@ -43,7 +43,7 @@ export const READ_HASH = script(`return redis.call('HGETALL', key(ARGV[1], ARGV[
 const SEQ_OF = script(`return redis.call('ZSCORE', key(ARGV[1]), ARGV[2]) or ''`)
 
 /** A list: a sorted set by seq, and how to read an entry. */
-export interface Listing<T> {
+interface Listing<T> {
   /** Kind and name of its key. */
   readonly set: readonly [string, string]
   readonly script: Script

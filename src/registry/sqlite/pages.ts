@@ -43,7 +43,7 @@ function given(values: Values) {
 }
 
 /** A list: a table with a `seq`, the filter of its rows, and how to read a row. */
-export interface TableListing<T> {
+interface TableListing<T> {
   readonly table: string
   /** The seq of the row that a cursor names; undefined when it names nothing. */
   readonly seqOf: (cursor: string) => number | undefined
