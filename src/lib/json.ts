@@ -44,13 +44,10 @@ export function parseStrictJson(source: string | Uint8Array, maxDepth: number): 
 /** Ten megabytes can hold millions of values, and code that visits each would block the process for a second. */
 const MOST_VALUES = 100_000
 
-const CODES = { '"': 34, ',': 44, '[': 91, '\\': 92, ']': 93, '{': 123, '}': 125 } as const
-/** RFC 8259 §2: tab, line feed, carriage return, space. */
-const WHITE_SPACE: ReadonlySet<number> = new Set([9, 10, 13, 32])
-
+const CODES = { '"': 34, ',': 44, ':': 58, '[': 91, '\\': 92, ']': 93, '{': 123, '}': 125 } as const
 /**
  * One pass over text that may be no JSON: `stack` holds the keys seen in each open object, or null for an array. A
- * string is a key when a colon follows it.
+ * string is a key when a colon follows it. It ends at what cannot follow a string, as millions of strings take long.
  */
 function checkKeysAndDepth(text: string, maxDepth: number): void {
   const stack: (Set<string> | null)[] = []
@@ -72,8 +69,13 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
     } else if (code === CODES['"']) {
       const end = endOfString(text, at)
       let next = end
-      while (WHITE_SPACE.has(text.charCodeAt(next))) next++
-      if (text[next] === ':') addKey(stack.at(-1), text.slice(at, end))
+      let after = text.charCodeAt(next)
+      // RFC 8259 §2: space, line feed, carriage return, tab.
+      while (after === 32 || after === 10 || after === 13 || after === 9) {
+        after = text.charCodeAt(++next)
+      }
+      if (after === CODES[':']) addKey(stack.at(-1), text.slice(at, end))
+      else if (!',]}'.includes(text[next] ?? ',')) throw new NotJsonError()
       at = next - 1
     }
     if (values > MOST_VALUES) throw new StrictJsonError(`more than ${MOST_VALUES} values`)
@@ -95,10 +97,10 @@ function endOfString(text: string, start: number): number {
 function addKey(keys: Set<string> | null | undefined, literal: string): void {
   // Escapes are decoded first: "\u0073ub" repeats "sub".
   const key = literal.includes('\\') ? jsonOrUndefined(literal) : literal.slice(1, -1)
-  if (typeof key !== 'string') throw new NotJsonError()
+  if (typeof key !== 'string' || !keys) throw new NotJsonError()
   if (key === '__proto__') throw new StrictJsonError('__proto__ as a key')
-  if (keys?.has(key)) throw new StrictJsonError('a repeated key')
-  keys?.add(key)
+  if (keys.has(key)) throw new StrictJsonError('a repeated key')
+  keys.add(key)
 }
 
 /** Whether a value is an object in the sense of JSON: no array and not null. */

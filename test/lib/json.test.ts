@@ -78,6 +78,10 @@ describe('parseStrictJson', () => {
     ['nested too deeply', '['.repeat(100_000) + ']'.repeat(100_000)],
     ['of too many values', `[${'{},'.repeat(100_001)}{}]`],
     ['with a repeated key', '{"a":1,"a":2}'],
+    ['of strings without commas', `[${'""'.repeat(100_001)}]`],
+    ['of a string and something else', '{"a" "b": 1}'],
+    ['of keys in an array', `[${'"a":'.repeat(100_001)}1]`],
+    ['of a key outside an object', '"a": 1'],
   ])('refuses text %s before it is parsed, which could take seconds', (_name, source) => {
     const parse = vi.spyOn(JSON, 'parse')
     onTestFinished(() => parse.mockRestore())
