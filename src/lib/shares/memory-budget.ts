@@ -19,7 +19,7 @@ const RETRY_SECONDS = 2
 const REST_PER_WORK = 9
 /** Up to this size, work neither waits nor counts. */
 const FREE_BYTES = 16 * 1024
-/** Milliseconds of rest that a user's checks may still owe, so that a few large events pass at once. */
+/** Milliseconds of rest that a user's checks, or the work of all users, may still owe, so that a few large ones pass at once. */
 const OWED_MS = 500
 /** Users whose rests are kept before those that are over are removed. */
 const MANY_USERS = 1000
@@ -68,7 +68,7 @@ export function createMemoryBudget({
         holdMore: (more: number): void => hold(held + more),
         /**
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
-         * nine times as long as the one before took.
+         * nine times as long as the one before took. Those of all users take at most half of the time.
          *
          * @param run - gets a function, to call if it had to wait before it begins: that wait does not count
          * @param isLong - whether it can take long; absent, the number of bytes tells
@@ -89,26 +89,47 @@ type Work<T> = (begins: () => void) => T | Promise<T>
 
 const uncounted = () => undefined
 
-/** Lets the runs of one user take turns, with rests between them. */
+/**
+ * Lets the runs of one user take turns, with rests between them. After a first burst the runs of all users rest for as
+ * long as they work: ten users with large bodies would else take all of the time.
+ */
 function createTurns() {
   /** By user: settles when the rest after the last queued run is over. */
   const queues = new Map<string, Promise<void>>()
+  /** When the rests after the runs of all users are over, and when the last run ended, by the monotonic clock. */
+  let restsUntil = 0
+  let lastEnded = 0
+
+  const owedMs = () => restsUntil - performance.now() - OWED_MS
+
+  /** Counts what is new since the last call: runs that wait for the store at the same time count once. */
+  function count(began: number): void {
+    const ended = performance.now()
+    const alone = Math.max(ended - Math.max(began, lastEnded), 0)
+    // The rest that was owed before does not pass while others work.
+    restsUntil = Math.max(restsUntil, ended - alone) + 2 * alone
+    lastEnded = ended
+  }
 
   return async <T>(user: string, run: Work<T>): Promise<T> => {
     const before = queues.get(user)
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)
     await before
+    for (let owed = owedMs(); owed > 0; owed = owedMs()) await wait(owed)
     let began = performance.now()
     const restOver = () => {
       resolve()
       if (queues.get(user) === promise) queues.delete(user)
     }
     try {
-      return await run(() => {
+      const running = run(() => {
         began = performance.now()
       })
+      count(began)
+      return await running
     } finally {
+      count(began)
       setTimeout(restOver, REST_PER_WORK * (performance.now() - began)).unref()
     }
   }

@@ -112,6 +112,26 @@ describe('work on what is large', () => {
     expect(order.at(-1)).toBe('second')
   })
 
+  test('of many users takes half of the time after a first burst', async () => {
+    const from = budget(1e9, 1e9)
+    const began = performance.now()
+    const users = Array.from({ length: 12 }, (_, at) => `user ${at}`)
+    await Promise.all(users.map((user) => holding(user, 17 * KIB, from).work(() => spin(100))))
+    // 12 runs, and a rest before each of the last 6 at least.
+    expect(performance.now() - began).toBeGreaterThanOrEqual(1200 + 6 * 95)
+  })
+
+  test('of many users that waits for something else at the same time counts once', async () => {
+    const from = budget(1e9, 1e9)
+    const users = Array.from({ length: 20 }, (_, at) => `user ${at}`)
+    await Promise.all(users.map((user) => holding(user, 17 * KIB, from).work(() => sleep(100))))
+    const order: string[] = []
+    const pause = sleep(300).then(() => order.push('pause'))
+    const late = holding('late', 17 * KIB, from).work(() => order.push('late'))
+    await Promise.all([pause, late])
+    expect(order).toEqual(['late', 'pause'])
+  })
+
   test('that fails, or is asynchronous, counts like any other', async () => {
     const from = budget(1e9, 1e9)
     const failing = holding('a', 17 * KIB, from).work(async () => {
