@@ -3,10 +3,13 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import express, { type Request, type Router } from 'express'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createGetClientSecret } from '../../src/client/client.js'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { BILLING, startBackend } from '../http/backend/scene.ts'
 import { revoke } from '../support/admin-calls.ts'
+import { serve } from '../support/network/listen.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 import { ROOT, type Sample, samplesIn } from './samples.ts'
@@ -41,6 +44,10 @@ interface Exported {
   titlesOf(user: string): Promise<(string | null)[]>
   end(session: string): Promise<string>
   secretUnlessBlocked(user: string): Promise<string | null>
+  chatRoutes(
+    secretFor: Exported['secretUnlessBlocked'],
+    userOf: (request: Request) => string | undefined,
+  ): Router
 }
 
 async function imported({ file, text }: Sample): Promise<Exported> {
@@ -68,6 +75,23 @@ describe('JavaScript', () => {
     expect(await sample.end(made.id)).toBe('cancelled')
     await revoke(scene.running, 'bob', { block_seconds: 600 })
     expect(await sample.secretUnlessBlocked('bob')).toBeNull()
+  })
+
+  test('with Express it answers the helper of the page: a secret, nobody, a blocked user', async () => {
+    const { secretUnlessBlocked } = await imported(sampleWith('js', 'titlesOf'))
+    const { chatRoutes } = await imported(sampleWith('js', "from 'express'"))
+    const routes = chatRoutes(secretUnlessBlocked, (request) => request.get('x-user'))
+    const { origin, close } = await serve(express().use(routes))
+    onTestFinished(close)
+    const secretOf = (user?: string) =>
+      createGetClientSecret({
+        url: origin,
+        fetch: (url, init) => fetch(url, { ...init, headers: user ? { 'x-user': user } : {} }),
+      })()
+    await expectSecretWorks(await secretOf('carol'))
+    await expect(secretOf()).rejects.toMatchObject({ code: 'missing_token', status: 401 })
+    await revoke(scene.running, 'carol', { block_seconds: 600 })
+    await expect(secretOf('carol')).rejects.toMatchObject({ code: 'user_blocked', status: 403 })
   })
 })
 

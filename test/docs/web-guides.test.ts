@@ -14,6 +14,7 @@ const KNOWN = [
   '@openai/chatkit-react',
   '@vitejs/plugin-vue',
   'chatkit-node-backend-sdk',
+  'express',
   'jose',
   'next/headers',
   'next/navigation',
