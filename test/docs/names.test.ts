@@ -54,7 +54,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     'rails_storage_proxy',
   ],
   'src/docs/nextjs.md': ['build'],
-  'src/docs/operate.md': ['aof_rewrite_in_progress'],
+  'src/docs/operate.md': ['aof_rewrite_in_progress', 'tcp_wmem'],
   'src/docs/performance.md': ['PENDING_BYTE'],
   'src/docs/react.md': ['build'],
   // The script puts them together.
