@@ -348,8 +348,15 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       'Threads',
       'Audit',
     ])
-    await page.setViewportSize({ width: 794, height: 1123 })
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+    // A4 with margins of a centimetre, which is narrower than the screens that get cards.
+    await page.setViewportSize({ width: 718, height: 1047 })
+    for (const path of ['/user?user=alice', '/sessions', '/audit']) {
+      await page.goto(scene.console + path)
+      expect(await page.getByRole('columnheader', { name: 'Actions' }).count()).toBe(0)
+      const display = "getComputedStyle(document.querySelector('.table tbody tr')).display"
+      expect(await page.evaluate(display)).toBe('table-row')
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+    }
   })
 
   async function lookAt(page: Page, name: string) {
