@@ -119,19 +119,28 @@ async function addProcessMetrics(registry: Registry): Promise<void> {
 /** Methods with a label of their own. Node's parser knows about thirty; the rest share the label `other`. */
 const SERVED_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
 
-/** Milliseconds for which the figures of the store are reused: counting costs time, and a scrape needs them twice. */
+/** Reading the figures of the store takes at most this share of the time: counting a million sessions is slow. */
+const FIGURES_SHARE = 1 / 50
 const FIGURES_FOR_MS = 10_000
 
+/** A scrape needs the figures twice; they are read once. Cheap ones are as new as the scrape, slow ones up to 10 s old. */
 function rememberFigures(figures: MetricSources['figures']): MetricSources['figures'] {
-  let askedAt = Number.NEGATIVE_INFINITY
   let known: ReturnType<MetricSources['figures']> | undefined
+  let until = 0
   return () => {
-    if (known !== undefined && performance.now() - askedAt < FIGURES_FOR_MS) return known
-    askedAt = performance.now()
+    const askedAt = performance.now()
+    if (known !== undefined && askedAt < until) return known
+    until = Number.POSITIVE_INFINITY
     known = figures()
-    known.catch(() => {
-      known = undefined
-    })
+    known.then(
+      () => {
+        const now = performance.now()
+        until = now + Math.min(FIGURES_FOR_MS, (now - askedAt) / FIGURES_SHARE)
+      },
+      () => {
+        known = undefined
+      },
+    )
     return known
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { AnswerSeen } from '../../../src/http/request-frame.ts'
 import type { RouteDefinition } from '../../../src/http/route-definition.ts'
@@ -138,17 +139,29 @@ describe('metrics', () => {
     expect(text).toContain('chatkit_mint_connections_turned_away_total 3')
   })
 
-  test('ask the store once for both gauges, and not at each scrape', async () => {
-    let asked = 0
-    const { scrape } = scene({
-      figures: async () => {
-        asked++
-        return { activeSessions: asked, outboxLength: 0 }
-      },
-    })
+  /** A store that counts how often it was asked, and needs so many milliseconds to answer. */
+  function countingStore(milliseconds: number) {
+    const store = { asked: 0 }
+    const figures = async () => {
+      store.asked++
+      await setTimeout(milliseconds)
+      return { activeSessions: store.asked, outboxLength: 0 }
+    }
+    return { store, ...scene({ figures }) }
+  }
+
+  test('ask a quick store once for both gauges, and again for a later scrape', async () => {
+    const { store, scrape } = countingStore(1)
+    expect(await scrape()).toContain('chatkit_mint_active_sessions 1')
+    expect(store.asked).toBe(1)
+    await expect.poll(scrape, { timeout: 5000 }).toContain('chatkit_mint_active_sessions 2')
+  })
+
+  test('do not ask a slow store at each scrape', async () => {
+    const { store, scrape } = countingStore(200)
     await scrape()
     expect(await scrape()).toContain('chatkit_mint_active_sessions 1')
-    expect(asked).toBe(1)
+    expect(store.asked).toBe(1)
   })
 
   test('go on without a store, and ask it again', async () => {
