@@ -25,10 +25,11 @@ export const WEB_APP: SignInClient = {
  * The admin console of a service on this machine.
  *
  * @param clientSecret - the one in the service's config
- * @param publicUrl - with https or a path, where a proxy is before the service; any port of this machine when absent
+ * @param publicUrl - `PUBLIC_URL` of the service; any port of this machine when absent
  */
 export function consoleClient(clientSecret: string, publicUrl?: string): SignInClient {
-  const roots = publicUrl === undefined ? ['http://127.0.0.1', 'http://localhost'] : [publicUrl]
+  const onAnyPort = ['http://127.0.0.1', 'http://localhost']
+  const roots = publicUrl === undefined ? onAnyPort : [new URL(publicUrl).href]
   const redirectUris = roots.map((root) => `${root.replace(/\/+$/, '')}/admin/callback`)
   return { clientId: 'console', redirectUris, clientSecret }
 }

@@ -208,7 +208,7 @@ describe('admins', () => {
     })
   })
 
-  test.each(['https://localhost:8443', 'http://localhost:8080/app/'])(
+  test.each(['https://LOCALHOST:8443', 'http://localhost:8080/app/'])(
     'the sign-in knows the console of a service at %s, behind a proxy',
     async (PUBLIC_URL) => {
       await during(startDevScene(WITH_CONSOLE, { PUBLIC_URL }), async ({ urls }) => {
