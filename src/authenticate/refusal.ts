@@ -1,4 +1,4 @@
-// Builds the error that refuses a token, and tells names that look alike for its advice. Its text never holds a secret.
+// Builds the error that refuses a token, and compares names that look alike. Its text never holds a secret.
 
 import { ServiceError } from '../lib/errors.ts'
 

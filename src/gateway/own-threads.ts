@@ -74,7 +74,7 @@ export async function readOwnPage({
   let first: OwnPage | undefined
   let next: NextPage | undefined
   for (let pages = 0; ; pages++) {
-    // With the records, each thread that is not found yet costs a request. Asked now, they cost `limit` + 2 in all at most.
+    // The records cost a request for each thread that is not found yet. From here, that makes `limit` + 2 in all.
     if (pages >= Math.min(MAX_PAGES, found.size + 2)) {
       const recorded = await fromRecords(found)
       if (recorded !== undefined) return recorded

@@ -34,7 +34,7 @@ export interface AppEnv {
     memory: MemoryBudget | undefined
     /** The caller; set by `requireUser`. */
     principal: Principal
-    /** The caller's ChatKit user; set by `requireUser`, `requireAdmin`, the console and the gateway. */
+    /** The caller's ChatKit user; set by `requireUser`, `requireAdmin`, console, gateway and mints of backends. */
     user: UserId
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string

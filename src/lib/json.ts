@@ -45,9 +45,10 @@ export function parseStrictJson(source: string | Uint8Array, maxDepth: number): 
 const MOST_VALUES = 100_000
 
 const CODES = { '"': 34, ',': 44, ':': 58, '[': 91, '\\': 92, ']': 93, '{': 123, '}': 125 } as const
+
 /**
  * One pass over text that may be no JSON: `stack` holds the keys seen in each open object, or null for an array. A
- * string is a key when a colon follows it. It ends at what cannot follow a string, as millions of strings take long.
+ * string is a key when a colon follows it. What cannot follow a string ends the pass: millions of strings take long.
  */
 function checkKeysAndDepth(text: string, maxDepth: number): void {
   const stack: (Set<string> | null)[] = []

@@ -66,7 +66,7 @@ export function createRemoteKeys({
   async function needed(): Promise<KnownSet> {
     const set = memory.serving()
     const fetchedAt = set?.fetchedAt ?? Number.NEGATIVE_INFINITY
-    // Of a set from before the clock was set back the age is unknown: the issuer may have removed a key since.
+    // If the clock was set back after the fetch, the age is unknown: the issuer may have removed a key since.
     const ageMs = fetchedAt > now() ? freshMs : now() - fetchedAt
     // After a failure, known keys are used at once, and the next fetch runs in the background.
     const wait = set === undefined || (ageMs >= freshMs && failures.count() === 0)

@@ -99,7 +99,7 @@ async function liveSession(
     const live = session?.status === 'active' && session.expiresAt > unixSeconds(now)
     // The hash ties the token to the session: another token with this session's id is not its secret.
     if (!live || session.secretHash !== hashSecret(secret)) return undefined
-    // A revoke by an instance whose clock is ahead spares a session that has expired there. The next call knows of it.
+    // A revoke leaves expired sessions as they are. The clock of its instance may have been ahead of ours.
     return (await registry.endedAmong([session])).length === 0 ? session : undefined
   }
   return undefined

@@ -12,7 +12,7 @@ export function make(tag, { children = [], ...properties }) {
   return made
 }
 
-/** Undefined when it does not come. In Firefox it also fails when the page is left, which would be reported as an error. */
+/** The module of the search; undefined when it cannot be loaded. In Firefox that also happens when the page is left. */
 const loadIndex = () => import(address('find.js')).catch(() => undefined)
 
 /** A combobox as in the ARIA Authoring Practices: the focus stays in the field, the arrow keys choose. */

@@ -121,5 +121,5 @@ function addWhenOpened(entry, call) {
   else entry.addEventListener('toggle', add, { once: true })
 }
 
-// Without the description there are no forms. Firefox fails the request also when the page is left.
+// Without the description there are no forms. In Firefox its request also fails when the page is left.
 addForms().catch(() => {})
