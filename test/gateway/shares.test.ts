@@ -218,8 +218,8 @@ test('an answer is parsed and checked in the turn of its user, and sent on witho
   onTestFinished(() => allocate.mockRestore())
   let sent: { readonly calls: unknown[][] } | undefined
   const turns: unknown[] = []
-  const work = async <T>(run: (begins: () => void) => T | Promise<T>): Promise<T> => {
-    const done = await run(() => undefined)
+  const work = async <T>(run: (begin: () => Promise<void>) => T | Promise<T>): Promise<T> => {
+    const done = await run(async () => {})
     turns.push(done)
     return done
   }

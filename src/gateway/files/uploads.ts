@@ -57,9 +57,9 @@ function createReadUpload({
   ): Promise<Omit<Upload, 'deadline'>> {
     const bytes = await readBytes(c, bodyLimits, memory.hold)
     const type = c.req.header('Content-Type') ?? ''
-    const form = await memory.work((begins) =>
-      afterOthers(() => {
-        begins()
+    const form = await memory.work((begin) =>
+      afterOthers(async () => {
+        await begin()
         return judgeForm(type, bytes)
       }),
     )

@@ -70,7 +70,7 @@ export function createMemoryBudget({
          * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
          * nine times as long as the one before took. Those of all users take at most half of the time.
          *
-         * @param run - gets a function, to call if it had to wait before it begins: that wait does not count
+         * @param run - gets a function, to await if it had to wait before it begins: that wait does not count
          * @param isLong - whether it can take long; absent, the number of bytes tells
          */
         work: async <T>(run: Work<T>, isLong = held > FREE_BYTES): Promise<T> =>
@@ -85,9 +85,9 @@ export function createMemoryBudget({
   }
 }
 
-type Work<T> = (begins: () => void) => T | Promise<T>
+type Work<T> = (begin: () => Promise<void>) => T | Promise<T>
 
-const uncounted = () => undefined
+const uncounted = async () => {}
 
 /**
  * Lets the runs of one user take turns, with rests between them. After a first burst the runs of all users rest for as
@@ -116,16 +116,18 @@ function createTurns() {
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)
     await before
-    for (let owed = owedMs(); owed > 0; owed = owedMs()) await wait(owed)
+    while (owedMs() > 0) await wait(owedMs())
     let began = performance.now()
+    const begin = async () => {
+      while (owedMs() > 0) await wait(owedMs())
+      began = performance.now()
+    }
     const restOver = () => {
       resolve()
       if (queues.get(user) === promise) queues.delete(user)
     }
     try {
-      const running = run(() => {
-        began = performance.now()
-      })
+      const running = run(begin)
       count(began)
       return await running
     } finally {

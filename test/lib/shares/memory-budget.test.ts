@@ -121,6 +121,21 @@ describe('work on what is large', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(1200 + 6 * 95)
   })
 
+  test('of many users takes half of the time where one run waits for the other, too', async () => {
+    const from = budget(1e9, 1e9)
+    let last: Promise<unknown> = Promise.resolve()
+    const began = performance.now()
+    const users = Array.from({ length: 12 }, (_, at) => `user ${at}`)
+    const works = users.map((user) =>
+      holding(user, 17 * KIB, from).work((begin) => {
+        last = last.then(begin).then(() => spin(100))
+        return last
+      }),
+    )
+    await Promise.all(works)
+    expect(performance.now() - began).toBeGreaterThanOrEqual(1200 + 6 * 95)
+  })
+
   test('of many users that waits for something else at the same time counts once', async () => {
     const from = budget(1e9, 1e9)
     const users = Array.from({ length: 20 }, (_, at) => `user ${at}`)
