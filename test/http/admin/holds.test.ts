@@ -29,7 +29,8 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
 
   /** Begins a mint, and runs `meanwhile` when the upstream has made the session but not answered yet. */
   async function mintMeanwhile(user: string, act: () => Promise<unknown>): Promise<Response> {
-    running.upstream.setFaults({ latency_ms: 400, times: 1 })
+    // Longer than `act` takes on a busy machine.
+    running.upstream.setFaults({ latency_ms: 1000, times: 1 })
     const response = running.mint(tokenFor(user))
     await expect.poll(() => creates().length).toBe(1)
     await act()
