@@ -116,10 +116,10 @@ function createTurns() {
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)
     await before
-    while (owedMs() > 0) await wait(owedMs())
+    for (let owed = owedMs(); owed > 0; owed = owedMs()) await wait(owed)
     let began = performance.now()
     const begin = async () => {
-      while (owedMs() > 0) await wait(owedMs())
+      for (let owed = owedMs(); owed > 0; owed = owedMs()) await wait(owed)
       began = performance.now()
     }
     const restOver = () => {
