@@ -27,7 +27,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
   const upstreamOf = (user: string) =>
     running.upstream.sessions().filter((session) => session.user === user)
 
-  /** Begins a mint, and runs `meanwhile` when the upstream has made the session but not answered yet. */
+  /** Begins a mint, and runs `act` when the upstream has made the session but not answered yet. */
   async function mintMeanwhile(user: string, act: () => Promise<unknown>): Promise<Response> {
     // Longer than `act` takes on a busy machine.
     running.upstream.setFaults({ latency_ms: 1000, times: 1 })
