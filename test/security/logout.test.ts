@@ -153,7 +153,8 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     async (claims) => {
       const sub = `in-flight-${Object.keys(claims).length}`
       running.upstream.clearRequests()
-      running.upstream.setFaults({ latency_ms: 400, times: 1 })
+      // Longer than the logout takes on a busy machine.
+      running.upstream.setFaults({ latency_ms: 1000, times: 1 })
       const pending = running.mint(earlier(sub, claims))
       await expect.poll(() => running.upstream.requests().length).toBe(1)
       await logOut(running, { sub, ...claims })
