@@ -204,7 +204,7 @@ test.each([200, 400])(
     const { code, out, err } = await quickCli(['sessions', 'list'], env)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain(`the answer of ${server.origin} is too long`)
-    expect(sent).toBeLessThan(128 * piece.length)
+    expect(sent).toBeLessThan(320 * piece.length)
   },
 )
 

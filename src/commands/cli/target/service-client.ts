@@ -24,8 +24,8 @@ interface ServiceRequest {
 
 /** Longer than the service takes for any call but a stream. */
 const ANSWER_WITHIN_MS = 60_000
-/** Longest answer that is no stream: far longer than a page of a hundred items. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+/** Longest answer that is no stream: the most that `gateway.max_answer_mb` allows. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 interface ServiceClientOptions {
   /** Without a trailing slash. */
