@@ -116,6 +116,7 @@ function createTurns() {
     const { promise, resolve } = Promise.withResolvers<void>()
     queues.set(user, promise)
     await before
+    // Not by awaiting `begin`: others who waited would pass the check before this run counts.
     for (let owed = owedMs(); owed > 0; owed = owedMs()) await wait(owed)
     let began = performance.now()
     const begin = async () => {
