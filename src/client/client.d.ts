@@ -1,7 +1,5 @@
-/**
- * Makes ChatKit's `api.getClientSecret` for hosted workflows, and its `api.fetch` for self-hosted ones. ES2022,
- * no build step. Secrets stay in memory. Write comments on separate lines: `GET /client.js` removes those lines.
- */
+/** Makes ChatKit's `api.getClientSecret` for hosted workflows, and its `api.fetch` for self-hosted ones. ES2022,
+ * no build step. Secrets stay in memory. Write comments on separate lines: `GET /client.js` removes those lines. */
 export type MintOptions = {
     /**
      * The service, as `https://chat.example.com`; `''` for the page's own origin, `'/app'` for a path there.

@@ -1,7 +1,5 @@
-/**
- * Makes ChatKit's `api.getClientSecret` for hosted workflows, and its `api.fetch` for self-hosted ones. ES2022,
- * no build step. Secrets stay in memory. Write comments on separate lines: `GET /client.js` removes those lines.
- */
+/** Makes ChatKit's `api.getClientSecret` for hosted workflows, and its `api.fetch` for self-hosted ones. ES2022,
+ * no build step. Secrets stay in memory. Write comments on separate lines: `GET /client.js` removes those lines. */
 
 /**
  * @typedef {object} MintOptions
@@ -38,8 +36,10 @@ export class MintError extends Error {
    * @param {string} message - for developers
    * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has */
   constructor(code, message, { status, requestId, retryAfterMs, cause } = {}) {
-    super(`${code}: ${message}`, { cause })
+    super(`${code}: ${message}`)
     this.name = 'MintError'
+    // A getter: ChatKit posts errors to its frame, and a `cause` that cannot be cloned (a `Response`, functions) would keep it waiting for ever.
+    Object.defineProperty(this, 'cause', { get: () => cause })
     /** A code of the service, or one of the helper's own. */
     this.code = code
     /** HTTP status of the answer; absent when none came. */
@@ -84,8 +84,7 @@ export function createGetClientSecret(options) {
       reset() {
         const reason = new MintError('reset', 'Signed out.')
         clearTimeout(run.timer)
-        run.over?.abort(reason)
-        run.request?.abort(reason)
+        for (const one of [run.over, run.request]) one?.abort(reason)
         run = {}
       },
       signal,
@@ -145,7 +144,12 @@ export function createChatKitFetch(options) {
       const headers = new Headers(init?.headers ?? Object(input).headers)
       headers.set('Authorization', `Bearer ${await orAborted(secret, aborted)}`)
       if (run.aborted) await orAborted(secret, run)
-      return send(Object(input).clone?.() ?? input, { ...init, headers, signal: aborted })
+      const request = Object(input).clone?.() ?? input
+      const response = await send(request, { ...init, headers, signal: aborted })
+      // ChatKit reads `message` of a failure's JSON, and the service says it in `detail`.
+      const { ok, json: read } = response
+      const json = () => read.call(response).then((body) => ({ message: body.detail, ...body }))
+      return ok ? response : Object.assign(response, { json })
     }
     let held = secretOf(run)
     if (Date.now() >= held.due) held = secretOf(run, held, held.secret)
@@ -219,16 +223,14 @@ const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, 
       signal: request.signal,
     }).catch(failWith('network_error'))
     const body = await response.json().catch(() => null)
-    if (response.ok && typeof body?.client_secret === 'string') return body.client_secret
-    const { status, headers } = response
-    const code = body?.code ?? (response.ok ? 'invalid_response' : `http_${status}`)
+    const { ok, status, headers } = response
+    if (ok && typeof body?.client_secret === 'string') return body.client_secret
+    const code = body?.code ?? (ok ? 'invalid_response' : `http_${status}`)
     const wait = `${headers.get('Retry-After')}`
     const ms = /^\d+$/.test(wait) ? +wait * 1000 : Date.parse(wait) - Date.now()
-    throw new MintError(code, body?.detail ?? '', {
-      status,
-      requestId: body?.request_id,
-      retryAfterMs: ms > 0 ? Math.min(ms, 120_000) : undefined,
-    })
+    const retryAfterMs = ms > 0 ? Math.min(ms, 120_000) : undefined
+    const failure = { status, requestId: body?.request_id, retryAfterMs }
+    throw new MintError(code, body?.detail ?? '', failure)
   } finally {
     clearTimeout(run.timer)
   }

@@ -220,6 +220,18 @@ describe('a request', () => {
     expect(calls.map(({ headers }) => headers.get('authorization'))).toEqual([null, null])
   })
 
+  test('that fails says in `message` of its JSON, where ChatKit looks, what is in `detail`', async () => {
+    const own = () => Response.json({ message: 'A server’s own.' }, { status: 413 })
+    const page = () => new Response('<html>', { status: 502 })
+    const { chatKitFetch } = scene(minted('s1'), problem(429, 'rate_limited'), own(), page())
+    const refused = await chatKitFetch(API, REQUEST)
+    expect(await refused.clone().json()).not.toHaveProperty('message')
+    const message = 'About rate_limited.'
+    expect(await refused.json()).toMatchObject({ code: 'rate_limited', detail: message, message })
+    expect(await (await chatKitFetch(API, REQUEST)).json()).toEqual({ message: 'A server’s own.' })
+    await expect((await chatKitFetch(API, REQUEST)).json()).rejects.toBeInstanceOf(SyntaxError)
+  })
+
   test('streams: the answer is handed on before it has ended', async () => {
     const encoder = new TextEncoder()
     let more = (_: string) => {}

@@ -164,6 +164,18 @@ describe('trying again', () => {
     expect(calls).toHaveLength(1)
   })
 
+  // ChatKit posts the error to its frame, which waits for ever where the browser cannot clone it.
+  test('with an error that can be cloned, whatever getToken fails with', async () => {
+    const { get, getToken } = scene()
+    const reason = new Response('an answer of the sign-in', { status: 503 })
+    getToken.mockRejectedValue(reason)
+    const error = await outcome(get(null))
+    expect(error).toMatchObject({ code: 'token_unavailable', cause: reason })
+    expect(structuredClone(error)).toMatchObject({
+      message: 'token_unavailable: [object Response]',
+    })
+  })
+
   test('after a request of 30 seconds, which is given up', async () => {
     const { get, calls } = scene(hanging, minted('ek_1'))
     const call = get(null)
