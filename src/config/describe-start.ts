@@ -1,6 +1,7 @@
 // Describes the settings of a start for the log.
 
 import type { LogFields } from '../lib/log/fields.ts'
+import { VERSION } from '../lib/version.ts'
 import type { Setup } from './setup.ts'
 import { nameOfStore } from './store-url.ts'
 
@@ -10,6 +11,7 @@ export function describeStart({ environment, settings }: Setup): LogFields {
   const hosted = settings.workflows.filter((workflow) => workflow.kind === 'hosted')
   const keys = new Set(hosted.map(({ apiKeyEnv }) => apiKeyEnv))
   return {
+    version: VERSION,
     node: process.versions.node,
     config: configFile,
     store: nameOfStore(store),

@@ -2,6 +2,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { VERSION } from '../../src/lib/version.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import { DEFAULT_CONFIG } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -81,6 +82,10 @@ describe('a good start', () => {
     const env = { ...ENV, LOG_FORMAT: 'JSON', LOG_LEVEL: 'Info' }
     const json = await start({ config: DEFAULT_CONFIG, env, nodeArguments: onTerminal })
     expect(json.log().length).toBeGreaterThan(1)
+  })
+
+  test('the log begins with the version of the service', () => {
+    expect(service.log()[0]).toMatchObject({ msg: 'starting', version: VERSION })
   })
 
   test('the log shows the last four characters of the key', () => {

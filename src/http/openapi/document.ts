@@ -2,6 +2,7 @@
 
 import type { z } from 'zod'
 import { apiError } from '../../chatkit/wire/wire.ts'
+import { VERSION } from '../../lib/version.ts'
 import {
   type RouteDefinition,
   type RouteDefinitions,
@@ -32,7 +33,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
     openapi: '3.1.0',
     info: {
       title: 'chatkit-mint',
-      version: '1',
+      version: VERSION,
       description:
         "Authenticates an app's users by their JWT and hands them ChatKit client secrets. " +
         'Every error is RFC 9457 problem details; below `/v1/chatkit` it is in the format of the ChatKit API. ' +

@@ -13,6 +13,7 @@ export const LABELS = {
   issuer: 'As in `issuers[].issuer` of the config.',
   key: 'Name of the environment variable with the API key.',
   breaker: 'Lane of the calls: `mint`, `threads` or `cancel`.',
+  version: 'Version of the service, as `0.2.0`.',
 } as const
 
 type Label = keyof typeof LABELS
@@ -80,6 +81,11 @@ export const DEFINITIONS = {
     help: '1 while all calls of a lane of the ChatKit API are refused without being sent, or one of them is sent as a probe; 0 again when none has come for a minute.',
     labelNames: ['key', 'breaker'],
   }),
+  buildInfo: define({
+    name: 'chatkit_mint_build_info',
+    help: 'Always 1; the label has the version.',
+    labelNames: ['version'],
+  }),
 } as const
 
 /** The meaning of each metric for an operator. */
@@ -101,4 +107,5 @@ export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
     'More than an hour: the identity provider’s keys cannot be fetched, and the known ones are still used.',
   breakerOpen:
     '1: the upstream fails so often that calls are not sent, except for a probe every 2 seconds.',
+  buildInfo: 'Shows which instances an upgrade has reached.',
 }

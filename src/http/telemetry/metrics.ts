@@ -7,6 +7,7 @@ import Histogram from 'prom-client/lib/histogram.js'
 import Registry from 'prom-client/lib/registry.js'
 import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { VERSION } from '../../lib/version.ts'
 import type { Counted } from '../../registry/interval-figures.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import { EVERY_ANSWER } from '../answer.ts'
@@ -57,6 +58,7 @@ export function createMetrics(sources: MetricSources) {
   const turnedAway = new Counter({ ...DEFINITIONS.turnedAway, ...here })
   const figures = rememberFigures(sources.figures)
   addGauges(registry, { ...sources, figures })
+  new Gauge({ ...DEFINITIONS.buildInfo, ...here }).set({ version: VERSION }, 1)
   const app = new Hono()
   let ofProcess: Promise<void> | undefined
   app.get('/metrics', async (c) => {

@@ -39,6 +39,7 @@ export const LOG_FIELDS = {
     actor: 'Who did it, as a hash like `user`.',
   },
   start: {
+    version: 'Version of the service.',
     node: 'Version of Node.',
     config: 'Path of the config file.',
     store: 'Kind of the store, for SQLite with its path. Never a password.',

@@ -6,6 +6,7 @@ import { problemSchema } from '../../../src/http/openapi/responses.ts'
 import type { RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
 import { type ErrorCode, ServiceError } from '../../../src/lib/errors.ts'
+import { VERSION } from '../../../src/lib/version.ts'
 import { CODES } from '../../../src/respond/codes.ts'
 import { DEFAULT_CONFIG, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -120,6 +121,10 @@ const errorType = (name: string) =>
   name.includes(' /v1/chatkit/') ? 'application/json' : 'application/problem+json'
 
 describe('the document', () => {
+  test('has the version of the service', () => {
+    expect(document.info.version).toBe(VERSION)
+  })
+
   test('has every route of the table under its own method and path', () => {
     const ids = described().map((one) => one.operation.operationId)
     expect(ids.toSorted()).toEqual(TABLE.map(([id]) => id).toSorted())

@@ -4,6 +4,7 @@ import type { AnswerSeen } from '../../../src/http/request-frame.ts'
 import type { RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
 import { createMetrics, type MetricSources } from '../../../src/http/telemetry/metrics.ts'
+import { VERSION } from '../../../src/lib/version.ts'
 
 const MINTED: AnswerSeen = {
   method: 'POST',
@@ -124,6 +125,10 @@ describe('metrics', () => {
     expect(text).toContain('chatkit_mint_key_set_age_seconds{issuer="https://a.test/"} 12')
     expect(text).not.toContain('https://b.test/')
     expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="mint"} 1')
+  })
+
+  test('name the version of the service', async () => {
+    expect(await scene().scrape()).toContain(`chatkit_mint_build_info{version="${VERSION}"} 1`)
   })
 
   test('show mints under way, those refused below the app, and connections turned away', async () => {
