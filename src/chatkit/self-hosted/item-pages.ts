@@ -85,7 +85,10 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
   return async function readItems({ limit, order, after }: ItemPart): Promise<ItemPage> {
     const cursor = after === undefined ? undefined : (cursors.get(after) ?? after)
     try {
-      return await read({ limit, order, after: cursor })
+      const page = await read({ limit, order, after: cursor })
+      // A server that knows no pages gives all items again, those before the cursor too.
+      const at = page.data.findIndex((item) => item.id === after)
+      return at === -1 ? page : { ...page, data: page.data.slice(at + 1) }
     } catch (error) {
       if (after === undefined || cursor !== after || !isCode(error, ...REFUSALS)) throw error
       return readBehind(after, order, error)

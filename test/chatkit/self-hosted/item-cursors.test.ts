@@ -18,6 +18,7 @@ async function start({
   isStuck = false,
   cursorAtEnd = false,
   failsFrom = Number.POSITIVE_INFINITY,
+  knowsPages = true,
 } = {}) {
   const items = Array.from({ length: count }, (_, at) => ({
     ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
@@ -36,6 +37,11 @@ async function start({
       data: sorted.slice(offset, end).filter(({ id }) => !hidden.includes(id)),
       has_more: isMore,
       after: givesCursors && (isMore || cursorAtEnd) ? `offset:${isStuck ? 1 : end}` : null,
+    }
+    if (!knowsPages) {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ data: items, has_more: false }))
+      return
     }
     const [status, body] = Number.isNaN(offset) || offset >= failsFrom ? [refusal, {}] : [200, page]
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -146,6 +152,16 @@ describe('items of a server whose cursors are no ids', () => {
     const { list, asked } = await start({ count: 99, pageSize: 1 })
     await expect(list({ after: 'i99' })).rejects.toMatchObject({ code: 'invalid_request' })
     expect(asked).toHaveLength(21)
+  })
+
+  test('that knows no pages and gives all items each time: each comes once, in pages', async () => {
+    const { list } = await start({ knowsPages: false })
+    const order = 'asc'
+    const one = { ids: 'i0 i1 i2 i3 i4 i5', has_more: true }
+    expect(await list({ order, limit: 6 })).toMatchObject(one)
+    const two = { ids: 'i6 i7 i8 i9 i10', has_more: false }
+    expect(await list({ order, limit: 6, after: 'i5' })).toMatchObject(two)
+    expect(await list({ order, after: 'i10' })).toMatchObject({ ids: '', has_more: false })
   })
 
   test('that hides all items: the list is empty', async () => {
