@@ -71,7 +71,13 @@ export async function printList<T>(
   else if (!page.has_more) await print(io, `There are no ${table.what} here.`)
   if (!page.has_more) return
   const { last_id: last } = page
-  remark(io, last === null ? 'there are more' : `there are more: --after ${printable(last)}`)
+  const next = last === null ? '' : `: --after ${quoted(printable(last))}`
+  remark(io, `there are more${next}`)
+}
+
+/** For a shell, in which the `|` of many users would begin another command. */
+function quoted(word: string): string {
+  return /^[\w.:@/+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 function fieldsOf(answer: object, prefix = ''): (readonly [string, unknown])[] {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { stripVTControlCharacters } from 'node:util'
 import type { Command } from 'commander'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -136,6 +137,17 @@ test('blocks list shows who is blocked, by whom and why', async () => {
   const none = await cli('blocks', 'list', '--after', 'nobody')
   expect(none.code).toBe(1)
 })
+
+test.each(["acme|o'brien & sons", '$(whoami) "a"', 'plain@acme.example'])(
+  'the next page after the block of %s is what a shell makes of the words that are printed',
+  async (user) => {
+    await revoke(running, 'dave', { block_seconds: 600 })
+    await revoke(running, user, { block_seconds: 600 })
+    const { err } = await cli('blocks', 'list', '--limit', '1')
+    const [, words = ''] = /^there are more: (.*)\n$/.exec(err) ?? []
+    expect(String(execFileSync('sh', ['-c', `printf '%s\n' ${words}`]))).toBe(`--after\n${user}\n`)
+  },
+)
 
 test('every command has an example in its help', async () => {
   const leaves = ({ commands }: Command, path: readonly string[]): string[][] =>
