@@ -22,16 +22,21 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   const field = issue.path.map(String).join('.')
   if (issue.code === 'unrecognized_keys')
     return 'The body has a field that this call does not know.'
-  if (issue.code === 'invalid_union') return 'The body is of none of the forms this call takes.'
+  if (isOfNoForm(issue)) return 'The body is of none of the forms this call takes.'
   if (field === '') return 'The body must be a JSON object.'
   return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
+}
+
+/** The body as a whole has several forms, as that of `POST /v1/admin/revoke`; a union further in is a field. */
+function isOfNoForm({ code, path }: z.core.$ZodIssue): boolean {
+  return code === 'invalid_union' && path.length === 0
 }
 
 /** For the log: names and types that were received and expected, never a value. */
 function whatIsWrong(issue: z.core.$ZodIssue, body: unknown, known: Known): string {
   const path = issue.path.map(String)
   const unknown = issue.code === 'unrecognized_keys'
-  if (!unknown && issue.code !== 'invalid_union') {
+  if (!unknown && !isOfNoForm(issue)) {
     return [...(path.length > 0 ? [show(path.join('.'))] : []), issue.message].join(' ')
   }
   const names = unknown ? issue.keys : Object.keys(Object(body))

@@ -110,6 +110,13 @@ describe('the log says what was received and what was expected, and nothing is m
     ['type of a field', () => field({ workflow: 7 }), 400, 'received number', 'expected string'],
     ['type of the body', () => field([]), 400, 'received array', 'expected object'],
     ['field of input', () => field({ input: { pgae: '/' } }), 400, '"pgae"', '"page"'],
+    [
+      'type in input',
+      () => field({ input: { page: ['/'] } }),
+      400,
+      'The field "input.page"',
+      'expected string, number or boolean, received array',
+    ],
     ['path', () => ({ path: '/v1/session?planted=1' }), 404, '"/v1/session"', '"/v1/sessions"'],
     ['path with a prefix', () => ({ path: '/api/v1/threads' }), 404, '"/api/v1/threads"', '"/v1/'],
   ])('%s', async (_name, sent, status, received, expected) => {

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { MAX_USER_CHARACTERS, OBJECT_ID, USER_PATTERN } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
-import { text, unixTime, wholeNumber } from './wire.ts'
+import { scalar, text, unixTime, wholeNumber } from './wire.ts'
 
 /** Life of a session in seconds when the call names none; also the longest allowed. */
 export const DEFAULT_LIFE_SECONDS = 600
@@ -17,11 +17,9 @@ const MAX_STATE_KEY_CHARACTERS = 64
 /** JSON numbers are doubles here: 12345678901234567890, an account's id, would go on as another number. */
 const INEXACT = 'a whole number beyond 2^53 loses digits; put it in quotes'
 
-const stateValue = z.union([z.string(), z.number(), z.boolean()])
-
 /** Values that the workflow starts with: at most 64, keys of at most 64 characters. */
 const fewStateVariables = z
-  .record(z.string(), stateValue)
+  .record(z.string(), scalar)
   .check((context) => {
     const { value: input, issues } = context
     for (const [key, value] of Object.entries(input)) {
@@ -146,7 +144,7 @@ const chatkitConfiguration = z
 
 /** State variables as answers have them. */
 export const sessionState = z
-  .record(z.string(), stateValue)
+  .record(z.string(), scalar)
   .meta({ id: 'StateVariables', description: 'Values that the workflow starts with.' })
 
 const sessionWorkflow = z

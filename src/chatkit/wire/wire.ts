@@ -44,6 +44,12 @@ export function wholeNumber(description: string) {
     .meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description })
 }
 
+/** A value of a state variable, or of what a client sends for one. By itself zod names no type where there are several. */
+export const scalar = z.union([z.string(), z.number(), z.boolean()], {
+  error: ({ input }) =>
+    `Invalid input: expected string, number or boolean, received ${z.util.parsedType(input)}`,
+})
+
 /** A time of an answer. */
 export const unixTime = wholeNumber('Unix seconds.')
 

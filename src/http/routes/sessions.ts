@@ -5,6 +5,7 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import { CALL_DEADLINE_MS } from '../../chatkit/port.ts'
 import type { IssuedSession } from '../../chatkit/wire/session.ts'
+import { scalar } from '../../chatkit/wire/wire.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
@@ -33,7 +34,7 @@ export const mintBody = z
       .meta({ maxLength: 64, description: 'Name of a workflow, where the caller may choose.' })
       .optional(),
     input: z
-      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable())
+      .record(z.string(), scalar.nullable())
       .meta({
         id: 'ClientInput',
         description: 'Values that the workflow accepts from its clients.',

@@ -132,6 +132,11 @@ describe('a body', () => {
     })
   })
 
+  test('with a list as state says what it may be', async () => {
+    const { message } = await refusal(create(desk({ state_variables: { a: [] } })))
+    expect(message).toContain('expected string, number or boolean, received array')
+  })
+
   test.each([
     ['truncated', '{"user":'],
     ['with a repeated key', '{"user":"a","user":"b","workflow":{"id":"helpdesk"}}'],
