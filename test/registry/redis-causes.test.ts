@@ -273,7 +273,7 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
     const link = linkTo(redis.url)
     await eventually(() => link.check())
     expect(messages(link)).toMatchObject([
-      { level: 30, msg: 'redis: 0 replicas follow the primary', rest: {} },
+      { level: 30, msg: 'redis: the primary has 0 replicas', rest: {} },
       { level: WARN, msg: expect.stringContaining('no append-only file') },
       {
         level: WARN,

@@ -53,12 +53,12 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
   afterEach(() => instances.closeAll())
 
   test('the start says how many replicas there are, and warns when they are too few', async () => {
-    expect(lines().map(({ msg }) => msg)).toContain('redis: 1 replicas follow the primary')
+    expect(lines().map(({ msg }) => msg)).toContain('redis: the primary has 1 replica')
     expect(instances.lines.join()).not.toContain('asks for')
     await answers(instances.open(primary.url, { replicas: 2 }))
     expect(lines().map(({ level, msg }) => [level, msg])).toContainEqual([
       40,
-      'redis: STORE_URL asks for 2 replicas; without them revokes are refused',
+      'redis: STORE_URL asks for 2 replicas; with fewer, revokes are refused',
     ])
   })
 

@@ -4,6 +4,7 @@ import { text as readAll } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { jsonOrUndefined } from '../../../lib/json.ts'
+import { count } from '../../../lib/printable.ts'
 import { examples } from '../arguments.ts'
 import { failure } from '../exit.ts'
 import { type Io, readTextFile } from '../io.ts'
@@ -30,7 +31,7 @@ export function verifyAudit(io: Io): Command {
       else await printChecked(io, checked)
       if (more) remark(io, 'There are older entries, which are not in this export.')
       const { length } = checked.faults
-      if (length > 0) throw failure(`the audit is broken: ${length} faults.`)
+      if (length > 0) throw failure(`the audit is broken: ${count(length, 'fault')}.`)
     })
 }
 
@@ -80,7 +81,7 @@ async function printChecked(
   { instances, unchained, faults }: ReturnType<typeof checkChains>,
 ): Promise<void> {
   if (instances.length > 0) await printTable(io, HEAD, instances.map(row))
-  if (unchained > 0) await print(io, `${unchained} entries of versions before the chain began`)
+  if (unchained > 0) await print(io, `entries of versions before the chain began: ${unchained}`)
   const shown = faults.slice(0, MOST_SHOWN).map(faultRow)
   if (shown.length > 0) await printTable(io, ['what', 'id', 'instance', 'seq'], shown)
   else await print(io, instances.length > 0 ? 'unbroken' : 'no chained entries')

@@ -2,6 +2,7 @@
 
 import type { LogFields } from '../../../lib/log/fields.ts'
 import type { Log } from '../../../lib/log.ts'
+import { count } from '../../../lib/printable.ts'
 import type { RedisConnection } from './client.ts'
 
 /** Milliseconds in which each kind of cause is logged once, even if causes alternate. */
@@ -165,10 +166,13 @@ type Remark = readonly ['info' | 'warn', msg: string, fields?: LogFields]
 /** If Redis loses blocks and generations, revoked users can mint again. */
 function* remarksOn({ facts, clockAhead }: Found, wanted: number): Generator<Remark> {
   if (facts.replicas !== undefined) {
-    yield ['info', `redis: ${facts.replicas} replicas follow the primary`]
+    yield ['info', `redis: the primary has ${count(Number(facts.replicas), 'replica')}`]
   }
   if (Number(facts.replicas) < wanted) {
-    yield ['warn', `redis: STORE_URL asks for ${wanted} replicas; without them revokes are refused`]
+    yield [
+      'warn',
+      `redis: STORE_URL asks for ${count(wanted, 'replica')}; with fewer, revokes are refused`,
+    ]
   }
   if (facts['append-only file'] === '0') {
     yield [

@@ -221,7 +221,7 @@ describe('audit verify', () => {
     })
     expect(code).toBe(1)
     expect(out).toMatch(/changed +│ aud_20 +│ ins_[0-9a-f]+ +│ 21/)
-    expect(err).toMatch(/the audit is broken: 1 faults/)
+    expect(err).toMatch(/the audit is broken: 1 fault\./)
   })
 
   test.each(['', 'hello', '{"data": 1}', '[1, 2]'])(

@@ -513,7 +513,7 @@ describe('issuers, PUBLIC_URL and store', () => {
         expect(ok).toBe(true)
         const store = checks.filter(({ check }) => check === 'store')
         expect(store.map(({ status }) => status)).toEqual(['ok', 'note', 'note'])
-        expect(store[1]?.message).toBe('redis: 0 replicas follow the primary')
+        expect(store[1]?.message).toBe('redis: the primary has 0 replicas')
         expect(store[2]?.message).toContain('append-only')
       } finally {
         await redis.close()
