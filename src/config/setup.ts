@@ -119,7 +119,7 @@ function selfHostedProblems(environment: Environment, workflow: string): string[
   // Instances that share a store must share the keys: otherwise each refuses the tokens of the others.
   if (environment.store.kind === 'redis' && environment.signingKeys === undefined) {
     problems.push(
-      'SIGNING_KEY_FILE: needed with Redis; make one with: npx chatkit-mint keys generate',
+      'SIGNING_KEY_FILE: needed with Redis; make one with: npx chatkit-mint keys generate --output signing-key.json',
     )
   }
   return problems

@@ -6,6 +6,7 @@ import { createLocalJWKSet } from 'jose/jwks/local'
 import { decodeJwt } from 'jose/jwt/decode'
 import { jwtVerify } from 'jose/jwt/verify'
 import { z } from 'zod'
+import { show } from '../../lib/show.ts'
 import { SIGNING_ALGORITHMS } from './private-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -89,7 +90,10 @@ export function readReceipt(jws: string): Receipt | undefined {
 }
 
 function whyOf(error: unknown): string {
-  if (error instanceof errors.JWTClaimValidationFailed) return `its ${error.claim} is another`
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    const received = error.payload[error.claim]
+    return `its ${error.claim} is another${typeof received === 'string' ? `, ${show(received)}` : ''}`
+  }
   if (error instanceof errors.JOSEAlgNotAllowed) return 'its algorithm is not one of ours'
   if (error instanceof errors.JWKSNoMatchingKey) return 'none of these keys signed it'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'the signature is not right'
