@@ -26,6 +26,7 @@ export function widenedTrust({
     ...corsOrigins.filter((origin) => origin.includes('*')).map(originLine),
     ...trustedProxies.filter(isNearlyAll).map(proxyLine),
     ...apiKeys.flatMap((key) => apiKeyLines(key, workflows)),
+    ...workflows.flatMap(workflowLines),
   ]
 }
 
@@ -65,6 +66,13 @@ function threadsWith(workflow: WorkflowSettings): string {
   if (workflow.kind === 'self-hosted') return `threads_at: ${workflow.threadsAt}`
   const { apiKeyEnv, baseUrl } = workflow
   return `the OpenAI key ${apiKeyEnv}${baseUrl === undefined ? '' : ` at ${baseUrl}`}`
+}
+
+function workflowLines(workflow: WorkflowSettings): string[] {
+  if (workflow.kind === 'hosted' || !workflow.adoptThreads) return []
+  return [
+    `workflows.${workflow.name}.adopt_threads gives a thread that nobody owns to whoever asks for it first, and ids can be guessed; turn it off after the move`,
+  ]
 }
 
 function originLine(pattern: string): string {

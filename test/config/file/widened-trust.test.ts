@@ -125,6 +125,14 @@ test('a pattern in cors.origins is reported, an exact origin is not', () => {
   ])
 })
 
+test('adopt_threads is reported, a self-hosted workflow without it is not', () => {
+  const desk = 'server: http://127.0.0.1:1/chatkit'
+  expect(lines(minimalWith('id: wf_1', desk))).toEqual([])
+  expect(lines(minimalWith('id: wf_1', `${desk}\n    adopt_threads: true`))).toEqual([
+    expect.stringMatching(/^workflows\.support\.adopt_threads gives a thread that nobody owns/),
+  ])
+})
+
 describe('trusted_proxies', () => {
   const trusting = (range: string): string[] => lines(`${MINIMAL}trusted_proxies: ['${range}']\n`)
 
