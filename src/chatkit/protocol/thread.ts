@@ -6,7 +6,8 @@ import { isObject } from '../../lib/json.ts'
 
 /**
  * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC. Databases and Ruby
- * write a space before the time and the zone; PostgreSQL writes only the hours of a zone.
+ * write a space before the time and the zone; PostgreSQL writes only the hours of a zone. Flask writes a date as in HTTP,
+ * and drivers of databases write large numbers as text.
  */
 const serverTime = z.preprocess(
   (time) => (typeof time === 'string' ? isoTime(time) : time),
@@ -14,11 +15,16 @@ const serverTime = z.preprocess(
 )
 export type ServerTime = z.infer<typeof serverTime>
 
-function isoTime(time: string): string {
+function isoTime(time: string): string | number {
+  if (/^\d+(?:\.\d+)?$/.test(time)) return Number(time)
+  if (HTTP_DATE.test(time)) return Date.parse(time)
   const zoned = time.replace(/ ?(?:UTC|GMT)$/, 'Z').replace(/ ?([+-]\d\d):?(\d\d)$/, '$1:$2')
   const whole = zoned.replace(/(?<=:\d\d(?:\.\d+)?)([+-]\d\d)$/, '$1:00')
   return whole.replace(/^([\d-]{10}) /, '$1T')
 }
+
+/** RFC 9110 §5.6.7, in the form that is still written. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
 
 /** A list. Servers in Go write an empty one as `null`, servers in Lua as an empty object. */
 export function nullableList<T extends z.ZodType>(entry: T) {
@@ -178,20 +184,24 @@ export type KnownServerItem = z.infer<typeof knownServerItem>
 
 const KNOWN_KINDS: readonly string[] = knownServerItem.options.map(({ shape }) => shape.type.value)
 
-const otherServerItem = z.looseObject({
-  ...envelope,
-  type: z.string().refine((type) => !KNOWN_KINDS.includes(type)),
-})
-/** An item of another kind, such as a generated image or the end of a turn. */
+/** Marks an item of a named kind that has another shape. No JSON can hold it. */
+const MISSHAPEN = Symbol('misshapen')
+
+const otherServerItem = z
+  .looseObject({ ...envelope, type: z.string() })
+  .transform((item): typeof item & { readonly [MISSHAPEN]?: true } =>
+    KNOWN_KINDS.includes(item.type) ? { ...item, [MISSHAPEN]: true } : item,
+  )
+/** An item of another kind, such as a generated image or the end of a turn, or of another shape than its kind. */
 export type OtherServerItem = z.infer<typeof otherServerItem>
 
-/** An item of a thread; an item of any other kind passes unchanged. */
+/** An item of a thread; any other item passes unchanged, so that one which cannot be read hides no others. */
 export const serverItem = z.union([knownServerItem, otherServerItem])
 export type ServerItem = z.infer<typeof serverItem>
 
-/** Whether an item's kind is named here. */
+/** Whether an item's kind is named here, and the item has its shape. */
 export function isKnownItem(item: ServerItem): item is KnownServerItem {
-  return KNOWN_KINDS.includes(item.type)
+  return KNOWN_KINDS.includes(item.type) && !(MISSHAPEN in item)
 }
 
 /** Answer of `items.list`. */

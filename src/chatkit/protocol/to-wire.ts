@@ -17,8 +17,14 @@ import {
   type ServerUserContent,
 } from './thread.ts'
 
-/** Kinds of items that a server keeps for itself, and the mark at the end of a turn, which shows nothing. */
-const HIDDEN_KINDS: readonly string[] = ['hidden_context_item', 'sdk_hidden_context', 'end_of_turn']
+/**
+ * Kinds of items that a server keeps for itself, the first as two SDKs call it, and the mark at the end of a turn, which
+ * shows nothing.
+ */
+const HIDDEN_KINDS: readonly string[] = [
+  ...['hidden_context_item', 'hidden_context'],
+  ...['sdk_hidden_context', 'end_of_turn'],
+]
 /** Times up to this number are in seconds (until the year 5138), larger ones in milliseconds. */
 const LARGEST_SECONDS = 100_000_000_000
 /** Longest URL of a picture that is shown; longer ones hold the picture itself. */
