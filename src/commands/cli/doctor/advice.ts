@@ -68,6 +68,7 @@ function adviceOnRefusal(
     case 'missing_scope':
       return `${key} lacks a permission: give it permission to write ChatKit sessions, or use a key with all of them`
     case 'mismatched_project':
+      if (project === undefined) return undefined
       return `${key} is of another project than OPENAI_PROJECT_ID (${project}): leave that out, or use a key of that project`
     case 'mismatched_organization':
       return `${key} is of another organization than OPENAI_ORG_ID: leave that out, or use a key of that organization`

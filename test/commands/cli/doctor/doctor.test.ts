@@ -199,6 +199,11 @@ describe('the ChatKit API', () => {
     expect(finding?.advice).toContain('is of another project than OPENAI_PROJECT_ID (proj_9)')
   })
 
+  test('a project that nobody set is not named', async () => {
+    api.api.setFaults(refusing(401, 'mismatched_project'))
+    expect((await support())?.advice).toMatch(/is not accepted: make a new one/)
+  })
+
   test.each<[string, Parameters<RunningChatKitApi['api']['setFaults']>[0], RegExp]>([
     [
       'a project with data residency, asked at the usual address',
