@@ -39,7 +39,7 @@ export function judgeAudience(claims: Claims, issuer: IssuerSettings): void {
  * @throws ServiceError `invalid_token`
  */
 export function checkAudience(claims: Claims, name: string, expected: readonly string[]): void {
-  const value = Object.hasOwn(claims, name) ? claims[name] : undefined
+  const value = claims[name]
   const received: readonly unknown[] = Array.isArray(value) ? value : [value]
   let found = false
   for (const audience of received) {

@@ -139,7 +139,7 @@ export function timesProblem(
 
 /** One kind of token must not serve as another (RFC 8725 §3.12). */
 function refuseLogoutEvent(claims: Claims): void {
-  const events = Object.hasOwn(claims, 'events') ? claims['events'] : undefined
+  const { events } = claims
   if (typeof events !== 'object' || events === null) return
   const named = Array.isArray(events)
     ? events.includes(LOGOUT_EVENT)

@@ -101,8 +101,7 @@ function createKeys(
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
     case 'discovery': {
-      const { insecureHttp } = settings
-      const discovery = createDiscovery({ issuer, fetchJson, insecureHttp, now })
+      const discovery = createDiscovery({ issuer, fetchJson, now })
       const load = createDiscoveredLoad(discovery, fetchJson, read)
       const { forget: forgetAddress } = discovery
       return createRemoteKeys({ issuer, staleSeconds, load, forgetAddress, now, log })

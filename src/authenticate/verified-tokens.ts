@@ -60,8 +60,9 @@ export function createVerifiedTokens(capacity = 4 * 1024 * 1024) {
 }
 
 /** Freezes a value with everything in it. The recursion is bounded: `readToken` limits the depth of claims. */
-function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
+function freeze(value: object): void {
+  // Text, numbers and null count as frozen.
+  if (Object.isFrozen(value)) return
   for (const member of Object.values(value)) freeze(member)
   Object.freeze(value)
 }

@@ -20,14 +20,11 @@ export function documentOf(issuer: string): string {
 export function createDiscovery({
   issuer,
   fetchJson,
-  insecureHttp,
   now,
 }: {
   /** As configured. */
   readonly issuer: string
   readonly fetchJson: FetchJson
-  /** Whether a plain http issuer may name a plain http key set; an https one never may. */
-  readonly insecureHttp: boolean
   readonly now: Clock
 }) {
   const address = new URL(documentOf(issuer))
@@ -47,7 +44,7 @@ export function createDiscovery({
     /** @throws ServiceError `idp_unavailable` */
     async keySetUrl(): Promise<URL> {
       if (known !== undefined && now() < known.until) return known.url
-      const url = readDocument(await fetchDocument(), issuer, insecureHttp)
+      const url = readDocument(await fetchDocument(), issuer)
       known = { url, until: now() + LIFETIME_MS }
       return url
     },
@@ -58,7 +55,7 @@ export function createDiscovery({
   }
 }
 
-function readDocument(document: unknown, issuer: string, insecureHttp: boolean): URL {
+function readDocument(document: unknown, issuer: string): URL {
   const result = documentSchema.safeParse(document)
   if (!result.success) throw refused('issuer or jwks_uri is missing')
   // Discovery §4.3: otherwise one provider could publish keys for another.
@@ -68,12 +65,13 @@ function readDocument(document: unknown, issuer: string, insecureHttp: boolean):
     const advice = slash ? `; write issuer: ${show(named)} in the config` : ''
     throw refused(`it names the issuer ${show(named)}, expected ${show(issuer)}${advice}`)
   }
-  return readAddress(result.data.jwks_uri, new URL(issuer), insecureHttp)
+  return readAddress(result.data.jwks_uri, new URL(issuer))
 }
 
-function readAddress(text: string, issuer: URL, insecureHttp: boolean): URL {
+function readAddress(text: string, issuer: URL): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  const plain = insecureHttp && issuer.protocol === 'http:' && url?.protocol === 'http:'
+  // An https issuer never names a plain http key set. `fetchJson` judges whether this one may.
+  const plain = issuer.protocol === 'http:' && url?.protocol === 'http:'
   if (url === undefined || !(isSecureUrl(url) || plain)) {
     throw refused('jwks_uri is not an https address')
   }

@@ -61,7 +61,6 @@ export function createHmacKeys(bytes: Uint8Array<ArrayBuffer>): FindKeys {
   if (bytes.length < MIN_SECRET_BYTES) throw new Error(`has fewer than ${MIN_SECRET_BYTES} bytes`)
   const imported = new Map<string, Promise<CryptoKey>>()
   return async ({ alg }) => {
-    if (!HMAC_BYTES.has(alg)) return []
     const key = imported.get(alg) ?? importKey(bytes, alg)
     imported.set(alg, key)
     return [await key]

@@ -11,11 +11,7 @@ function setUp(issuer: string, document: unknown) {
     asked.push(url.href)
     return document
   }
-  return {
-    clock,
-    asked,
-    discovery: createDiscovery({ issuer, fetchJson, insecureHttp: false, now: clock.now }),
-  }
+  return { clock, asked, discovery: createDiscovery({ issuer, fetchJson, now: clock.now }) }
 }
 
 test.each([
@@ -37,12 +33,7 @@ test.each([
   const fetchJson = async (url: URL) => {
     throw new ServiceError('idp_unavailable', { reason: `GET ${url}: ${cause.message}`, cause })
   }
-  const discovery = createDiscovery({
-    issuer: 'https://id.example',
-    fetchJson,
-    insecureHttp: false,
-    now: Date.now,
-  })
+  const discovery = createDiscovery({ issuer: 'https://id.example', fetchJson, now: Date.now })
   const error = await discovery.keySetUrl().catch((error: unknown) => error)
   expect(error).toMatchObject({ code: 'idp_unavailable', reason: expect.stringMatching(expected) })
 })
@@ -100,7 +91,7 @@ describe('insecure_http', () => {
   const keySet = (issuer: string, jwksUri: string) => {
     const fetchJson = async () => ({ issuer, jwks_uri: jwksUri })
     const { now } = stoppedClock()
-    return createDiscovery({ issuer, fetchJson, insecureHttp: true, now }).keySetUrl()
+    return createDiscovery({ issuer, fetchJson, now }).keySetUrl()
   }
 
   test.each(['127.0.0.1', '0.0.0.0', '[::]', '[::ffff:127.0.0.1]', 'keys.localhost', 'localhost.'])(
