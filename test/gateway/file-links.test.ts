@@ -425,7 +425,7 @@ describe('addresses elsewhere', () => {
   })
 
   test('an upload to a `data:` URL is removed, and a source that is a script', async () => {
-    const { answered } = await startFiles()
+    const { answered, streamed } = await startFiles()
     const source = (url: string) => ({ type: 'url', source: { type: 'url', url } })
     const annotations = ['javascript:alert(1)', 'http://a.example', 'mailto:a@b.example'].map(
       source,
@@ -434,6 +434,15 @@ describe('addresses elsewhere', () => {
     const { items } = await answered(thread([{ ...item, type: 'assistant_message' }]))
     expect(textOf(items)).not.toContain('javascript:')
     expect(textOf(items)).toContain('http://a.example')
+    const update = (change: Json) => ({ type: 'thread.item.updated', item_id: 'i', update: change })
+    const kind = 'assistant_message.content_part.annotation_added'
+    const sources = [source('javascript:alert(1)').source]
+    const events = await streamed(
+      update({ type: kind, content_index: 0, annotation: source('javascript:alert(1)') }),
+      update({ type: 'workflow.task.added', task: { type: 'web_search', sources } }),
+    )
+    expect(events).toHaveLength(2)
+    expect(textOf(events)).not.toContain('javascript:')
     const attachment = { id: 'atc_9', upload_url: 'data:image/png;base64,AA==' }
     const params = { name: 'a', size: 1, mime_type: 'image/png' }
     expect(await answered(attachment, ['attachments.create', params])).toEqual({ id: 'atc_9' })
