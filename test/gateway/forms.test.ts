@@ -143,6 +143,7 @@ describe('a form that names a thing of another user reaches no server, however t
       "{'\\164hread_id':'thr_bob'}",
       "{'t\\hread_id':'thr_bob'}",
       "{'thr\\\nead_id':'thr_bob'}",
+      "{'thr\\\r\nead_id':'thr_bob'}",
     ].map((text) => [`${text}, which only some servers read`, named('"params"'), text]),
     ['JSON as a file of text', TEXT_FILE, ' {"input":{"thread_id":"thr_bob"}}'],
     ['JSON as a file that begins with a control character', TEXT_FILE, `\u0001${BOBS}`],
