@@ -7,8 +7,8 @@ import { ServiceError } from '../lib/errors.ts'
  *
  * @param reason - never the token, its subject or its signature
  */
-export function invalidToken(reason: string, cause?: unknown): ServiceError {
-  return new ServiceError('invalid_token', { reason, cause })
+export function invalidToken(reason: string): ServiceError {
+  return new ServiceError('invalid_token', { reason })
 }
 
 /** Whether two texts differ by a slash at the end and by capital letters alone, which is hard to see. */

@@ -74,11 +74,11 @@ function judge(pattern: string): void {
   const start = { id: 0, characters: EVERY, sharing: 1, after: new Set<Characters>() }
   const walk = { pattern, at: 0, ways: 1, depth: 0, ids: 1, loops: [start] }
   const { overlap } = alternatives(walk)
-  if (overlap) widen(walk, 2)
+  if (overlap) widen(walk)
 }
 
-function widen(walk: Walk, by: number): void {
-  walk.ways *= by
+function widen(walk: Walk): void {
+  walk.ways *= 2
   if (walk.ways > MOST_WAYS)
     throw new SlowPattern('too many optional parts or overlapping alternatives')
 }
@@ -148,7 +148,7 @@ function quantifiedGroup(walk: Walk): Part {
   if (max > 1 && (overlap || part.nullable)) {
     throw new SlowPattern('alternatives overlap under a repetition, as in (a|ab)*')
   }
-  if (overlap) widen(walk, 2)
+  if (overlap) widen(walk)
   const varies = min !== max
   if (varies) repeat(walk, part.characters, max)
   return { ...part, nullable: part.nullable || min === 0, varies: part.varies || varies }
@@ -167,7 +167,7 @@ function quantifier(walk: Walk): { min: number; max: number } {
 
 function repeat(walk: Walk, characters: Characters, max: number): void {
   if (max === 1) {
-    widen(walk, 2)
+    widen(walk)
     return
   }
   const shared = walk.loops.filter((loop) => canShare(loop, characters))

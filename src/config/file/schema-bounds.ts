@@ -8,18 +8,18 @@ const seconds = between(1, 86_400)
 const megabytes = between(1, 256)
 
 /** At most `max` calls in each window of `seconds`. */
-function rateLimit(most: number, window: number) {
+function rateLimit(most: number) {
   return z
     .strictObject({
       max: max.default(most).describe('The most in one window.'),
-      seconds: seconds.default(window).describe('Length of the window, in seconds.'),
+      seconds: seconds.default(60).describe('Length of the window, in seconds.'),
     })
     .prefault({})
 }
 
 export const limitsSchema = z
   .strictObject({
-    mints_per_user: rateLimit(10, 60).describe('Sessions that one user may ask for.'),
+    mints_per_user: rateLimit(10).describe('Sessions that one user may ask for.'),
     live_sessions_per_user: z
       .strictObject({
         max: max.default(20).describe('The most at a time.'),
@@ -30,10 +30,10 @@ export const limitsSchema = z
       })
       .prefault({})
       .describe('Sessions that one user may have at a time.'),
-    failed_auth_per_ip: rateLimit(60, 60).describe(
+    failed_auth_per_ip: rateLimit(60).describe(
       'Failed authentications of one address (IPv6: of one /64): bad tokens, client secrets, API keys, links to files, introspection secrets, logout tokens, console sign-ins. A valid token is never refused.',
     ),
-    reads_per_user: rateLimit(120, 60).describe(
+    reads_per_user: rateLimit(120).describe(
       "A user's own calls of /v1/threads and below, and links to files that they follow.",
     ),
   })
