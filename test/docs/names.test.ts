@@ -39,6 +39,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/docs/errors.md': ['employee_id'],
   'src/docs/identity-providers-company.md': [
+    'OIDC_id_token',
     'public_key',
     'x-forwarded-access-token',
     'x-goog-iap-jwt-assertion',
