@@ -109,7 +109,7 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
     await expect(registry.beginCancel('s1', NOW)).rejects.toMatchObject(tooFew)
     // On a new connection, `WAIT` alone would confirm at once, because that connection has written nothing.
     await primary.cli('client', 'kill', 'type', 'normal')
-    expect(await primary.cli('wait', '1', '100')).toBe('1')
+    expect(await primary.newCli('wait', '1', '100')).toBe('1')
     await answers(registry)
     await expect(registry.beginCancel('s1', NOW)).rejects.toMatchObject(tooFew)
     replica.thaw()

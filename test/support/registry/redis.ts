@@ -4,7 +4,7 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { RedisClient } from '@redis/client'
+import { ErrorReply, RedisClient } from '@redis/client'
 import { z } from 'zod'
 import { freePort } from '../network/listen.ts'
 
@@ -47,10 +47,13 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
 async function startOn(port: number, options: readonly string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
-  const cli = async (...command: string[]) =>
-    (await run('redis-cli', ['-p', String(port), ...command])).stdout.trim()
   let child: ChildProcess
-  let flusher: ReturnType<typeof connectTo> | undefined
+  let connection: ReturnType<typeof connectTo> | undefined
+  /** On a connection that stays: a process of redis-cli for each command costs more than the tests. */
+  const ask = async (...command: string[]): Promise<unknown> => {
+    connection ??= connectTo(port)
+    return (await connection).sendCommand(command)
+  }
 
   async function start(): Promise<void> {
     child = spawn('redis-server', [...args, ...options], { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -58,13 +61,10 @@ async function startOn(port: number, options: readonly string[]) {
     child.stdout?.setEncoding('utf8').on('data', (text) => {
       said = `${said}${text}`.slice(-2000)
     })
-    for (let tries = 0; tries < 200 && child.exitCode === null; tries++) {
-      try {
-        if ((await cli('ping')) === 'PONG') return
-      } catch {
-        // Not listening yet.
-      }
-      await new Promise((resolve) => setTimeout(resolve, 25))
+    for (let tries = 0; tries < 1000 && child.exitCode === null; tries++) {
+      // Said after it has read its files.
+      if (said.includes('Ready to accept connections')) return
+      await new Promise((resolve) => setTimeout(resolve, 5))
     }
     await kill()
     throw new Error(`redis-server does not start: ${said}`)
@@ -81,15 +81,15 @@ async function startOn(port: number, options: readonly string[]) {
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
-    /** Runs redis-cli against it. */
-    cli,
-    /** Removes every key, on a connection of its own: a process for each flush costs more than the tests. */
-    async flush() {
-      flusher ??= connectTo(port)
-      await (await flusher).flushAll()
-    },
-    /** The keys that match a pattern; names may hold line feeds. */
-    keys: async (pattern: string) => texts.parse(JSON.parse(await cli('--json', 'keys', pattern))),
+    /** Asks as redis-cli does, and gives the text that it prints, also of an error. */
+    cli: (...command: string[]) => ask(...command).then(textOf, textOfError),
+    /** The same on a new connection, which has written nothing. */
+    newCli: async (...command: string[]) =>
+      (await run('redis-cli', ['-p', String(port), ...command])).stdout.trim(),
+    /** Removes every key. */
+    flush: () => ask('flushall'),
+    /** The keys that match a pattern. */
+    keys: async (pattern: string) => texts.parse(await ask('keys', pattern)),
     /** SIGKILL. */
     kill,
     /** After `kill`: on the same port and files. */
@@ -98,16 +98,29 @@ async function startOn(port: number, options: readonly string[]) {
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
     async close() {
-      void flusher?.then((client) => client.destroy())
+      void connection?.then((client) => client.destroy())
       await kill()
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
+function textOf(reply: unknown): string {
+  return Array.isArray(reply) ? reply.map(textOf).join('\n') : String(reply ?? '').trim()
+}
+
+function textOfError(error: unknown): string {
+  if (error instanceof ErrorReply) return error.message
+  throw error
+}
+
 /** `createClient` would make every command anew for each server. */
 const createClient = RedisClient.factory()
-const connectTo = (port: number) => createClient({ url: `redis://127.0.0.1:${port}` }).connect()
+const connectTo = (port: number) =>
+  createClient({ url: `redis://127.0.0.1:${port}` })
+    // It connects again after a kill.
+    .on('error', () => undefined)
+    .connect()
 
 /** Three primaries that share the slots. */
 export async function startCluster(): Promise<readonly TestRedis[]> {
