@@ -101,7 +101,10 @@ function withUsableKeys(ask: oidc.CustomFetch, keySet = ''): oidc.CustomFetch {
 /** Providers that only sign tokens have no discovery document. */
 function notDiscovered(issuer: string, cause: unknown): ServiceError {
   let answer = cause
-  while (answer instanceof Error) answer = answer.cause
+  for (; answer instanceof Error; answer = answer.cause) {
+    // Of our own fetch: it names the address and the fault, and what openid-client puts around it does not.
+    if (answer instanceof ServiceError) return answer
+  }
   if (!(answer instanceof Response)) {
     return new ServiceError('idp_unavailable', { reason: 'identity provider: discovery', cause })
   }
