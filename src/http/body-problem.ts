@@ -14,7 +14,7 @@ export function bodyProblem(
   known: Known,
 ): ServiceError {
   const detail = issue ? describeIssue(issue) : 'The body does not fit.'
-  const seen = issue ? `: ${whatIsWrong(issue, body, known)}` : ''
+  const seen = issue ? ` ${whatIsWrong(issue, body, known)}` : ''
   return new ServiceError('invalid_request', { reason: `body: ${detail}${seen}`, detail })
 }
 
@@ -37,10 +37,10 @@ function whatIsWrong(issue: z.core.$ZodIssue, body: unknown, known: Known): stri
   const path = issue.path.map(String)
   const unknown = issue.code === 'unrecognized_keys'
   if (!unknown && !isOfNoForm(issue)) {
-    return [...(path.length > 0 ? [show(path.join('.'))] : []), issue.message].join(' ')
+    return [...(path.length > 0 ? [show(path.join('.'))] : []), issue.message].join(': ')
   }
   const names = unknown ? issue.keys : Object.keys(Object(body))
   const received = showAll(names.map((name) => [...path, name].join('.')))
   const expected = path.length > 0 ? '' : `, expected ${showAll([...known.keys()])}`
-  return `${received}${expected}`
+  return `Received ${received}${expected}`
 }

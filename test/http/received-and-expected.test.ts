@@ -104,7 +104,7 @@ describe('the log says what was received and what was expected, and nothing is m
       'body field',
       () => field({ workflw: 'support' }),
       400,
-      '"workflw"',
+      'does not know. Received "workflw"',
       '"workflow", "input", "current_client_secret"',
     ],
     ['type of a field', () => field({ workflow: 7 }), 400, 'received number', 'expected string'],
