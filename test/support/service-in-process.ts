@@ -1,5 +1,6 @@
-import { readEnvironment } from '../../src/config/env.ts'
+import { type Environment, readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
+import type { Settings } from '../../src/config/settings.ts'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -25,10 +26,7 @@ export async function startInThisProcess(options: RunningOptions): Promise<Runni
     TEST_SHARED_SECRET: SHARED_SECRET,
     ...options.env,
   })
-  const { settings } = loadConfig(options.config ?? DEFAULT_CONFIG, {
-    file: 'test.yaml',
-    secrets: (name) => environment.secret(name)?.(),
-  })
+  const settings = settingsOf(options, environment)
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
   const log = createLog({ level: 'debug', destination })
@@ -76,4 +74,17 @@ export async function startInThisProcess(options: RunningOptions): Promise<Runni
     app: service.app,
     close,
   }
+}
+
+/** By config and variables: most services of a file have the same ones. */
+const known = new Map<string, Settings>()
+
+function settingsOf({ config = DEFAULT_CONFIG, env }: RunningOptions, environment: Environment) {
+  const key = JSON.stringify([config, env])
+  const settings =
+    known.get(key) ??
+    loadConfig(config, { file: 'test.yaml', secrets: (name) => environment.secret(name)?.() })
+      .settings
+  known.set(key, settings)
+  return settings
 }
