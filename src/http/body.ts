@@ -39,15 +39,13 @@ export async function readJson<S extends z.ZodType<object>>(
 ): Promise<z.output<S>> {
   const length = bodyLength(c)
   let text = ''
-  // `curl -d ''` and axios name a form type for a body that is none.
-  if (length !== 0) {
-    // A form or text body needs no preflight, so another site could send it: only JSON is read.
-    if (isOfType(c, JSON_TYPE)) text = await readText(c, length)
-    else if (!(await hasNoBody(c, length))) {
-      const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
-      const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
-      throw new ServiceError('unsupported_media_type', { reason })
-    }
+  // A form or text body needs no preflight, so another site could send it: only JSON is read. `curl -d ''` and axios
+  // name a form type for a body that is none.
+  if (isOfType(c, JSON_TYPE)) text = await readText(c, length)
+  else if (!(await hasNoBody(c, length))) {
+    const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+    const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
+    throw new ServiceError('unsupported_media_type', { reason })
   }
   let body: unknown = {}
   try {
