@@ -92,9 +92,8 @@ export function pathId<T>(c: AppContext, parse: (text: string) => T | undefined)
 function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   if (result.success) return
   const issue = result.error?.issues[0]
-  const name = issue?.path.map(String).join('.') ?? ''
   if (issue?.code === 'unrecognized_keys') throw unknownParameter(issue.keys)
-  if (name === '') throw unknownParameter([])
+  const name = issue?.path.map(String).join('.')
   throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
 }
 
