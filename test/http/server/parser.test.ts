@@ -48,6 +48,7 @@ describe('400, and the connection is closed', () => {
     ['a Host with a port beyond 65535', mint(['Host: mint.test:99999'])],
     ['a Host that is no IPv6 address', mint(['Host: [:::]'])],
     ['a Host that is no IPv4 address', mint(['Host: 1.2.3.256'])],
+    ['a Host that a URL reads as another one', mint(['Host: 1.2:80'])],
     ['two Hosts in HTTP/1.0', `GET /livez HTTP/1.0\r\n${HOST}\r\n${HOST}\r\n\r\n`],
     ['an empty Host in HTTP/1.0', 'GET /livez HTTP/1.0\r\nHost:\r\n\r\n'],
     ['HTTP/0.9', 'GET /livez\r\n\r\n'],
