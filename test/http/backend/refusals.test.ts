@@ -47,6 +47,16 @@ describe('a caller', () => {
     expect(scene.running.upstream.requests()).toEqual([])
   })
 
+  test('with several Authorization headers is 400, also when they are joined', async () => {
+    const key = `Authorization: Bearer ${BILLING}`
+    const target = 'GET /v1/chatkit/threads'
+    const joined = [`${key}, Bearer ${DESK}`]
+    for (const headers of [[key, `Authorization: Bearer ${DESK}`], joined]) {
+      const answer = await rawExchange(scene.running.url, rawRequest(target, { headers }))
+      expect(answer.status).toBe(400)
+    }
+  })
+
   test('with the key in the query or a cookie has none', async () => {
     const headers = { authorization: '', cookie: `api_key=${BILLING}` }
     const response = scene.call(`/chatkit/threads?api_key=${BILLING}`, { headers })

@@ -118,7 +118,10 @@ describe('a session of a hosted workflow', () => {
     const asked = {
       user: 'alice',
       workflow: { id: 'wf_support', version: '9', tracing: { enabled: false } },
-      chatkit_configuration: { history: { enabled: false } },
+      chatkit_configuration: {
+        automatic_thread_titling: { enabled: false },
+        history: { enabled: false },
+      },
       expires_after: { anchor: 'created_at', seconds: 30 },
       rate_limits: { max_requests_per_1_minute: 3 },
     } as const
@@ -126,6 +129,7 @@ describe('a session of a hosted workflow', () => {
     expect(scene.running.upstream.requests()[0]?.body).toEqual({
       ...asked,
       chatkit_configuration: {
+        automatic_thread_titling: { enabled: false },
         file_upload: { enabled: true, max_files: 3 },
         history: { enabled: false },
       },
