@@ -6,7 +6,7 @@ import type { Handler } from 'hono'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
 import type { ExpectedToken, SigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import type { IntrospectionClient, Settings } from '../../config/settings.ts'
-import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import { parseSessionId, type SessionId } from '../../lib/ids.ts'
 import { hashSecret, Secret } from '../../lib/secret.ts'
@@ -96,9 +96,8 @@ async function liveSession(
     const sid = await sessionIdOf(secret, keys, { ...expected, type: CLIENT_SECRET_TYPE })
     if (sid === undefined) continue
     const session = await registry.getSession(sid)
-    const live = session?.status === 'active' && session.expiresAt > unixSeconds(now)
-    // The hash ties the token to the session: another token with this session's id is not its secret.
-    if (!live || session.secretHash !== hashSecret(secret)) return undefined
+    // The hash ties the token to the session: another token with this session's id is not its secret. Both end together.
+    if (session?.status !== 'active' || session.secretHash !== hashSecret(secret)) return undefined
     // A revoke leaves expired sessions as they are. The clock of its instance may have been ahead of ours.
     return (await registry.endedAmong([session])).length === 0 ? session : undefined
   }
