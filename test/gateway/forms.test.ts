@@ -191,6 +191,16 @@ describe('a form that names a thing of another user reaches no server, however t
     expect(seen).toEqual([])
   })
 
+  test.each([
+    [256, 404],
+    [257, 400],
+  ])('a form that names %i threads of nobody is %i', async (count, status) => {
+    const { direct, seen } = await startForms()
+    const all = Array.from({ length: count }, (_, at) => ({ thread_id: `thr_${at + 10}` }))
+    const answer = await direct(MULTIPART, formWith(named('"params"'), JSON.stringify(all)))
+    expect([answer.status, seen]).toEqual([status, []])
+  })
+
   test('a form without an end', async () => {
     const { toLink, direct, seen } = await startForms()
     const form = formWith(named('"x"')).replace('--b4a2e7d--', '')
