@@ -90,7 +90,6 @@ function expose(
   const answer = c.get('headers')
   const readable = answer[EXPOSED]
   const shown = exposeHeaders.filter((name) => headers[name] !== undefined)
-  if (shown.length === 0) return
   for (const name of shown) setHeader(c, name, [headers[name]].flat().join(', '))
   if (readable === undefined) return
   setHeader(c, EXPOSED, [...new Set([...readable.split(', '), ...shown])].join(', '))

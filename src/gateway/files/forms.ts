@@ -37,9 +37,6 @@ const MOST_FIELDS = 100
 const MOST_HEAD = 8 * 1024
 const MOST_PLAIN = 256 * 1024
 
-/** Most different ids, far more than a form of ours needs. */
-const MOST_IDS = 1000
-
 /**
  * @returns the form, written anew for the server, and all ids in its fields; undefined when the body is no form
  * @throws `unsupported_media_type` for a form of another kind; `invalid_request` when it cannot be read,
@@ -129,7 +126,6 @@ async function idsIn(form: FormData): Promise<RequestIds> {
     const found = idsOf({ known: false, request: { type: 'upload', params: { fields } } })
     for (const id of found.threads) threads.add(id)
     for (const id of found.attachments) attachments.add(id)
-    if (threads.size + attachments.size > MOST_IDS) throw refusal('a form that names too many ids')
     await turn()
   }
   const none = { threads: [], attachments: [] }
