@@ -157,3 +157,14 @@ test('HEAD is answered like GET, and other methods get 405 with Allow', async ()
   expectProblem(wrong, 405, 'method_not_allowed')
   expect(wrong.headers['allow']).toBe('GET, HEAD, OPTIONS')
 })
+
+test('an admin whose claims map to no user is an admin, and is blocked by issuer and subject', async () => {
+  const config = TWO_ISSUERS.replace('claims.sub', 'claims.uid')
+  const lean = await startService({ config, env: { PUBLIC_URL } })
+  expect((await callAdmin(lean, 'GET /sessions')).status).toBe(200)
+  const user = 'https://issuer.test|ada'
+  const body = { user, block_seconds: 60 }
+  const token = adminToken({ sub: 'grace' })
+  expect((await callAdmin(lean, 'POST /revoke', { token, body })).status).toBe(200)
+  expectProblem(await callAdmin(lean, 'GET /sessions'), 403, 'user_blocked')
+})
