@@ -28,11 +28,11 @@ test('a provider with two addresses, neither of which answers, is reported with 
 const ISSUER = 'https://login.acme.example'
 
 /** A provider beyond loopback. The function that is returned sends a request as openid-client does. */
-async function discovered() {
+async function discovered(changes = {}) {
   const dispatcher = new MockAgent()
   dispatcher.disableNetConnect()
   const provider = dispatcher.get(ISSUER)
-  const document = { issuer: ISSUER, authorization_endpoint: `${ISSUER}/authorize` }
+  const document = { issuer: ISSUER, authorization_endpoint: `${ISSUER}/authorize`, ...changes }
   provider
     .intercept({ path: '/.well-known/openid-configuration' })
     .reply(200, document, { headers: { 'content-type': 'application/json' } })
@@ -47,6 +47,19 @@ async function discovered() {
     found[customFetch]?.(address, { method: 'POST', headers: {}, body: null, redirect: 'manual' })
   return { provider, ask }
 }
+
+test.each([
+  ['another issuer, by a slash', { issuer: `${ISSUER}/` }, 'names the issuer'],
+  [
+    'a sign-in by plain http',
+    { authorization_endpoint: 'http://login.acme.example/a' },
+    'no https',
+  ],
+  ['no address of the sign-in', { authorization_endpoint: undefined }, 'is missing'],
+])('a discovery document with %s is refused', async (_what, changes, reason) => {
+  const error: unknown = await discovered(changes).catch((cause: unknown) => cause)
+  expect(reasonOf(error)).toContain(reason)
+})
 
 test.each([
   'http://login.acme.example/token',
