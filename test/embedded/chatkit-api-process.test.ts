@@ -18,12 +18,14 @@ describe('who may connect', () => {
   })
 
   /** Node's own client, because fetch does not let one choose the Host. */
-  async function statusFor(path: string, headers: Record<string, string>): Promise<number> {
+  async function answerFor(path: string, headers: Record<string, string>) {
     const sent = request(`${running.origin}${path}`, { headers, agent: false }).end()
     const [response] = await once(sent, 'response')
-    response.resume()
-    return response.statusCode
+    return { status: response.statusCode as number, text: await text(response) }
   }
+
+  const statusFor = async (path: string, headers: Record<string, string>) =>
+    (await answerFor(path, headers)).status
 
   it.each([
     ['evil.example', 403],
@@ -51,6 +53,18 @@ describe('who may connect', () => {
   ])('Origin %s gets %i', async (origin, status) => {
     running = await startChatKitApi({ port: 0 })
     expect(await statusFor('/_embedded/requests', { origin })).toBe(status)
+  })
+
+  it('says which of the two it refuses', async () => {
+    running = await startChatKitApi({ port: 0 })
+    const refusals = [
+      [{ host: 'evil.example' }, 'This server answers only to loopback hosts.'],
+      [{ origin: 'https://evil.example' }, 'This server answers only to loopback origins.'],
+    ] as const
+    for (const [headers, message] of refusals) {
+      const { text: body } = await answerFor('/v1/chatkit/threads', { ...CREDENTIALS, ...headers })
+      expect(JSON.parse(body)).toMatchObject({ error: { message } })
+    }
   })
 
   it('listens on loopback addresses only', async () => {

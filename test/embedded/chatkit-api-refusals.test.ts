@@ -48,6 +48,19 @@ describe('credentials', () => {
     }
   })
 
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['no key', beta, /^You didn't provide an API key\./],
+    [
+      'another key',
+      { ...beta, authorization: 'Bearer pk-1' },
+      /^Incorrect API key provided: \*{4}\.$/,
+    ],
+    ['a longer one', { ...beta, authorization: 'Bearer pk-1234567890' }, /: pk-\*{6}7890\.$/],
+  ])('%s is told what is wrong', async (_, headers, message) => {
+    const { body } = await apiRequest(api, '/v1/chatkit/threads', { headers })
+    expect(body).toMatchObject({ error: { message: expect.stringMatching(message) } })
+  })
+
   it('accepts any sk- key, and other beta names in the header', async () => {
     const headers = { authorization: 'bearer sk-x', 'openai-beta': 'other=1, chatkit_beta=v1' }
     expect(await apiRequest(api, '/v1/chatkit/threads', { headers })).toMatchObject({ status: 200 })

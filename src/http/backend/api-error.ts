@@ -105,6 +105,7 @@ function statusOf({ code, refused }: ServiceError, status: number): number {
 }
 
 function messageOf(error: ServiceError): string {
+  if (error instanceof ApiError) return detailOf(error)
   const { code, refused } = error
   if (code === 'upstream_auth_failed') return detailOf({ ...error, code: 'internal_error' })
   // OpenAI refuses a call beyond its rate too, but that says nothing of the request.
