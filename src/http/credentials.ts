@@ -63,6 +63,8 @@ export function credentialSourceOf(
 }
 
 const NONE: readonly TokenHeader[] = []
+/** Why a token that a browser may have sent by itself does not count. */
+const UNPROVEN = 'without an exactly allowed Origin or Sec-Fetch-Site: same-origin'
 
 function tokenHeadersOf(c: AppContext, names: readonly string[]): TokenHeader[] {
   return names.flatMap((name) => {
@@ -114,7 +116,7 @@ function readTokenHeader(source: CredentialSource): Credential {
     throw ambiguous('several headers that may carry a token')
   }
   if (source.fromBrowser && !source.originProven) {
-    throw missing(`${header.name} in a request whose origin is not proven`)
+    throw missing(`header ${header.name} ${UNPROVEN}`)
   }
   if (header.value === '') throw missing(`${header.name} is empty`)
   return { token: header.value, header: header.name }
@@ -122,12 +124,13 @@ function readTokenHeader(source: CredentialSource): Credential {
 
 /** Browsers send cookies with requests that other sites cause: without a proven origin none counts. */
 function readCookie(source: CredentialSource, names: ReadonlySet<string>): Credential {
-  const { cookieHeader, cookiesAllowed, originProven } = source
-  const header = cookiesAllowed && originProven ? cookieHeader : undefined
+  const header = source.cookiesAllowed ? source.cookieHeader : undefined
   const found = parseCookies(header ?? '').filter(({ name }) => names.has(name))
+  const [cookie] = found
+  if (cookie !== undefined && !source.originProven)
+    throw missing(`cookie ${cookie.name} ${UNPROVEN}`)
   // Another subdomain can plant a cookie of the same name (RFC 6265 §8.6): never guess which is ours.
   if (found.length > 1) throw ambiguous('several cookies that may carry a token')
-  const [cookie] = found
   if (!cookie?.value) throw missing('no Authorization header and no cookie that counts')
   return { token: cookie.value, cookie: cookie.name }
 }

@@ -151,10 +151,11 @@ export function refuseForeignOrigin(c: AppContext, origins: Origins): void {
   if ('Access-Control-Allow-Origin' in c.get('headers')) return
   const origin = c.req.header('Origin')
   if (origin === undefined) return
-  const expected = showAll(namesFor(c.req.path, origins))
-  throw new ServiceError('origin_not_allowed', {
-    reason: `Origin ${show(origin)} is not on the list, expected ${expected}`,
-  })
+  const { path } = c.req
+  const why = BACKEND_PATH.test(path)
+    ? 'came to a call for backends, which takes none'
+    : `is not on the list, expected ${showAll(namesFor(path, origins))}`
+  throw new ServiceError('origin_not_allowed', { reason: `Origin ${show(origin)} ${why}` })
 }
 
 function namesFor(path: string, { app, appPatterns, admin, console }: Origins): string[] {

@@ -63,7 +63,24 @@ describe('cookie', () => {
   test('two cookies of one name are no error where cookies do not count', () => {
     const cookieHeader = '__session=a.b.c; __session=d.e.f'
     expect(refusal({ cookieHeader, originProven: false })).toMatchObject({ code: 'missing_token' })
+    expect(refusal({ cookieHeader, cookiesAllowed: false })).toMatchObject({
+      code: 'missing_token',
+    })
     expect(read({ cookieHeader, authorization: 'Bearer g.h.i' }).token).toBe('g.h.i')
+  })
+
+  test.each([
+    ['there is none', undefined, 'no Authorization header and no cookie that counts'],
+    [
+      'another site may have sent it',
+      'other=1; __session=a.b.c',
+      'cookie __session without an exactly allowed Origin or Sec-Fetch-Site: same-origin',
+    ],
+  ])('the log says why no cookie counts when %s', (_name, cookieHeader, reason) => {
+    expect(refusal({ cookieHeader, originProven: false })).toMatchObject({
+      code: 'missing_token',
+      reason,
+    })
   })
 
   test.each([

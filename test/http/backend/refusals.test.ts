@@ -86,6 +86,9 @@ describe('a caller', () => {
           code: 'origin_not_allowed',
           message: expect.stringContaining('Call this from a server.'),
         })
+        expect(scene.running.log.at(-1)).toMatchObject({
+          reason: `Origin "${origin}" came to a call for backends, which takes none`,
+        })
       }
     },
   )
