@@ -5,7 +5,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
 import { text } from '../../chatkit/wire/wire.ts'
-import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
+import { MAX_USER_CHARACTERS, newId } from '../../lib/ids.ts'
 import { icon, styleSheet } from '../../lib/look/look.ts'
 
 /** The parts of a mint that the page cannot see itself. */
@@ -119,6 +119,7 @@ function securityHeaders(issuer: string): MiddlewareHandler {
     c.header('Cache-Control', 'no-store')
     c.header('Referrer-Policy', 'no-referrer')
     c.header('X-Content-Type-Options', 'nosniff')
+    c.header('X-Request-Id', newId('req_'))
   }
 }
 
