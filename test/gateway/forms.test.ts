@@ -56,6 +56,19 @@ test('a form is read without a copy of its bytes', async () => {
   expect(read[0]).toBe(bytes)
 })
 
+test('a form that names very many ids is refused before its next field is read', async () => {
+  const ids = JSON.stringify({ attachment_ids: Array.from({ length: 1001 }, (_, at) => `a${at}`) })
+  const next = `\r\n--b4a2e7d\r\n${named('"next"')}\r\n\r\n{'thread_id':'thr_bob'}`
+  const judged = (body: string) =>
+    judgeForm(MULTIPART, new TextEncoder().encode(formWith(named('"params"'), body)))
+  await expect(judged(`{}${next}`)).rejects.toMatchObject({
+    reason: expect.stringMatching(/only some servers/),
+  })
+  await expect(judged(`${ids}${next}`)).rejects.toMatchObject({
+    reason: expect.stringMatching(/too many ids/),
+  })
+})
+
 test.each(['"thread_id"', 'thread_id', '"thread_id[]"', '"thread[id]"', '"input[thread_id]"'])(
   'a form with the field %s of another user is read, and 404',
   async (name) => {

@@ -36,6 +36,11 @@ const MOST_FIELDS = 100
 /** Most bytes of a part's head, and of a form without parts: the parser needs seconds for ten megabytes of them. */
 const MOST_HEAD = 8 * 1024
 const MOST_PLAIN = 256 * 1024
+/**
+ * Most different ids, far more than a request may name. Of a million in 10 MB, the Sets and lists would take 200 MB, and
+ * stop the process for a while.
+ */
+const MOST_IDS = 1000
 
 /**
  * @returns the form, written anew for the server, and all ids in its fields; undefined when the body is no form
@@ -126,6 +131,7 @@ async function idsIn(form: FormData): Promise<RequestIds> {
     const found = idsOf({ known: false, request: { type: 'upload', params: { fields } } })
     for (const id of found.threads) threads.add(id)
     for (const id of found.attachments) attachments.add(id)
+    if (threads.size + attachments.size > MOST_IDS) throw refusal('a form that names too many ids')
     await turn()
   }
   const none = { threads: [], attachments: [] }
