@@ -19,10 +19,8 @@
  */
 /** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
-
 /** The state between two resets. A reset aborts `over`, and so rejects `pending`, the mint that all callers wait for.
  * @typedef {{ over?: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, pending?: Promise<string> | undefined, stopped?: MintError }} Run */
-
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
 /** @type {(code: string) => (cause: unknown) => never} */
@@ -84,7 +82,8 @@ export function createGetClientSecret(options) {
       reset() {
         const reason = new MintError('reset', 'Signed out.')
         clearTimeout(run.timer)
-        for (const one of [run.over, run.request]) one?.abort(reason)
+        run.over?.abort(reason)
+        run.request?.abort(reason)
         run = {}
       },
       signal,
@@ -147,8 +146,9 @@ export function createChatKitFetch(options) {
       const request = Object(input).clone?.() ?? input
       const response = await send(request, { ...init, headers, signal: aborted })
       // ChatKit reads `message` of a failure's JSON, and the service says it in `detail`.
-      const { ok, json: read } = response
-      const json = () => read.call(response).then((body) => ({ message: body.detail, ...body }))
+      const { ok, json: own } = response
+      const json = () =>
+        own.call(response).then((body) => (body?.detail ? { message: body.detail, ...body } : body))
       return ok ? response : Object.assign(response, { json })
     }
     let held = secretOf(run)

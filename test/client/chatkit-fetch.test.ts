@@ -232,6 +232,14 @@ describe('a request', () => {
     await expect((await chatKitFetch(API, REQUEST)).json()).rejects.toBeInstanceOf(SyntaxError)
   })
 
+  test.each([[null], ['down'], [['down']], [{ error: 'down' }]])(
+    'that fails with the JSON %j gives it unchanged',
+    async (body) => {
+      const { chatKitFetch } = scene(minted('s1'), Response.json(body, { status: 502 }))
+      expect(await (await chatKitFetch(API, REQUEST)).json()).toStrictEqual(body)
+    },
+  )
+
   test('streams: the answer is handed on before it has ended', async () => {
     const encoder = new TextEncoder()
     let more = (_: string) => {}
