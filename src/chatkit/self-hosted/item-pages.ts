@@ -87,8 +87,9 @@ export function createItemPages(ask: Ask, user: string, id: ThreadId) {
     try {
       const page = await read({ limit, order, after: cursor })
       // A server that knows no pages gives all items again, those before the cursor too.
-      const at = page.data.findIndex((item) => item.id === after)
-      return at === -1 ? page : { ...page, data: page.data.slice(at + 1) }
+      const data = page.data.slice(page.data.findIndex((item) => item.id === after) + 1)
+      // Where more is said to follow and nothing does, the page stays whole: the caller refuses a list that does not move.
+      return data.length === 0 && page.has_more ? page : { ...page, data }
     } catch (error) {
       if (after === undefined || cursor !== after || !isCode(error, ...REFUSALS)) throw error
       return readBehind(after, order, error)

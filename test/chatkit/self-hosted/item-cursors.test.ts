@@ -19,6 +19,7 @@ async function start({
   cursorAtEnd = false,
   failsFrom = Number.POSITIVE_INFINITY,
   knowsPages = true,
+  knowsCursors = true,
 } = {}) {
   const items = Array.from({ length: count }, (_, at) => ({
     ...{ id: `i${at}`, thread_id: 'thr_1', created_at: at, type: 'task', task: {} },
@@ -29,7 +30,8 @@ async function start({
     const { limit, order, after } = ((await json(request)) as Asked).params
     asked.push(after)
     limits.push(limit)
-    const offset = after === undefined ? 0 : Number(/^offset:(\d+)$/.exec(after)?.[1])
+    const offset =
+      after === undefined || !knowsCursors ? 0 : Number(/^offset:(\d+)$/.exec(after)?.[1])
     const end = offset + Math.min(limit, pageSize)
     const sorted = order === 'asc' ? items : items.toReversed()
     const isMore = isStuck || end < items.length
@@ -162,6 +164,13 @@ describe('items of a server whose cursors are no ids', () => {
     const two = { ids: 'i6 i7 i8 i9 i10', has_more: false }
     expect(await list({ order, limit: 6, after: 'i5' })).toMatchObject(two)
     expect(await list({ order, after: 'i10' })).toMatchObject({ ids: '', has_more: false })
+  })
+
+  test('that gives its first page each time: the list is a failure, not at its end', async () => {
+    const { list } = await start({ knowsCursors: false })
+    const failure = { code: 'upstream_invalid_response', reason: 'a list that ends at its cursor' }
+    await expect(list({ limit: 4, after: 'i7' })).rejects.toMatchObject(failure)
+    await expect(list({ limit: 4, order: 'asc', before: 'i7' })).rejects.toMatchObject(failure)
   })
 
   test('that hides all items: the list is empty', async () => {
