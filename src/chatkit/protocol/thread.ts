@@ -17,7 +17,7 @@ export type ServerTime = z.infer<typeof serverTime>
 
 function isoTime(time: string): string | number {
   if (/^\d+(?:\.\d+)?$/.test(time)) return Number(time)
-  if (HTTP_DATE.test(time)) return Date.parse(time)
+  if (HTTP_DATE.test(time)) return new Date(time).toJSON()
   const zoned = time.replace(/ ?(?:UTC|GMT)$/, 'Z').replace(/ ?([+-]\d\d):?(\d\d)$/, '$1:$2')
   const whole = zoned.replace(/(?<=:\d\d(?:\.\d+)?)([+-]\d\d)$/, '$1:00')
   return whole.replace(/^([\d-]{10}) /, '$1T')

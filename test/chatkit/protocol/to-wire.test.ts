@@ -68,6 +68,13 @@ describe('times', () => {
     expect(toWireThread(read, 'u').created_at).toBe(SECONDS)
   })
 
+  it('a date as in HTTP is in no other unit because it is early, and must be one', () => {
+    const timeOf = (created_at: string) => serverThread.safeParse({ id: 'thr_1', created_at }).data
+    const early = timeOf('Thu, 01 Jan 1970 00:00:05 GMT')
+    expect(early && toWireThread(early, 'u').created_at).toBe(5)
+    expect(timeOf('Fri, 99 Foo 2026 03:04:05 GMT')).toBeUndefined()
+  })
+
   describe('in another time zone', () => {
     afterEach(() => {
       vi.unstubAllEnvs()
