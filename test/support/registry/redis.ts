@@ -58,12 +58,15 @@ async function startOn(port: number, options: readonly string[]) {
   async function start(): Promise<void> {
     child = spawn('redis-server', [...args, ...options], { stdio: ['ignore', 'pipe', 'ignore'] })
     let said = ''
+    let isReady = false
     child.stdout?.setEncoding('utf8').on('data', (text) => {
-      said = `${said}${text}`.slice(-2000)
+      said += text
+      // Said after it has read its files. A replica says much more at once.
+      isReady ||= said.includes('Ready to accept connections')
+      said = said.slice(-2000)
     })
     for (let tries = 0; tries < 1000 && child.exitCode === null; tries++) {
-      // Said after it has read its files.
-      if (said.includes('Ready to accept connections')) return
+      if (isReady) return
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     await kill()
