@@ -478,6 +478,22 @@ test('a thread’s items at /v1/threads show no address of the server, and other
   expect(own).toContain('A generated picture.')
 })
 
+test('addresses in a list that is an object with numbers as names, as PHP writes one with gaps, are found, too', async () => {
+  const { answer, answered, origin, scene } = await startFiles()
+  const image = { type: 'image', url: `${origin}/files/1.png` }
+  const attachment = { id: 'atc_1', preview_url: image.url }
+  const items = [
+    { ...IN_THREAD, type: 'user_message', content: [], attachments: { 1: attachment } },
+    { ...IN_THREAD, type: 'assistant_message', content: { 1: image } },
+    { ...IN_THREAD, type: 'workflow', workflow: { tasks: { 1: image } } },
+  ]
+  expect(textOf(await answered(thread(items), GET_THREAD))).not.toContain(origin)
+  answer(page(items))
+  const { data } = await scene.chatkit.listThreadItems(threadId('thr_1'), {})
+  expect(data).toHaveLength(3)
+  expect(textOf(data)).not.toContain(origin)
+})
+
 /** Params with a message of this one part. */
 const part = (content: Json): Json => ({ input: { ...input('hi'), content: [content] } })
 

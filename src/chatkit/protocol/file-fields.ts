@@ -87,7 +87,7 @@ function lookAtItem(item: unknown, found: FileField[]): void {
   if (!isObject(item)) return
   for (const attachment of listIn(item['attachments'])) lookAtAttachment(attachment, found)
   const { content, widget, component, task, workflow, annotation } = item
-  for (const part of Array.isArray(content) ? content : [content]) lookAtPart(part, found)
+  for (const part of [content, ...listIn(content)]) lookAtPart(part, found)
   lookAtPart(item, found)
   lookAtWidget(widget, found)
   lookAtWidget(component, found)
@@ -174,6 +174,7 @@ function take(found: FileField[], field: Omit<FileField, 'url'>): void {
   if (typeof url === 'string') found.push({ ...field, url })
 }
 
+/** Servers in PHP write a list with gaps as an object with numbers as names. */
 function listIn(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
+  return typeof value === 'object' && value !== null ? Object.values(value) : []
 }
