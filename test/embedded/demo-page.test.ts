@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { DEFAULT_WORD_MS } from '../../src/embedded/chatkit-server/sample.ts'
 import { createDemoPage } from '../../src/embedded/demo-page/demo-page.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startService } from '../support/running-service.ts'
@@ -49,6 +50,12 @@ describe('the page and what it loads', () => {
       expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
       expect(answer.headers.get('content-type')).toMatch(/^(?:text\/(?:html|css|javascript)|image)/)
     }
+  })
+
+  test('the answer during which it says to revoke lasts long enough to do so', async () => {
+    const page = await (await scene().ask('/demo')).text()
+    const words = Number(/<code>count to (\d+)<\/code>, and revoke meanwhile/.exec(page)?.[1])
+    expect(words * DEFAULT_WORD_MS).toBeGreaterThan(5000)
   })
 
   test.each(['/demo/assets/..%2fdemo-page.ts', '/demo/assets/demo-page.ts', '/demo/other'])(

@@ -12,7 +12,7 @@ import { createSampleStore } from './store.ts'
 import { addUploads } from './uploads.ts'
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024
-const DEFAULT_WORD_MS = 20
+export const DEFAULT_WORD_MS = 20
 
 /** Clock and speed of the sample server. */
 export interface ChatKitServerOptions {
