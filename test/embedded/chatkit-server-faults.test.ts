@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ServerFaults } from '../../src/embedded/chatkit-server/middleware.ts'
 import {
@@ -54,6 +56,9 @@ describe('faults', () => {
     const leaving = new AbortController()
     const pending = create('hi', leaving.signal)
     await eventually(() => expect(last()).toMatchObject({ outcome: 'pending' }))
+    // What a waiting request needs must not be collected as garbage.
+    setFlagsFromString('--expose-gc')
+    runInNewContext('gc')()
     leaving.abort()
     await expect(pending).rejects.toThrow()
     await eventually(() => expect(last()).toMatchObject({ outcome: 'client_gone', status: null }))

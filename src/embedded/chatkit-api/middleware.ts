@@ -1,5 +1,6 @@
 // Middleware for every call of the embedded ChatKit API: request id, recording, faults.
 
+import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
@@ -9,13 +10,15 @@ import {
   faultyAnswer,
   holdBack,
   milliseconds,
+  signalOfLeaving,
   untilGone,
 } from '../kit/faults.ts'
 import { type OpenRequest, recordOf } from './recorder.ts'
 import type { MakeId } from './sessions.ts'
 
-/** Variables that Hono carries along with a request. */
+/** Bindings and variables that Hono carries along with a request. */
 export interface ApiEnv {
+  Bindings: Partial<HttpBindings>
   Variables: {
     /** Sent as `x-request-id`. */
     requestId: string
@@ -61,7 +64,7 @@ export type Faults = z.infer<typeof faults>
 export function misbehaving(faultBox: FaultBox<Faults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()
-    const { signal } = context.req.raw
+    const signal = signalOfLeaving(context.env)
     const answer = faultyAnswer(wanted)
     if (answer !== undefined) context.res = answer
     else if (wanted.hang) {

@@ -10,6 +10,7 @@ import {
   faultyAnswer,
   holdBack,
   milliseconds,
+  signalOfLeaving,
   untilGone,
 } from '../kit/faults.ts'
 import { type OpenEntry, recordOf } from './recorder.ts'
@@ -66,7 +67,7 @@ export type ServerFaults = z.infer<typeof faults>
 export function misbehaving(faultBox: FaultBox<ServerFaults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()
-    const { signal } = context.req.raw
+    const signal = signalOfLeaving(context.env)
     context.set('faults', wanted)
     if (wanted.down) {
       context.get('entry').outcome = 'cut'

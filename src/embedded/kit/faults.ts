@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { HttpBindings } from '@hono/node-server'
 import { z } from 'zod'
 import { errorBody } from '../../http/backend/api-error.ts'
 import { parseOrRefuse } from '../../http/backend/parameters.ts'
@@ -99,6 +100,19 @@ function endless(text: string): ReadableStream<Uint8Array> {
       controller.enqueue(new TextEncoder().encode(text))
     },
   })
+}
+
+/**
+ * A signal that is aborted when the client leaves. That of the request may never be: `limitBody` copies the request, and
+ * the signal of a copy ends with it, when it is collected as garbage.
+ *
+ * @param env - undefined for a request without a connection
+ */
+export function signalOfLeaving(env: Partial<HttpBindings> | undefined): AbortSignal {
+  const left = new AbortController()
+  if (env?.outgoing?.closed) left.abort()
+  env?.outgoing?.once('close', () => left.abort())
+  return left.signal
 }
 
 /** Waits; ends early when the client leaves. */
