@@ -70,7 +70,7 @@ function readDocument(document: unknown, issuer: string): URL {
 
 function readAddress(text: string, issuer: URL): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  // An https issuer never names a plain http key set. `fetchJson` judges whether this one may.
+  // An https issuer never names a plain http key set. For an http issuer, `fetchJson` decides.
   const plain = issuer.protocol === 'http:' && url?.protocol === 'http:'
   if (url === undefined || !(isSecureUrl(url) || plain)) {
     throw refused('jwks_uri is not an https address')
