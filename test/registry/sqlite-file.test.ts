@@ -91,7 +91,7 @@ describe('the SQLite file', () => {
   it('is refused at the start when it is not a database', () => {
     writeFileSync(file.path, 'x'.repeat(10_000))
     expect(() => open()).toThrow(StoreUnusableError)
-    expect(() => open()).toThrow(/mint\.db cannot be used: .*not a database/)
+    expect(() => open()).toThrow(/mint\.db cannot be used: .*not a database; restore a backup, see/)
   })
 
   it('is refused at the start when its pages are damaged', async () => {
@@ -104,6 +104,7 @@ describe('the SQLite file', () => {
     const bytes = readFileSync(file.path)
     writeFileSync(file.path, bytes.fill(0xa5, 4096))
     expect(() => open()).toThrow(StoreUnusableError)
+    expect(() => open()).toThrow(/; restore a backup, see src\/docs\/operate\.md$/)
   })
 
   it('is refused at the start when it is a folder, or when its folder cannot be created', () => {

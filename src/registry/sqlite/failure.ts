@@ -5,15 +5,17 @@ import { ServiceError } from '../../lib/errors.ts'
 // SQLite's primary result codes (sqlite.org/rescode.html) from which an operator can tell what to do.
 const BUSY = 5
 const LOCKED = 6
+const CORRUPT = 11
+const NOT_A_DATABASE = 26
 const REASONS: Readonly<Record<number, string>> = {
   [BUSY]: 'SQLite is busy: another process holds the lock',
   [LOCKED]: 'SQLite is busy: another connection holds the lock',
   8: 'the SQLite file is read-only',
   10: 'SQLite cannot read or write its file',
-  11: 'the SQLite file is corrupt',
+  [CORRUPT]: 'the SQLite file is corrupt',
   13: 'no space is left for the SQLite file',
   14: 'the SQLite file cannot be opened',
-  26: 'the SQLite file is not a database',
+  [NOT_A_DATABASE]: 'the SQLite file is not a database',
 }
 
 /** The primary result code; undefined when the error is not SQLite's. */
@@ -26,6 +28,12 @@ function resultCode(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error)
   return code === BUSY || code === LOCKED
+}
+
+/** Whether SQLite cannot read what is in the file. */
+export function isDamage(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === CORRUPT || code === NOT_A_DATABASE
 }
 
 /** The error that callers of the registry get for a failure of SQLite. A `ServiceError` is returned unchanged. */

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { createFolder } from '../../lib/create-folder.ts'
 import type { Log } from '../../lib/log.ts'
 import { StoreUnusableError } from '../port.ts'
-import { isBusy } from './failure.ts'
+import { isBusy, isDamage } from './failure.ts'
 import { changeSchema } from './migrate.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, SCHEMA, SCHEMA_VERSION } from './schema.ts'
@@ -15,6 +15,7 @@ import { APPLICATION_ID, HEALTH_WRITE, SCHEMA, SCHEMA_VERSION } from './schema.t
 const OPEN_WAIT_MS = 5_000
 /** How long one call of SQLite waits for a lock, in milliseconds: it blocks the event loop. */
 const BUSY_WAIT_MS = 50
+const RESTORE = '; restore a backup, see src/docs/operate.md'
 /** A larger file is not checked, because that would delay the start. */
 const CHECKED_BYTES = 64 * 1024 * 1024
 
@@ -64,7 +65,8 @@ export function openDatabase(options: OpenOptions): DatabaseSync {
   } catch (error) {
     db?.close()
     const why = error instanceof Error ? error.message : String(error)
-    throw new StoreUnusableError(`the store ${options.path} cannot be used: ${why}`, {
+    const advice = isDamage(error) ? RESTORE : ''
+    throw new StoreUnusableError(`the store ${options.path} cannot be used: ${why}${advice}`, {
       cause: error,
     })
   }
@@ -112,7 +114,7 @@ function connect({ path, maxPageCount }: OpenOptions): DatabaseSync {
 
 function checkPages(db: DatabaseSync): void {
   const result = patiently(() => pragma(db, 'quick_check(1)'))
-  if (result !== 'ok') throw new Error(`it is corrupt: ${result}`)
+  if (result !== 'ok') throw new Error(`it is corrupt: ${result}${RESTORE}`)
 }
 
 /**
