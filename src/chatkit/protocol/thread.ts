@@ -16,7 +16,8 @@ const serverTime = z.preprocess(
 export type ServerTime = z.infer<typeof serverTime>
 
 function isoTime(time: string): string | number {
-  if (/^\d+(?:\.\d+)?$/.test(time)) return Number(time)
+  // Seconds since 1973, or milliseconds: fewer digits may be a day, as `20260102`.
+  if (/^\d{9,13}(?:\.\d+)?$/.test(time)) return Number(time)
   if (HTTP_DATE.test(time)) return new Date(time).toJSON()
   const zoned = time.replace(/ ?(?:UTC|GMT)$/, 'Z').replace(/ ?([+-]\d\d):?(\d\d)$/, '$1:$2')
   const whole = zoned.replace(/(?<=:\d\d(?:\.\d+)?)([+-]\d\d)$/, '$1:00')
