@@ -25,6 +25,11 @@ export function escapeInJson(json: string): string {
   })
 }
 
+/** Text as one word of a shell, which then reads no character of it as its own. */
+export function shellWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
 /** `1 session`, `2 sessions` */
 export function count(size: number, what: string): string {
   return `${size} ${what}${size === 1 ? '' : 's'}`

@@ -5,7 +5,7 @@ import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { isObject } from '../../lib/json.ts'
-import { printable } from '../../lib/printable.ts'
+import { printable, shellWord } from '../../lib/printable.ts'
 import type { Io } from './io.ts'
 import { print, printFields, printJson, printTable, remark, time } from './output.ts'
 import { type ListFlags, type PageSeen, readList } from './pages.ts'
@@ -77,7 +77,7 @@ export async function printList<T>(
 
 /** For a shell, in which the `|` of many users would begin another command. */
 function quoted(word: string): string {
-  return /^[\w.:@/+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+  return /^[\w.:@/+-]+$/.test(word) ? word : shellWord(word)
 }
 
 function fieldsOf(answer: object, prefix = ''): (readonly [string, unknown])[] {

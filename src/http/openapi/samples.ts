@@ -1,6 +1,7 @@
 // Writes sample code of a call in curl, JavaScript and Python from its definition. The samples need no
 // packages: they use fetch and urllib. Tokens come from environment variables.
 
+import { shellWord } from '../../lib/printable.ts'
 import type { CodeSample, RouteDefinition, SecurityScheme } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
 
@@ -106,10 +107,6 @@ function curl({ method, url, link, bearer, basic, json, form, answer }: Call): s
     answer === 'bytes' && '--output answer',
   )
   return `curl ${words.join(' \\\n  ')}`
-}
-
-function shellWord(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 const PRINTED_IN_JAVASCRIPT = {
