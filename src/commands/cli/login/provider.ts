@@ -13,7 +13,7 @@ import type { Io } from '../io.ts'
 import type { Profile, Tokens } from './profiles.ts'
 
 /** An answer of the token endpoint; its ID token, if any, is verified. */
-export type TokenAnswer = Awaited<ReturnType<typeof oidc.refreshTokenGrant>>
+export type TokenAnswer = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
 
 /**
  * Runs `act` with the endpoints of the profile's provider, and closes connections afterwards.
