@@ -3,6 +3,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { count } from '../lib/printable.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -106,8 +107,8 @@ export function createUserData({
 /** Makes the audit's reason: counts only, and nothing of what was erased. */
 function outcomeOf({ complete, ...summary }: EraseSummary) {
   const { threads_deleted: threads, records_erased: records, failed, sessions } = summary
-  const left = `${failed} failures, ${sessions.cancelling.length} sessions not confirmed`
-  const done = `${threads} threads and ${records} records erased`
+  const left = `${count(failed, 'failure')}, ${count(sessions.cancelling.length, 'session')} not confirmed`
+  const done = `${count(threads, 'thread')} and ${count(records, 'record')} erased`
   return complete
     ? ({ outcome: 'ok', reason: `complete: ${done}` } as const)
     : ({ outcome: 'failed', reason: `incomplete: ${done}, ${left}` } as const)
