@@ -80,7 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Vendors that only these folders may name. */
 const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
-  { module: /^(?:commander|cli-progress|cli-table3)$/, folders: ['commands'] },
+  { module: /^(?:commander|cli-progress|cli-table3|string-width)$/, folders: ['commands'] },
   {
     module: /^(?:hono|@hono\/.+)(?:\/|$)/,
     folders: ['app.ts', 'service.ts', 'http', 'console', 'gateway', 'embedded'],

@@ -3,6 +3,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { Option } from 'commander'
+import widthOf from 'string-width'
 import { systemCode } from '../../lib/errors.ts'
 import { escapeInJson, printable } from '../../lib/printable.ts'
 import { CommandError, EXIT, OutputClosedError } from './exit.ts'
@@ -41,7 +42,7 @@ const MOST_ROWS = 1000
 
 /**
  * Prints a table on standard output, or several one below the other when it is very long. Cells may hold any text.
- * On a narrow terminal, long cells lose their middle.
+ * On a narrow terminal, long cells lose their middle; where even those do not fit, each row is printed as a list.
  *
  * @param rows - a cell per column; null and undefined are shown as `–`
  */
@@ -52,13 +53,26 @@ export async function printTable(
 ): Promise<void> {
   const cells = rows.map((row) => row.map(cell))
   const width = io.stdout.isTTY === true ? io.stdout.columns : undefined
-  const most =
-    width === undefined ? Number.POSITIVE_INFINITY : mostCharacters([head, ...cells], width)
+  const most = width === undefined ? Number.POSITIVE_INFINITY : mostColumns([head, ...cells], width)
+  if (most === undefined) return await printLists(io, head, rows)
   for (let from = 0; from === 0 || from < cells.length; from += MOST_ROWS) {
     const table = new Table({ head: head.map((name) => strong(io, cut(name, most))), style: PLAIN })
     const some = cells.slice(from, from + MOST_ROWS)
     for (const row of some) table.push(row.map((text) => cut(text, most)))
     await print(io, table.toString())
+  }
+}
+
+/** Prints each row as names and values, with an empty line between two rows. */
+async function printLists(
+  io: Pick<Io, 'stdout'>,
+  head: readonly string[],
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
+  for (const [at, row] of rows.entries()) {
+    if (at > 0) await print(io, '')
+    const fields = head.map((name, column) => [name, row[column]] as const)
+    await printFields(io, fields)
   }
 }
 
@@ -68,7 +82,7 @@ export async function printTable(
  * @param fields - names may hold any text; values as in {@link printTable}
  */
 export async function printFields(
-  io: Io,
+  io: Pick<Io, 'stdout'>,
   fields: readonly (readonly [name: string, value: unknown])[],
 ): Promise<void> {
   const shown = fields.map(([name, value]) => [printable(name), cell(value)] as const)
@@ -100,27 +114,41 @@ function writeTo(output: Output, text: string): Promise<void> {
   })
 }
 
-/** No cell is cut below this number of characters, however narrow the terminal is. */
-const LEAST_CHARACTERS = 9
+/** No cell is cut below this width, however narrow the terminal is. */
+const LEAST_COLUMNS = 9
 
-/** Most characters of a cell so that all columns fit. Each column also takes a border and two spaces. */
-function mostCharacters(rows: readonly (readonly string[])[], width: number): number {
-  const columns = rows[0]?.map((_, at) =>
-    rows.reduce((longest, row) => Math.max(longest, [...(row[at] ?? '')].length), 0),
+/**
+ * The width to which cells must be cut so that all columns fit; undefined if they cannot. Each column also takes a
+ * border and two spaces.
+ */
+function mostColumns(rows: readonly (readonly string[])[], width: number): number | undefined {
+  const columns = (rows[0] ?? []).map((_, at) =>
+    rows.reduce((longest, row) => Math.max(longest, widthOf(row[at] ?? '')), 0),
   )
-  const free = width - 1 - 3 * (columns?.length ?? 0)
-  let most = Math.max(...(columns ?? []))
-  const taken = () => (columns ?? []).reduce((sum, one) => sum + Math.min(one, most), 0)
-  while (most > LEAST_CHARACTERS && taken() > free) most--
-  return most
+  const free = width - 1 - 3 * columns.length
+  let most = Math.max(...columns)
+  const taken = () => columns.reduce((sum, one) => sum + Math.min(one, most), 0)
+  while (most > LEAST_COLUMNS && taken() > free) most--
+  return taken() > free ? undefined : most
 }
 
 /** Leaves out the middle, because ids differ at their ends. */
 function cut(text: string, most: number): string {
+  if (widthOf(text) <= most) return text
   const characters = [...text]
-  if (characters.length <= most) return text
   const end = Math.floor((most - 1) / 2)
-  return `${characters.slice(0, most - 1 - end).join('')}…${characters.slice(-end).join('')}`
+  const last = fitting(characters.toReversed(), end).toReversed()
+  return `${fitting(characters, most - 1 - end).join('')}…${last.join('')}`
+}
+
+/** The first characters that fit into a width. Chinese and Japanese ones take two columns each. */
+function fitting(characters: readonly string[], width: number): readonly string[] {
+  let free = width
+  const size = characters.findIndex((one) => {
+    free -= widthOf(one)
+    return free < 0
+  })
+  return characters.slice(0, size)
 }
 
 const PLAIN = { head: [], border: [], compact: true }

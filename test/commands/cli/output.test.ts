@@ -1,6 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { stripVTControlCharacters } from 'node:util'
+import widthOf from 'string-width'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { printTable } from '../../../src/commands/cli/output.ts'
 
 test.each([
@@ -28,4 +30,41 @@ test('a pipe gets no escapes, with FORCE_COLOR either', async () => {
   await printTable({ stdout }, ['name'], [['row']])
   stdout.end()
   expect(await printed).not.toContain('\u001b')
+})
+
+describe('on a terminal', () => {
+  async function shown(columns: number, head: readonly string[], rows: readonly string[][]) {
+    const stdout = Object.assign(new PassThrough(), { isTTY: true, columns })
+    const printed = text(stdout)
+    await printTable({ stdout }, head, rows)
+    stdout.end()
+    return stripVTControlCharacters(await printed)
+  }
+
+  test('a table of Chinese and Japanese text is no wider than the terminal, and shows both ends of each cell', async () => {
+    const out = await shown(40, ['user', 'title'], [['始'.repeat(30), `話${'a'.repeat(30)}終`]])
+    expect(out).toMatch(/始…始.*話a+…a+終/)
+    for (const line of out.split('\n')) expect(widthOf(line)).toBeLessThanOrEqual(40)
+  })
+
+  test('a row is a list of whole values where the columns do not fit side by side', async () => {
+    const rows = [
+      ['aud_0123456789', 'https://idp.example/|ada', 'GET /admin'],
+      ['aud_1', 'x', 'y'],
+    ]
+    const head = ['id', 'actor', 'reason']
+    expect(await shown(36, head, rows)).toBe(`id      aud_0123456789
+actor   https://idp.example/|ada
+reason  GET /admin
+
+id      aud_1
+actor   x
+reason  y
+`)
+    expect(await shown(37, head, rows)).toMatch(/│ aud_…6789 │ http…\|ada │ GET …dmin │/)
+  })
+
+  test('short cells stay a table however narrow it is', async () => {
+    expect(await shown(9, ['a', 'b'], [['c', 'd']])).toContain('│ c │ d │')
+  })
 })
