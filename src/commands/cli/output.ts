@@ -115,7 +115,7 @@ function writeTo(output: Output, text: string): Promise<void> {
 }
 
 /** No cell is cut below this width, however narrow the terminal is. */
-const LEAST_COLUMNS = 9
+const LEAST_COLUMNS = 12
 
 /**
  * The width to which cells must be cut so that all columns fit; undefined if they cannot. Each column also takes a
@@ -132,9 +132,11 @@ function mostColumns(rows: readonly (readonly string[])[], width: number): numbe
   return taken() > free ? undefined : most
 }
 
-/** Leaves out the middle, because ids differ at their ends. */
+/** Leaves out the middle, because ids differ at their ends. A time loses its seconds, and then its year. */
 function cut(text: string, most: number): string {
   if (widthOf(text) <= most) return text
+  const [, year = '', minute] = /^(\d{4}-)(\d\d-\d\dT\d\d:\d\d):\d\dZ$/.exec(text) ?? []
+  if (minute !== undefined) return `${most < 17 ? '' : year}${minute}Z`
   const characters = [...text]
   const end = Math.floor((most - 1) / 2)
   const last = fitting(characters.toReversed(), end).toReversed()

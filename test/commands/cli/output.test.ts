@@ -53,7 +53,7 @@ describe('on a terminal', () => {
       ['aud_1', 'x', 'y'],
     ]
     const head = ['id', 'actor', 'reason']
-    expect(await shown(36, head, rows)).toBe(`id      aud_0123456789
+    expect(await shown(43, head, rows)).toBe(`id      aud_0123456789
 actor   https://idp.example/|ada
 reason  GET /admin
 
@@ -61,7 +61,16 @@ id      aud_1
 actor   x
 reason  y
 `)
-    expect(await shown(37, head, rows)).toMatch(/│ aud_…6789 │ http…\|ada │ GET …dmin │/)
+    expect(await shown(44, head, rows)).toMatch(/│ aud_01…56789 │ https:…|ada │ GET \/admin │/)
+  })
+
+  test.each([
+    [24, '2026-11-28T19:05:31Z'],
+    [23, '2026-11-28T19:05Z'],
+    [21, '2026-11-28T19:05Z'],
+    [20, '11-28T19:05Z'],
+  ])('a time in a table of %i columns is %s', async (columns, cell) => {
+    expect(await shown(columns, ['at'], [['2026-11-28T19:05:31Z']])).toContain(`│ ${cell} │`)
   })
 
   test('short cells stay a table however narrow it is', async () => {
