@@ -123,15 +123,18 @@ const TOKEN_HINT =
 
 const ENVIRONMENT_HELP = `
 Where calls go:
-  this service, when CHATKIT_MINT_URL is set or --url is given, with an admin's token from
-  CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; what these leave out comes from the
-  profile that chatkit-mint login made (--profile, CHATKIT_MINT_PROFILE). Otherwise the ChatKit API at
-  OPENAI_BASE_URL, with OPENAI_API_KEY or OPENAI_API_KEY_FILE (OPENAI_ORG_ID, OPENAI_PROJECT_ID).
-  --api-key and --base-url ask the ChatKit API in any case; a service with api_keys in its config serves
-  it, too: --base-url https://chat.example.com/v1. NO_COLOR is respected, and so are HTTPS_PROXY,
+  this service, when CHATKIT_MINT_URL is set or --url is given, with an admin's
+  token from CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; what
+  these leave out comes from the profile that chatkit-mint login made
+  (--profile, CHATKIT_MINT_PROFILE). Otherwise the ChatKit API at
+  OPENAI_BASE_URL, with OPENAI_API_KEY or OPENAI_API_KEY_FILE (OPENAI_ORG_ID,
+  OPENAI_PROJECT_ID). --api-key and --base-url ask the ChatKit API in any case;
+  a service with api_keys in its config serves it, too: --base-url
+  https://chat.example.com/v1. NO_COLOR is respected, and so are HTTPS_PROXY,
   HTTP_PROXY and NO_PROXY.
 
-Options may stand before the command, too. A value that begins with -- is written --option=--value.`
+Options may stand before the command, too. A value that begins with -- is
+written --option=--value.`
 
 const EXIT_HELP = [
   '',

@@ -82,9 +82,10 @@ function createToken(io: Io): Command {
 }
 
 const CLAIMS_HELP = `
-Values of --claim are read as JSON if possible (3, true, null, ["a","b"], {"a":1}, "3"), else as text.
-A name that is repeated makes a list. groups, roles and entitlements are lists even with one value;
---claim 'groups="support"' makes it a text. alice, bob and ada have claims already, which --claim replaces.`
+Values of --claim are read as JSON if possible (3, true, null, ["a","b"],
+{"a":1}, "3"), else as text. A name that is repeated makes a list. groups, roles
+and entitlements are lists even with one value; --claim 'groups="support"' makes
+it a text. alice, bob and ada have claims already, which --claim replaces.`
 
 async function create(io: Io, flags: Flags): Promise<void> {
   const { signInUrl: configured, proxies } = readCliEnvironment(io.variables)

@@ -149,17 +149,29 @@ test.each(["acme|o'brien & sons", '$(whoami) "a"', 'plain@acme.example'])(
   },
 )
 
+const leaves = ({ commands }: Command, path: readonly string[]): string[][] =>
+  commands.length === 0
+    ? [[...path]]
+    : commands.flatMap((one) => leaves(one, [...path, one.name()]))
+
 test('every command has an example in its help', async () => {
-  const leaves = ({ commands }: Command, path: readonly string[]): string[][] =>
-    commands.length === 0
-      ? [[...path]]
-      : commands.flatMap((one) => leaves(one, [...path, one.name()]))
   const paths = leaves(await createProgram(terminal({}).io), [])
   expect(paths.length).toBeGreaterThan(20)
   for (const path of paths) {
     const { code, out, err } = await quickCli([...path, '--help'])
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toContain(`Examples:\n  chatkit-mint ${path.join(' ')}`)
+  }
+})
+
+test('the help of every command fits into 80 columns, apart from lines to paste', async () => {
+  const paths = leaves(await createProgram(terminal({}).io), [])
+  for (const path of [[], ...paths]) {
+    const { io, said, stdout } = terminal({})
+    Object.assign(stdout, { columns: 80 })
+    await runCli([...path, '--help'], io)
+    const wide = said.out.split('\n').filter((line) => line.length > 80)
+    expect([path, wide.filter((line) => !line.startsWith('  chatkit-mint '))]).toEqual([path, []])
   }
 })
 

@@ -15,6 +15,7 @@ export function loginCommand(io: Io): Command {
       'Sign in as an admin at the identity provider, and keep the tokens in a profile, for commands that ask a service.\n' +
         'Prints an address to open in a browser, and opens none by itself.',
     )
+    .summary('Sign in as an admin, for commands that ask a service')
     .option('--issuer <url>', 'the identity provider; when absent, that of the profile', issuer)
     .option(
       '--client-id <id>',
@@ -57,13 +58,17 @@ export function loginCommand(io: Io): Command {
 }
 
 const TOKEN_HELP = `
-The client must be a public one, with PKCE and the redirect URI http://127.0.0.1/callback on any port (RFC 8252), or
-http://127.0.0.1:PORT/callback with --port. Admin calls send the access token when it is a JWT, since that is made for
-services; else the ID token, since nobody but the provider can read an opaque one. The service must take its audience:
-that of an ID token is the client id. It is renewed when it has expired, if the provider gave a refresh token.
+The client must be a public one, with PKCE and the redirect URI
+http://127.0.0.1/callback on any port (RFC 8252), or
+http://127.0.0.1:PORT/callback with --port. Admin calls send the access token
+when it is a JWT, since that is made for services; else the ID token, since
+nobody but the provider can read an opaque one. The service must take its
+audience: that of an ID token is the client id. It is renewed when it has
+expired, if the provider gave a refresh token.
 
-Profiles are in chatkit-mint/profiles.json below XDG_CONFIG_HOME, else ~/.config (on Windows %APPDATA%), mode 600.
---url, --token-file, CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN win over the profile.`
+Profiles are in chatkit-mint/profiles.json below XDG_CONFIG_HOME, else ~/.config
+(on Windows %APPDATA%), mode 600. --url, --token-file, CHATKIT_MINT_URL and
+CHATKIT_MINT_TOKEN win over the profile.`
 
 /** `https`, or http on loopback, because tokens are sent over it. */
 function issuer(text: string): string {

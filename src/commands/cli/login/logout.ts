@@ -15,6 +15,7 @@ export function logoutCommand(io: Io): Command {
       'Forget the tokens of a profile, and revoke them at the identity provider where it can (RFC 7009). The profile ' +
         'keeps service, issuer and client id for the next login.',
     )
+    .summary('Forget the tokens of a profile')
     .addOption(profileOption())
     .addHelpText('after', examples('logout', 'logout --profile staging'))
     .action(async ({ profile }: { profile?: string }) => await logout(io, profile))
