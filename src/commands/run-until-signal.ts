@@ -2,6 +2,7 @@
 
 import { npmScript } from '../config/env.ts'
 import { codeIn } from '../lib/errors.ts'
+import { reasonOf } from '../lib/show.ts'
 import { EXIT } from './cli/exit.ts'
 
 /** A command that runs until it is closed. */
@@ -72,7 +73,7 @@ async function startOrExit(
     if (error.name === 'StoreUnusableError')
       return fail(name, EXIT.ioError, `STORE_URL: ${message}`)
     const code = codeIn(error)
-    if (code === undefined) return fail(name, EXIT.software, message)
+    if (code === undefined) return fail(name, EXIT.software, reasonOf(error))
     if (code === 'EADDRINUSE' && 'port' in error)
       return fail(name, EXIT.unavailable, `port ${error.port} is taken; set PORT to another`)
     return fail(name, EXIT.unavailable, `${message}; it needs to listen on loopback addresses`)

@@ -258,6 +258,16 @@ describe('how it ends', () => {
     expect(demo.stderr()).toMatch(/^demo: PORT: must be a port, 0 to 65535\n$/)
   })
 
+  test('a machine that does not know localhost ends it with 70, and it says so', async () => {
+    const script =
+      `import dns from 'node:dns'; const { lookup } = dns; dns.lookup = (name, ...rest) => ` +
+      `lookup(name === 'localhost' ? 'nowhere.invalid' : name, ...rest)`
+    const preload = `data:text/javascript,${encodeURIComponent(script)}`
+    const demo = spawnDemo({ nodeArguments: ['--import', preload] })
+    expect(await demo.exited).toMatchObject({ code: 70 })
+    expect(demo.stderr()).toMatch(/^demo: fetch failed: getaddrinfo \w+ nowhere\.invalid\n$/)
+  })
+
   test('missing development dependencies end it with 69, and it says what to do', async () => {
     const demo = spawnDemo({ nodeArguments: ['--import', withoutPackages(/^oidc-provider/)] })
     expect(await demo.exited).toMatchObject({ code: 69 })
