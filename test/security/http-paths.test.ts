@@ -54,29 +54,6 @@ test.each([
   expect(running.upstream.requests()).toEqual([])
 })
 
-test.each([
-  ['NUL', '%00', 400],
-  ['an id and NUL', 'cksess_1%00', 400],
-  ['200 characters', 'x'.repeat(200), 400],
-  ['128 characters, of nobody', 'x'.repeat(128), 404],
-  ['an encoded slash', 'a%2fb', 400],
-  ['encoded dots and a slash', '..%2fblocks', 400],
-  ['a dot', 'a.b', 400],
-  ['a broken escape', '%zz', 400],
-  ['a blank', 'a%20b', 400],
-  ['a line end', 'a%0d%0ab', 400],
-  ['a character beyond ASCII', '%c3%a9', 400],
-  ['an encoded question mark', 'a%3fb', 400],
-  ['a percent sign', 'a%25', 400],
-])('an id that is %s', async (_name, id, status) => {
-  const headers = [`Authorization: Bearer ${tokenFor('ada', { admin: true })}`]
-  for (const line of [`GET /v1/admin/sessions/${id}`, `POST /v1/admin/sessions/${id}/cancel`]) {
-    const answer = await rawExchange(running.url, rawRequest(line, { headers }))
-    expectProblem(answer, status, status === 404 ? 'not_found' : 'invalid_request')
-  }
-  expect(running.upstream.requests()).toEqual([])
-})
-
 test.each(['/v1/%61dmin/sessions', '/%76%31/admin/sessions', '/v1/admi%6E/sessions'])(
   'a percent-encoded path of admins is one: %s',
   async (target) => {

@@ -1,13 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { USER_AGENT } from '../../src/lib/version.ts'
 import {
   type Behaviour,
   sessionOf,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
 import { eventually } from '../support/eventually.ts'
-import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
+import { startService, tokenFor } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 import { answer, type Problem, refused } from './upstream-fixture.ts'
 
@@ -169,36 +168,4 @@ describe('a refusal is passed on once', () => {
       await target.close()
     },
   )
-})
-
-describe('what goes out', () => {
-  test('the key, the beta header, JSON; nothing of the client', async () => {
-    await service.mint(tokenFor('alice'), {
-      headers: { cookie: 'a=b', 'x-forwarded-for': '1.2.3.4', 'user-agent': 'evil' },
-    })
-    const [create] = upstream.creations()
-    expect(create?.headers).toMatchObject({
-      authorization: `Bearer ${API_KEY}`,
-      'openai-beta': 'chatkit_beta=v1',
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'user-agent': USER_AGENT,
-    })
-    expect(Object.keys(create?.headers ?? {}).sort()).toEqual(
-      [
-        'accept',
-        'authorization',
-        'connection',
-        'content-length',
-        'content-type',
-        'host',
-        'openai-beta',
-        'user-agent',
-      ].sort(),
-    )
-    expect(JSON.parse(create?.body ?? '')).toEqual({
-      user: 'alice',
-      workflow: { id: 'wf_support', tracing: { enabled: false } },
-    })
-  })
 })

@@ -60,13 +60,18 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
 
     test.each([
       '%00',
+      'cksess_1%00',
       'a%2Fb',
+      '..%2fblocks',
       'a.b',
       'a%20b',
+      'a%0d%0ab',
+      'a%3fb',
       'a|b',
       'ä',
       '%F0%9F%98%80',
       '%FF',
+      '%zz',
       '%25',
       'a:b',
       "a'--",
