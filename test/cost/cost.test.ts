@@ -60,21 +60,7 @@ async function expectSameCost(store: string, attempt: () => Promise<readonly Cos
 const compareSides = (sides: readonly Side[], batches: number) =>
   compare(sides.map(createMeasure), batches)
 
-test(
-  'a mint beside many sessions costs what it costs beside few, in memory',
-  async () => {
-    const sides = [FEW, MANY].map(async (sessions) => {
-      const registry = createSqliteRegistry({ path: ':memory:' })
-      onTestFinished(() => registry.close())
-      await fill(registry, sessions)
-      return { registry, spent: spentHere }
-    })
-    const filled = await Promise.all(sides)
-    await expectSameCost('memory', () => compareSides(filled, 30), CACHES_US.sqlite)
-  },
-  TIMEOUT_MS,
-)
-
+// `memory:` is the same code without a file.
 test(
   'a mint beside many sessions costs what it costs beside few, in SQLite',
   async () => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { tracingSettings } from '../../src/config/tracing.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { freePort, serve } from '../support/network/listen.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
@@ -163,14 +164,21 @@ describe('with the standard OTEL_* variables', () => {
 })
 
 describe('without them', () => {
+  const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:9'
+
   test.each([
     {},
-    { OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
-    { OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
-  ])('nothing of OpenTelemetry is loaded: %j', async (env) => {
+    { OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT },
+    { OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT },
+  ])('no traces are wanted: %j', (variables) => {
+    expect(tracingSettings(variables).wanted).toBe(false)
+  })
+
+  test('nothing of OpenTelemetry is loaded', async () => {
     const hook = join(directory, 'without.mjs')
     writeFileSync(hook, WITHOUT_PACKAGES)
-    const running = await start(env as Record<string, string>, ['--import', hook])
+    const env = { OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT }
+    const running = await start(env, ['--import', hook])
     expect((await mint(running.url, tokenFor('traced-user'))).status).toBe(200)
     expect(running.log().filter(({ level }) => Number(level) >= 50)).toEqual([])
   })
