@@ -4,6 +4,7 @@ import { html } from 'hono/html'
 import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { unixSeconds } from '../../lib/clock.ts'
+import { printable } from '../../lib/printable.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { table, when } from '../view/fragments.ts'
@@ -30,7 +31,7 @@ export function blocksPage({ answers, administer, addresses, now }: PageParts): 
         : html`<span class="text">${block.reason}</span>`,
       actorLink(addresses, block.by),
       when(block.createdAt, seconds),
-      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(signIn)}<input type="hidden" name="user" value="${block.user}"><button class="quiet small" aria-label="Unblock ${block.user}">Unblock</button></form>`,
+      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(signIn)}<input type="hidden" name="user" value="${block.user}"><button class="quiet small" aria-label="Unblock ${printable(block.user)}">Unblock</button></form>`,
     ])
     const content = html`${table({
       caption: 'Users who are blocked, newest first',

@@ -7,7 +7,7 @@ import { adminRequest } from '../../http/authentication.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { UserId } from '../../lib/ids.ts'
-import { count } from '../../lib/printable.ts'
+import { count, printable } from '../../lib/printable.ts'
 import type { Action, View } from '../access.ts'
 import { PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
@@ -38,7 +38,11 @@ export function revokePage({ answers, administer, addresses, now }: PageParts): 
       back: addresses.userPage(user),
       signIn,
     })
-    return answers.page(c, { title: `Revoke ${user}?`, signIn, section: 'users' }, content)
+    return answers.page(
+      c,
+      { title: `Revoke ${printable(user)}?`, signIn, section: 'users' },
+      content,
+    )
   }
 }
 
@@ -47,7 +51,7 @@ function consequences(
   { known, liveSessions, block, erased }: FoundUser,
   now: number,
 ): readonly (Html | string)[] {
-  const name = html`<bdi class="user">${user}</bdi>`
+  const name = html`<bdi class="user">${printable(user)}</bdi>`
   const until = html`Until ${instant(now + blockSeconds)} UTC`
   const sessions = known
     ? endsNow(liveSessions)

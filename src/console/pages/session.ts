@@ -5,6 +5,7 @@ import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { parseSessionId } from '../../lib/ids.ts'
+import { printable } from '../../lib/printable.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Action, View } from '../access.ts'
@@ -88,7 +89,7 @@ export function cancelPage({ answers, administer, addresses, now }: PageParts): 
     const record = await orGone(asked, NO_SESSION)
     const { id, status, user } = presentSession(record, unixSeconds(now))
     const back = addresses.sessionPage(id)
-    const name = html`<bdi class="user">${user}</bdi>`
+    const name = html`<bdi class="user">${printable(user)}</bdi>`
     const says =
       status === 'active'
         ? [
@@ -124,7 +125,7 @@ function noticeOf(record: SessionRecord, since: number): string {
   const { status, id } = presentSession(record, since)
   const { endedAt, endedBy } = record
   if (status === 'expired' || (endedAt !== undefined && endedAt < since)) {
-    const by = endedBy === undefined ? '' : ` by ${endedBy}`
+    const by = endedBy === undefined ? '' : ` by ${printable(endedBy)}`
     const at = endedAt === undefined ? 'by itself' : `at ${utc(endedAt)} UTC${by}`
     return `Nothing was left to cancel: the session had ended ${at}. Answers that still ran have ended.`
   }

@@ -7,7 +7,7 @@ import { adminRequest } from '../../http/authentication.ts'
 import { answerExport } from '../../http/export-answer.ts'
 import { streamTexts } from '../../http/ndjson.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import { count } from '../../lib/printable.ts'
+import { count, printable } from '../../lib/printable.ts'
 import type { Action, View } from '../access.ts'
 import { PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
@@ -68,7 +68,11 @@ export function erasePage({ answers, administer, addresses }: PageParts): View {
       back: addresses.userPage(user),
       signIn,
     })
-    return answers.page(c, { title: `Erase ${user}?`, signIn, section: 'users' }, content)
+    return answers.page(
+      c,
+      { title: `Erase ${printable(user)}?`, signIn, section: 'users' },
+      content,
+    )
   }
 }
 
@@ -90,7 +94,7 @@ export function eraseAction({ addresses, administer, now, log }: PageParts): Act
       })
     }
     const lines = await administer.eraseUser(adminRequest(c), user)
-    const frame = { title: `Erasing ${user}`, signIn, section: 'users' } as const
+    const frame = { title: `Erasing ${printable(user)}`, signIn, section: 'users' } as const
     const start = html`${pageStart(addresses, frame)}
 <p>This page grows while the erase runs, and ends with a summary. It goes on if you leave.</p>
 <ol class="progress" aria-live="polite" aria-label="Progress">

@@ -8,7 +8,7 @@ import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseUserId, type UserId } from '../../lib/ids.ts'
-import { count } from '../../lib/printable.ts'
+import { count, printable } from '../../lib/printable.ts'
 import type { AuditEntry } from '../../registry/audit-entry.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import type { View } from '../access.ts'
@@ -65,7 +65,7 @@ ${panel({
   content: auditTable(entries, { addresses, now: seconds, users: false }),
   aside: all('/audit?', 'entries'),
 })}`
-    return answers.page(c, { title: `User ${user}`, signIn, section: 'users' }, content)
+    return answers.page(c, { title: `User ${printable(user)}`, signIn, section: 'users' }, content)
   }
 }
 

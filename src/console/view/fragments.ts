@@ -1,6 +1,7 @@
 // Small pieces of pages: tables, times, badges, facts, panels.
 
 import { html } from 'hono/html'
+import { printable } from '../../lib/printable.ts'
 import type { Html } from './layout.ts'
 
 /** A table, which a phone shows as a stack of cards. */
@@ -105,19 +106,22 @@ const SHORT_CHARACTERS = 40
 const UNSEEN = /^[\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]+$/u
 
 /**
- * The beginning and the end of a long text, quotes around a short one of which nothing could be seen. Show the whole
- * text elsewhere too, because two texts may differ only in the middle.
+ * The beginning and the end of a long id, quotes around a short one of which nothing could be seen, and marks of
+ * direction as escapes, because with them `ecila` looks like `alice`. Show the whole id elsewhere too, because two ids
+ * may differ only in the middle.
  */
 export function shortened(text: string): string {
-  const characters = [...text]
+  const shown = printable(text)
+  const characters = [...shown]
   if (UNSEEN.test(text)) return `"${characters.slice(0, SHORT_CHARACTERS).join('')}"`
-  if (characters.length <= SHORT_CHARACTERS) return text
+  if (characters.length <= SHORT_CHARACTERS) return shown
   return `${characters.slice(0, 22).join('')}…${characters.slice(-16).join('')}`
 }
 
 /** A `title` with the whole text, if {@link shortened} would cut it. */
 export function whole(text: string): Html {
-  return shortened(text) === text ? html`` : html` title="${text}"`
+  const shown = printable(text)
+  return shortened(text) === shown ? html`` : html` title="${shown}"`
 }
 
 /** The beginning and the end of an id of ours. Put the whole id into a title. */
@@ -137,13 +141,13 @@ export function longId(text: string): Html {
 
 /** The host of an issuer, which is where issuers differ. The title has the whole issuer. */
 export function issuerName(issuer: string): Html {
-  return html`<bdi class="user" title="${issuer}">${shortened(URL.parse(issuer)?.host || issuer)}</bdi>`
+  return html`<bdi class="user" title="${printable(issuer)}">${shortened(URL.parse(issuer)?.host || issuer)}</bdi>`
 }
 
 /** A subject shown beside its user, to which it is mostly equal. */
 export function subjectName(subject: string, user: string): Html {
   return subject === user
-    ? html`<span class="soft" title="${subject}">same as user</span>`
+    ? html`<span class="soft" title="${printable(subject)}">same as user</span>`
     : html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`
 }
 
@@ -155,7 +159,7 @@ export function actorParts(actor: string) {
 
 /** The subject of an actor; the title has the issuer too. */
 export function actorName(actor: string): Html {
-  return html`<bdi title="${actor}">${shortened(actorParts(actor).subject || actor)}</bdi>`
+  return html`<bdi title="${printable(actor)}">${shortened(actorParts(actor).subject || actor)}</bdi>`
 }
 
 /** An id or another text in a fixed-width font. */

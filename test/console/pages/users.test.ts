@@ -108,8 +108,30 @@ describe('the page of users', () => {
     expect((await find('alice')).text).toMatch(/ 1 /)
   })
 
-  test('isolates marks of direction, so that they turn nothing beside the name', async () => {
-    expect((await find(RTL)).html).toContain(`>${RTL}</a></bdi>`)
+  test('isolates a name, so that its direction turns nothing beside it', async () => {
+    expect((await find('al')).html).toMatch(/<bdi class="user"><a [^>]+>alice<\/a><\/bdi>/)
+  })
+
+  test('shows marks of direction in a name, which would make it look like another, on every page', async () => {
+    const query = new URLSearchParams({ user: RTL })
+    for (const path of [
+      `/users?${new URLSearchParams({ q: RTL })}`,
+      `/user?${query}`,
+      `/user/revoke?${query}&block_seconds=60`,
+      `/user/erase?${query}`,
+      `/sessions?${query}`,
+      '/sessions/cksess_5',
+      '/sessions/cksess_5/cancel',
+      `/audit?${query}`,
+    ]) {
+      const { html } = await browser.go(scene.console + path)
+      expect([path, html]).toEqual([path, expect.stringContaining('\\u{202e}ecila\\u{202c}')])
+      // It may stand in a field as it is, and where it is to be copied.
+      const words = html
+        .replace(/ (?:value|data-copy)="[^"]*"/g, '')
+        .replace(/<label for="confirm".*/, '')
+      expect([path, words.includes(RTL)]).toEqual([path, false])
+    }
   })
 
   test.each([' ', '\u3000\u3000', '\u200B', '\u2800'])(
