@@ -50,12 +50,15 @@ export function endsSuite({ registry }: Suite): void {
       await registry.record(entry({ id: 's1', state: {} }))
       await registry.record(entry({ id: 's2', state: {} }, { replaces: 's1' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))
+      await registry.record(entry({ id: 'hosted' }))
+      await registry.record(entry({ id: 's3' }, { replaces: 'hosted' }))
       const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
       await registry.revoke(order({ endReason: 'logged_out', identity, now: LATER }))
       await registry.revoke(order({ identity, now: LATER }))
-      for (const id of ['s1', 'expired']) {
+      const reasons = { s1: 'logged_out', expired: 'logged_out', hosted: 'replaced' }
+      for (const [id, reason] of Object.entries(reasons)) {
         await registry.beginCancel(id, LATER)
-        expect([id, (await registry.getSession(id))?.endReason]).toEqual([id, 'logged_out'])
+        expect([id, (await registry.getSession(id))?.endReason]).toEqual([id, reason])
       }
     })
 

@@ -42,6 +42,15 @@ export function eraseSuite(suite: Suite): void {
       expect(await sessionsOf('alice')).toEqual(['live'])
     })
 
+    it('removes no session of another user', async () => {
+      const user = 'bob'
+      await registry.record(entry({ id: 'expired', user, expiresAt: NOW }))
+      await registry.record(entry({ id: 'replaced', user, state: {} }))
+      await registry.record(entry({ id: 'live', user, state: {} }, { replaces: 'replaced' }))
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 0, more: false })
+      expect(await sessionsOf(user)).toEqual(['expired', 'replaced', 'live'])
+    })
+
     it('removes sessions that were cancelled or have expired, from every list', async () => {
       await registry.record(entry({ id: 'cancelled', sid: 'sid' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))

@@ -53,6 +53,7 @@ export function outboxSuite(suite: Suite): void {
       const replaces = 'replaced'
       await registry.record(entry({ id: 'cancelled' }, { replaces }))
       await registry.beginCancel('cancelled', NOW)
+      expect(await claim(registry, DUE - 1)).toEqual([])
       expect(await claim(registry)).toEqual(['cancelled', 'evicted', 'replaced'])
     })
 

@@ -68,13 +68,14 @@ export function runningAnswersSuite(suite: Suite): void {
     })
 
     it.each(FINISHING)(
-      'are those that %s once they are cancelled, with the status they had',
+      'are those that %s once they are cancelled, with the status they had, and no others',
       async (_name, finish) => {
         await finish(registry, 's1')
+        await finish(registry, 'other')
         const { status } = (await registry.getSession('s1')) ?? {}
         expect(await registry.endedAmong(keys(['s1']))).toEqual([])
         expect((await registry.beginCancel('s1', LATER))?.status).toBe(status)
-        expect(await registry.endedAmong(keys(['s1']))).toEqual(['s1'])
+        expect(await registry.endedAmong(keys(['s1', 'other']))).toEqual(['s1'])
         expect((await registry.beginCancel('s1', LATER))?.status).toBe(status)
         expect((await registry.figures(LATER)).outboxLength).toBe(0)
       },
@@ -91,6 +92,8 @@ export function runningAnswersSuite(suite: Suite): void {
         expect(await registry.endedAmong(keys(['of-bob'], 'bob'))).toEqual([])
         await registry.record(entry({ id: 'later', expiresAt: NOW }, { generation: 1 }))
         expect(await registry.endedAmong(keys(['later', 's1']))).toEqual(['s1'])
+        await registry.revoke(order({ now: LATER }))
+        expect(await registry.endedAmong(keys(['later', 's1']))).toEqual(['later', 's1'])
       },
     )
 
