@@ -107,8 +107,8 @@ end
 
 -- Ends the running answers of a session that was replaced or has expired: end_reason says so.
 local function end_answers(session, now, reason)
-  if session.status == 'replaced' and session.end_reason == 'replaced' or session.status == 'active'
-    and not session.end_reason and tonumber(session.expires_at) <= now then
+  if session.status == 'replaced' and session.end_reason == 'replaced'
+    or not session.end_reason and tonumber(session.expires_at) <= now then
     redis.call('HSET', key('session', session.id), 'end_reason', reason)
   end
 end

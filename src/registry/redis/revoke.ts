@@ -54,7 +54,7 @@ if till and till > (holds or 0) then
   redis.call('HDEL', state, 'block_reason')
   if block.reason then redis.call('HSET', state, 'block_reason', block.reason) end
   redis.call('HSET', state, 'block_until', till, 'block_by', block.by, 'block_created_at', now)
-  holds = till > now and till or nil
+  holds = till
 end
 if redis.call('TTL', state) < command.kept then redis.call('EXPIRE', state, command.kept) end
 

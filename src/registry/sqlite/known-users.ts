@@ -22,12 +22,9 @@ const FIRST_SEEN = `
   INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
   VALUES (?, ?, ?, ?, last_insert_rowid(), ?, ?, ?)`
 const SEEN_AGAIN = 'UPDATE known_users SET last_seen = ?, seq = last_insert_rowid() WHERE user = ?'
-/** A statement of its own, because `RETURNING` takes longer (counting.ts). */
-const IDENTITY = 'SELECT issuer, subject FROM known_users WHERE user = ?'
-
 const RENAMED = `
   UPDATE known_users SET issuer = ?2, subject = ?3, name = ?4, other_name = ?5, shared = ?6
-  WHERE user = ?1`
+  WHERE user = ?1 AND (issuer <> ?2 OR subject <> ?3)`
 
 const BY_USER = 'SELECT * FROM known_users WHERE user = ?'
 export const IS_KNOWN = `
@@ -77,14 +74,14 @@ export function see(
   { lastSeen, now }: { readonly lastSeen: number | undefined; readonly now: number },
 ): void {
   if (lastSeen !== undefined && now < lastSeen + SEEN_AGAIN_SECONDS) return
-  const before = lastSeen === undefined ? undefined : sql(IDENTITY).get(user)
-  if (before !== undefined) sql(SEEN_AGAIN).run(now, user)
-  if (before?.['issuer'] === issuer && before['subject'] === subject) return
-  if (before !== undefined && issuer.startsWith(KEY_ISSUER)) return
   const { name, otherName, shared } = namesOf(user, subject)
   const names = [name, otherName ?? null, shared ?? null]
-  if (before === undefined) sql(FIRST_SEEN).run(user, issuer, subject, now, ...names)
-  else sql(RENAMED).run(user, issuer, subject, ...names)
+  if (lastSeen === undefined) {
+    sql(FIRST_SEEN).run(user, issuer, subject, now, ...names)
+    return
+  }
+  sql(SEEN_AGAIN).run(now, user)
+  if (!issuer.startsWith(KEY_ISSUER)) sql(RENAMED).run(user, issuer, subject, ...names)
 }
 
 function lastSeenFirst(sql: Sql, { now, ...page }: UserQuery): Page<KnownUser> | undefined {

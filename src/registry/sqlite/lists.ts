@@ -9,7 +9,7 @@ import { createReadInSteps, readPage, splitFilter } from './pages.ts'
 
 const LIFT = `
   DELETE FROM blocks WHERE user = ?1
-    AND (?2 IS NULL OR ?2 = coalesce((SELECT generation FROM users WHERE user = ?1), 0))
+    AND (?2 IS NULL OR ?2 = (SELECT generation FROM users WHERE user = ?1))
   RETURNING until`
 
 export function createLists(db: Database) {

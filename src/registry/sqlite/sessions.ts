@@ -70,8 +70,7 @@ const REPLACE = `
 
 /** Condition for replaced and expired sessions: they accept no new request, but answers may still run. */
 const FINISHING = `
-  (+status = 'replaced' AND end_reason = 'replaced' OR
-    +status = 'active' AND expires_at <= ?2 AND end_reason IS NULL)`
+  (+status = 'replaced' AND end_reason = 'replaced' OR end_reason IS NULL AND expires_at <= ?2)`
 
 export function createSessionSteps(db: Database) {
   return {
@@ -130,7 +129,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const named = entry.replaces && sessionOf(sql, entry.replaces)
   const replaced = named?.user === session.user && isLive(named, now) ? named : undefined
   const live = liveSessions - (replaced === undefined ? 0 : 1)
-  const tooMany = Math.max(0, live + 1 - entry.cap.max)
+  const tooMany = live + 1 - entry.cap.max
   const { id, user, workflow, issuer, subject, sid = null, secretHash } = session
   const { createdAt, state, asked = null, expiresAt } = session
   const identity = [id, user, workflow, issuer, subject, sid, secretHash] as const
@@ -202,7 +201,7 @@ function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
   sql(
     'INSERT OR REPLACE INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)',
   ).run(user, block.until, block.reason ?? null, block.by, now)
-  return block.until > now ? block.until : undefined
+  return block.until
 }
 
 function end(

@@ -4,10 +4,13 @@ import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import { type SessionKey, type SessionUse, toSession, type UseOutcome } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
-/** A live session. One that was revoked after its expiry stays ended, even if the clock is set back. */
+/**
+ * A live session: only an active one has no `end_reason`, and one that was revoked after its expiry has one, so that it
+ * stays ended even if the clock is set back.
+ */
 const SESSION = `
-  SELECT *, coalesce((SELECT generation FROM users WHERE users.user = sessions.user), 0) AS generation
-  FROM sessions WHERE id = ? AND +user = ? AND +status = 'active' AND +expires_at > ? AND end_reason IS NULL
+  SELECT *, (SELECT generation FROM users WHERE users.user = sessions.user) AS generation
+  FROM sessions WHERE id = ? AND +user = ? AND +expires_at > ? AND end_reason IS NULL
     AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
 const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND kind = ? AND ends_ms > ?'
@@ -19,8 +22,7 @@ const COUNT = `
 /** Finds a session whose running answers may go on: active, expired or replaced, and not cancelled or revoked. */
 const RUNS_ON = `
   SELECT 1 FROM sessions
-  WHERE id = ? AND +user = ? AND (+status = 'active' AND end_reason IS NULL
-      OR +status = 'replaced' AND end_reason = 'replaced')
+  WHERE id = ? AND +user = ? AND (end_reason IS NULL OR +status = 'replaced' AND end_reason = 'replaced')
     AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
 /** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
