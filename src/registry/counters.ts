@@ -5,34 +5,23 @@ import { type Count, type RateWindow, USER_COUNTERS } from './records.ts'
 /** Keys of a user's counters, apart from that of mints. */
 export const countersOf = (user: string) => USER_COUNTERS.map((name) => `${name}:${user}`)
 
-/** Below this number of windows, those that are over are not removed. */
-const TIDY_FROM = 1024
-
 /** Most windows at a time, about 20 MB. Beyond it the oldest window and its count are forgotten. */
 const MOST_WINDOWS = 100_000
 
 /**
- * Counters in memory. Windows that are over are removed each time the number of windows has doubled, so made-up
- * keys cost at most twice the memory of the windows that still run.
+ * Counters in memory. Each new window makes room: those at the beginning of the map that are over are removed.
  *
  * @param most - windows at a time
  */
 export function createCounters(most = MOST_WINDOWS) {
   const windows = new Map<string, { used: number; endsMs: number }>()
-  let tidyAt = TIDY_FROM
-
-  function tidy(nowMs: number): void {
-    for (const [key, window] of windows) if (window.endsMs <= nowMs) windows.delete(key)
-    tidyAt = Math.max(TIDY_FROM, windows.size * 2)
-  }
 
   return function consume(key: string, { seconds, nowMs }: RateWindow): Count {
     let window = windows.get(key)
     if (window === undefined || window.endsMs <= nowMs) {
-      if (windows.size >= tidyAt) tidy(nowMs)
       // The first key of a map is the one that was added first.
-      for (const oldest of windows.keys()) {
-        if (windows.size < most) break
+      for (const [oldest, { endsMs }] of windows) {
+        if (endsMs > nowMs && windows.size < most) break
         windows.delete(oldest)
       }
       windows.delete(key)

@@ -31,3 +31,11 @@ test('a window ends one length later at the latest when the clock is set back', 
   expect(at(0)).toMatchObject({ used: 4, resetMs: 60_000 })
   expect(at(60_000).used).toBe(1)
 })
+
+test('a window begins with its first use and does not slide', () => {
+  const consume = createCounters()
+  const at = (nowMs: number) => consume('a', { seconds: SECONDS, nowMs })
+  expect(at(5)).toEqual({ used: 1, resetMs: 60_000 })
+  expect(at(60_004)).toEqual({ used: 2, resetMs: 1 })
+  expect(at(60_005)).toEqual({ used: 1, resetMs: 60_000 })
+})

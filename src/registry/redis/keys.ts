@@ -26,8 +26,8 @@ export const USER = `
 local function state_of(user, now)
   local generation, till, ended_upto =
     unpack(redis.call('HMGET', key('user', user), 'generation', 'block_until', 'ended_upto'))
-  till = tonumber(till or nil)
-  return generation or '0', till and till > now and till or nil, tonumber(ended_upto or 0)
+  till = tonumber(till)
+  return generation or '0', till and till > now and till, tonumber(ended_upto or 0)
 end
 
 -- 1 when the user is on the list of users or a session is kept, else 0.
@@ -111,12 +111,6 @@ local function end_answers(session, now, reason)
     or not session.end_reason and tonumber(session.expires_at) <= now then
     redis.call('HSET', key('session', session.id), 'end_reason', reason)
   end
-end
-
--- A substitute for a sid (identity.ts) has no list of its own: the list of its subject has all its sessions.
-local function is_substitute(sid) return string.byte(sid) == 0 end
-local function sign_in_list(issuer, sid)
-  return is_substitute(sid) and key('of-subject', string.sub(sid, 2)) or key('of-sign-in', issuer .. '\\n' .. sid)
 end
 
 local function forget_session(session)

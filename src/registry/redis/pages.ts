@@ -22,7 +22,7 @@ export const pageScript = (...item: readonly string[]) =>
   script(
     ...item,
     `
-local set = key(ARGV[1], ARGV[2] ~= '' and ARGV[2] or nil)
+local set = key(ARGV[1], ARGV[2] ~= '' and ARGV[2])
 local low, high, chunk, wanted = '(' .. ARGV[3], '(' .. ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local command, first, second = 'ZRANGEBYSCORE', low, high
 if ARGV[5] == 'desc' then command, first, second = 'ZREVRANGEBYSCORE', high, low end

@@ -45,14 +45,14 @@ if ARGV[5] ~= '' or kept >= max then
 
   local function session_to_replace()
     local session = ARGV[5] ~= '' and read_session(ARGV[5])
-    return session and session.user == user and is_live(session, now) and session or nil
+    return session and session.user == user and is_live(session, now) and session
   end
 
   -- The user's live sessions but one, oldest first. Those whose record is gone, as when Redis evicts keys, are forgotten.
   local function others_live(except)
     local found = {}
     for _, other in ipairs(redis.call('ZRANGEBYSCORE', live, '(' .. ARGV[1], '+inf')) do
-      local seq = tonumber(redis.call('HGET', key('session', other), 'seq') or nil)
+      local seq = tonumber(redis.call('HGET', key('session', other), 'seq'))
       if not seq then redis.call('ZREM', live, other)
       elseif other ~= except and other ~= id then found[#found + 1] = { id = other, seq = seq } end
     end
@@ -67,7 +67,7 @@ if ARGV[5] ~= '' or kept >= max then
 
   local evicted = {}
   local due, by = now * 1000 + ${FIRST_LEASE_MS}, by_key(issuer) and issuer or issuer .. '|' .. subject
-  for at = 1, math.min(over, #others) do evicted[at] = read_session(others[at].id) end
+  for at = 1, over do evicted[at] = read_session(others[at].id) end
   if replaced and replaced.state then replace_session(replaced, now, by)
   elseif replaced then reply[2] = begin_cancel(replaced, 'replaced', due, now, by) end
   for _, session in ipairs(evicted) do reply[#reply + 1] = begin_cancel(session, 'evicted', due, now, by) end
