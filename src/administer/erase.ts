@@ -56,7 +56,7 @@ const EVERY_THREADS = 100
 const CHECK_MS = 1000
 /** Checks between renewals: a fifth of the block's duration, so that a renewal may fail. */
 const RENEW_CHECKS = 60
-/** Milliseconds in which a stream that was open when its session ended may still create a thread. */
+/** Milliseconds in which a stream that was open when the user was blocked may still create a thread. */
 const STREAMS_END_MS = 1200
 /** Sessions and audit entries erased in one step of the store. */
 const ERASED_AT_A_TIME = 100
@@ -137,7 +137,7 @@ async function erase(job: Job): Promise<EraseSummary> {
     check = isDue ? attempt(job, 'block', block.renew) : block.hold().catch(() => undefined)
   }, CHECK_MS)
   const { cancelling } = block
-  const streamsEnded = cancelling.length === 0 ? undefined : wait(STREAMS_END_MS)
+  const streamsEnded = (await hasSessions(job)) ? wait(STREAMS_END_MS) : undefined
   await attempt(job, 'sessions', async () => {
     const { cancelled } = await parts.canceller.cancelAll(cancelling)
     tally.counts.sessions_cancelled = cancelled.length
@@ -150,6 +150,13 @@ async function erase(job: Job): Promise<EraseSummary> {
   const summary = await conclude(job)
   await command.onEnd(summary)
   return summary
+}
+
+/** Streams outlive sessions that have expired, and for a moment those that were revoked just before. */
+async function hasSessions({ parts, command: { user } }: Job): Promise<boolean> {
+  const query = { user, limit: 1, order: 'desc', now: unixSeconds(parts.now) } as const
+  const page = await parts.registry.listSessions(query).catch(() => undefined)
+  return page?.data.length !== 0
 }
 
 async function eraseRecords({ parts, command, tally }: Job): Promise<void> {

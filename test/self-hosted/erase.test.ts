@@ -3,7 +3,7 @@ import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { ADMINS } from '../support/admin-calls.ts'
+import { ADMINS, revoke } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
@@ -126,6 +126,19 @@ test('an erase ends a running stream, and a thread that the server makes late is
   await expect.poll(() => askedOf('threads.create')).toHaveLength(2)
   expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true })
   expect(await ended).toContain('"type":"error"')
+  await coming
+  expect(await ownedBy('alice', 'thread')).toEqual([])
+})
+
+test('an erase right after a revoke keeps no thread that the server makes late', async () => {
+  const alice = await askerFor('alice')
+  server.server.setFaults({ first_byte_ms: 300, times: 1 })
+  const coming = alice(['threads.create', { input: input('hello') }]).then((answer) =>
+    answer.text(),
+  )
+  await expect.poll(() => askedOf('threads.create')).toHaveLength(1)
+  await revoke(running, 'alice')
+  expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true })
   await coming
   expect(await ownedBy('alice', 'thread')).toEqual([])
 })
