@@ -47,6 +47,21 @@ test.each([
   },
 )
 
+test('ChatKit’s frame gets no credentials though the config lists its origin too', async () => {
+  const config = selfHostedConfig({ server: sample.url })
+    .replace('algorithms: [HS256]', '$&\n    cookie: __session')
+    .replace(APP_ORIGIN, FRAME)
+  const listing = await startService({ config, env: { PUBLIC_URL } })
+  try {
+    const headers = { origin: FRAME }
+    const answer = await fetch(`${listing.url}/livez`, { headers })
+    expect(answer.headers.get('access-control-allow-origin')).toBe(FRAME)
+    expect(answer.headers.has('access-control-allow-credentials')).toBe(false)
+  } finally {
+    await listing.close()
+  }
+})
+
 test.each([FRAME, APP_ORIGIN])(
   'a request of ChatKit’s frame from %s passes, and the server does not see its own header',
   async (origin) => {

@@ -85,6 +85,24 @@ describe('threads', () => {
     expect(other.status).toBe(200)
   })
 
+  test('of a self-hosted server that is down are not said to be OpenAI’s', async () => {
+    const down = { reason: 'planted', upstream: 'self-hosted' } as const
+    scene.userData.failure = new ServiceError('upstream_unavailable', down)
+    const page = await browser.go(`${scene.console}/threads`)
+    expect(page.text).toContain('Threads cannot be shown now: ')
+    expect(page.text).not.toContain('OpenAI')
+  })
+
+  test('leave no form that chooses another workflow while the fault is not a workflow’s', async () => {
+    scene.userData.failure = new ServiceError('store_unavailable', { reason: 'planted' })
+    const page = await browser.go(`${scene.console}/threads`)
+    expect([page.status, page.text]).toEqual([
+      503,
+      expect.stringContaining('The session store does not answer'),
+    ])
+    expect(page.html).not.toContain('Filter threads')
+  })
+
   test('show all kinds of items as text, and follow no link', async () => {
     const url = 'https://tracker.example/pixel.png'
     addThread('cthr_t', USER, [
