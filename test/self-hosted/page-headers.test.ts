@@ -105,6 +105,14 @@ test.each([
   },
 )
 
+test('headers of a server’s answer reach a client without Origin too, which no browser holds back', async () => {
+  const authorization = `Bearer ${await helpdeskSecret(running)}`
+  const url = `${running.url}/chatkit/helpdesk`
+  const { status, headers } = await ask(url, ['threads.list', {}], { headers: { authorization } })
+  expect([status, headers.get('x-chatkit-run-id')]).toEqual([200, 'run_1'])
+  expect(headers.has('access-control-expose-headers')).toBe(false)
+})
+
 const load = (workflow: string, more = '') =>
   loadConfig(selfHostedConfig({ server: 'http://a.internal/chatkit', workflow, more }), {
     file: 'c.yaml',

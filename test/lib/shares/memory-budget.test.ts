@@ -181,6 +181,20 @@ describe('checks of streams', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(worked * 9 - 500 - 2 * 180)
   })
 
+  test('of one user count though more than a thousand others have had checks since', async () => {
+    const { checkPart } = budget()
+    const nothing = () => undefined
+    const run = () => {
+      spin(150)
+      return undefined
+    }
+    expect(checkPart('a', run)).toBe(undefined)
+    for (let at = 0; at < 1200; at++) expect(checkPart(`b${at}`, nothing)).toBe(undefined)
+    const waits = checkPart('a', nothing)
+    expect(waits).toBeInstanceOf(Promise)
+    await waits
+  })
+
   test('that fail count like any other, and their error arrives after the wait', async () => {
     const { checkPart } = budget()
     const run = () => {
