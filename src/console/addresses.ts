@@ -19,7 +19,7 @@ export function createAddresses(publicUrl: string) {
     if (url === null || url.origin !== origin) return root
     const isReceipt = url.pathname === `${root}/user/receipt`
     const path = (isReceipt ? `${root}/user` : url.pathname) + url.search
-    const own = url.pathname === root || url.pathname.startsWith(`${root}/`)
+    const own = url.pathname.startsWith(`${root}/`)
     const isStep = /\/(?:sign-in|sign-out|signed-out|callback)$/.test(url.pathname)
     return own && !isStep && path.length <= MAX_CHARACTERS ? path : root
   }

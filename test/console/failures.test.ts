@@ -295,6 +295,8 @@ test('a sign-in gets 503 when the provider refuses the client secret', async () 
   const page = await browser.submit('/sign-in/', { account: 'ada' })
   expect(page.status).toBe(503)
   expect(page.text).toContain('refuses this service')
+  // The code works only once, so this page would fail again.
+  expect(page.html).toContain('<a class="button" href="/admin">To the console</a>')
   expect(scene.running.logText()).toContain(
     'the client is refused: compare client_id and client_secret_env of `console` with the provider',
   )
@@ -348,9 +350,12 @@ describe('a sign-in after a restart', () => {
     expect(await afterRestart({}, {})).toBe(303)
   })
 
-  test('ends when the rule for admins has become another', async () => {
+  test.each<[string, SceneOptions]>([
+    ['the rule for admins', { adminRule: 'claims.sub == "nobody"' }],
+    ['the rule for users', { userRule: 'claims.iss + "|" + claims.sub' }],
+    ['the client', { clientId: 'another' }],
+  ])('ends when %s has become another', async (_name, changed) => {
     const env = { CONSOLE_COOKIE_KEY: key }
-    const adminRule = 'claims.sub == "nobody"'
-    expect(await afterRestart({ env }, { env, adminRule })).toBe(303)
+    expect(await afterRestart({ env }, { env, ...changed })).toBe(303)
   })
 })

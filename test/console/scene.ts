@@ -25,6 +25,10 @@ export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
   /** Failures allowed to one address in a minute. */
   readonly failedAuth?: number
   readonly adminRule?: string
+  /** Maps claims to the ChatKit user. */
+  readonly userRule?: string
+  /** The console's client at the issuer. */
+  readonly clientId?: string
 }
 
 export type ConsoleScene = Awaited<ReturnType<typeof startConsoleScene>>
@@ -94,7 +98,7 @@ export async function signInWith(browser: Browser, url: string, account: string)
 /** YAML of a service with a console. */
 export function configOf(options: SceneOptions): string {
   const { issuer, sessionMinutes = 60, idleMinutes = 30, failedAuth, more = '' } = options
-  const { adminRule = '"chatkit-admin" in claims.roles' } = options
+  const { adminRule = '"chatkit-admin" in claims.roles', userRule = 'claims.sub' } = options
   const limits =
     failedAuth === undefined
       ? HIGH_LIMITS
@@ -105,14 +109,14 @@ issuers:
     audience: [chat-api]
     algorithms: [ES256]
     token_types: [at+jwt]
-user: claims.sub
+user: '${userRule}'
 workflows:
   support: { id: wf_support }
   general: { id: wf_general }
 admins: { when: '${adminRule}' }
 console:
   issuer: ${issuer}
-  client_id: console
+  client_id: ${options.clientId ?? 'console'}
   client_secret_env: CONSOLE_CLIENT_SECRET
   session_minutes: ${sessionMinutes}
   idle_minutes: ${idleMinutes}

@@ -32,6 +32,7 @@ export function createCookies({
 }) {
   const nameOf = (purpose: Purpose) => `${secure ? '__Host-' : ''}chatkit-mint-console-${purpose}`
   const common = { path: '/', secure, httpOnly: true, sameSite: 'Lax' } as const
+  const drop = (c: AppContext, name: string) => deleteCookie(c, name, common)
   return {
     /** Undefined unless there is a cookie that this service sealed and that has not expired. */
     async read<S extends z.ZodType>(
@@ -54,12 +55,12 @@ export function createCookies({
       setCookie(c, nameOf(purpose), sealed, { ...common, maxAge: seconds })
     },
     clear(c: AppContext, purpose: Purpose): void {
-      deleteCookie(c, nameOf(purpose), common)
+      drop(c, nameOf(purpose))
     },
     /** Drops the oldest sign-ins, so that one more may begin. Browsers send the oldest cookie first (RFC 6265 §5.4). */
     clearOldSignIns(c: AppContext): void {
       const names = Object.keys(getCookie(c)).filter((name) => name.startsWith(nameOf('sign-in-')))
-      for (const name of names.slice(0, 1 - MOST_SIGN_INS)) deleteCookie(c, name, common)
+      for (const name of names.slice(0, 1 - MOST_SIGN_INS)) drop(c, name)
     },
   }
 }

@@ -213,6 +213,8 @@ describe('an answer of the console', () => {
     expect(headers).toMatchObject({
       'content-security-policy': POLICY,
       'referrer-policy': 'same-origin',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
       'x-request-id': expect.stringMatching(/^req_/),
@@ -242,11 +244,14 @@ describe('an answer of the console', () => {
       expect(answer.headers.get('content-type')).toBe('application/problem+json')
       expect(await answer.json()).toMatchObject({ code: 'not_found' })
     }
-    const page = await browser.go(`${scene.console}/nothing`)
-    expect([page.status, page.headers.get('content-type')]).toEqual([
-      404,
-      'text/html; charset=UTF-8',
-    ])
+    const either = { headers: { accept: 'application/json, text/html' } }
+    for (const init of [{}, either]) {
+      const page = await browser.send(`${scene.console}/nothing`, init)
+      expect([page.status, page.headers.get('content-type')]).toEqual([
+        404,
+        'text/html; charset=UTF-8',
+      ])
+    }
   })
 
   test.each(['/nothing', '/sessions/cksess_none', '/sessions?status=lost'])(

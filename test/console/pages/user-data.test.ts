@@ -103,6 +103,14 @@ describe('threads', () => {
     expect(page.html).not.toContain('Filter threads')
   })
 
+  test('of which nobody knows why they fail can be asked for again, and the page tells no internals', async () => {
+    Object.assign(scene.userData, { failure: new TypeError('planted') })
+    const page = await browser.go(`${scene.console}/threads`)
+    expect(page.status).toBe(500)
+    expect(page.html).toContain('<a class="button" href="">Try again</a>')
+    expect(page.html).not.toContain('planted')
+  })
+
   test('show all kinds of items as text, and follow no link', async () => {
     const url = 'https://tracker.example/pixel.png'
     addThread('cthr_t', USER, [

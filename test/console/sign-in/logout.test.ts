@@ -91,6 +91,24 @@ describe('a block of the admin', () => {
     expect(await status()).toBe(200)
   })
 
+  test('refuses them by the user that other claims than the subject map to', async () => {
+    const accounts = { ada: { roles: ['chatkit-admin'], name: 'ada@acme.example' } }
+    const mapped = await startConsoleScene({ accounts, userRule: 'claims.name' })
+    try {
+      const admin = await mapped.signedIn()
+      expect(await mapped.audit('admin_sign_in')).toMatchObject([{ user: 'ada@acme.example' }])
+      const now = Math.floor(Date.now() / 1000)
+      const block = { until: now + 600, reason: undefined, by: 'another admin' }
+      const revoke = { endReason: 'revoked', by: 'grace', block, now } as const
+      await mapped.registry.revoke({ user: userId('ada'), ...revoke })
+      expect((await admin.send(mapped.console)).status).toBe(200)
+      await mapped.registry.revoke({ user: userId('ada@acme.example'), ...revoke })
+      expect((await admin.send(mapped.console)).status).toBe(403)
+    } finally {
+      await mapped.close()
+    }
+  })
+
   test('of another user changes nothing', async () => {
     await block('bob')
     await block(`${scene.signIn.issuer}|bob`)

@@ -56,6 +56,7 @@ describe('a sign-in', () => {
       redirect_uri: `${scene.console}/callback`,
       code_challenge_method: 'S256',
     })
+    expect(sent).not.toHaveProperty('prompt')
     for (const name of ['state', 'nonce', 'code_challenge']) {
       expect(sent[name]).toMatch(/^[\w-]{40,}$/)
     }
@@ -102,8 +103,10 @@ describe('a sign-in', () => {
 
   test('begun again and again keeps few cookies, and the newest can be finished', async () => {
     const browser = createBrowser()
+    browser.setCookie(scene.console, 'of-another-app', '1')
     for (let times = 0; times < 7; times++) await browser.send(`${scene.console}/sign-in`)
-    const underWay = () => [...browser.cookies(scene.console).keys()].length
+    expect(browser.cookies(scene.console).has('of-another-app')).toBe(true)
+    const underWay = () => browser.cookies(scene.console).size - 1
     expect(underWay()).toBe(4)
     const page = await signInWith(browser, scene.console, 'ada')
     expect(isSignedIn(page)).toBe(true)
@@ -134,6 +137,7 @@ describe('a sign-in', () => {
   test.each([
     'https://evil.example/',
     '//evil.example/admin',
+    'https://evil.example/admin/users',
     'javascript:alert(1)',
     '/v1/sessions',
     '/admin/../livez',
@@ -172,6 +176,15 @@ describe('nobody is signed in by', () => {
     // It may be the same browser, with cookies blocked.
     expect(page.text).toContain('Allow cookies here, and sign in again.')
   })
+
+  test.each(['', 'a;b', 'ü', 'x'.repeat(65)])(
+    'the state %j, which is none of ours',
+    async (state) => {
+      const { browser, callback } = await callbackOf()
+      callback.searchParams.set('state', state)
+      await expectRefused(await browser.go(callback.href), 400, 'cannot be finished here')
+    },
+  )
 
   test('a code of another sign-in, a code used twice, no code', async () => {
     const stolen = (await callbackOf()).callback.searchParams.get('code') ?? ''
