@@ -318,7 +318,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       `/sessions/${id}`,
       `/threads/${thread.id}/delete`,
       '/blocks',
-      '/audit',
+      '/audit?user=bob',
       '/nothing',
     ]
     for (const [at, path] of [...paths, '/figures', '/signed-out'].entries()) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { answerOf, expectEnvelope, expectProblem } from '../support/problem-answer.ts'
-import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
+import { answerOf, expectEnvelope } from '../support/problem-answer.ts'
+import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
@@ -96,31 +96,5 @@ describe('HEAD works where GET does, without a body', () => {
       expect(answer.status).toBe(status)
       expect(connection.rest()).toBe('')
     }
-  })
-})
-
-describe('405 names the methods that the path has', () => {
-  test.each([
-    ['GET', '/v1/sessions', 'POST'],
-    ['HEAD', '/v1/sessions', 'POST'],
-    ['POST', '/livez', 'GET, HEAD'],
-    ['DELETE', '/openapi.json', 'GET, HEAD'],
-  ])('%s %s is answered with Allow', async (method, path, methods) => {
-    const connection = await openRaw(running.url)
-    connection.send(rawRequest(`${method} ${path}`))
-    const answer = await connection.next({ head: method === 'HEAD' })
-    expect(answer.status).toBe(405)
-    expect(answer.headers['allow']?.split(', ')).toEqual(
-      expect.arrayContaining([...methods.split(', '), 'OPTIONS']),
-    )
-    if (method !== 'HEAD') expectProblem(answer, 405, 'method_not_allowed')
-    connection.destroy()
-  })
-
-  test('OPTIONS without an Origin is answered with Allow', async () => {
-    const answer = await rawExchange(running.url, rawRequest('OPTIONS /livez'))
-    expect(answer.status).toBe(204)
-    expect(answer.headers['allow']).toBe('GET, HEAD, OPTIONS')
-    expect(answer.headers).not.toHaveProperty('access-control-allow-methods')
   })
 })

@@ -49,6 +49,7 @@ describe('an allowed origin', () => {
     const answer = await call('POST', '/v1/sessions', { authorization })
     expect(answer.status).toBe(200)
     expectNoCors(answer)
+    expectNoCors(await call('OPTIONS', '/v1/sessions', {}))
   })
 
   test.each<[string, string, string, Record<string, string>, number]>([
