@@ -105,12 +105,13 @@ test('an answer has the headers of every answer of this service, and none of the
   expect(answer.headers.get('cache-control')).toBe('no-store')
 })
 
-test('the log names the user by a hash, and holds neither the client secret nor the user', async () => {
+test('the log names the user by a hash, and holds neither the client secret nor a message', async () => {
   const { secret, id } = await scene.session('alice-in-the-log')
   scene.lines.length = 0
-  await asAt(scene.url, { secret })(['threads.list', {}])
+  await createThread(asAt(scene.url, { secret }), 'planted-words')
   expect(scene.lines).toMatchObject([
     { msg: 'request', user: 'hash of alice-in-the-log', workflow: 'helpdesk', session: id },
   ])
   expect(JSON.stringify(scene.lines)).not.toContain(secret)
+  expect(JSON.stringify(scene.lines)).not.toContain('planted-words')
 })

@@ -42,14 +42,8 @@ describe('a limit', () => {
   test.each([
     ['120', '120'],
     ['121', '120'],
-    ['86400', '120'],
     ['8', '8'],
     ['soon', '5'],
-    ['-1', '5'],
-    ['1.5', '5'],
-    ['1e3', '5'],
-    ['99999999999999999999', '120'],
-    ['Sunday', '5'],
   ])('Retry-After: %s is handed on as %s, without a retry', async (asked, handedOn) => {
     upstream.creates = [retryAfter(429, asked), { kind: 'ok' }]
     expect(await refused(service, mint())).toEqual(limited(handedOn))

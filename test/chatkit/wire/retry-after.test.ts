@@ -18,6 +18,8 @@ describe('the seconds handed on', () => {
     ['soon', 5],
     ['9'.repeat(20), 120],
     ['-5', 5],
+    ['1.5', 5],
+    ['1e3', 5],
   ])('%s becomes %i', (header, seconds) => expect(handedOnSeconds(header, NOW)).toBe(seconds))
 
   test('they are whole, rounded up', () => {
