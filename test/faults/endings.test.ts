@@ -6,8 +6,8 @@ import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
 import { kinds, type Load, startLoad } from './calls.ts'
 
-// The process ends while widgets mint and an admin revokes, and the upstream confirms no cancel: what
-// was answered holds in the next process on the same file.
+// The process is told to end while widgets mint and an admin revokes, and the upstream confirms no cancel: what
+// was answered holds in the next process on the same file. It is killed in ../process/crash.test.ts.
 
 const WIDGETS = 10
 const REVOKED = ['mallory', 'trudy', 'oscar']
@@ -53,15 +53,6 @@ async function terminate(service: Member, widgets: Load): Promise<void> {
   expect(await service.exited).toEqual({ code: 0, signal: null })
 }
 
-/** Requests in flight get no answer; every answer that arrives must be right. */
-async function kill(service: Member, widgets: Load): Promise<void> {
-  service.child.kill('SIGKILL')
-  await service.exited
-  // Ends with the first request that finds no process, also when none was in flight.
-  await expect(widgets.next(Number.POSITIVE_INFINITY)).rejects.toThrow()
-  expect(kinds(widgets.answers)).toEqual(new Set([200]))
-}
-
 async function expectHeld(service: Member, owed: readonly string[]): Promise<void> {
   upstream.instead = undefined
   upstream.api.clearRequests()
@@ -85,28 +76,21 @@ async function expectOnTheBooks(service: Member, widgets: Load): Promise<void> {
   }
 }
 
-test.each([
-  ['SIGTERM', terminate],
-  ['SIGKILL', kill],
-] as const)(
-  '%s: blocks, sessions and outbox are intact, and the next is ready as soon as a new one',
-  async (_signal, end) => {
-    const { service } = await start()
-    for (const user of [...REVOKED, ...REVOKED]) expect((await service.mint(user)).status).toBe(200)
-    const widgets = startWidgets(service)
-    await widgets.next(5 * WIDGETS)
-    const owed = await revokeAll(service)
-    await end(service, widgets)
-    expect(REVOKED.flatMap((user) => workingSessions(upstream, user))).toHaveLength(owed.length)
+test('SIGTERM: blocks, sessions and outbox are intact, and the next is ready as soon as a new one', async () => {
+  const { service } = await start()
+  for (const user of [...REVOKED, ...REVOKED]) expect((await service.mint(user)).status).toBe(200)
+  const widgets = startWidgets(service)
+  await widgets.next(5 * WIDGETS)
+  const owed = await revokeAll(service)
+  await terminate(service, widgets)
+  expect(REVOKED.flatMap((user) => workingSessions(upstream, user))).toHaveLength(owed.length)
 
-    // Side by side, so that the machine is as busy for one as for the other.
-    const [next, beside] = await Promise.all([start(), start(scratchFolder())])
-    expect(next.readyMs).toBeLessThan(2 * beside.readyMs)
-    await expectOnTheBooks(next.service, widgets)
-    await expectHeld(next.service, owed)
-    const again = startWidgets(next.service)
-    expect(kinds(await again.next(WIDGETS))).toEqual(new Set([200]))
-    await again.stop()
-  },
-  40_000,
-)
+  // Side by side, so that the machine is as busy for one as for the other.
+  const [next, beside] = await Promise.all([start(), start(scratchFolder())])
+  expect(next.readyMs).toBeLessThan(2 * beside.readyMs)
+  await expectOnTheBooks(next.service, widgets)
+  await expectHeld(next.service, owed)
+  const again = startWidgets(next.service)
+  expect(kinds(await again.next(WIDGETS))).toEqual(new Set([200]))
+  await again.stop()
+}, 40_000)
