@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADA,
   ADMIN_CONFIG,
@@ -14,7 +14,7 @@ import {
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { describeEachStore } from '../../support/registry/each-store.ts'
+import { serviceOnSqlite } from '../../support/registry/each-store.ts'
 import { API_KEY, ISSUER, tokenFor } from '../../support/running-service.ts'
 
 const CONFIG = ADMIN_CONFIG.replace(
@@ -22,7 +22,8 @@ const CONFIG = ADMIN_CONFIG.replace(
   `id: wf_support\n    when: '!has(claims.out)'`,
 )
 
-describeEachStore('the audit log, %s', CONFIG, (running) => {
+describe('the audit log', () => {
+  const running = serviceOnSqlite(CONFIG)
   const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
   const requestIdOf = (response: Response) => response.headers.get('x-request-id')
 

@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { expectRefusedMint, mintWith, signOut } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { eachStore } from '../../support/registry/each-store.ts'
+import { onSqlite } from '../../support/registry/each-store.ts'
 import {
   APP_ORIGIN,
   DEFAULT_CONFIG,
@@ -16,34 +16,32 @@ const config = (limits: string) => DEFAULT_CONFIG.replace(HIGH_LIMITS, limits)
 
 let running: Running
 
-describe.each(eachStore())('mints per user, %s', (_store, env) => {
-  test('allows max mints per window, then 429 until the window ends, and every answer says how many are left', async () => {
-    const clock = stoppedClock(Date.now())
-    const limits = config('limits: { mints_per_user: { max: 3, seconds: 60 } }')
-    running = await startService({ config: limits, env, now: clock.now })
-    const standing: (string | undefined)[] = []
-    for (let n = 0; n < 3; n++) {
-      const { status, headers } = await answerOf(await running.mint(tokenFor('alice')))
-      expect([status, headers['ratelimit-policy']]).toEqual([200, '"mints";q=3;w=60'])
-      standing.push(headers['ratelimit'])
-      clock.advance(10)
-    }
-    expect(standing).toEqual(['"mints";r=2;t=60', '"mints";r=1;t=50', '"mints";r=0;t=40'])
+test('allows max mints per window, then 429 until the window ends, and every answer says how many are left', async () => {
+  const clock = stoppedClock(Date.now())
+  const limits = config('limits: { mints_per_user: { max: 3, seconds: 60 } }')
+  running = await startService({ config: limits, env: onSqlite(), now: clock.now })
+  const standing: (string | undefined)[] = []
+  for (let n = 0; n < 3; n++) {
+    const { status, headers } = await answerOf(await running.mint(tokenFor('alice')))
+    expect([status, headers['ratelimit-policy']]).toEqual([200, '"mints";q=3;w=60'])
+    standing.push(headers['ratelimit'])
+    clock.advance(10)
+  }
+  expect(standing).toEqual(['"mints";r=2;t=60', '"mints";r=1;t=50', '"mints";r=0;t=40'])
 
-    const refused = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
-    expect(refused.headers).toMatchObject({
-      'ratelimit-policy': '"mints";q=3;w=60',
-      ratelimit: '"mints";r=0;t=30',
-      'retry-after': '30',
-    })
-    // Other users are not affected.
-    expect((await running.mint(tokenFor('bob'))).status).toBe(200)
-    clock.advance(29)
-    const late = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
-    expect(late.headers['retry-after']).toBe('1')
-    clock.advance(1)
-    expect((await running.mint(tokenFor('alice'))).status).toBe(200)
+  const refused = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
+  expect(refused.headers).toMatchObject({
+    'ratelimit-policy': '"mints";q=3;w=60',
+    ratelimit: '"mints";r=0;t=30',
+    'retry-after': '30',
   })
+  // Other users are not affected.
+  expect((await running.mint(tokenFor('bob'))).status).toBe(200)
+  clock.advance(29)
+  const late = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
+  expect(late.headers['retry-after']).toBe('1')
+  clock.advance(1)
+  expect((await running.mint(tokenFor('alice'))).status).toBe(200)
 })
 
 test('refused mints count, those that are judged before the limit do not', async () => {

@@ -1,8 +1,8 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { eachStore } from '../../support/registry/each-store.ts'
+import { onSqlite } from '../../support/registry/each-store.ts'
 import {
   DEFAULT_CONFIG,
   HIGH_LIMITS,
@@ -24,36 +24,30 @@ async function read(path: string, user: string, method = 'GET') {
   return answerOf(await fetch(running.url + path, { method, headers }))
 }
 
-describe.each(eachStore())('reads per user, %s', (_store, env) => {
-  test('all calls about one’s own threads count together; one more is 429 and asks nobody', async () => {
-    const clock = stoppedClock(Date.now())
-    const config = DEFAULT_CONFIG.replace(HIGH_LIMITS, LIMITS)
-    running = await startService({ config, env, now: clock.now })
-    expect((await read('/v1/threads', 'alice')).status).toBe(200)
-    expect((await read('/v1/threads/cthr_1', 'alice')).status).toBe(404)
-    expect((await read('/v1/threads/cthr_1', 'alice', 'DELETE')).status).toBe(404)
-    clock.advance(10)
-    const asked = running.upstream.requests().length
-    for (const path of ['/v1/threads', '/v1/threads/cthr_1', '/v1/threads/cthr_1/items']) {
-      const refused = await read(path, 'alice')
-      expectProblem(refused, 429, 'rate_limited')
-      expect(refused.headers['retry-after']).toBe('50')
-    }
-    // The limit is judged before the query and the id.
-    for (const path of [
-      '/v1/threads?x=1',
-      '/v1/threads/cthr_1/items?limit=x',
-      '/v1/threads/a%00',
-    ]) {
-      expectProblem(await read(path, 'alice'), 429, 'rate_limited')
-    }
-    expect(running.upstream.requests()).toHaveLength(asked)
-    // Other users and mints are not affected.
-    expect((await read('/v1/threads', 'bob')).status).toBe(200)
-    expect((await running.mint(tokenFor('alice'))).status).toBe(200)
-    clock.advance(50)
-    expect((await read('/v1/threads', 'alice')).status).toBe(200)
-  })
+test('all calls about one’s own threads count together; one more is 429 and asks nobody', async () => {
+  const clock = stoppedClock(Date.now())
+  const config = DEFAULT_CONFIG.replace(HIGH_LIMITS, LIMITS)
+  running = await startService({ config, env: onSqlite(), now: clock.now })
+  expect((await read('/v1/threads', 'alice')).status).toBe(200)
+  expect((await read('/v1/threads/cthr_1', 'alice')).status).toBe(404)
+  expect((await read('/v1/threads/cthr_1', 'alice', 'DELETE')).status).toBe(404)
+  clock.advance(10)
+  const asked = running.upstream.requests().length
+  for (const path of ['/v1/threads', '/v1/threads/cthr_1', '/v1/threads/cthr_1/items']) {
+    const refused = await read(path, 'alice')
+    expectProblem(refused, 429, 'rate_limited')
+    expect(refused.headers['retry-after']).toBe('50')
+  }
+  // The limit is judged before the query and the id.
+  for (const path of ['/v1/threads?x=1', '/v1/threads/cthr_1/items?limit=x', '/v1/threads/a%00']) {
+    expectProblem(await read(path, 'alice'), 429, 'rate_limited')
+  }
+  expect(running.upstream.requests()).toHaveLength(asked)
+  // Other users and mints are not affected.
+  expect((await read('/v1/threads', 'bob')).status).toBe(200)
+  expect((await running.mint(tokenFor('alice'))).status).toBe(200)
+  clock.advance(50)
+  expect((await read('/v1/threads', 'alice')).status).toBe(200)
 })
 
 test('the reads of a user count together, whichever subject of a token it is', async () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
 import {
   ADMIN_CONFIG,
@@ -13,10 +13,12 @@ import {
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { describeEachStore } from '../../support/registry/each-store.ts'
+import { serviceOnSqlite } from '../../support/registry/each-store.ts'
 import { tokenFor } from '../../support/running-service.ts'
 
-describeEachStore('current_client_secret, %s', ADMIN_CONFIG, (running) => {
+describe('current_client_secret', () => {
+  const running = serviceOnSqlite(ADMIN_CONFIG)
+
   async function refresh(user: string, current: unknown): Promise<string> {
     const response = await mintWith(running, tokenFor(user), { current_client_secret: current })
     expect(response.status).toBe(200)

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADMIN_CONFIG,
   auditOf,
@@ -11,10 +11,12 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
-import { describeEachStore } from '../../support/registry/each-store.ts'
+import { serviceOnSqlite } from '../../support/registry/each-store.ts'
 import { APP_ORIGIN, tokenFor } from '../../support/running-service.ts'
 
-describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
+describe('DELETE /v1/sessions', () => {
+  const running = serviceOnSqlite(ADMIN_CONFIG)
+
   async function signOut(user: string, init: RequestInit = {}) {
     const headers = { authorization: `Bearer ${tokenFor(user)}`, ...init.headers }
     return answerOf(

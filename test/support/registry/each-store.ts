@@ -7,34 +7,25 @@ import { scratchFolder } from '../scratch-folder.ts'
 import { forAllTests } from '../started.ts'
 import { startRedis, wantsRedis } from './redis.ts'
 
-/** Environments for the stores that a behaviour is shown on: memory, and SQLite in a new file. */
-export function eachStore(): readonly (readonly [string, Readonly<Record<string, string>>])[] {
-  return [
-    ['memory', { STORE_URL: 'memory:' }],
-    ['SQLite', { STORE_URL: `sqlite:${join(scratchFolder(), 'store.db')}` }],
-  ]
+/** Environment of SQLite in a new file. `memory:` is the same code without a file; both run the registry's contract. */
+export function onSqlite(): Readonly<Record<string, string>> {
+  return { STORE_URL: `sqlite:${join(scratchFolder(), 'store.db')}` }
 }
 
 /**
- * The same tests on each store, with one service for all of them. Before each test the upstream has
+ * A service on SQLite for the tests of the file or `describe` around the call. Before each of them the upstream has
  * neither faults nor requests.
  *
- * @param name - `%s` stands for the store
- * @param config - YAML of the service
+ * @param config - YAML
  */
-export function describeEachStore(
-  name: string,
-  config: string,
-  tests: (running: Running) => void,
-): void {
-  describe.each(eachStore())(name, (_store, env) => {
-    const running = forAllTests(() => startService({ config, env }))
-    beforeEach(() => {
-      running.upstream.setFaults({})
-      running.upstream.clearRequests()
-    })
-    tests(running)
+export function serviceOnSqlite(config: string): Running {
+  const env = onSqlite()
+  const running = forAllTests(() => startService({ config, env }))
+  beforeEach(() => {
+    running.upstream.setFaults({})
+    running.upstream.clearRequests()
   })
+  return running
 }
 
 /**
@@ -48,8 +39,8 @@ export function describeSqliteAndRedis(
   tests: (env: () => Readonly<Record<string, string>>) => void,
 ): void {
   describe(name.replace('%s', 'SQLite'), () => {
-    const STORE_URL = `sqlite:${join(scratchFolder(), 'store.db')}`
-    tests(() => ({ STORE_URL }))
+    const env = onSqlite()
+    tests(() => env)
   })
   describe.runIf(wantsRedis())(name.replace('%s', 'Redis'), () => {
     const redis = forAllTests(() => startRedis())
