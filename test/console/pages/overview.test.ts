@@ -53,6 +53,25 @@ test('the first page shows the present figures, and each links to its list', asy
   }
 })
 
+test('tiles of refusals and of waiting cancels stand out, and those of mints lead to the audit of these minutes', async () => {
+  const page = await browser.go(scene.console)
+  const tones = page.html.matchAll(/<li class="(\w*)"><a href="[^"]*"><span>([^<]*)</g)
+  expect(Array.from(tones, ([, tone, name]) => [name, tone])).toEqual([
+    ['Live sessions', ''],
+    ['Minted', ''],
+    ['Refused', 'warn'],
+    ['Blocked users', ''],
+    ['Waiting cancels', 'warn'],
+  ])
+  const { searchParams } = new URL(
+    (tileOf(page, 'Minted').href ?? '').replaceAll('&amp;', '&'),
+    scene.console,
+  )
+  const ago = now() - Date.parse(`${searchParams.get('since')}Z`) / 1000
+  expect(ago).toBeGreaterThanOrEqual(15 * 60)
+  expect(ago).toBeLessThan(17 * 60)
+})
+
 test('mints and refusals are those of the last minutes of all instances, by code', async () => {
   const page = await browser.go(scene.console)
   expect(tileOf(page, 'Minted').figure).toBe('5')

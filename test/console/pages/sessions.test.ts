@@ -35,6 +35,12 @@ test('the list shows user, subject and issuer apart, without the middle of long 
   expect(page.text).toContain(' 2 min ago 20')
 })
 
+test('a list of one page has no links to others', async () => {
+  const { html } = await browser.go(`${scene.console}/sessions?user=alice`)
+  expect(html).not.toContain('aria-label="Pages"')
+  expect((await browser.go(`${scene.console}/sessions`)).html).toContain('aria-label="Pages"')
+})
+
 test('the page of a session has all that is known of it', async () => {
   const { text } = await browser.go(`${scene.console}/sessions/${LONG_ID}`)
   expect(text).toMatch(

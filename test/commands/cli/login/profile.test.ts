@@ -1,4 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -148,6 +156,13 @@ describe('commands that ask a service', () => {
     expect(service.tokens).toEqual([])
   })
 
+  test('--url wins over the service of a profile, with a token that is given for it', async () => {
+    write(written('https://chat.example.com', adminToken()))
+    const more = { CHATKIT_MINT_TOKEN: 'given' }
+    await blocks(['--profile', 'default', '--url', service.origin], more)
+    expect(service.tokens).toEqual(['Bearer given'])
+  })
+
   test('OPENAI_API_KEY in the environment wins over a profile; --profile over that', async () => {
     await signIn()
     const at = {
@@ -250,6 +265,18 @@ describe('the file', () => {
     }
     expect(service.tokens).toEqual([])
   })
+
+  test.runIf(process.getuid?.() === 0)(
+    'of another user is refused, and nothing is sent',
+    async () => {
+      await signIn()
+      chownSync(profilesFile(variables), 12_345, 12_345)
+      for (const { code, err } of [await blocks(), await logout()]) {
+        expect({ code, err }).toEqual({ code: 78, err: expect.stringContaining('chmod 600') })
+      }
+      expect(service.tokens).toEqual([])
+    },
+  )
 
   test.each<[string, unknown]>([
     ['an older shape', { default: { url: 'https://chat.example.com', token: 'x' } }],
