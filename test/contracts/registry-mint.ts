@@ -5,6 +5,7 @@ import {
   ids,
   NOW,
   order,
+  pageIds,
   query,
   type Suite,
   session,
@@ -102,9 +103,9 @@ export function mintSuite({ registry }: Suite): void {
     })
 
     it('changes nothing when it is repeated', async () => {
-      await registry.record(entry({ id: 's1' }))
+      for (const id of ['s1', 's2']) await registry.record(entry({ id }))
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'recorded', ended: [] })
-      expect((await registry.listSessions(query()))?.data).toHaveLength(1)
+      expect(pageIds(await registry.listSessions(query()))).toEqual(['s2', 's1'])
       await registry.beginCancel('s1', NOW)
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'blocked' })
     })

@@ -160,7 +160,11 @@ export function usesSuite(suite: Suite): void {
       expect((await look()).kind).toBe('ok')
       for (let at = 0; at < 10; at++) await use({ maxPerMinute: 1, counts: 'read', nowMs: MS + 5 })
       expect(await look(MS + 5)).toEqual({ kind: 'limited', resetMs: USE_WINDOW_MS - 5 })
-      expect((await look(MS + USE_WINDOW_MS)).kind).toBe('ok')
+      const again = MS + USE_WINDOW_MS + 5
+      expect((await look(again)).kind).toBe('ok')
+      for (let at = 0; at < 10; at++) await use({ maxPerMinute: 1, counts: 'read', nowMs: again })
+      await use({ maxPerMinute: 1, nowMs: again + 7 })
+      expect(await look(again + 7)).toEqual({ kind: 'limited', resetMs: USE_WINDOW_MS - 7 })
       await registry.beginCancel('s1', NOW)
       expect(await look()).toEqual(ENDED)
     })
