@@ -194,27 +194,34 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
   })
 
   it('gives a user who was revoked sessions that work, also when it has evicted the order of creation', async () => {
-    for (const id of ['s1', 's2', 's3']) await registry.record(entry({ id }))
+    await registry.record(entry({ id: 's1' }))
     const { generation } = await registry.revoke(order())
     await redis.cli('del', '{ckm}:seq')
-    for (const id of ['s4', 's5']) await registry.record(entry({ id }, { generation }))
+    for (const id of ['s3', 's2']) await registry.record(entry({ id }, { generation }))
     const use = { user: 'alice', maxPerMinute: 1, counts: 'run', nowMs: NOW * 1000 } as const
-    expect((await registry.useSession({ ...use, id: 's4' })).kind).toBe('ok')
-    expect(pageIds(await registry.listSessions(query({ limit: 2 })))).toEqual(['s5', 's4'])
+    expect((await registry.useSession({ ...use, id: 's3' })).kind).toBe('ok')
+    expect(pageIds(await registry.listSessions(query({ limit: 2 })))).toEqual(['s2', 's3'])
   })
 
   it('ends the running answers of replaced sessions by a revoke, also when it has evicted the order of creation', async () => {
     const state = { plan: 'pro' }
-    await registry.record(entry({ id: 's1', state }))
-    await registry.record(entry({ id: 's2', state }, { replaces: 's1' }))
+    const replace = (id: string, by: string, of: object = {}) =>
+      registry.record(entry({ id: by, state }, { replaces: id, ...of }))
+    for (const id of ['s0', 's1']) await registry.record(entry({ id, state }))
+    await replace('s1', 's2')
     await redis.cli('del', '{ckm}:seq')
     await registry.record(entry({ id: 'other', user: 'bob' }))
-    await registry.revoke(order())
-    const sessions = ['s1', 's2'].map((id) => ({ id, user: 'alice' }))
-    expect(await registry.endedAmong(sessions)).toEqual(['s1', 's2'])
+    const { generation } = await registry.revoke(order())
+    const ended = (...ids: readonly string[]) =>
+      registry.endedAmong(ids.map((id) => ({ id, user: 'alice' })))
+    expect(await ended('s0', 's1', 's2')).toEqual(['s0', 's1', 's2'])
     await redis.cli('del', '{ckm}:seq', '{ckm}:of-user:alice')
     await registry.revoke(order())
-    expect(await registry.endedAmong(sessions)).toEqual(['s1', 's2'])
+    expect(await ended('s0', 's1', 's2')).toEqual(['s0', 's1', 's2'])
+    for (const id of ['s3', 's4']) await replace('s3', id, { generation: generation + 1 })
+    await redis.cli('del', '{ckm}:of-user:alice')
+    await registry.revoke(order())
+    expect(await ended('s3', 's4')).toEqual(['s3', 's4'])
   })
 
   it('says nothing of a record that it cannot read but that it cannot', async () => {
@@ -447,6 +454,14 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
       recorded,
       async (one) => (await one.listUsers({ q: 'al', limit: 1, now: NOW }))?.data.length,
       1,
+    ],
+    [
+      'mint',
+      'hget',
+      nothing,
+      recorded,
+      async (one) => pageIds(await one.listSessions(query())),
+      ['s1'],
     ],
     [
       'claim of a thread',

@@ -82,7 +82,7 @@ export function createKeeper({
   }
 
   async function watch(): Promise<void> {
-    if (watching || closed) return
+    if (watching) return
     watching = true
     if (!connection?.isReady()) await open()
     else if (suspectSince !== undefined || diagnosis.isTroubled()) await ask(connection)
