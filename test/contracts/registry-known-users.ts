@@ -123,6 +123,10 @@ export function knownUsersSuite(suite: Suite): void {
       expect((await list())?.data).toMatchObject([{ subject: 'new-1', issuer }])
       await mint('alice', { subject: 'new-2', issuer }, NOW + 3 * AGAIN)
       expect((await list())?.data).toMatchObject([{ subject: 'new-2', issuer }])
+      await mint('zoe', { subject: 'old-3' })
+      await mint('zoe', { subject: 'new-3' }, NOW + AGAIN)
+      expect(await users({ q: 'new' })).toEqual(['alice', 'zoe'])
+      expect(await users({ q: 'old' })).toEqual([])
     })
 
     it("keeps a token's subject when a backend asks for a session too", async () => {

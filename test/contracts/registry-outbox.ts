@@ -120,6 +120,16 @@ export function outboxSuite(suite: Suite): void {
       expect((await registry.figures(NOW)).outboxLength).toBe(1)
     })
 
+    it('hands out no session that has expired, however many there are', async () => {
+      const cap = { max: 1000, whenFull: 'deny' } as const
+      const names = Array.from({ length: 700 }, (_, at) => `s${at}`)
+      await Promise.all(
+        names.map((id) => registry.record(entry({ id, expiresAt: NOW + 5 }, { cap }))),
+      )
+      await registry.revoke(order())
+      expect(await claim(registry, (NOW + 5) * 1000, 64)).toEqual([])
+    })
+
     it('finds entries made while an earlier one was leased', async () => {
       await revoked(registry, ['s1'])
       await claim(registry)

@@ -126,15 +126,19 @@ describe('a SQLite file of schema version 3', () => {
       INSERT INTO owned VALUES (5, char(10) || 'first', 'thread', 'thr_1', 'carol', 1);
       INSERT INTO owned VALUES (12, char(10) || 'late', 'thread', 'thr_1', 'bob', 1);
       INSERT INTO owned VALUES (13, 'x', 'thread', 'thr_1', 'dave', 1);
-      INSERT INTO owned VALUES (14, char(10) || 'late', 'attachment', 'thr_1', 'bob', 1);`)
+      INSERT INTO owned VALUES (14, char(10) || 'late', 'attachment', 'thr_1', 'bob', 1);
+      INSERT INTO owned VALUES (3, 'earlier', 'thread', 'thr_1', 'eve', 1);
+      INSERT INTO owned VALUES (15, 'later', 'thread', 'thr_1', 'eve', 1);`)
     db.close()
     const moves = ['late', 'helpdesk', 'first'].map((workflow) => ({ workflow, source: 'x' }))
     const again = plain(createSqliteRegistry({ path, moves }))
     const things = [
       ownership({ source: 'x', id: 'thr_1' }),
       ownership({ source: 'x', id: 'thr_1', kind: 'attachment' }),
+      ownership({ source: 'earlier', id: 'thr_1' }),
+      ownership({ source: 'later', id: 'thr_1' }),
     ]
-    expect(await again.ownersOf(things)).toEqual(['carol', 'bob'])
+    expect(await again.ownersOf(things)).toEqual(['carol', 'bob', 'eve', 'eve'])
     await again.close()
   })
 

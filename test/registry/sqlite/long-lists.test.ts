@@ -64,3 +64,10 @@ it.each([
     expect(found?.hasMore).toBe(more)
   },
 )
+
+it.each(['asc', 'desc'] as const)('a list (%s) loses nothing between its steps', async (order) => {
+  const issuer = 'https://login.acme.example/'
+  const found = await registry.listSessions({ issuer, limit: 20_000, order, now: NOW })
+  const ids = Array.from({ length: OTHERS }, (_, at) => `other-${at}`)
+  expect(found?.data.map(({ id }) => id)).toEqual(order === 'asc' ? ids : ids.toReversed())
+})

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { NOW } from '../../contracts/registry-fixtures.ts'
+import { userId } from '../../support/ids.ts'
 import { fillSqlite } from '../../support/registry/fill-sqlite.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 
@@ -52,6 +53,22 @@ it('a sweep lets others have turns while it looks at thousands of users who all 
   const without = await sweepTurns()
   fillSqlite(path, 5 * 5000, NOW)
   expect((await sweepTurns()) - without).toBeGreaterThanOrEqual(4)
+  db.close()
+  await registry.close()
+})
+
+it('a sweep keeps a generation for a day after the last revoke', async () => {
+  const { registry, db } = open()
+  const user = userId('alice')
+  const revoke = (now: number) => registry.revoke({ user, endReason: 'revoked', by: 'ada', now })
+  await revoke(NOW)
+  await revoke(NOW + DAY)
+  const generations = async (now: number) => {
+    await registry.sweep({ ...nothing, now })
+    return db.prepare('SELECT generation FROM users').all()
+  }
+  expect(await generations(NOW + DAY + 1)).toEqual([{ generation: 2 }])
+  expect(await generations(NOW + 2 * DAY + 1)).toEqual([])
   db.close()
   await registry.close()
 })
