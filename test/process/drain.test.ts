@@ -91,8 +91,7 @@ describe('SIGTERM', () => {
 
   test.each([
     ['SIGTERM', 'SIGTERM'],
-    ['SIGTERM', 'SIGINT'],
-    ['SIGHUP', 'SIGHUP'],
+    ['SIGHUP', 'SIGINT'],
   ] as const)(
     'after %s, a second signal, %s, ends it at once, whatever is in flight',
     async (first, second) => {
