@@ -156,28 +156,6 @@ describe.each(MIXES)('one’s own threads, %s', (_mix, workflows) => {
       expect(new Set(refusals.map((one) => JSON.stringify(one))).size).toBe(1)
     }
   })
-
-  test('the time that a foreign and an unknown one take is reported', async ({ annotate }) => {
-    const foreign = await scene.seed(at(0), { user: 'bob' })
-    const unknown = `${foreign.slice(0, -4)}zzzz`
-    const times = { foreign: [] as number[], unknown: [] as number[] }
-    const pair = [
-      [times.foreign, foreign],
-      [times.unknown, unknown],
-    ] as const
-    for (let round = 0; round < 100; round++) {
-      // The order alternates, so that neither is always first.
-      for (const [taken, id] of round % 2 === 0 ? pair : pair.toReversed()) {
-        const started = performance.now()
-        await scene.call(`GET /v1/threads/${id}`)
-        taken.push(performance.now() - started)
-      }
-    }
-    const median = (all: number[]) => all.toSorted((a, b) => a - b)[all.length / 2] ?? Number.NaN
-    const [one, other] = [median(times.foreign), median(times.unknown)]
-    await annotate(`median foreign ${one.toFixed(3)} ms, unknown ${other.toFixed(3)} ms`)
-    expect(times.foreign).toHaveLength(times.unknown.length)
-  })
 })
 
 describe('threads of several sources', () => {
