@@ -18,7 +18,7 @@ import { fillUsersOfRedis, fillUsersOfSqlite } from './fill-users.ts'
 
 // A page of users costs the same beside few and beside many other users, counted in rows that SQLite returns and in
 // commands that Redis runs. The plans show that SQLite reads no further rows. The long run, `npm run test:cost`, has
-// a million users. How long a page takes is printed, and no test.
+// a million users.
 
 const FEW = 100
 const MANY = Number(process.env['COST_SESSIONS'] ?? 5000)
@@ -26,8 +26,6 @@ const TIMEOUT_MS = MANY > 100_000 ? 600_000 : 60_000
 /** Bound on rows or commands of a page of {@link LIMIT} users. */
 const MOST = 60
 const LIMIT = 10
-/** Pages of one kind whose time is taken. */
-const TIMES = 20
 
 const numbered = (at: number): string => String(at).padStart(6, '0')
 
@@ -64,11 +62,9 @@ interface Side {
   readonly users: number
   /** Rows or commands of the store in this work. */
   readonly countOf: (work: () => Promise<unknown>) => Promise<number>
-  /** Milliseconds that the store was busy with this work. */
-  readonly busyOf: (work: () => Promise<unknown>) => Promise<number>
 }
 
-async function expectSamePages(store: string, [few, many]: readonly [Side, Side]): Promise<void> {
+async function expectSamePages([few, many]: readonly [Side, Side]): Promise<void> {
   const counted = async ({ registry, users, countOf }: Side) => {
     const counts: [string, number, number][] = []
     for (const [name, query] of pagesOf(users)) {
@@ -88,24 +84,6 @@ async function expectSamePages(store: string, [few, many]: readonly [Side, Side]
   )
   expect(counts).toEqual(await counted(few))
   expect(counts.filter(([, , count]) => count > MOST)).toEqual([])
-  await report(store, many, new Map(counts.map(([name, , count]) => [name, count])))
-}
-
-/** Prints the time of the console's pages, for information. */
-async function report(store: string, side: Side, counts: ReadonlyMap<string, number>) {
-  const lines: string[] = []
-  for (const [name, query] of pagesOf(side.users)) {
-    const times: number[] = []
-    for (let at = 0; at < TIMES; at++) {
-      const read = () => side.registry.listUsers({ limit: 50, now: NOW, ...query })
-      times.push(await side.busyOf(read))
-    }
-    times.sort((one, other) => one - other)
-    const [median, most] = [times[TIMES / 2], times.at(-1)].map((time) => time?.toFixed(2))
-    lines.push(`  ${name}: ${counts.get(name)}, ${median} ms, at most ${most} ms`)
-  }
-  const head = `${store}, ${side.users} users: rows or commands of a page of ${LIMIT}, and the store's time for one of 50`
-  process.stdout.write(`${[head, ...lines].join('\n')}\n`)
 }
 
 test(
@@ -129,17 +107,12 @@ test(
         for (const { sourceSQL } of statements) texts.add(sourceSQL)
         return rows.length + get.mock.results.length
       }
-      const busyOf = async (work: () => Promise<unknown>) => {
-        const before = performance.now()
-        await work()
-        return performance.now() - before
-      }
-      return { path, registry, users, countOf, busyOf }
+      return { path, registry, users, countOf }
     }
     const [few, many] = [sideOf(FEW), sideOf(MANY)]
     await mintUsers(few.registry)
     fillUsersOfSqlite(many.path, MANY)
-    await expectSamePages('SQLite', [few, many])
+    await expectSamePages([few, many])
     const db = new DatabaseSync(many.path)
     onTestFinished(() => db.close())
     expect(texts.size).toBe(6)
@@ -189,19 +162,15 @@ describe.runIf(wantsRedis())('in Redis', () => {
       client.destroy()
       await registry.close()
     })
-    async function sumOf(work: () => Promise<unknown>, pattern: RegExp): Promise<number> {
+    async function countOf(work: () => Promise<unknown>): Promise<number> {
       await client.configResetStat()
       await work()
-      const stats = (await client.info('commandstats')).matchAll(pattern)
-      return Array.from(stats, ([, value]) => Number(value)).reduce((sum, one) => sum + one, 0)
+      const reads = (await client.info('commandstats')).matchAll(
+        /^cmdstat_(?:z\w+|h\w+):calls=(\d+)/gm,
+      )
+      return Array.from(reads, ([, calls]) => Number(calls)).reduce((sum, one) => sum + one, 0)
     }
-    const reads = /^cmdstat_(?:z\w+|h\w+):calls=(\d+)/gm
-    const scripts = /^cmdstat_eval(?:sha)?:calls=\d+,usec=(\d+)/gm
-    return {
-      ...{ registry, users },
-      countOf: (work) => sumOf(work, reads),
-      busyOf: async (work) => (await sumOf(work, scripts)) / 1000,
-    }
+    return { registry, users, countOf }
   }
 
   test(
@@ -210,7 +179,7 @@ describe.runIf(wantsRedis())('in Redis', () => {
       const sides = [await sideOf(few, FEW), await sideOf(many, MANY)] as const
       await mintUsers(sides[0].registry)
       await fillUsersOfRedis(many.url, MANY)
-      await expectSamePages('Redis', sides)
+      await expectSamePages(sides)
     },
     TIMEOUT_MS,
   )
