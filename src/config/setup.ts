@@ -61,8 +61,7 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   const { environment, problems: ofVariables } = checkEnvironment(variables)
   problems.push(...ofVariables)
   // The file is checked even if the environment has problems, so that one start shows all of them.
-  const sources = readConfigSources(variables)
-  const from = { ...sources, given: configFile !== undefined }
+  const from = { ...environment, given: configFile !== undefined }
   const { settings, needs } = readSettings(from, problems, instead)
   if (needs?.selfHosted !== undefined) {
     problems.push(...selfHostedProblems(environment, needs.selfHosted))
