@@ -78,14 +78,10 @@ export function nameAsSet(name: string, set: Readonly<Record<string, string | un
 export function readProxies(set: z.output<typeof proxySchema>): Proxies {
   const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: named = '' } = set
   if (https === undefined && http === undefined) return NONE
-  const exempt = named
-    .split(/[\s,]+/)
-    .filter((entry) => entry !== '')
-    .map(readEntry)
+  const exempt = named.split(/[\s,]+/).map(readEntry)
   return {
     proxyFor: (url) => {
       const proxy = url.protocol === 'https:' ? https : http
-      if (proxy === undefined) return undefined
       const host = bare(url.hostname)
       const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
       const isThisMachine = isLoopback(host) || inLoopback(host)

@@ -153,6 +153,16 @@ describe('a value of HTTPS_PROXY or HTTP_PROXY', () => {
     expect(shown).not.toMatch(/planted|bWlud/)
     expect(environment.proxies.shown).toEqual({ https: PROXY, no_proxy: 'acme.example' })
   })
+
+  test.each([
+    ['', undefined],
+    ['acme@', 'acme:'],
+    [':planted@', ':planted'],
+  ])('with "%s" before its host, the proxy gets %s', (credentials, sent) => {
+    const { proxies } = readEnvironment({ HTTPS_PROXY: PROXY.replace('//', `//${credentials}`) })
+    const header = proxies.proxyFor(new URL('https://api.openai.com'))?.authorization?.reveal()
+    expect(header).toBe(sent && `Basic ${Buffer.from(sent).toString('base64')}`)
+  })
 })
 
 test('each plain-http address of a server behind a proxy is reported in one line', () => {

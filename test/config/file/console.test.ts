@@ -58,6 +58,8 @@ describe('the file', () => {
     expect(problemsOf(text)).toEqual([
       expect.stringMatching(/console\.issuer is not in admins\.issuers/),
     ])
+    const own = CONSOLE.replace('login.corp.test', 'second.example')
+    expect(problemsOf(text.replace(CONSOLE, own))).toEqual([])
   })
 
   test('its secret must be in the environment', () => {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { widenedTrust } from '../../../src/config/widened-trust.ts'
 import { minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
@@ -7,6 +8,8 @@ import { minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 const ISSUER = 'https://login.corp.test/'
 const KEYS = '    jwks_uri: https://keys.example/k\n'
 const AUDIENCE = '    audience: [chat-api]\n'
+/** A public key for ES256. */
+const P256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 const named = (issuer: string, more = ''): string =>
   minimalWith(`${ISSUER}\n${AUDIENCE}`, `'${issuer}'\n${AUDIENCE}${more}`)
 
@@ -23,17 +26,37 @@ describe('an issuer that is no URL', () => {
     expect(problemsOf(named(issuer))).toEqual([expect.stringMatching(/^2 issuers\[0\]\.issuer /)])
   })
 
+  test('it works with a secret too, and beside a key set in the file', () => {
+    const of = (more: string, algorithms: string) =>
+      settingsOf(named('my app', more).replace('RS256', algorithms)).issuers[0]
+    const [jwks, secret] = [
+      `    jwks: ${JSON.stringify({ keys: [P256] })}\n`,
+      '    secret_env: S\n',
+    ]
+    const alone = { keys: { kind: 'secret' }, sharedSecretEnv: undefined }
+    expect(of(secret, 'HS256')).toMatchObject(alone)
+    expect(of(jwks, 'ES256')).toMatchObject({ keys: { kind: 'jwks' }, sharedSecretEnv: undefined })
+    for (const algorithms of ['ES256, HS256', 'HS256']) {
+      const both = { keys: { kind: 'jwks' }, sharedSecretEnv: 'S' }
+      expect(of(jwks + secret, algorithms)).toMatchObject(both)
+    }
+  })
+
   test('the message says that it needs jwks_uri', () => {
     expect(problemsOf(named('stytch.com/project-test-1'))[0]).toMatch(/needs jwks_uri$/)
   })
 
-  test.each(['', ' ', 'a\u0007b', 'x'.repeat(513), 'key:billing', 'https://a:b@id.example'])(
-    '"%s" is refused',
-    (issuer) => {
-      const text = minimalWith(ISSUER, JSON.stringify(issuer)).replace(AUDIENCE, AUDIENCE + KEYS)
-      expect(problemsOf(text)).toEqual([expect.stringMatching(/^2 issuers\[0\]\.issuer /)])
-    },
-  )
+  test.each([
+    ...['', ' ', 'a\u0007b', 'x'.repeat(513), 'key:billing'],
+    ...['https://a:b@id.example', 'https://a@id.example', 'https://:b@id.example'],
+  ])('"%s" is refused', (issuer) => {
+    const text = minimalWith(ISSUER, JSON.stringify(issuer)).replace(AUDIENCE, AUDIENCE + KEYS)
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/^2 issuers\[0\]\.issuer /)])
+  })
+
+  test('a path named common is refused at Microsoft alone', () => {
+    expect(problemsOf(named('https://login.acme.test/common'))).toEqual([])
+  })
 })
 
 describe('plain http', () => {
