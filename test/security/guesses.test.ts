@@ -6,7 +6,7 @@ import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit
 import { stoppedClock } from '../support/issuer-settings.ts'
 import { answerOf, expectBothSchemes, expectProblem } from '../support/problem-answer.ts'
 import type { RawAnswer } from '../support/raw-http.ts'
-import { describeSqliteAndRedis } from '../support/registry/each-store.ts'
+import { describeEachStore } from '../support/registry/each-store.ts'
 import { claimsOf, ISSUER, signer, startService } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 import { logoutClaimsOf } from '../support/tokens.ts'
@@ -34,7 +34,7 @@ introspection:
 
 type Call = (credential: string, from: string) => Promise<RawAnswer>
 
-describeSqliteAndRedis('guesses, %s', (env) => {
+describeEachStore('guesses, %s', (env) => {
   const clock = stoppedClock(Date.now())
   // The admin's tokens are issued by the real time, and are refused if this clock is far behind it.
   beforeEach(() => clock.advance(Math.max(0, Date.now() - clock.now()) / 1000))

@@ -3,7 +3,7 @@ import { createLog } from '../../../src/lib/log.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createRedisRegistry } from '../../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
-import { describeSqliteAndRedis } from '../../support/registry/each-store.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
 import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
 import { type Browser, createBrowser } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -15,7 +15,7 @@ const COOKIE = 'chatkit-mint-console-session'
 const MINUTE = 60_000
 const ADMIN = { roles: ['chatkit-admin'] }
 
-describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
+describeEachStore('a sign-in to the console, %s', (env) => {
   let passedMs = 0
   const scene = forAllTests(() =>
     startConsoleScene({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { callAdmin, revoke } from '../../support/admin-calls.ts'
-import { describeSqliteAndRedis } from '../../support/registry/each-store.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
 import { HIGH_LIMITS } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 import { DESK, errorOf, HOSTED, OPTIONS, startBackend } from './scene.ts'
@@ -25,7 +25,7 @@ const HOSTED_OPTIONS = {
   workflow: { ...EVERY_OPTION.workflow, id: 'wf_support' },
 } as const
 
-describeSqliteAndRedis('backends on %s', (env) => {
+describeEachStore('backends on %s', (env) => {
   const scene = forAllTests(() => startBackend({ env: env(), limits: CAP }))
   const sessions = (key?: string) => scene.client(key).beta.chatkit.sessions
   const requests = () => scene.running.upstream.requests().length

@@ -34,7 +34,7 @@ export function serviceOnSqlite(config: string): Running {
  * @param name - `%s` stands for the store
  * @param tests - declares them; `env` is asked while they run
  */
-export function describeSqliteAndRedis(
+export function describeEachStore(
   name: string,
   tests: (env: () => Readonly<Record<string, string>>) => void,
 ): void {
