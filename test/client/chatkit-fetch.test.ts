@@ -34,8 +34,9 @@ const ok = (text = '{}') => new Response(text)
 
 /** A client secret of a self-hosted workflow that lives for this many seconds. */
 function jwt(jti: string, seconds: number): string {
-  // With both characters that base64 and base64url write differently.
-  const payload = JSON.stringify({ jti, sub: '~~~ÿ?>~~?', iat: 5, exp: 5 + seconds })
+  // With both characters that base64 and base64url write differently, each several times.
+  const sub = '?'.repeat(9) + '>'.repeat(9)
+  const payload = JSON.stringify({ jti, sub, iat: 5, exp: 5 + seconds })
   return `e30.${Buffer.from(payload).toString('base64url')}.sig`
 }
 
@@ -232,6 +233,20 @@ describe('a request', () => {
     await expect((await chatKitFetch(API, REQUEST)).json()).rejects.toBeInstanceOf(SyntaxError)
   })
 
+  test('that succeeds gives its JSON unchanged', async () => {
+    const body = { detail: 'of a widget' }
+    const { chatKitFetch } = scene(minted('s1'), Response.json(body))
+    expect(await (await chatKitFetch(API, REQUEST)).json()).toStrictEqual(body)
+  })
+
+  test('goes by the global fetch when no other is given', async () => {
+    const { options, calls } = scene(minted('s1'), ok('answer'))
+    vi.stubGlobal('fetch', options.fetch)
+    const { fetch: _, ...others } = options
+    expect(await (await createChatKitFetch(others)(API, REQUEST)).text()).toBe('answer')
+    expect(calls).toHaveLength(2)
+  })
+
   test.each([[null], ['down'], [['down']], [{ error: 'down' }]])(
     'that fails with the JSON %j gives it unchanged',
     async (body) => {
@@ -300,6 +315,22 @@ describe('401', () => {
     second.come()
     await Promise.all(requests)
     expect(calls.filter(({ url }) => url.endsWith('/v1/sessions'))).toHaveLength(2)
+    expect(calls.at(-1)?.headers.get('authorization')).toBe('Bearer s2')
+  })
+
+  test('that comes after the new secret of another request has failed asks for one again', async () => {
+    const second = late(problem(401, 'invalid_token'))
+    const down = [1, 2, 3].map(() => problem(503, 'overloaded', { 'Retry-After': '1' }))
+    const { chatKitFetch, calls } = scene(
+      ...[minted('s1'), problem(401, 'invalid_token'), second.answer, ...down],
+      ...[minted('s2'), ok('second')],
+    )
+    const failed = expect(chatKitFetch(API, REQUEST)).rejects.toMatchObject({ code: 'overloaded' })
+    const other = chatKitFetch(API, REQUEST)
+    await vi.runAllTimersAsync()
+    await failed
+    second.come()
+    expect(await (await other).text()).toBe('second')
     expect(calls.at(-1)?.headers.get('authorization')).toBe('Bearer s2')
   })
 

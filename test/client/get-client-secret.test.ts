@@ -379,6 +379,13 @@ describe('reset()', () => {
     expect(await get(null)).toBe('ek_2')
   })
 
+  test('may come before the first call, and twice', async () => {
+    const { get } = scene(minted('ek_1'))
+    get.reset()
+    get.reset()
+    expect(await get(null)).toBe('ek_1')
+  })
+
   test('ignores an answer that comes late, success or failure', async () => {
     const secret = late(minted('ek_of_alice'))
     const refusal = late(problem(401, 'invalid_token'))

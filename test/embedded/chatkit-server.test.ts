@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { serverEvent } from '../../src/chatkit/protocol/event.ts'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
@@ -349,4 +351,19 @@ describe('timing of the frames', () => {
     expect(running.server.requests()).toMatchObject([{ outcome: 'pending', status: 200 }])
     await frames.return()
   })
+})
+
+// It lists every user's threads to whoever asks, and a page may make a domain of its own resolve to this machine.
+it('answers only to names of this machine', async () => {
+  const { port } = new URL(running.url)
+  for (const [host, status] of [
+    [`localhost:${port}`, 200],
+    [`evil.example:${port}`, 403],
+  ] as const) {
+    const sent = request(running.url, { method: 'POST', headers: { host } })
+    sent.end('{"type":"threads.list","params":{}}')
+    const [answer] = await once(sent, 'response')
+    answer.resume()
+    expect([host, answer.statusCode]).toEqual([host, status])
+  }
 })

@@ -47,6 +47,8 @@ describe('the page and what it loads', () => {
       expect(policy).toContain("default-src 'none'")
       expect(policy).not.toMatch(/unsafe|\*|data:/)
       expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+      expect(answer.headers.get('cache-control')).toBe('no-store')
+      expect(answer.headers.get('referrer-policy')).toBe('no-referrer')
       expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
       expect(answer.headers.get('content-type')).toMatch(/^(?:text\/(?:html|css|javascript)|image)/)
     }
