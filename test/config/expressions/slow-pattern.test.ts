@@ -14,6 +14,7 @@ describe('a pattern is refused when', () => {
     '(a?){30}a{30}',
     '(a?b)+',
     '((ab)+c)+',
+    '((a+)b)+',
     '(([a-z])+.)+[A-Z]',
     '(\\d{1,3}\\.){3}',
     '(a{0,9}){9}',
@@ -46,6 +47,25 @@ describe('a pattern is refused when', () => {
   })
 
   test.each([
+    ...['\\d|0', '\\d|9', '\\w|A', '\\w|Z', '\\w|_', '\\w|a', '\\w|z', '\\s|\\t', '\\s|\\r'],
+    ...['\\t|\\x09', '\\n|\\cJ', '\\v|\\x0b', '\\f|\\x0C', '\\r|\\cm', '\\0|\\x00', '\\061|1'],
+    ...[
+      '[\\b]|\\x08',
+      '\\D|a',
+      '\\S|a',
+      '\\W|-',
+      '[Z-a]|_',
+      '[^a]|\\^',
+      '[a-]|-',
+      '[\\d-z]|-',
+      '[\\d-z]|z',
+      '\\x80|é',
+    ],
+  ])('the alternatives of a repetition share a character: %s', (pattern) => {
+    expect(slowPatternProblem(`(${pattern})+`)).toMatch(/^alternatives overlap/)
+  })
+
+  test.each([
     'a*a*',
     '^a*a*a*$',
     '^\\d+\\d+\\d+$',
@@ -54,6 +74,10 @@ describe('a pattern is refused when', () => {
     '^[a-m]*[k-z]*[l-z]*$',
     '.*foo.*bar',
     '^(a+|b)a+a+$',
+    '^(a+)?a+a+$',
+    '^a*(a|b)a*a*$',
+    '^a*b*a*a*$',
+    '^(ab)*(ab)*(ab)*$',
   ])('more than two repetitions share a text: %s', (pattern) => {
     expect(slowPatternProblem(pattern)).toMatch(/^more than two repetitions/)
   })
@@ -85,6 +109,10 @@ test.each([
   '^(admin|agent|audit)-(east|eu|emea)$',
   '^(a|b)+$',
   '^(ab|c)*d$',
+  '^(ab)?(ab)?(ab)?$',
+  '^a{0,1}a{0,1}a{0,1}$',
+  '^a*b*c*$',
+  '^.*@[a-z]*[a-z]*$',
   '^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$',
   '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$',
   '^(\\+\\d{1,3} )?\\d{4,12}$',
@@ -99,6 +127,34 @@ test.each([
   '\\$\\.\\(\\)\\[',
 ])('an ordinary pattern passes: %s', (pattern) => {
   expect(slowPatternProblem(pattern)).toBeUndefined()
+})
+
+test.each([
+  ...['\\d|/', '\\d|:', '\\w|@', '\\w|\\[', '\\w|`', '\\w|{', '\\s|\\x08', '\\s|\\x0e', '\\s|!'],
+  ...[
+    '\\t|\\n',
+    '\\v|\\f',
+    '\\cA|a',
+    '\\ca|\\x02',
+    '\\x7f|é',
+    '\\0|0',
+    '\\061|6',
+    '\\u0041|\\u0042',
+  ],
+  ...[
+    '[\\b]|b',
+    '\\bx|y',
+    '\\Bx|y',
+    '[a-c]|d',
+    '[a-c]|`',
+    '[a-]|b',
+    '[^a]|a',
+    '\\D|1',
+    '\\S| ',
+    '\\W|w',
+  ],
+])('the alternatives of a repetition share no character: %s', (pattern) => {
+  expect(slowPatternProblem(`(${pattern})+`)).toBeUndefined()
 })
 
 test('an accepted pattern ends soon even on the texts that are worst for it', () => {
