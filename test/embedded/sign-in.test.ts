@@ -267,3 +267,23 @@ test('a confidential client authenticates with its secret', async () => {
   await expect(signInAs(wrong, 'ada')).rejects.toThrow(/no tokens: status 401/)
   await provider.close()
 })
+
+test('only pages of this machine may read the answers of the token endpoint', async () => {
+  const readable = async (origin: string) => {
+    const body = new URLSearchParams({
+      grant_type: 'authorization_code',
+      client_id: 'web-app',
+      code: 'x',
+    })
+    const answer = await fetch(`${signIn.issuer}/token`, {
+      method: 'POST',
+      headers: { origin },
+      body,
+    })
+    return answer.headers.get('access-control-allow-origin')
+  }
+  expect(await readable('http://localhost:3000')).toBe('http://localhost:3000')
+  for (const origin of ['https://evil.example', 'http://localhost.evil.example', 'null']) {
+    expect([origin, await readable(origin)]).toEqual([origin, null])
+  }
+})
