@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -50,8 +51,10 @@ const rehashed = (entry: Wire): Wire => {
   }
   const full = { ...same, requestId, chain: { ...chain, prev: prev ?? undefined, salt } }
   const none = (value: unknown) => (value === null ? undefined : value)
-  const hash = entryHash(JSON.parse(JSON.stringify(full), (_key, value) => none(value)))
-  return { ...entry, hash }
+  return {
+    ...entry,
+    hash: entryHash(JSON.parse(JSON.stringify(full), (_key, value) => none(value))),
+  }
 }
 
 let one: readonly Wire[]
@@ -134,11 +137,59 @@ describe('entries of the audit', () => {
     expect(found[0]?.slice(0, 2)).toEqual(['changed', 'aud_20'])
   })
 
+  const digest = (text: string) => hash('sha256', text, 'base64url')
+
+  // The hash of an erased entry is that of its digests, and a digest in place of the actor hashes as the actor did.
+  test.each<[string, number, (entry: Wire) => object]>([
+    ['a user beside an erased one', 7, () => ({ user: 'user-99' })],
+    ['a reason beside an erased one', 7, () => ({ reason: 'lost phone' })],
+    ['an actor beside an erased one', 7, () => ({ actor: 'issuer|98' })],
+    [
+      'an erased actor where the actor was another than the user',
+      5,
+      ({ erased }) => ({ erased: { ...erased, actor: digest('x') } }),
+    ],
+    [
+      'a digest as its actor',
+      10,
+      ({ salt, actor }) => ({ actor: digest(`${salt}.actor.${actor}`), by_user: false }),
+    ],
+    [
+      'the look of an erased one',
+      36,
+      () => ({ erased: { actor: null, user: digest('x'), reason: null } }),
+    ],
+    ['no salt', 36, () => ({ salt: null })],
+  ])('that got %s are found, although their hash is the same', async (_name, seq, change) => {
+    const half = (await entriesOf(40)).map((entry, at) =>
+      at % 2 === 0 && isChained(entry) ? erasedEntry(entry) : entry,
+    )
+    const list = shown(half)
+    expect(faultsIn(list)).toEqual([])
+    const forged = list.map((entry) => (entry.seq === seq ? { ...entry, ...change(entry) } : entry))
+    expect(faultsIn(forged)).toEqual([['changed', `aud_${seq - 1}`, seq]])
+  })
+
   test('that are missing are named, and so is a run of them', () => {
     expect(faultsIn(changed(21, () => []))).toEqual([['missing', null, 21]])
     const without = one.filter(({ seq }) => seq !== null && (seq < 10 || seq > 12))
     expect(checkChains(without).faults).toEqual([
       { kind: 'missing', id: null, instance: one[0]?.instance, seq: 10, upto: 12 },
+    ])
+  })
+
+  test('that cannot be read are not missing too, and hide nothing that is', () => {
+    const unreadable = changed(5, ({ reason: _, ...entry }) => [entry as Wire])
+    expect(faultsIn(unreadable)).toEqual([['changed', 'aud_4', 5]])
+    const others = two.filter(({ seq }) => seq !== 5)
+    expect(faultsIn([...unreadable, ...others])).toEqual([
+      ['changed', 'aud_4', 5],
+      ['missing', null, 5],
+    ])
+    const run = unreadable.filter(({ seq }) => seq !== 6 && seq !== 7)
+    expect(checkChains(run).faults).toMatchObject([
+      { kind: 'changed', seq: 5 },
+      { kind: 'missing', seq: 5, upto: 7 },
     ])
   })
 
