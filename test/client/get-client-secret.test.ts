@@ -326,8 +326,24 @@ describe('stopping', () => {
 
   test('on a 403 of a proxy, which has no code of ours', async () => {
     const { get } = scene(new Response('<html>no</html>', { status: 403 }))
-    await expect(get(null)).rejects.toMatchObject({ code: 'http_403', requestId: undefined })
+    const message = 'http_403: '
+    await expect(get(null)).rejects.toMatchObject({ message, requestId: undefined })
     await expect(get(null)).rejects.toMatchObject({ code: 'http_403' })
+  })
+
+  test('of a page that gave no callbacks throws nothing beside it', async () => {
+    const uncaught = vi.fn()
+    const listeners = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException').on('uncaughtException', uncaught)
+    for (const code of ['invalid_token', 'user_blocked']) {
+      const { options } = scene(problem(code === 'invalid_token' ? 401 : 403, code))
+      const { onSignedOut: _, onRevoked: __, ...others } = options
+      await expect(createGetClientSecret(others)(null)).rejects.toMatchObject({ code })
+    }
+    await vi.advanceTimersByTimeAsync(1)
+    process.removeAllListeners('uncaughtException')
+    for (const listener of listeners) process.on('uncaughtException', listener)
+    expect(uncaught).not.toHaveBeenCalled()
   })
 
   test('on a refusal, even if it carries a secret', async () => {
