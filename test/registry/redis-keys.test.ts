@@ -145,3 +145,27 @@ describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {
     expect(/^cmdstat_evalsha:calls=(\d+)/m.exec(counted)?.[1]).toBe('2')
   })
 })
+
+describe.runIf(wantsRedis())('the cost of a logout for Redis', () => {
+  const redis = forEachTest(() => startRedis())
+  const registry = forEachTest(() => instances.answering(redis.url))
+  afterEach(() => instances.closeAll())
+
+  it.each([
+    ['a subject', { subject: 's1' }],
+    ['a sign-in', { sid: 'x1' }],
+    ['a sign-in without `sid`', { sid: signInOf('s1', undefined) }],
+  ])('does not grow with ended sessions of the user by other subjects: %s', async (_name, of) => {
+    const user = 'team'
+    for (let at = 0; at < 50; at++) {
+      const session = { id: `s${at}`, user, subject: `s${at}`, sid: `x${at}`, expiresAt: NOW + 1 }
+      await registry.record(entry(session, { cap: { max: 100, whenFull: 'deny' } }))
+    }
+    await redis.cli('config', 'resetstat')
+    const identity = { issuer: 'https://idp.example/', ...of }
+    await registry.revoke(order({ user, identity, now: NOW + 10 }))
+    const counted = await redis.cli('info', 'commandstats')
+    const reads = Number(/^cmdstat_hgetall:calls=(\d+)/m.exec(counted)?.[1])
+    expect(reads).toBe(1)
+  })
+})

@@ -113,6 +113,12 @@ local function end_answers(session, now, reason)
   end
 end
 
+-- A substitute for a sid (identity.ts) has no list of its own: the list of its subject has all its sessions.
+local function sign_in_list(issuer, sid)
+  if string.byte(sid) == 0 then return key('of-subject', string.sub(sid, 2)) end
+  return key('of-sign-in', issuer .. '\\n' .. sid)
+end
+
 local function forget_session(session)
   local id, user = session.id, session.user
   redis.call('SREM', key('cancelling', user), id)

@@ -42,7 +42,9 @@ local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), no
 local _, holds, ended_upto = state_of(user, now)
 local of_identity = {}
 if issuer then
-  of_identity = matching(redis.call('ZRANGE', key('of-user', user), 0, -1), 0)
+  -- Not the list of the user, to which thousands of subjects may map.
+  local set = sid and sign_in_list(issuer, sid) or subject and key('of-subject', subject) or key('of-user', user)
+  of_identity = matching(redis.call('ZRANGE', set, 0, -1), 0)
 end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
@@ -119,7 +121,9 @@ return held and 1 or 0`,
 )
 
 /** ARGV: issuer, subject or '', `sid` or '' → users. */
-const USERS_OF = script(`
+const USERS_OF = script(
+  SESSION,
+  `
 local issuer, subject, sid = ARGV[1], ARGV[2], ARGV[3]
 local users, known = {}, {}
 local function add(set, sid)
@@ -133,10 +137,9 @@ local function add(set, sid)
   end
 end
 if subject ~= '' then add(key('of-subject', subject)) end
--- A substitute for a sid (identity.ts) has no list of its own: the list of its subject has all its sessions.
-if string.byte(sid) == 0 then add(key('of-subject', string.sub(sid, 2)), sid)
-elseif sid ~= '' then add(key('of-sign-in', issuer .. '\\n' .. sid), sid) end
-return users`)
+if sid ~= '' then add(sign_in_list(issuer, sid), sid) end
+return users`,
+)
 
 /** ARGV: JSON of the mark, with `kept`, seconds to keep it. */
 const MARK = script(`
