@@ -14,6 +14,14 @@ test('beyond the limit of windows the oldest is forgotten, and the others go on 
   expect(used('b')).toBe(1)
 })
 
+test('a long window that runs outlives any number of short ones, of which few run at a time', () => {
+  const consume = createCounters(3)
+  const failures = (nowMs: number) => consume('failures', { seconds: 3600, nowMs }).used
+  expect(failures(0)).toBe(1)
+  for (let at = 1; at <= 10; at++) consume(`reads-${at}`, { seconds: SECONDS, nowMs: at * 60_000 })
+  expect(failures(660_000)).toBe(2)
+})
+
 test('a window that is over begins anew, and is then the youngest', () => {
   const consume = createCounters(2)
   const used = (key: string, nowMs: number) => consume(key, { seconds: SECONDS, nowMs }).used
