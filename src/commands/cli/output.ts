@@ -115,19 +115,26 @@ function writeTo(output: Output, text: string): Promise<void> {
 }
 
 /** No cell is cut below this width, however narrow the terminal is. */
-const LEAST_COLUMNS = 12
+const LEAST_COLUMNS = 9
+
+const TIME = /^(\d{4}-)(\d\d-\d\dT\d\d:\d\d):\d\dZ$/
+/** Width of a time without seconds and year, of which nothing more is cut. */
+const LEAST_OF_TIME = 12
 
 /**
  * The width to which cells must be cut so that all columns fit; undefined if they cannot. Each column also takes a
  * border and two spaces.
  */
 function mostColumns(rows: readonly (readonly string[])[], width: number): number | undefined {
-  const columns = (rows[0] ?? []).map((_, at) =>
-    rows.reduce((longest, row) => Math.max(longest, widthOf(row[at] ?? '')), 0),
-  )
+  const columns = (rows[0] ?? []).map((_, at) => {
+    const cells = rows.map((row) => row[at] ?? '')
+    const longest = cells.reduce((most, one) => Math.max(most, widthOf(one)), 0)
+    return { longest, least: cells.some((one) => TIME.test(one)) ? LEAST_OF_TIME : 0 }
+  })
   const free = width - 1 - 3 * columns.length
-  let most = Math.max(...columns)
-  const taken = () => columns.reduce((sum, one) => sum + Math.min(one, most), 0)
+  let most = columns.reduce((sofar, { longest }) => Math.max(sofar, longest), 0)
+  const taken = () =>
+    columns.reduce((sum, { longest, least }) => sum + Math.min(longest, Math.max(most, least)), 0)
   while (most > LEAST_COLUMNS && taken() > free) most--
   return taken() > free ? undefined : most
 }
@@ -135,7 +142,7 @@ function mostColumns(rows: readonly (readonly string[])[], width: number): numbe
 /** Leaves out the middle, because ids differ at their ends. A time loses its seconds, and then its year. */
 function cut(text: string, most: number): string {
   if (widthOf(text) <= most) return text
-  const [, year = '', minute] = /^(\d{4}-)(\d\d-\d\dT\d\d:\d\d):\d\dZ$/.exec(text) ?? []
+  const [, year = '', minute] = TIME.exec(text) ?? []
   if (minute !== undefined) return `${most < 17 ? '' : year}${minute}Z`
   const characters = [...text]
   const end = Math.floor((most - 1) / 2)

@@ -53,7 +53,7 @@ describe('on a terminal', () => {
       ['aud_1', 'x', 'y'],
     ]
     const head = ['id', 'actor', 'reason']
-    expect(await shown(43, head, rows)).toBe(`id      aud_0123456789
+    expect(await shown(36, head, rows)).toBe(`id      aud_0123456789
 actor   https://idp.example/|ada
 reason  GET /admin
 
@@ -61,7 +61,18 @@ id      aud_1
 actor   x
 reason  y
 `)
-    expect(await shown(44, head, rows)).toMatch(/│ aud_01…56789 │ https:…|ada │ GET \/admin │/)
+    expect(await shown(37, head, rows)).toMatch(/│ aud_…6789 │ http…\|ada │ GET …dmin │/)
+  })
+
+  test('a list of sessions is a table on 80 columns, with the hour of each time', async () => {
+    const head = ['id', 'user', 'workflow', 'status', 'created', 'expires']
+    const id = 'cksess_8n2vQx0pTqYkQm3bZ1dW7f'
+    const [created, expires] = ['2026-11-28T19:05:31Z', '2026-11-28T19:15:31Z']
+    const row = [id, 'https://idp.example/|alice', 'support', 'cancelled', created, expires]
+    expect(await shown(80, head, [row])).toMatch(
+      /│ ckse.*W7f │ http.*ice │ support {2}│ cancelled │ 11-28T19:05Z │ 11-28T19:15Z │/,
+    )
+    expect(await shown(80, head, [row])).not.toMatch(/^.{81}/m)
   })
 
   test.each([
