@@ -63,16 +63,18 @@ export async function printTable(
   }
 }
 
-/** Prints each row as names and values, with an empty line between two rows. */
+/** Prints each row as names and values, below an empty line. */
 async function printLists(
   io: Pick<Io, 'stdout'>,
   head: readonly string[],
   rows: readonly (readonly unknown[])[],
 ): Promise<void> {
-  for (const [at, row] of rows.entries()) {
-    if (at > 0) await print(io, '')
-    const fields = head.map((name, column) => [name, row[column]] as const)
-    await printFields(io, fields)
+  for (const row of rows) {
+    await print(io, '')
+    await printFields(
+      io,
+      head.map((name, column) => [name, row[column]] as const),
+    )
   }
 }
 

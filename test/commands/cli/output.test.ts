@@ -47,13 +47,14 @@ describe('on a terminal', () => {
     for (const line of out.split('\n')) expect(widthOf(line)).toBeLessThanOrEqual(40)
   })
 
-  test('a row is a list of whole values where the columns do not fit side by side', async () => {
+  test('a row is a list of whole values below an empty line where the columns do not fit side by side', async () => {
     const rows = [
       ['aud_0123456789', 'https://idp.example/|ada', 'GET /admin'],
       ['aud_1', 'x', 'y'],
     ]
     const head = ['id', 'actor', 'reason']
-    expect(await shown(36, head, rows)).toBe(`id      aud_0123456789
+    expect(await shown(36, head, rows)).toBe(`
+id      aud_0123456789
 actor   https://idp.example/|ada
 reason  GET /admin
 
