@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createChatKitFetch, createGetClientSecret, MintError } from '../../src/client/client.js'
 import { fakeNetwork, hanging, late, minted, problem, type Scripted } from './fake-network.ts'
 
@@ -335,14 +335,16 @@ describe('stopping', () => {
     const uncaught = vi.fn()
     const listeners = process.listeners('uncaughtException')
     process.removeAllListeners('uncaughtException').on('uncaughtException', uncaught)
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException')
+      for (const listener of listeners) process.on('uncaughtException', listener)
+    })
     for (const code of ['invalid_token', 'user_blocked']) {
       const { options } = scene(problem(code === 'invalid_token' ? 401 : 403, code))
       const { onSignedOut: _, onRevoked: __, ...others } = options
       await expect(createGetClientSecret(others)(null)).rejects.toMatchObject({ code })
     }
     await vi.advanceTimersByTimeAsync(1)
-    process.removeAllListeners('uncaughtException')
-    for (const listener of listeners) process.on('uncaughtException', listener)
     expect(uncaught).not.toHaveBeenCalled()
   })
 
