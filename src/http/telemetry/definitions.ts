@@ -61,7 +61,7 @@ export const DEFINITIONS = {
   }),
   activeSessions: define({
     name: 'chatkit_mint_active_sessions',
-    help: 'Sessions that are active and not expired.',
+    help: 'Sessions that are active and not expired. Approximate while cancels are not confirmed.',
   }),
   outboxLength: define({
     name: 'chatkit_mint_outbox_length',
