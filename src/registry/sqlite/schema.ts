@@ -25,6 +25,7 @@ export const SCHEMA = `
     -- A new session is compared without the list: for a list of more than two, SQLite makes a table at each insert.
     status TEXT NOT NULL
       CHECK (status = 'active' OR status IN ('replaced', 'cancelling', 'cancelled')),
+    -- Null only while a session is active and nothing has ended its answers: uses.ts asks for no other sign of that.
     end_reason TEXT,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
