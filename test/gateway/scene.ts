@@ -106,7 +106,7 @@ export async function startScene(options: SceneOptions = {}) {
     registry,
     hashUser: (user) => `hash of ${user}`,
     failedAuth: { counted: async (_c, failure) => failure },
-    now: Date.now,
+    now: () => Date.now(),
     log,
     times: { draining, drainMs: options.drainMs ?? 0, heartbeatMs: options.heartbeatMs },
   })
@@ -135,7 +135,7 @@ export async function startScene(options: SceneOptions = {}) {
       keys,
       dispatcher,
       registry,
-      now: Date.now,
+      now: () => Date.now(),
     })
   }
   const url = `${listening.url}/chatkit/${WORKFLOW}`
