@@ -16,7 +16,13 @@ import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Count, RecordOutcome, SessionRecord, UserStanding } from '../registry/records.ts'
-import { type Caller, refuseBlocked, refuseLoggedOut, standingQuery } from './standing.ts'
+import {
+  type Caller,
+  loggedOut,
+  refuseBlocked,
+  refuseLoggedOut,
+  standingQuery,
+} from './standing.ts'
 
 /** A mint that is counted. Its request is not read yet, so only its caller is known. */
 export interface BegunMint {
@@ -54,7 +60,6 @@ export type Mint = ReturnType<typeof createMint>
 
 export function createMint({ registry, chatkit, canceller, limits, issuers, now }: MintParts) {
   const { mintsPerUser, liveSessionsPerUser: cap } = limits
-  const parts = { registry, chatkit, canceller, now }
   const exactFrom = cap.whenFull === 'deny' ? cap.max : undefined
   const senders = issuers.filter(({ logout }) => logout !== undefined)
   const logoutIssuers = new Set(senders.map(({ issuer }) => issuer))
@@ -71,9 +76,9 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
     },
 
     /**
-     * Creates the session upstream and records it. Block and generation are read before the upstream
-     * call and compared again, atomically, when the session is recorded. If a revoke came between, the
-     * session is cancelled.
+     * Creates the session upstream and records it. Block, generation and logout are read before the
+     * upstream call and compared again, atomically, when the session is recorded. If a revoke or a logout
+     * came between, the session is cancelled.
      *
      * @throws ServiceError `user_blocked`, `session_limit`, `invalid_token` (logged out),
      * `store_unavailable`, or what the upstream call throws
@@ -87,13 +92,16 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
       const question = { ...standingQuery(caller, now, toMint.currentSecret), exactFrom }
       const standing = known ?? (await registry.readStanding(question))
       const replaces = refuseBeforehand(standing, caller, { cap, now: unixSeconds(now) })
-      const issued = await createUpstream(toMint, parts, call)
+      const issued = await createUpstream(toMint, { chatkit, canceller }, call)
       const session = sessionRecord(issued, { caller, toMint, now: unixSeconds(now) })
       const entry = {
         session,
         generation: standing.generation,
         cap,
         replaces,
+        tokenIssuedAt: logoutIssuers.has(caller.identity.issuer)
+          ? (caller.tokenIssuedAt ?? 0)
+          : undefined,
         now: unixSeconds(now),
       }
       try {
@@ -102,9 +110,6 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
       } catch (error) {
         canceller.cancelUngiven(session)
         throw error
-      }
-      if (logoutIssuers.has(caller.identity.issuer)) {
-        await refuseLateLogout(session, caller, parts)
       }
       return issued
     },
@@ -153,26 +158,13 @@ async function createUpstream(
 function endedByRecord(outcome: RecordOutcome, max: number): readonly SessionRecord[] {
   if (outcome.kind === 'recorded') return outcome.ended
   if (outcome.kind === 'full') throw full(max)
+  if (outcome.kind === 'logged_out') throw loggedOut()
   if (outcome.kind === 'taken') {
     throw new ServiceError('upstream_invalid_response', {
       reason: 'an id that another session has',
     })
   }
   throw new ServiceError('user_blocked', { reason: 'revoked while the session was being created' })
-}
-
-/** Reads the logout mark again: a logout that looked for sessions before this one was recorded missed it. */
-async function refuseLateLogout(
-  session: SessionRecord,
-  caller: Caller,
-  { registry, canceller, now }: Pick<MintParts, 'registry' | 'canceller' | 'now'>,
-): Promise<void> {
-  try {
-    refuseLoggedOut(await registry.readStanding(standingQuery(caller, now)), caller.tokenIssuedAt)
-  } catch (error) {
-    canceller.cancelUngiven(session)
-    throw error
-  }
 }
 
 function sessionRecord(

@@ -64,7 +64,9 @@ export function refuseLoggedOut(
   tokenIssuedAt: number | undefined,
 ): void {
   if (loggedOutAt === undefined) return
-  if (tokenIssuedAt === undefined || tokenIssuedAt < loggedOutAt) {
-    throw new ServiceError('invalid_token', { reason: 'issued before the user was logged out' })
-  }
+  if (tokenIssuedAt === undefined || tokenIssuedAt < loggedOutAt) throw loggedOut()
+}
+
+export function loggedOut(): ServiceError {
+  return new ServiceError('invalid_token', { reason: 'issued before the user was logged out' })
 }

@@ -59,9 +59,9 @@ export interface Registry {
     window: RateWindow,
   ): Promise<{ readonly rate: Count; readonly standing: UserStanding | undefined }>
   /**
-   * Records a new session if, and only if, the user's generation is still `generation` and no block
-   * holds; otherwise writes nothing and answers `blocked`. At the cap it evicts the oldest live
-   * sessions, or, with `deny`, writes nothing and answers `full`.
+   * Records a new session, or writes nothing and answers `blocked` if a block holds or the user's generation
+   * is no longer `generation`, `logged_out` if a logout stops a token of `tokenIssuedAt`, or, at the cap with
+   * `deny`, `full`. Otherwise it evicts the oldest live sessions at the cap.
    *
    * With `replaces`, that live session of the same user ends in the same step and does not count
    * towards the cap. A hosted one becomes `cancelling`. A self-hosted one becomes `replaced` without an

@@ -94,6 +94,8 @@ export interface NewEntry {
   readonly cap: { readonly max: number; readonly whenFull: 'evict_oldest' | 'deny' }
   /** The session that ends with this one. */
   readonly replaces?: SessionId | undefined
+  /** The `iat` of the user's token, 0 if it has none; undefined if no logout can come from its issuer. */
+  readonly tokenIssuedAt?: number | undefined
   readonly now: number
 }
 
@@ -101,6 +103,7 @@ export type RecordOutcome =
   /** `ended`: sessions that this step replaced or evicted and that are now `cancelling`, in the outbox. */
   | { readonly kind: 'recorded'; readonly ended: readonly SessionRecord[] }
   | { readonly kind: 'blocked' }
+  | { readonly kind: 'logged_out' }
   | { readonly kind: 'full' }
   /** Another session has this id, or the upstream gave out the id of one that has ended. */
   | { readonly kind: 'taken' }

@@ -106,8 +106,8 @@ export function createRevoke({
         failure ??= error
         return []
       }
-      // The marks are written first: a mint whose session the search below misses reads them after it has recorded its
-      // session. They refuse older tokens even if the store fails in the middle of the search.
+      // The marks are written first: a mint whose session the search below misses is recorded after it, and the marks
+      // refuse that. They refuse older tokens even if the store fails in the middle of the search.
       for (const identity of identities) {
         await registry.markLogout({ ...identity, issuedBefore, keepUntil }).catch(goOn)
       }

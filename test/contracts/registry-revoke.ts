@@ -218,6 +218,27 @@ export function revokeSuite({ registry }: Suite): void {
       expect([await at(NOW + 1999), await at(NOW + 2000)]).toEqual([NOW + 60, undefined])
     })
 
+    const substitute = signInOf('s', undefined)
+    it.each([
+      ['subject', { subject: 's' }, undefined],
+      ['sid', { sid: 'x' }, 'x'],
+      ['substitute for a sid', { sid: substitute }, substitute],
+    ])('of a %s refuses to record an older token, and evicts nothing', async (_, identity, sid) => {
+      const of = { subject: 's', sid, issuer }
+      const full = { cap: { max: 1, whenFull: 'evict_oldest' } } as const
+      const mint = (id: string, tokenIssuedAt: number | undefined, now = NOW) =>
+        registry.record(entry({ ...of, id }, { ...full, tokenIssuedAt, now }))
+      await mint('s1', NOW - 1)
+      await registry.markLogout({ issuer, ...identity, ...mark })
+      for (const issuedAt of [NOW - 1, 0]) {
+        expect(await mint('s2', issuedAt)).toEqual({ kind: 'logged_out' })
+      }
+      expect(await registry.getSession('s2')).toBeUndefined()
+      expect(await registry.getSession('s1')).toMatchObject({ status: 'active' })
+      const recorded = [mint('s3', NOW), mint('s4', undefined), mint('s5', 0, mark.keepUntil)]
+      for (const outcome of recorded) expect(await outcome).toMatchObject({ kind: 'recorded' })
+    })
+
     it('finds every user with sessions of the subject or the sid, sorted', async () => {
       await registry.record(entry({ id: 's2', user: 'u{2}', subject: 's' }))
       await registry.record(entry({ id: 's1', user: 'u1', subject: 's', sid: 'x' }))

@@ -142,6 +142,20 @@ end
 `
 
 /**
+ * Reads the later of a subject's and a `sid`'s logout mark, as far as they hold; a mark is 'issued before, keep until'.
+ */
+export const MARKS = `
+local function logged_out_at(marks, now)
+  local latest
+  for _, mark in pairs(marks) do
+    local before, till = string.match(mark or '', '^(%d+) (%d+)$')
+    if till and tonumber(till) > now then latest = math.max(latest or 0, tonumber(before)) end
+  end
+  return latest
+end
+`
+
+/**
  * Counts one use: key and value of the counter, time and length of the window in ms → 'uses end'. A window that was
  * begun before the clock was set back ends one length from now.
  */

@@ -4,16 +4,16 @@ import { z } from 'zod'
 import { subjectBehind } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome } from '../records.ts'
-import { SESSION, script, USER } from './keys.ts'
+import { MARKS, SESSION, script, USER } from './keys.ts'
 import { BY_KEY, namesJson, SEE } from './known-users.ts'
 import type { Link } from './link/link.ts'
 import { mintedJson, sessions, texts } from './replies.ts'
 
 /**
- * ARGV: now, generation, cap, 'evict_oldest' or 'deny', id of the session to replace or '', {@link namesJson}, then id,
- * user, workflow, issuer, subject, hash of the secret, expiry, {@link mintedJson} and, where it has a list, `sid` of the
- * new session.
- * → { 'recorded' } and the sessions ended, { 'blocked' }, { 'full' } or { 'taken' }.
+ * ARGV: now, generation, cap, 'evict_oldest' or 'deny', id of the session to replace or '', {@link namesJson}, when
+ * the token was issued or '', then id, user, workflow, issuer, subject, hash of the secret, expiry, {@link mintedJson}
+ * and, where it has a list, `sid` of the new session.
+ * → { 'recorded' } and the sessions ended, { 'blocked' }, { 'logged_out' }, { 'full' } or { 'taken' }.
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound. Most mints
  * end no session, and do not make the functions that do.
@@ -23,11 +23,17 @@ const RECORD = script(
   BY_KEY,
   `
 local now, max = tonumber(ARGV[1]), tonumber(ARGV[3])
-local id, user, workflow, issuer, subject, secret_hash, expires_at, minted, sid = unpack(ARGV, 7, 15)
+local id, user, workflow, issuer, subject, secret_hash, expires_at, minted, sid = unpack(ARGV, 8, 16)
 local hash, live = key('session', id), key('live', user)
 
 local generation, blocked_until, ended_upto = state_of(user, now)
 if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
+if ARGV[7] ~= '' then
+  ${MARKS}
+  local logged_out = logged_out_at(redis.call('MGET', key('logout-subject', issuer .. '\\n' .. subject),
+    key('logout-sid', issuer .. '\\n' .. (cjson.decode(minted).sid or ''))), now)
+  if logged_out and tonumber(ARGV[7]) < logged_out then return { { 'logged_out' } } end
+end
 local of, status, known_minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'minted'))
 if of then
   local known = cjson.decode(known_minted)
@@ -96,7 +102,7 @@ return reply`,
 )
 
 const lists = z.array(texts)
-const refusal = z.enum(['blocked', 'full', 'taken'])
+const refusal = z.enum(['blocked', 'logged_out', 'full', 'taken'])
 
 /** Not a union of tuples, which takes zod several times as many instructions. */
 function readReply(reply: unknown): RecordOutcome {
@@ -107,9 +113,9 @@ function readReply(reply: unknown): RecordOutcome {
 
 /** Records a session in one step. */
 export function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
-  const { session, generation, cap, replaces = '', now } = entry
+  const { session, generation, cap, replaces = '', tokenIssuedAt = '', now } = entry
   const { id, user, workflow, issuer, subject, secretHash, expiresAt, sid } = session
-  const step = [now, generation, cap.max, cap.whenFull, replaces, namesJson(session)]
+  const step = [now, generation, cap.max, cap.whenFull, replaces, namesJson(session), tokenIssuedAt]
   const fields = [id, user, workflow, issuer, subject, secretHash, expiresAt, mintedJson(session)]
   const list = sid === undefined || subjectBehind(sid) !== undefined ? [] : [sid]
   return link.run(RECORD, [...step, ...fields, ...list], readReply)

@@ -3,7 +3,7 @@
 import { createCounters } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { Count, RateWindow, StandingQuery } from '../records.ts'
-import { COUNT, script, USER } from './keys.ts'
+import { COUNT, MARKS, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { sessionOrNone, texts } from './replies.ts'
 
@@ -17,6 +17,7 @@ import { sessionOrNone, texts } from './replies.ts'
 const READ_STANDING = script(
   USER,
   COUNT,
+  MARKS,
   `
 local user, issuer, subject, sid, now_ms, length, exact_from, secret_hash = unpack(ARGV, 2)
 local now = tonumber(ARGV[1])
@@ -24,13 +25,7 @@ local mints, live = key('mints', user), key('live', user)
 local uses, of_subject, of_sid = unpack(redis.call('MGET', mints,
   key('logout-subject', issuer .. '\\n' .. subject), key('logout-sid', issuer .. '\\n' .. sid)))
 
--- The later of two marks; a mark is 'issued before, keep until'.
-local latest
-for _, mark in pairs({ of_subject, of_sid }) do
-  local before, till = string.match(mark or '', '^(%d+) (%d+)$')
-  if till and tonumber(till) > now then latest = math.max(latest or 0, tonumber(before)) end
-end
-
+local latest = logged_out_at({ of_subject, of_sid }, now)
 local generation, blocked_until = state_of(user, now)
 local count_live = exact_from == '' and '' or redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf')
 if exact_from ~= '' and count_live >= tonumber(exact_from) then

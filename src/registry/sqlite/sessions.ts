@@ -125,6 +125,11 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
     now,
   )
   if (generation !== entry.generation || blockedUntil !== undefined) return { kind: 'blocked' }
+  if (entry.tokenIssuedAt !== undefined) {
+    const standing = readStanding(sql, { user: session.user, identity: session, now })
+    const { loggedOutAt = Number.NEGATIVE_INFINITY } = standing
+    if (entry.tokenIssuedAt < loggedOutAt) return { kind: 'logged_out' }
+  }
 
   const named = entry.replaces && sessionOf(sql, entry.replaces)
   const replaced = named?.user === session.user && isLive(named, now) ? named : undefined
