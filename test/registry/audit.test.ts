@@ -47,7 +47,7 @@ describe('write', () => {
         reason: 'x',
         requestId: 'req_1',
         chain: {
-          instance: expect.stringMatching(/^ins_/),
+          instance: expect.stringMatching(/^ins_[0-9a-f]{16}$/),
           seq: 1,
           prev: undefined,
           salt: expect.stringMatching(/^[0-9a-f]{32}$/),
@@ -76,6 +76,21 @@ describe('note', () => {
     await expect.poll(() => registry.calls).toEqual(['appendAudit'])
     await audit.flush()
     expect((await registry.listAudit({ limit: 100 }))?.data).toHaveLength(50)
+  })
+
+  test('writes each batch by itself, also one that the store refused at first', async () => {
+    const { audit, registry } = setUp()
+    const written = async () => (await registry.listAudit({ limit: 100 }))?.data.length
+    for (let batch = 1; batch <= 2; batch++) {
+      audit.note(mint)
+      await expect.poll(written).toBe(batch)
+    }
+    registry.failing.add('appendAudit')
+    audit.note(mint)
+    const tries = () => registry.calls.filter((name) => name === 'appendAudit').length
+    await expect.poll(tries).toBe(3)
+    registry.failing.clear()
+    await expect.poll(written).toBe(3)
   })
 
   test('logs an attempt, but no mint, which has its own line in the access log', async () => {
