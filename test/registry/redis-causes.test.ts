@@ -192,6 +192,33 @@ describe.runIf(wantsRedis())('with TLS, one warning names the cause when', () =>
   })
 })
 
+/** @param answer - to a command, in the protocol of Redis; undefined: none */
+async function serverThatAnswers(answer: (command: string) => string | undefined) {
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      const answers = String(chunk).split(/^\*/m).slice(1).map(answer)
+      socket.write(answers.flatMap((one) => (one === undefined ? [] : `${one}\r\n`)).join(''))
+    })
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  return { url: `redis://127.0.0.1:${port}`, connections: () => connections }
+}
+
+test('a node of a cluster that hangs when it has let us in is named as a cause, and is asked again', async () => {
+  const { url, connections } = await serverThatAnswers((command) =>
+    command.includes('CLUSTER') ? undefined : '+OK',
+  )
+  const link = linkTo(url, { cluster: true })
+  await expectOneCause(link, /^redis: it does not answer in time/, /no answer within 1000 ms/)
+  await expect.poll(connections).toBeGreaterThan(2)
+})
+
 describe('one warning names the cause when Redis answers each command with', () => {
   test.each([
     ['LOADING Redis is loading the dataset in memory', /still loading/],
@@ -210,18 +237,8 @@ describe('one warning names the cause when Redis answers each command with', () 
     ['ERR ACL failure in script: No permissions to access a key', /deploy.md/],
     ['ERR max number of clients reached', /no more clients/],
   ])('%s', async (error, msg) => {
-    const server = createServer((socket) => {
-      socket.on('error', () => {})
-      socket.on('data', (chunk) => {
-        const commands = String(chunk).match(/^\*\d+\r\n/gm) ?? []
-        socket.write(`-${error}\r\n`.repeat(commands.length))
-      })
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    const port = typeof address === 'object' ? address?.port : undefined
-    await expectOneCause(linkTo(`redis://127.0.0.1:${port}`), msg, /^[A-Z]+/)
-    server.close()
+    const server = await serverThatAnswers(() => `-${error}`)
+    await expectOneCause(linkTo(server.url), msg, /^[A-Z]+/)
   })
 })
 

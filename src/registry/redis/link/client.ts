@@ -13,7 +13,7 @@ import type { Secret } from '../../../lib/secret.ts'
 export const HASH_TAG = '{ckm}'
 /** The slot of {@link HASH_TAG}, as `CLUSTER KEYSLOT` says. */
 const SLOT = 10_464
-/** Milliseconds to connect and to send user and password. */
+/** Milliseconds to connect and to send user and password, and for the answer that names the nodes of a cluster. */
 const CONNECT_MS = 1_000
 const DEFAULT_PORT = 6379
 
@@ -59,7 +59,8 @@ export function createConnect({
     const node = nodes[turn++ % nodes.length] ?? url.reveal()
     const connection = await open(node)
     try {
-      const shards = shardsSchema.parse(await connection.send(['CLUSTER', 'SLOTS']))
+      const answer = await answered(connection, connection.send(['CLUSTER', 'SLOTS']))
+      const shards = shardsSchema.parse(answer)
       const urlOf = (one: Node) => urlAt(node, one)
       nodes = [...new Set([url.reveal(), ...shards.flatMap(({ nodes: all }) => all.map(urlOf))])]
       const ours = shards.find(({ from, to }) => from <= SLOT && SLOT <= to)?.nodes[0]
@@ -108,24 +109,32 @@ async function open(url: string): Promise<RedisConnection> {
   const destroy = () => {
     if (client.isOpen) client.destroy()
   }
-  let late = false
   // Nothing is lost: the same error rejects `connect` and every command under way.
   client.on('error', () => {})
-  // A server that hangs accepts the connection and never answers to the password.
+  const hint = url.startsWith('rediss:') ? ' in TLS; a port without it wants redis://' : ''
+  await answered({ destroy }, client.connect(), hint)
+  return { send: (args) => client.sendCommand(args), isReady: () => client.isReady, destroy }
+}
+
+/** Ends a connection whose server hangs: it accepts the connection, and does not answer to the password or a question. */
+async function answered<T>(
+  { destroy }: Pick<RedisConnection, 'destroy'>,
+  answer: Promise<T>,
+  hint = '',
+): Promise<T> {
+  let late = false
   const patience = setTimeout(() => {
     late = true
     destroy()
   }, CONNECT_MS)
   try {
-    await client.connect()
+    return await answer
   } catch (error) {
     if (!late) throw error
-    const hint = url.startsWith('rediss:') ? ' in TLS; a port without it wants redis://' : ''
     throw new Error(`no answer within ${CONNECT_MS} ms${hint}`, { cause: error })
   } finally {
     clearTimeout(patience)
   }
-  return { send: (args) => client.sendCommand(args), isReady: () => client.isReady, destroy }
 }
 
 /** A Lua script and the SHA-1 under which Redis caches it. */
