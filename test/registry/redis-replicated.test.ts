@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { createReplicated } from '../../src/registry/redis/link/replicated.ts'
 import { eventually } from '../support/eventually.ts'
@@ -122,4 +123,12 @@ test('when it is closed, waiting writes are refused', async () => {
   await untilSent(['one', 'a write', 'WAIT 2'])
   close()
   await one
+})
+
+test('a connection that opens after it is closed is closed at once', async () => {
+  const { send, connections, close } = scene()
+  void send(['one']).catch(() => undefined)
+  close()
+  await setImmediate()
+  expect(connections).toMatchObject([{ ready: false }])
 })
