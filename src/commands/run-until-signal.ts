@@ -3,7 +3,7 @@
 import { npmScript } from '../config/env.ts'
 import { codeIn } from '../lib/errors.ts'
 import { reasonOf } from '../lib/show.ts'
-import { EXIT } from './cli/exit.ts'
+import { EXIT, EXIT_OF_ERROR } from './cli/exit.ts'
 
 /** A command that runs until it is closed. */
 export interface RunningCommand {
@@ -16,9 +16,6 @@ export interface RunningCommand {
 
 /** Milliseconds between two looks at whether npm's shell is still there. */
 const SHELL_EVERY_MS = 500
-
-/** Names of errors whose message explains a problem of environment, config or options. */
-const ABOUT_CONFIG = ['EnvironmentError', 'SetupError', 'UnusableSettingError']
 
 /**
  * Starts a command, prints its introduction, and closes it at a signal.
@@ -69,9 +66,9 @@ async function startOrExit(
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const { message } = error
-    if (ABOUT_CONFIG.includes(error.name)) return fail(name, EXIT.config, message)
-    if (error.name === 'StoreUnusableError')
-      return fail(name, EXIT.ioError, `STORE_URL: ${message}`)
+    const exitCode = EXIT_OF_ERROR[error.name]
+    const where = error.name === 'StoreUnusableError' ? 'STORE_URL: ' : ''
+    if (exitCode !== undefined) return fail(name, exitCode, where + message)
     const code = codeIn(error)
     if (code === undefined) return fail(name, EXIT.software, reasonOf(error))
     if (code === 'EADDRINUSE' && 'port' in error)

@@ -47,6 +47,19 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.outputClosed, 'nobody reads standard output any more (| head)'],
 ]
 
+/**
+ * The exit codes of other errors whose message says what to do, by name: their files would load config and store
+ * for every error.
+ */
+export const EXIT_OF_ERROR: Readonly<Record<string, ExitCode>> = {
+  EnvironmentError: EXIT.config,
+  SecretFileError: EXIT.config,
+  ConfigError: EXIT.config,
+  SetupError: EXIT.config,
+  UnusableSettingError: EXIT.config,
+  StoreUnusableError: EXIT.ioError,
+}
+
 /** Ends a command with a message on standard error, which says what to do, and an exit code. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'

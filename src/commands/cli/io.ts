@@ -30,8 +30,8 @@ export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: n
  *   awaited: they wait for a slow reader, and make text from elsewhere harmless to a terminal. Remarks and
  *   progress go to standard error through `remark`.
  * - An action that returns means exit code 0. Anything else is thrown: `CommandError` of `exit.ts` with an exit
- *   code and what to do, a `ServiceError`, `EnvironmentError`, `SecretFileError` or `ConfigError` unchanged;
- *   `report-error.ts` prints them and knows their exit codes. An action never ends the process and prints no
+ *   code and what to do, a `ServiceError`, or an error of `EXIT_OF_ERROR` unchanged; `report-error.ts` prints them
+ *   and knows their exit codes. An action never ends the process and prints no
  *   error by itself.
  * - Settings come from `readCliEnvironment(io.variables)` or `readEnvironment(io.variables)`.
  * - Long work hands `io.signal` on and lets its reason through when it aborts.

@@ -1,13 +1,11 @@
 // Prints the error of a command on standard error, and gives the exit code.
 
-import { EnvironmentError } from '../../config/env.ts'
-import { ConfigError } from '../../config/file/problems.ts'
-import { SecretFileError } from '../../config/secret-file.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { printable } from '../../lib/printable.ts'
+import { scrub } from '../../lib/secret.ts'
 import { reasonOf } from '../../lib/show.ts'
 import { textOfCode } from '../../respond/codes.ts'
-import { CommandError, EXIT, type ExitCode, exitCodeOf } from './exit.ts'
+import { CommandError, EXIT, EXIT_OF_ERROR, type ExitCode, exitCodeOf } from './exit.ts'
 import type { Io } from './io.ts'
 import { remark } from './output.ts'
 
@@ -25,15 +23,11 @@ export function reportError(io: Io, error: unknown): ExitCode {
 function asCommandError(error: unknown): Pick<CommandError, 'message' | 'exitCode'> {
   if (error instanceof CommandError) return error
   if (error instanceof ServiceError) return fromServiceError(error)
-  if (
-    error instanceof EnvironmentError ||
-    error instanceof SecretFileError ||
-    error instanceof ConfigError
-  ) {
-    return { message: error.message, exitCode: EXIT.config }
-  }
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  return { message: `unexpected failure: ${printable(message)}`, exitCode: EXIT.failed }
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  const exitCode = EXIT_OF_ERROR[name]
+  if (exitCode !== undefined) return { message: scrub(message), exitCode }
+  const unexpected = `unexpected failure: ${printable(`${name}: ${message}`)}`
+  return { message: unexpected, exitCode: EXIT.failed }
 }
 
 /** At `--base-url` another chatkit-mint may answer, whose codes tell more than the status, as `user_blocked` does. */

@@ -1,22 +1,19 @@
 // Carries out `jwt explain`: reads a token from standard input and shows how the service would judge it.
 
 import { addAbortSignal } from 'node:stream'
-import type { Dispatcher } from 'undici'
-import { createIssuers, type Issuers } from '../../../authenticate/issuers.ts'
+import { createIssuers } from '../../../authenticate/issuers.ts'
 import { DEFAULT_LIFE_SECONDS } from '../../../chatkit/wire/session.ts'
-import type { Rules } from '../../../config/setup.ts'
+import { readRules } from '../../../config/setup.ts'
 import { mintBody } from '../../../http/routes/sessions.ts'
 import { connectToAny } from '../../../lib/connections.ts'
-import { UnusableSettingError } from '../../../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../../../lib/json.ts'
 import { createLog } from '../../../lib/log.ts'
 import { printable } from '../../../lib/printable.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import type { AskedSession } from '../../../map/choose-workflow.ts'
-import { type CommandError, failure, misconfigured, wrongUse } from '../exit.ts'
+import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { print, printFields, printJson, printTable, remark, time } from '../output.ts'
-import { rulesOf } from '../setup.ts'
 import { type JwtReport, reportOnToken } from './report.ts'
 
 const MAX_INPUT_BYTES = 64 * 1024
@@ -40,14 +37,16 @@ export interface ExplainOptions {
  */
 export async function explain(io: Io, options: ExplainOptions): Promise<void> {
   const asked = askedOf(options)
-  const rules = rulesOf(io, options.config)
+  const { settings, secret, ...rules } = readRules(io.variables, options.config)
   const token = await readTokenFrom(io)
   const dispatcher = connectToAny(rules.proxies.proxyFor, { connections: 4 })
   try {
-    const { settings } = rules
-    const issuers = issuersOf(rules, io, dispatcher)
+    const { now } = io
+    const log = createLog({ level: 'silent' })
+    const secrets = (name: string) => secret(name)?.()
+    const issuers = createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
     const offline = options.offline === true
-    const report = await reportOnToken(token, { settings, issuers, asked, offline, now: io.now })
+    const report = await reportOnToken(token, { settings, issuers, asked, offline, now })
     await (options.json ? printJson(io, report) : show(io, report, rules.configFile))
     if (report.accepted) return
     for (const line of rules.notes) remark(io, line)
@@ -59,17 +58,6 @@ export async function explain(io: Io, options: ExplainOptions): Promise<void> {
 
 function refusalOf({ status, code, reason }: JwtReport): CommandError {
   return failure(`refused: ${status} ${code}: ${printable(reason ?? '')}`)
-}
-
-function issuersOf({ settings, secret }: Rules, { now }: Io, dispatcher: Dispatcher): Issuers {
-  const log = createLog({ level: 'silent' })
-  const secrets = (name: string) => secret(name)?.()
-  try {
-    return createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
-  } catch (error) {
-    if (error instanceof UnusableSettingError) throw misconfigured(error.message)
-    throw error
-  }
 }
 
 function askedOf({ workflow, input }: ExplainOptions): AskedSession {

@@ -2,21 +2,26 @@
 
 import { open } from 'node:fs/promises'
 import { isStorable } from '../../../chatkit/protocol/request.ts'
-import { readEnvironment, withConfigFile } from '../../../config/env.ts'
+import {
+  EnvironmentError,
+  readEnvironment,
+  readServiceVariables,
+  type Variables,
+  withConfigFile,
+} from '../../../config/env.ts'
+import { readRules } from '../../../config/setup.ts'
 import { nameOfStore } from '../../../config/store-url.ts'
 import { unixSeconds } from '../../../lib/clock.ts'
 import { parseUserId, userProblem } from '../../../lib/ids.ts'
 import { createLog } from '../../../lib/log.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Ownership } from '../../../registry/owned-records.ts'
-import { StoreUnusableError } from '../../../registry/port.ts'
 import { ownersMoves } from '../../../threads/sources.ts'
 import { patiently } from '../doctor/store.ts'
 import { CommandError, EXIT, misconfigured, wrongUse } from '../exit.ts'
 import { type Io, unreadable } from '../io.ts'
 import { print, printJson } from '../output.ts'
 import { startProgress } from '../progress.ts'
-import { rulesOf, withEnvFile } from '../setup.ts'
 
 /** Records that are written together. */
 const BATCH = 500
@@ -36,20 +41,20 @@ type Line = Pick<Ownership, 'id' | 'user'>
  * @throws {@link CommandError} for a line that cannot be read, or a store that cannot be used
  */
 export async function importThreads(io: Io, file: string, flags: ImportFlags): Promise<void> {
-  const world = withEnvFile(io)
-  const { settings } = rulesOf(world, flags.config)
+  const variables = withConfigFile(io.variables ?? serviceVariables(), flags.config)
+  const { settings } = readRules(variables, flags.config)
   const own = settings.workflows.find(({ name }) => name === flags.workflow)
   if (own?.kind !== 'self-hosted') {
     throw wrongUse(`--workflow: ${flags.workflow} is no workflow with a server`)
   }
-  const { store } = readEnvironment(withConfigFile(world.variables, flags.config))
+  const { store } = readEnvironment(variables)
   if (store.kind === 'memory') {
     throw misconfigured('STORE_URL: a store in memory ends with this command')
   }
   // First pass: a file with a bad line is refused before anything is written.
   for await (const _ of linesOf(file)) io.signal.throwIfAborted()
   const log = createLog({ level: 'silent' })
-  const registry = await openRegistry(store, log, ownersMoves(settings.workflows)).catch(unusable)
+  const registry = await openRegistry(store, log, ownersMoves(settings.workflows))
   const progress = startProgress(io, 'importing', false)
   const counts = { imported: 0, kept: 0 }
   const record = { source: own.threadsAt, kind: 'thread', createdAt: unixSeconds(io.now) } as const
@@ -78,6 +83,13 @@ export async function importThreads(io: Io, file: string, flags: ImportFlags): P
   if (flags.json) return printJson(io, counts)
   const where = `into ${nameOfStore(store)}, for ${own.threadsAt}`
   await print(io, `${counts.imported} imported, ${counts.kept} had an owner already; ${where}`)
+}
+
+/** With those of `.env`, as the service has them: the import must reach the service's own store. */
+function serviceVariables(): Variables {
+  const { variables, problems } = readServiceVariables()
+  if (problems.length > 0) throw new EnvironmentError(problems)
+  return variables
 }
 
 /** @throws {@link CommandError} with the number of a line that cannot be read, or of a file that cannot */
@@ -119,9 +131,4 @@ function read(text: string, number: number): Line {
   if (user === undefined) throw wrong(`the user is refused (${userProblem(rest)})`)
   if (rest !== rest.trimStart()) throw wrong('has white space before the user; leave it out')
   return { id, user }
-}
-
-function unusable(error: unknown): never {
-  if (error instanceof StoreUnusableError) throw new CommandError(EXIT.ioError, error.message)
-  throw error
 }
