@@ -11,7 +11,7 @@ import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
-import { type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
+import { type TargetFlags, targetOf, targetOptions } from '../target/target.ts'
 import { relaxedObject } from './relaxed-object.ts'
 
 const { workflow, chatkit_configuration, expires_after, rate_limits } = createSessionParams.shape
@@ -62,13 +62,12 @@ export function createSession(io: Io): Command {
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return targetOptions(command).action(async (flags: CreateFlags) => {
-    await withTarget(io, flags, async (target) => {
-      const answer =
-        target.kind === 'hosted'
-          ? await createHosted(io, target.chatkit, flags)
-          : await createThroughService(target.service, flags)
-      await printObject(io, answer, flags.json ?? false)
-    })
+    const target = await targetOf(io, flags)
+    const answer =
+      target.kind === 'hosted'
+        ? await createHosted(io, target.chatkit, flags)
+        : await createThroughService(target.service, flags)
+    await printObject(io, answer, flags.json ?? false)
   })
 }
 

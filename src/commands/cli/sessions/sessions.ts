@@ -15,8 +15,8 @@ import {
   serviceOf,
   type TargetFlags,
   targetKind,
+  targetOf,
   targetOptions,
-  withTarget,
 } from '../target/target.ts'
 import { createSession } from './create.ts'
 
@@ -43,18 +43,17 @@ function cancelSession(io: Io): Command {
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
     const { json = false } = flags
     const id = oneSubject(SESSION, argument, flags.sessionId)
-    await withTarget(io, flags, async (target) => {
-      if (target.kind === 'hosted') {
-        const ended = await target.chatkit.cancelSession(id, { signal: io.signal })
-        if (ended === null) throw failure(NO_SUCH_SESSION)
-        const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
-        return await printObject(io, answer, json)
-      }
-      const path = `/v1/admin/sessions/${id}/cancel`
-      const session = expectAnswer(serviceSession, await target.service.call(`POST ${path}`))
-      await printObject(io, session, json)
-      if (session.status === 'cancelling') remark(io, UNCONFIRMED)
-    })
+    const target = await targetOf(io, flags)
+    if (target.kind === 'hosted') {
+      const ended = await target.chatkit.cancelSession(id, { signal: io.signal })
+      if (ended === null) throw failure(NO_SUCH_SESSION)
+      const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
+      return await printObject(io, answer, json)
+    }
+    const path = `/v1/admin/sessions/${id}/cancel`
+    const session = expectAnswer(serviceSession, await target.service.call(`POST ${path}`))
+    await printObject(io, session, json)
+    if (session.status === 'cancelling') remark(io, UNCONFIRMED)
   })
 }
 

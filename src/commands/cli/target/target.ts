@@ -74,17 +74,13 @@ export function targetKind(io: Io, flags: TargetFlags): Target['kind'] {
 }
 
 /**
- * Runs `act` with the target that options and environment name, and closes connections afterwards.
+ * The target that options and environment name. Its connections need no end: idle ones keep no process alive.
  *
  * @throws {@link CommandError} when key, token or address is missing or cannot be used
  */
-export async function withTarget<T>(
-  io: Io,
-  flags: TargetFlags,
-  act: (target: Target) => Promise<T>,
-): Promise<T> {
+export async function targetOf(io: Io, flags: TargetFlags): Promise<Target> {
   if (targetKind(io, flags) === 'service') {
-    return await act({ kind: 'service', service: await serviceOf(io, flags) })
+    return { kind: 'service', service: await serviceOf(io, flags) }
   }
   const environment = readCliEnvironment(io.variables)
   const baseUrl = urlOf(flags.baseUrl, '--base-url') ?? environment.openaiBaseUrl
@@ -94,12 +90,7 @@ export async function withTarget<T>(
   const dispatcher = connectTo(new URL(baseUrl).origin, environment.proxies.proxyFor)
   const { openaiOrgId: organization, openaiProjectId: project } = environment
   const at = { baseUrl, organization, project, dispatcherFor: () => dispatcher }
-  const chatkit = createOpenAi({ ...at, apiKey, now: io.now })
-  try {
-    return await act({ kind: 'hosted', chatkit })
-  } finally {
-    await dispatcher.destroy()
-  }
+  return { kind: 'hosted', chatkit: createOpenAi({ ...at, apiKey, now: io.now }) }
 }
 
 /** The service's address, from options or environment. */

@@ -38,7 +38,7 @@ type Line = Pick<Ownership, 'id' | 'user'>
 /**
  * Imports a file, which it reads to its end before it writes anything.
  *
- * @throws {@link CommandError} for a line that cannot be read, or a store that cannot be used
+ * @throws {@link CommandError} for a line that cannot be read; `StoreUnusableError`
  */
 export async function importThreads(io: Io, file: string, flags: ImportFlags): Promise<void> {
   const variables = withConfigFile(io.variables ?? serviceVariables(), flags.config)

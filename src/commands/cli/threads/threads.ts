@@ -1,7 +1,9 @@
 // `threads list|retrieve|delete|list-items|import`.
 
 import { Command } from 'commander'
-import type { ListQuery } from '../../../chatkit/wire/wire.ts'
+import type { ChatKit } from '../../../chatkit/port.ts'
+import { thread, threadDeleted, threadItemPage, threadPage } from '../../../chatkit/wire/thread.ts'
+import type { ListQuery, ThreadListQuery } from '../../../chatkit/wire/wire.ts'
 import type { ThreadId } from '../../../lib/ids.ts'
 import { ITEMS, printList, printObject, THREADS } from '../answers.ts'
 import {
@@ -17,8 +19,8 @@ import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
-import { serviceThreads, type ThreadCalls } from '../target/service-threads.ts'
-import { type Target, type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
+import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
+import { type TargetFlags, targetOf, targetOptions } from '../target/target.ts'
 import type { ImportFlags } from './import.ts'
 
 /** `threads list|retrieve|delete|list-items|import` */
@@ -50,12 +52,9 @@ function listThreads(io: Io): Command {
   return targetOptions(command).action(
     async (flags: Flags & ListFlags & { user?: string; workflow?: string }) => {
       const { user, workflow } = flags
-      await withTarget(io, flags, async (target) => {
-        if (workflow !== undefined && target.kind === 'hosted') throw hostedKnowsNoWorkflow()
-        const calls = callsOf(io, target)
-        const fetch = (list: ListQuery) => calls.listThreads({ ...list, user, workflow })
-        await printList(io, flags, { ...THREADS, fetch })
-      })
+      const calls = await callsOf(io, flags)
+      const fetch = (list: ListQuery) => calls.listThreads({ ...list, user, workflow })
+      await printList(io, flags, { ...THREADS, fetch })
     },
   )
 }
@@ -67,10 +66,8 @@ function retrieveThread(io: Io): Command {
     .addHelpText('after', examples('threads retrieve cthr_123'))
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
     const id = oneSubject(THREAD, argument, flags.threadId)
-    await withTarget(io, flags, async (target) => {
-      const thread = await callsOf(io, target).retrieveThread(id)
-      await printObject(io, thread, flags.json ?? false)
-    })
+    const calls = await callsOf(io, flags)
+    await printObject(io, await calls.retrieveThread(id), flags.json ?? false)
   })
 }
 
@@ -81,11 +78,10 @@ function deleteThread(io: Io): Command {
     .addHelpText('after', examples('threads delete cthr_123'))
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
     const id = oneSubject(THREAD, argument, flags.threadId)
-    await withTarget(io, flags, async (target) => {
-      const deleted = await callsOf(io, target).deleteThread(id)
-      await printObject(io, deleted, flags.json ?? false)
-      if (!deleted.deleted) throw failure('the thread was not deleted.')
-    })
+    const calls = await callsOf(io, flags)
+    const deleted = await calls.deleteThread(id)
+    await printObject(io, deleted, flags.json ?? false)
+    if (!deleted.deleted) throw failure('the thread was not deleted.')
   })
 }
 
@@ -99,10 +95,8 @@ function listItems(io: Io): Command {
   return targetOptions(command).action(
     async (argument: ThreadId | undefined, flags: OneFlags & ListFlags) => {
       const id = oneSubject(THREAD, argument, flags.threadId)
-      await withTarget(io, flags, async (target) => {
-        const calls = callsOf(io, target)
-        await printList(io, flags, { ...ITEMS, fetch: (list) => calls.listThreadItems(id, list) })
-      })
+      const calls = await callsOf(io, flags)
+      await printList(io, flags, { ...ITEMS, fetch: (list) => calls.listThreadItems(id, list) })
     },
   )
 }
@@ -124,15 +118,38 @@ function importThreads(io: Io): Command {
     })
 }
 
-function callsOf(io: Io, target: Target): ThreadCalls {
+/** The four operations on threads, for the ChatKit API and for this service. */
+interface ThreadCalls extends Pick<ChatKit, 'retrieveThread' | 'deleteThread' | 'listThreadItems'> {
+  listThreads(
+    query: ThreadListQuery & { workflow?: string | undefined },
+  ): ReturnType<ChatKit['listThreads']>
+}
+
+async function callsOf(io: Io, flags: TargetFlags): Promise<ThreadCalls> {
+  const target = await targetOf(io, flags)
   if (target.kind === 'service') return serviceThreads(target.service)
   const { chatkit } = target
   const call = { signal: io.signal }
   return {
-    listThreads: ({ workflow: _workflow, ...query }) => chatkit.listThreads(query, call),
+    async listThreads({ workflow, ...query }) {
+      if (workflow !== undefined) throw hostedKnowsNoWorkflow()
+      return await chatkit.listThreads(query, call)
+    },
     retrieveThread: (id) => chatkit.retrieveThread(id, call),
     deleteThread: (id) => chatkit.deleteThread(id, call),
     listThreadItems: (id, query) => chatkit.listThreadItems(id, query, call),
+  }
+}
+
+/** Any user's threads: the service's answers have the ChatKit API's shapes. */
+function serviceThreads({ call }: ServiceClient): ThreadCalls {
+  const path = '/v1/admin/threads'
+  return {
+    listThreads: async (query) => expectAnswer(threadPage, await call(`GET ${path}`, { query })),
+    retrieveThread: async (id) => expectAnswer(thread, await call(`GET ${path}/${id}`)),
+    deleteThread: async (id) => expectAnswer(threadDeleted, await call(`DELETE ${path}/${id}`)),
+    listThreadItems: async (id, query) =>
+      expectAnswer(threadItemPage, await call(`GET ${path}/${id}/items`, { query })),
   }
 }
 
