@@ -1,10 +1,11 @@
 // The streams, the environment, the clock and the files that commands use.
 
 import { readFile } from 'node:fs/promises'
-import type { Readable, Writable } from 'node:stream'
+import { addAbortSignal, type Readable, type Writable } from 'node:stream'
 import type { Variables } from '../../config/env.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { systemCode } from '../../lib/errors.ts'
+import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /** Standard output or standard error. */
@@ -45,6 +46,26 @@ export interface Io {
   readonly now: Clock
   /** Aborts on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
+}
+
+/**
+ * Standard input to its end, as UTF-8, or until an interrupt.
+ *
+ * @param most - bytes
+ * @param tooLong - the error for more
+ */
+export async function readInput(
+  { stdin, signal }: Io,
+  most = Number.POSITIVE_INFINITY,
+  tooLong?: CommandError,
+): Promise<string> {
+  addAbortSignal(signal, stdin)
+  try {
+    return new TextDecoder().decode(await readBounded(stdin, most))
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error instanceof TooLargeError ? tooLong : error
+  }
 }
 
 /** @throws {@link CommandError} when the file cannot be read */

@@ -173,6 +173,19 @@ describe('erase', () => {
   })
 })
 
+test.each([
+  'audit verify',
+  'jwt explain --config config/chatkit-mint.yaml',
+  'users find --token-file -',
+])('an interrupt while %s reads standard input ends it with 130', async (words) => {
+  const { io, said, stdin, controller } = terminal(env)
+  const running = runCli(words.split(' '), io)
+  await expect.poll(() => stdin.listenerCount('readable')).toBeGreaterThan(0)
+  controller.abort(new CommandError(EXIT.interrupted, 'interrupted'))
+  expect(await running).toBe(130)
+  expect(said.err).toMatch(/chatkit-mint: interrupted\n$/)
+})
+
 test('an interrupted erase exits 130 and says that the service continues', async () => {
   const { io, said, controller } = terminal(env)
   const arrived = Promise.withResolvers<void>()

@@ -1,13 +1,12 @@
 // `audit verify`: checks offline whether exported audit entries form an unbroken record.
 
-import { text as readAll } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { jsonOrUndefined } from '../../../lib/json.ts'
 import { count } from '../../../lib/printable.ts'
 import { examples } from '../arguments.ts'
 import { failure } from '../exit.ts'
-import { type Io, readTextFile } from '../io.ts'
+import { type Io, readInput, readTextFile } from '../io.ts'
 import { jsonOption, print, printJson, printTable, remark, time } from '../output.ts'
 import { type ChainFault, type ChainSummary, checkChains } from './check-chains.ts'
 
@@ -24,7 +23,7 @@ export function verifyAudit(io: Io): Command {
     )
     .action(async (file: string | undefined, { json = false }: { json?: boolean }) => {
       const isFile = file !== undefined && file !== '-'
-      const text = isFile ? await readTextFile(file) : await readAll(io.stdin)
+      const text = isFile ? await readTextFile(file) : await readInput(io)
       const { entries, more } = entriesIn(text)
       const checked = checkChains(newestFirst(entries))
       if (json) await printJson(io, checked)

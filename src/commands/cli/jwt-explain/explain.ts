@@ -1,6 +1,5 @@
 // Carries out `jwt explain`: reads a token from standard input and shows how the service would judge it.
 
-import { addAbortSignal } from 'node:stream'
 import { createIssuers } from '../../../authenticate/issuers.ts'
 import { DEFAULT_LIFE_SECONDS } from '../../../chatkit/wire/session.ts'
 import { readRules } from '../../../config/setup.ts'
@@ -9,10 +8,9 @@ import { connectToAny } from '../../../lib/connections.ts'
 import { parseStrictJson, StrictJsonError } from '../../../lib/json.ts'
 import { createLog } from '../../../lib/log.ts'
 import { printable } from '../../../lib/printable.ts'
-import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import type { AskedSession } from '../../../map/choose-workflow.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
-import type { Io } from '../io.ts'
+import { type Io, readInput } from '../io.ts'
 import { print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { type JwtReport, reportOnToken } from './report.ts'
 
@@ -84,21 +82,11 @@ function parseInput(text: string): unknown {
 /** Reads the token. The whole `Authorization` header is accepted too, as developer tools copy it. */
 async function readTokenFrom(io: Io): Promise<string> {
   if (io.stdin.isTTY) remark(io, 'Paste the token, then Enter and Ctrl-D.')
-  const text = await readInput(io)
+  const tooLong = wrongUse('standard input is much longer than any token')
+  const text = await readInput(io, MAX_INPUT_BYTES, tooLong)
   const token = text.trim().replace(/^(?:authorization:\s*)?bearer\s+/i, '')
   if (token === '') throw wrongUse(`there is no token on standard input. ${TOKEN_WANTED}`)
   return token
-}
-
-async function readInput(io: Io): Promise<string> {
-  addAbortSignal(io.signal, io.stdin)
-  try {
-    return (await readBounded(io.stdin, MAX_INPUT_BYTES)).toString('utf8')
-  } catch (error) {
-    io.signal.throwIfAborted()
-    if (!(error instanceof TooLargeError)) throw error
-    throw wrongUse('standard input is much longer than any token')
-  }
 }
 
 const SIGNATURES: Readonly<Record<JwtReport['token']['signature'], string>> = {

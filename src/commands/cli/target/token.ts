@@ -3,10 +3,9 @@
 import { readFileSync } from 'node:fs'
 import type { CliEnvironment } from '../../../config/cli-environment.ts'
 import { cannotRead } from '../../../config/secret-file.ts'
-import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT, misconfigured } from '../exit.ts'
-import type { Io } from '../io.ts'
+import { type Io, readInput } from '../io.ts'
 
 /** Longer than any token that the service accepts. */
 const MAX_TOKEN_BYTES = 16 * 1024
@@ -38,19 +37,13 @@ export async function readToken(
 }
 
 async function readText(io: Io, file: string): Promise<string> {
-  if (file === '-') return await readStandardInput(io)
+  if (file === '-') {
+    const tooLong = misconfigured('standard input is longer than a token can be.')
+    return await readInput(io, MAX_TOKEN_BYTES, tooLong)
+  }
   try {
     return readFileSync(file, 'utf8')
   } catch {
     throw new CommandError(EXIT.noInput, `--token-file: ${cannotRead(file)}.`)
-  }
-}
-
-async function readStandardInput(io: Io): Promise<string> {
-  try {
-    return (await readBounded(io.stdin, MAX_TOKEN_BYTES)).toString('utf8')
-  } catch (error) {
-    if (!(error instanceof TooLargeError)) throw error
-    throw misconfigured('standard input is longer than a token can be.')
   }
 }
