@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { credentialUrl } from '../../../config/cli-environment.ts'
 import { examples, someText, wholeNumber } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { profileOption } from './profile-option.ts'
+import { profileOption } from './profiles.ts'
 import type { LoginFlags } from './sign-in.ts'
 
 const MOST_SECONDS = 300

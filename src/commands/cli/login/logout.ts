@@ -6,8 +6,7 @@ import { reasonOf } from '../../../lib/show.ts'
 import { examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { print, remark, time } from '../output.ts'
-import { profileOption } from './profile-option.ts'
-import { openProfile, type Profile, type Tokens } from './profiles.ts'
+import { openProfile, type Profile, profileOption, type Tokens } from './profiles.ts'
 
 export function logoutCommand(io: Io): Command {
   return new Command('logout')

@@ -1,4 +1,5 @@
-// Keeps the profiles of `login` in one file that only this user may read. It calls no provider.
+// The profiles of `login`: the option that chooses one, and the file that keeps them, which only this user may read.
+// It calls no provider.
 
 import {
   accessSync,
@@ -15,6 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
 import { credentialUrl, profileName, readCliEnvironment } from '../../../config/cli-environment.ts'
 import { createFolder } from '../../../lib/create-folder.ts'
@@ -52,6 +54,18 @@ export type Tokens = z.infer<typeof tokensSchema>
 /** A service, a provider, and the tokens of the signed-in admin. */
 export type Profile = z.infer<typeof profileSchema>
 export type ProfileEntry = ReturnType<typeof openProfile>
+
+/** `--profile`, the same for every command that has it. */
+export function profileOption(): Option {
+  return new Option(
+    '--profile <name>',
+    'use the service and the token of this profile; or CHATKIT_MINT_PROFILE',
+  ).argParser((text) => {
+    const { data, error } = profileName.safeParse(text)
+    if (data !== undefined) return data
+    throw new InvalidArgumentError(`It ${error?.issues[0]?.message}.`)
+  })
+}
 
 /** A refresh takes at most three calls of 5 s, so an older lock belongs to a process that was killed. */
 const LOCK_STALE_MS = 30_000

@@ -11,9 +11,8 @@ import {
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT, misconfigured, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { profileOption } from '../login/profile-option.ts'
 import { profileToken } from '../login/profile-token.ts'
-import { openProfile } from '../login/profiles.ts'
+import { openProfile, profileOption } from '../login/profiles.ts'
 import { createServiceClient, type ServiceClient } from './service-client.ts'
 import { readToken } from './token.ts'
 
