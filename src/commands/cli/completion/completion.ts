@@ -4,8 +4,13 @@ import { Argument, Command } from 'commander'
 import { examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { print } from '../output.ts'
-import { bashCompletion, fishCompletion, zshCompletion } from './scripts.ts'
-import { type CompletionTable, tableOf } from './table.ts'
+import {
+  bashCompletion,
+  type CompletionTable,
+  fishCompletion,
+  tableOf,
+  zshCompletion,
+} from './scripts.ts'
 
 const SCRIPTS: Readonly<Record<string, (table: CompletionTable) => string>> = {
   bash: bashCompletion,
