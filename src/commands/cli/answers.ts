@@ -20,8 +20,12 @@ export const serviceSession = z.looseObject({
   expires_at: z.number(),
 })
 
-/** Prints one object: as JSON, or each field on a line of its own, with dotted names for nested ones. */
-export async function printObject(io: Io, answer: object, json: boolean): Promise<void> {
+/** Prints one object: with `--json` unchanged, else each field on a line of its own, with dotted names for nested ones. */
+export async function printObject(
+  io: Io,
+  { json }: { readonly json?: boolean },
+  answer: object,
+): Promise<void> {
   if (json) await printJson(io, answer)
   else await printFields(io, fieldsOf(answer))
 }

@@ -67,7 +67,7 @@ export function createSession(io: Io): Command {
       target.kind === 'hosted'
         ? await createHosted(io, target.chatkit, flags)
         : await createThroughService(target.service, flags)
-    await printObject(io, answer, flags.json ?? false)
+    await printObject(io, flags, answer)
   })
 }
 

@@ -41,18 +41,17 @@ function cancelSession(io: Io): Command {
     .addOption(jsonOption())
     .addHelpText('after', examples('sessions cancel cksess_123'))
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
-    const { json = false } = flags
     const id = oneSubject(SESSION, argument, flags.sessionId)
     const target = await targetOf(io, flags)
     if (target.kind === 'hosted') {
       const ended = await target.chatkit.cancelSession(id, { signal: io.signal })
       if (ended === null) throw failure(NO_SUCH_SESSION)
       const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
-      return await printObject(io, answer, json)
+      return await printObject(io, flags, answer)
     }
     const path = `/v1/admin/sessions/${id}/cancel`
     const session = expectAnswer(serviceSession, await target.service.call(`POST ${path}`))
-    await printObject(io, session, json)
+    await printObject(io, flags, session)
     if (session.status === 'cancelling') remark(io, UNCONFIRMED)
   })
 }
@@ -71,7 +70,7 @@ function retrieveSession(io: Io): Command {
     if (targetKind(io, flags) === 'hosted') throw unknownToApi('shows a session')
     const service = await serviceOf(io, flags)
     const answer = await service.call(`GET /v1/admin/sessions/${id}`)
-    await printObject(io, expectAnswer(serviceSession, answer), flags.json ?? false)
+    await printObject(io, flags, expectAnswer(serviceSession, answer))
   })
 }
 

@@ -67,7 +67,7 @@ function retrieveThread(io: Io): Command {
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
     const id = oneSubject(THREAD, argument, flags.threadId)
     const calls = await callsOf(io, flags)
-    await printObject(io, await calls.retrieveThread(id), flags.json ?? false)
+    await printObject(io, flags, await calls.retrieveThread(id))
   })
 }
 
@@ -80,7 +80,7 @@ function deleteThread(io: Io): Command {
     const id = oneSubject(THREAD, argument, flags.threadId)
     const calls = await callsOf(io, flags)
     const deleted = await calls.deleteThread(id)
-    await printObject(io, deleted, flags.json ?? false)
+    await printObject(io, flags, deleted)
     if (!deleted.deleted) throw failure('the thread was not deleted.')
   })
 }

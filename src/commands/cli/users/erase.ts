@@ -37,7 +37,7 @@ export function eraseUser(io: Io): Command {
     const summary = await follow(io, service.lines(`POST ${path}`), json)
     requireSummary(summary)
     const { type: _type, ...counts } = summary
-    if (!json) await printObject(io, counts, false)
+    if (!json) await printObject(io, {}, counts)
     if (!summary.complete) throw failure(INCOMPLETE)
   })
 }

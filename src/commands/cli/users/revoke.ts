@@ -56,7 +56,7 @@ export function revokeUser(io: Io): Command {
     const body = { ...whose(who, flags), block_seconds: flags.blockSeconds, reason: flags.reason }
     const service = await serviceOf(io, flags)
     const answer = expectAnswer(revoked, await service.call('POST /v1/admin/revoke', { body }))
-    await printObject(io, answer, flags.json ?? false)
+    await printObject(io, flags, answer)
     if (answer.cancelling.length > 0) {
       remark(io, 'The upstream has not confirmed all of them yet; the service goes on trying.')
     }
