@@ -19,9 +19,9 @@ export function redisInstances() {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
   const opened: PlainRegistry[] = []
-  function open(url: string, { cluster = false, replicas = 0 } = {}): PlainRegistry {
+  function open(url: string, { cluster = false, replicas = 0, callMs = 250 } = {}): PlainRegistry {
     const location = { url: new Secret(url), cluster, replicas }
-    const registry = plain(createRedisRegistry({ ...location, log }))
+    const registry = plain(createRedisRegistry({ ...location, callMs, log }))
     opened.push(registry)
     return registry
   }
@@ -29,8 +29,8 @@ export function redisInstances() {
     lines,
     open,
     /** The same, once it takes writes. */
-    async answering(url: string) {
-      const registry = open(url)
+    async answering(url: string, parts: Parameters<typeof open>[1] = {}) {
+      const registry = open(url, parts)
       await answers(registry)
       return registry
     },
