@@ -51,6 +51,19 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     expect(Number(await redis.cli('ttl', '{ckm}:user:alice'))).toBeGreaterThan(5_000_000 - 60)
   })
 
+  it('of a generation lasts as long as the links of the newest session, which name it', async () => {
+    const state = '{ckm}:user:alice'
+    await registry.record(entry({ id: 's1' }))
+    expect(await redis.keys(state)).toEqual([])
+    await registry.revoke(order())
+    await redis.cli('expire', state, '5')
+    await registry.record(entry({ id: 's2' }, { generation: 1 }))
+    expect(Number(await redis.cli('ttl', state))).toBeGreaterThan(90_000)
+    await redis.cli('expire', state, '500000')
+    await registry.record(entry({ id: 's3' }, { generation: 1 }))
+    expect(Number(await redis.cli('ttl', state))).toBeGreaterThan(400_000)
+  })
+
   it('of a logout lasts as long as the longest that was asked for', async () => {
     const mark = { issuer: 'i', subject: 's', issuedBefore: NOW }
     await registry.markLogout({ ...mark, keepUntil: NOW + 5_000_000 })
