@@ -35,11 +35,12 @@ export async function blockForErase(
   const earlier = await currentBlock()
   const isOwn = earlier === undefined || earlier.reason === ERASE_REASON
   const { reason, by: blockedBy } = isOwn ? { reason: ERASE_REASON, by } : earlier
-  let until = 0
+  // Longer than the block of an erase that began in the same second, so that this one renews it and lifts it.
+  let until = isOwn ? (earlier?.until ?? 0) : 0
 
   function block() {
     const seconds = unixSeconds(now)
-    until = seconds + BLOCK_SECONDS
+    until = Math.max(until + 1, seconds + BLOCK_SECONDS)
     const block = { until, reason, by: blockedBy }
     return registry.revoke({ user, endReason: 'revoked', by, block, now: seconds })
   }
