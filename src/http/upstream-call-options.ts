@@ -51,7 +51,8 @@ export function readOptions(c: AppContext): CallOptions {
 /** Counts memory until the client has the answer, or has left. An answer that nobody takes is cut. */
 export function releaseWhenTaken(c: AppContext, held: HeldMemory): void {
   const { outgoing } = c.env
-  if (outgoing === undefined) {
+  // A client that has left by now does not leave again.
+  if (outgoing === undefined || outgoing.closed) {
     held.release()
     return
   }

@@ -1,6 +1,10 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import type { AppContext } from '../../src/http/context.ts'
+import { releaseWhenTaken } from '../../src/http/upstream-call-options.ts'
+import { createMemoryBudget } from '../../src/lib/shares/memory-budget.ts'
 import { eventually } from '../support/eventually.ts'
 import { serve } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
@@ -55,4 +59,16 @@ test('a client that leaves does not disturb other clients', async () => {
   await eventually(() => expect(running.upstream.requests()).toHaveLength(6))
   client.destroy()
   expect((await others).map((response) => response.status)).toEqual([200, 200, 200, 200, 200])
+})
+
+test('nothing is kept for a client that has left before its answer is waited for', async () => {
+  const { memoryFor } = createMemoryBudget({ memoryBytes: 10, userMemoryBytes: 10 })
+  const outgoing = new ServerResponse(new IncomingMessage(new Socket()))
+  outgoing.destroy()
+  await once(outgoing, 'close')
+  const held = memoryFor('alice')
+  releaseWhenTaken({ env: { outgoing } } as AppContext, held)
+  expect(outgoing.listenerCount('close')).toBe(0)
+  held.hold(10)
+  memoryFor('alice').hold(10)
 })
