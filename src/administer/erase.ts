@@ -130,11 +130,13 @@ function createTally() {
 async function erase(job: Job): Promise<EraseSummary> {
   const { parts, command, block, tally } = job
   let checks = 0
-  let check: Promise<void> | undefined
+  /** All that are under way: one that ended after the block is lifted would set it again. */
+  let check: Promise<unknown> | undefined
   const checking = setInterval(() => {
     checks += 1
     const isDue = checks % RENEW_CHECKS === 0
-    check = isDue ? attempt(job, 'block', block.renew) : block.hold().catch(() => undefined)
+    const next = isDue ? attempt(job, 'block', block.renew) : block.hold().catch(() => undefined)
+    check = Promise.all([check, next])
   }, CHECK_MS)
   const { cancelling } = block
   const streamsEnded = (await hasSessions(job)) ? wait(STREAMS_END_MS) : undefined
@@ -205,12 +207,9 @@ async function conclude(job: Job) {
 
 /** The sessions whose cancel is not confirmed, also those of earlier revokes; at most {@link MAX_CANCELLING}. */
 async function stillCancelling({ parts, command }: Job): Promise<readonly string[]> {
-  const seconds = unixSeconds(parts.now)
-  const query = { user: command.user, status: 'cancelling', now: seconds } as const
-  const walk = { limit: MAX_CANCELLING, order: 'asc' } as const
-  const page = await parts.registry.listSessions({ ...query, ...walk })
-  const waiting = (page?.data ?? []).filter(({ expiresAt }) => seconds < expiresAt)
-  return waiting.map(({ id }) => id)
+  const query = { user: command.user, status: 'cancelling', now: unixSeconds(parts.now) } as const
+  const page = await parts.registry.listSessions({ ...query, limit: MAX_CANCELLING, order: 'asc' })
+  return (page?.data ?? []).map(({ id }) => id)
 }
 
 async function attempt(

@@ -1,9 +1,10 @@
-import { beforeEach, expect, test } from 'vitest'
-import { type EraseSummary, eraseUser } from '../../src/administer/erase.ts'
+import { setImmediate } from 'node:timers/promises'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { type EraseParts, type EraseSummary, eraseUser } from '../../src/administer/erase.ts'
 import type { Failure } from '../../src/administer/failures.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { NOW } from '../contracts/registry-fixtures.ts'
+import { chainedEntry, NOW } from '../contracts/registry-fixtures.ts'
 import { userId } from '../support/ids.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 
@@ -17,26 +18,37 @@ beforeEach(() => {
   registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
 })
 
-/** The summary, with methods of the store that fail once the user is blocked. */
-async function eraseWithout(...methods: (keyof Registry)[]): Promise<EraseSummary> {
+/** The summary; `begun` is called once the user is blocked. */
+async function erase(
+  begun: () => void,
+  flush: EraseParts['audit']['flush'] = async () => {},
+  now = () => NOW * 1000,
+): Promise<EraseSummary> {
   const told: EraseSummary[] = []
+  const underWay: EraseParts['underWay'] = new Map()
   const lines = eraseUser(
     {
-      ...{ registry, sources: [], onForeign: () => {}, underWay: new Map() },
+      ...{ registry, sources: [], onForeign: () => {}, underWay },
       canceller: { cancelAll: async () => ({ cancelled: [], cancelling: [] }) },
-      audit: { flush: async () => {} },
-      now: () => NOW * 1000,
+      ...{ audit: { flush }, now },
     },
     { user: alice, by: 'idp|ada', keptAction: 'erase', onEnd: async (one) => void told.push(one) },
   )
   await lines.next()
-  for (const method of methods) registry.failing.add(method)
+  begun()
   for await (const _line of lines);
+  expect(underWay.size).toBe(0)
   registry.failing.clear()
   const [summary] = told
   if (summary === undefined) throw new Error('no summary')
   return summary
 }
+
+/** The summary, with methods of the store that fail once the user is blocked. */
+const eraseWithout = (...methods: (keyof Registry)[]) =>
+  erase(() => {
+    for (const method of methods) registry.failing.add(method)
+  })
 
 test.each<[keyof Registry, Failure[]]>([
   ['eraseUser', [{ what: 'records', code }]],
@@ -67,4 +79,38 @@ test('a block that the store cannot show counts as one that holds', async () => 
   expect(await eraseWithout('getBlock')).toMatchObject({
     ...{ complete: false, blocked_until: NOW + 300 },
   })
+})
+
+test('entries about the user that waited for the store are erased too, however many there are', async () => {
+  const ids = Array.from({ length: 250 }, (_, at) => `aud_${at}`)
+  const flush = () => registry.appendAudit(ids.map((id) => chainedEntry({ id, user: 'alice' })))
+  expect(await erase(() => {}, flush)).toMatchObject({ complete: true, records_erased: 250 })
+  expect((await registry.listAudit({ user: 'alice', limit: 1 }))?.data).toEqual([])
+})
+
+test('a long erase renews its block in time, and lifts it after a renewal that is under way', async () => {
+  vi.useFakeTimers({ now: NOW * 1000, toFake: ['setInterval', 'clearInterval', 'Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const seconds = () => Date.now() / 1000
+  const blockedFor = async () =>
+    ((await registry.getBlock(alice, seconds()))?.until ?? 0) - seconds()
+  const begun = Promise.withResolvers<void>()
+  const held = Promise.withResolvers<void>()
+  const erased = erase(begun.resolve, () => held.promise, Date.now)
+  await begun.promise
+  for (let minute = 1; minute <= 10; minute++) {
+    vi.advanceTimersByTime(60_000)
+    for (let turns = 0; turns < 20; turns++) await setImmediate()
+    expect(await blockedFor()).toBe(300)
+  }
+  registry.slowMs = 50
+  vi.advanceTimersByTime(61_000)
+  registry.slowMs = 0
+  held.resolve()
+  expect(await erased).toMatchObject({ complete: true, blocked_until: null })
+  // The renewal of the eleventh minute, and the block that the erase began with.
+  await expect.poll(() => registry.calls.filter((name) => name === 'revoke').length).toBe(12)
+  vi.advanceTimersByTime(61_000)
+  for (let turns = 0; turns < 20; turns++) await setImmediate()
+  expect(await blockedFor()).toBeLessThan(0)
 })
