@@ -14,6 +14,7 @@ const alice = userId('alice')
 const code = 'store_unavailable'
 
 let registry: FaultyRegistry
+const underWay: EraseParts['underWay'] = new Map()
 beforeEach(() => {
   registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
 })
@@ -25,7 +26,6 @@ async function erase(
   now = () => NOW * 1000,
 ): Promise<EraseSummary> {
   const told: EraseSummary[] = []
-  const underWay: EraseParts['underWay'] = new Map()
   const lines = eraseUser(
     {
       ...{ registry, sources: [], onForeign: () => {}, underWay },
@@ -37,7 +37,6 @@ async function erase(
   await lines.next()
   begun()
   for await (const _line of lines);
-  expect(underWay.size).toBe(0)
   registry.failing.clear()
   const [summary] = told
   if (summary === undefined) throw new Error('no summary')
@@ -79,6 +78,15 @@ test('a block that the store cannot show counts as one that holds', async () => 
   expect(await eraseWithout('getBlock')).toMatchObject({
     ...{ complete: false, blocked_until: NOW + 300 },
   })
+})
+
+test('an erase that cannot block the user throws before its first line, and none is under way afterwards', async () => {
+  registry.failing.add('revoke')
+  await expect(erase(() => {})).rejects.toMatchObject({ code })
+  expect(underWay.size).toBe(0)
+  registry.failing.clear()
+  expect(await erase(() => {})).toMatchObject({ complete: true })
+  expect(underWay.size).toBe(0)
 })
 
 test('entries about the user that waited for the store are erased too, however many there are', async () => {
