@@ -106,9 +106,17 @@ test('a long erase renews its block in time, and lifts it after a renewal that i
   const held = Promise.withResolvers<void>()
   const erased = erase(begun.resolve, () => held.promise, Date.now)
   await begun.promise
-  for (let minute = 1; minute <= 10; minute++) {
-    vi.advanceTimersByTime(60_000)
+  const pass = async (milliseconds: number) => {
+    vi.advanceTimersByTime(milliseconds)
     for (let turns = 0; turns < 20; turns++) await setImmediate()
+  }
+  // A look at the block that fails is no failure of the erase.
+  registry.failing.add('getBlock')
+  await pass(59_000)
+  registry.failing.clear()
+  await pass(1_000)
+  for (let minute = 2; minute <= 10; minute++) {
+    await pass(60_000)
     expect(await blockedFor()).toBe(300)
   }
   registry.slowMs = 50
@@ -118,7 +126,6 @@ test('a long erase renews its block in time, and lifts it after a renewal that i
   expect(await erased).toMatchObject({ complete: true, blocked_until: null })
   // The renewal of the eleventh minute, and the block that the erase began with.
   await expect.poll(() => registry.calls.filter((name) => name === 'revoke').length).toBe(12)
-  vi.advanceTimersByTime(61_000)
-  for (let turns = 0; turns < 20; turns++) await setImmediate()
+  await pass(61_000)
   expect(await blockedFor()).toBeLessThan(0)
 })
