@@ -81,6 +81,13 @@ describe('blocks of erases of one user on two instances', () => {
   )
 })
 
+test('the block that an earlier erase left is the one of the admin who repeats it', async () => {
+  await begin()
+  seconds += 1
+  await blockForErase({ registry, now }, { user: alice, by: 'idp|eve' })
+  expect(await block()).toMatchObject({ by: 'idp|eve' })
+})
+
 test('a block that holds is not written again', async () => {
   const erase = await begin()
   const held = await block()
