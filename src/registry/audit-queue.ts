@@ -87,8 +87,8 @@ export function createAuditQueue({
     // Logged once per outage: the log line of each refused request shows the state of the store too.
     if (!failing) log.error({ err: error }, 'audit entries wait for the store')
     failing = true
-    for (const writer of [...writers, ...backlog.takeWriters()]) writer.reject(error)
-    writers = []
+    // A promise keeps its first answer: those that a later try gives are ignored.
+    for (const writer of [...writers, ...backlog.writers()]) writer.reject(error)
     schedule(AGAIN_AFTER_MS)
   }
 
@@ -149,7 +149,7 @@ async function withoutErased(
 
 /** Entries that are not in the chain yet, at most {@link MOST_WAITING}. */
 function createBacklog(now: Clock) {
-  const waiting: { readonly entry: NewAuditEntry; writer: Writer | undefined }[] = []
+  const waiting: { readonly entry: NewAuditEntry; readonly writer: Writer | undefined }[] = []
   let dropped = 0
   return {
     push(entry: NewAuditEntry, writer?: Writer): void {
@@ -170,15 +170,7 @@ function createBacklog(now: Clock) {
       }
       return { entries, writers, more: waiting.length > 0 }
     },
-    /** Removes and returns the writers of all waiting entries, because each of them gets one answer only. */
-    takeWriters(): readonly Writer[] {
-      const all: Writer[] = []
-      for (const one of waiting) {
-        if (one.writer !== undefined) all.push(one.writer)
-        one.writer = undefined
-      }
-      return all
-    },
+    writers: (): readonly Writer[] => waiting.flatMap(({ writer }) => writer ?? []),
   }
 }
 

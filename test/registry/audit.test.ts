@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type AuditEvent, createAudit } from '../../src/registry/audit.ts'
 import { type AuditEntry, entryHash, isChained } from '../../src/registry/audit-entry.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { auditEntry } from '../contracts/registry-fixtures.ts'
 import { recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 
@@ -65,7 +66,10 @@ describe('write', () => {
   test('throws the error of the store', async () => {
     const { audit, registry } = setUp()
     registry.failing.add('appendAudit')
-    await expect(audit.write(attempt)).rejects.toMatchObject({ code: 'store_unavailable' })
+    // The second one waits behind the first.
+    for (let turn = 0; turn < 2; turn++) {
+      await expect(audit.write(attempt)).rejects.toMatchObject({ code: 'store_unavailable' })
+    }
   })
 })
 
@@ -100,19 +104,21 @@ describe('note', () => {
     expect(log.lines).toMatchObject([{ msg: 'audit', action: 'admin_attempt' }])
   })
 
-  test('keeps entries while the store is down, logs that once, and writes them in order when it is back', async () => {
+  test('keeps entries while the store is down, logs that once each time, and writes them in order when it is back', async () => {
     const { audit, registry, log, entries } = setUp()
-    registry.failing.add('appendAudit')
-    for (const requestId of ['req_1', 'req_2']) {
-      audit.note({ ...mint, requestId })
-      await audit.flush()
+    for (const outage of [1, 2]) {
+      registry.failing.add('appendAudit')
+      for (const turn of [1, 2]) {
+        audit.note({ ...mint, requestId: `req_${outage}${turn}` })
+        await audit.flush()
+      }
+      registry.failing.clear()
+      audit.note({ ...mint, requestId: `req_${outage}3` })
+      const found = (await entries()).map(({ requestId }) => requestId)
+      expect(found.slice(0, 3)).toEqual([3, 2, 1].map((turn) => `req_${outage}${turn}`))
+      const complaints = log.lines.filter(({ msg }) => msg === 'audit entries wait for the store')
+      expect(complaints).toHaveLength(outage)
     }
-    registry.failing.clear()
-    audit.note({ ...mint, requestId: 'req_3' })
-    const found = (await entries()).map(({ requestId }) => requestId)
-    expect(found).toEqual(['req_3', 'req_2', 'req_1'])
-    const complaints = log.lines.filter(({ msg }) => msg === 'audit entries wait for the store')
-    expect(complaints).toHaveLength(1)
   })
 
   test('leaves out a user whom another instance erased while the entry waited, and keeps the chain', async () => {
@@ -140,6 +146,54 @@ describe('note', () => {
     ])
     expect(own.map(({ chain }) => chain.prev).slice(0, -1)).toEqual(own.slice(1).map(entryHash))
     expect(found.find(({ action }) => action === 'erase')).toMatchObject({ user: 'alice' })
+  })
+
+  test('leaves out a user up to the second of the last erase, but never names nobody in an erase', async () => {
+    const { audit, registry, clock, entries, log } = setUp()
+    const alice = { ...mint, user: 'alice' }
+    const erase = { ...alice, action: 'erase' } as const
+    const erasedAt = async (seconds: number) => {
+      const now = () => seconds * 1000
+      await createAudit({ registry, now, log: log.log, hashUser: () => undefined }).write(erase)
+    }
+    const began = clock.now() / 1000
+    registry.failing.add('appendAudit')
+    audit.note(erase)
+    for (let turn = 0; turn < 3; turn++) {
+      audit.note(alice)
+      clock.advance(10)
+    }
+    await audit.flush()
+    registry.failing.clear()
+    for (const later of [5, 10]) await erasedAt(began + later)
+    const own = (await entries()).filter(({ chain }) => chain?.instance === audit.instance)
+    expect(own.map(({ action, user }) => [action, user])).toEqual([
+      ['mint', 'alice'],
+      ['mint', undefined],
+      ['mint', undefined],
+      ['erase', 'alice'],
+    ])
+  })
+
+  test('leaves out an erased user also behind many erases of others, and behind those of long ago', async () => {
+    const { audit, registry, clock, entries } = setUp()
+    const began = clock.now() / 1000
+    registry.failing.add('appendAudit')
+    audit.note({ ...mint, user: 'alice' })
+    await audit.flush()
+    registry.failing.clear()
+    clock.advance(10)
+    const erases = (count: number, user: string, at: number) =>
+      Array.from({ length: count }, (_, nth) => {
+        const id = `aud_${user}${nth}`
+        return auditEntry({ id, user, at, action: 'erase' })
+      })
+    await registry.appendAudit(erases(1, 'alice', began + 5))
+    // More than a page has, and more than one looks at.
+    await registry.appendAudit(erases(600, 'bob', began + 5))
+    await registry.appendAudit(erases(5001, 'carol', began - 100))
+    const [own] = await entries()
+    expect(own).toMatchObject({ action: 'mint', user: undefined })
   })
 
   test('leaves out an erased user also behind the entry that says how many entries were dropped', async () => {

@@ -117,6 +117,8 @@ describe('an export', () => {
     expect(countsOf(lines)).toMatchObject({ thread: 1, item: 1 })
     expect(JSON.stringify(lines)).toContain(own)
     expect(JSON.stringify(lines)).not.toContain(foreign)
+    const told = { level: 40, workflow: 'support', what: 'thread', count: 1 }
+    expect(scene.running.log).toContainEqual(expect.objectContaining(told))
   })
 
   test('is audited before its first byte, and its HEAD asks nothing upstream', async () => {
