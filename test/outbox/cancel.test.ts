@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createCanceller } from '../../src/outbox/cancel.ts'
+import { entry, session } from '../contracts/registry-fixtures.ts'
 import { cancelling, createScene, many, NOW_SECONDS, unavailable } from '../mint/scene.ts'
 import { sessionId, workflowName } from '../support/ids.ts'
 import { forEachTest } from '../support/started.ts'
@@ -185,6 +186,36 @@ describe('the outbox', () => {
       registry: () => ({ claimCancels: () => Promise.reject(unavailable('store')) }),
     })
     await expect(scene.canceller.workOutbox()).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+describe('a session whose secret reached nobody', () => {
+  test('is cancelled through the outbox, where the store has it', async () => {
+    await scene.real.record(entry({ id: 'cksess_1' }))
+    scene.canceller.cancelUngiven(session({ id: 'cksess_1' }))
+    await scene.canceller.settled()
+    expect(await status('cksess_1')).toBe('cancelled')
+    expect(scene.upstream.cancels).toEqual(['cksess_1'])
+  })
+
+  test('is asked for in each round while the store is away, one at a time, until it has expired', async () => {
+    const asked: string[] = []
+    const scene = createScene({
+      registry: () => ({
+        beginCancel(id) {
+          asked.push(id)
+          return Promise.reject(unavailable('store'))
+        },
+      }),
+    })
+    for (const id of ['cksess_1', 'cksess_2']) scene.canceller.cancelUngiven(session({ id }))
+    await scene.canceller.settled()
+    expect(asked.splice(0)).toEqual(['cksess_1', 'cksess_2'])
+    await scene.canceller.workOutbox()
+    expect(asked.splice(0)).toEqual(['cksess_1'])
+    scene.clock.ms += 600_000
+    await scene.canceller.workOutbox()
+    expect(asked).toEqual([])
   })
 })
 
