@@ -105,7 +105,9 @@ export function createScene(options: SceneOptions = {}) {
   const upstream = createFakeUpstream()
   const chatkit = () => upstream.chatkit
   const random = () => 0.5
-  const canceller = createCanceller({ registry, chatkit, now, log, random })
+  const pauses: number[] = []
+  const pause = async (milliseconds: number) => void pauses.push(milliseconds)
+  const canceller = createCanceller({ registry, chatkit, now, log, random, pause })
   const mint = createMint({
     ...{ registry, chatkit, canceller, now },
     limits: {
@@ -121,6 +123,8 @@ export function createScene(options: SceneOptions = {}) {
     real,
     upstream,
     canceller,
+    /** Milliseconds between the tries of cancels that no outbox has; they are over at once. */
+    pauses,
     async mint({ caller, ...asked }: Order, call?: CallOptions) {
       const { id, client_secret } = await mint.issue(await mint.begin(caller), asked, call)
       return { sessionId: id, clientSecret: client_secret }

@@ -241,6 +241,7 @@ describe('a session that is not in the registry', () => {
     scene.canceller.cancelUnrecorded(unrecorded)
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
+    expect(scene.pauses).toEqual([1000, 2000])
     expect(scene.logText()).toContain('until it expires')
 
     expect(await triesIn(11)).toEqual([0.5, 5.5, 10.5])
