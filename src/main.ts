@@ -8,13 +8,10 @@ import { setTimeout } from 'node:timers/promises'
 import v8 from 'node:v8'
 import { describeStart } from './config/describe-start.ts'
 import { type Environment, npmScript } from './config/env.ts'
-import { environmentNotes } from './config/environment-notes.ts'
-import { placeholderNotes } from './config/file/placeholders.ts'
-import { idleSettings } from './config/idle-settings.ts'
+import { environmentNotes, readByProxies } from './config/environment-notes.ts'
 import { takeNoArguments } from './config/no-arguments.ts'
-import { readByProxies } from './config/proxies.ts'
+import { settingsNotes } from './config/settings-notes.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
-import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
 import { type Listening, listen, listenProblem } from './http/server/server.ts'
 import { warnOfSilentServers } from './http/server/silent-servers.ts'
@@ -66,9 +63,7 @@ async function main(): Promise<void> {
   }
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
-  const { settings } = setup
-  const ofConfig = [placeholderNotes, widenedTrust, idleSettings]
-  for (const line of ofConfig.flatMap((notes) => notes(settings))) log.warn(`config: ${line}`)
+  for (const line of settingsNotes(setup.settings)) log.warn(`config: ${line}`)
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
   for (const line of environmentNotes(setup.environment)) log.warn(line)
   warnOfSmallMemory(setup, log)
@@ -82,7 +77,7 @@ async function main(): Promise<void> {
   await listenForMetrics(service, setup.environment, log)
   running = { service, listening, tracing, log }
   log.info({ url: listening.url }, 'listening')
-  void warnOfSilentServers(settings.workflows, setup.environment.proxies.proxyFor, log)
+  void warnOfSilentServers(setup.settings.workflows, setup.environment.proxies.proxyFor, log)
   await keepCompiled()
 }
 

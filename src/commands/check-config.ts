@@ -9,14 +9,12 @@ import {
 import { describeUse } from '../config/env-file.ts'
 import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
-import { placeholderNotes } from '../config/file/placeholders.ts'
 import { ConfigError } from '../config/file/problems.ts'
-import { idleSettings } from '../config/idle-settings.ts'
 import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
+import { settingsNotes } from '../config/settings-notes.ts'
 import { readTextFile, whyUnread } from '../config/text-file.ts'
-import { widenedTrust } from '../config/widened-trust.ts'
 import { systemCode } from '../lib/errors.ts'
 import { count } from '../lib/printable.ts'
 import { EXIT } from './cli/exit.ts'
@@ -79,10 +77,9 @@ function summarise(file: string, { settings, environment }: ReturnType<typeof lo
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
   const needed = [...environment, ...needsBesides(settings)].join(', ') || 'nothing more'
-  const notes = [placeholderNotes, widenedTrust, idleSettings].flatMap((of) => of(settings))
   return [
     `${file}: ok: ${issuers}, ${workflows}; npm start needs ${needed}`,
-    ...notes.map((line) => `${file}: note: ${line}`),
+    ...settingsNotes(settings).map((line) => `${file}: note: ${line}`),
     '',
   ].join('\n')
 }

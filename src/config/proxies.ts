@@ -7,7 +7,6 @@ import { inRanges } from '../lib/address-ranges.ts'
 import type { OutboundProxy, ProxyFor } from '../lib/connections.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
-import type { Settings } from './settings.ts'
 import { NOT_IN_HOST, shellHint } from './urls.ts'
 
 /** Variables whose lower-case form also counts, and takes precedence, as in curl. */
@@ -94,29 +93,6 @@ export function readProxies(set: z.output<typeof proxySchema>): Proxies {
       ...(named && { no_proxy: named }),
     },
   }
-}
-
-/**
- * One line for each plain-http address of a server that is called through a proxy, for the start's log and the doctor.
- */
-export function readByProxies({
-  environment: { proxies },
-  settings: { workflows },
-}: {
-  readonly environment: { readonly proxies: Proxies }
-  readonly settings: Pick<Settings, 'workflows'>
-}): string[] {
-  return workflows.flatMap((workflow) => {
-    if (workflow.kind === 'hosted') return []
-    const { name, server, uploadUrl = server } = workflow
-    const plain = [...new Set([server, uploadUrl])].filter((url) => url.startsWith('http:'))
-    return plain.flatMap((url) => {
-      const proxy = proxies.proxyFor(new URL(url))
-      return proxy === undefined
-        ? []
-        : `workflow ${name}: ${proxy.origin} can read what goes to ${url}, tokens and chats included; name its host in NO_PROXY, or use https`
-    })
-  })
 }
 
 /** Null when user or password is not percent-encoded. */

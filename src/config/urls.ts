@@ -58,29 +58,6 @@ export function isAtLoopback(url: string | undefined): boolean {
   return url !== undefined && isLoopback(new URL(url).hostname)
 }
 
-/** Lines about a PUBLIC_URL that others can listen to, or whose port at loopback is not the one of this process. */
-export function publicUrlNotes({
-  publicUrl: url,
-  port,
-}: {
-  readonly publicUrl: string | undefined
-  readonly port: number
-}): string[] {
-  if (url === undefined) return []
-  if (!isSecureUrl(new URL(url))) {
-    return [
-      'PUBLIC_URL is plain http: tokens and client secrets can be read on the way; write https://, with a proxy that ends TLS',
-    ]
-  }
-  if (port === 0 || !isAtLoopback(url)) return []
-  const { port: named, protocol } = new URL(url)
-  const leadsTo = named || (protocol === 'https:' ? '443' : '80')
-  if (leadsTo === String(port)) return []
-  return [
-    `PUBLIC_URL names port ${leadsTo}, this process listens on ${port}; set PORT or PUBLIC_URL, unless a proxy passes ${leadsTo} on to it`,
-  ]
-}
-
 /**
  * Null for a URL with credentials (they would end up in logs), with a query or fragment (no path can follow one), or with
  * a host that is none, or for one that was not filled in.

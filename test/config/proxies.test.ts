@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readCliEnvironment } from '../../src/config/cli-environment.ts'
 import { EnvironmentError, readEnvironment, type Variables } from '../../src/config/env.ts'
+import { readByProxies } from '../../src/config/environment-notes.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
-import { readByProxies } from '../../src/config/proxies.ts'
 
 const PROXY = 'http://proxy.example.com:3128'
 

@@ -60,7 +60,7 @@ export function reportPlaceholders(data: RawMapping, report: Report): void {
   }
 }
 
-/** One line for each value of the shipped files with which the service starts, for `check-config` and the log. */
+/** One line for each value of the shipped files with which the service starts. */
 export function placeholderNotes({
   issuers,
   corsOrigins: origins,

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { widenedTrust } from '../../../src/config/widened-trust.ts'
+import { settingsNotes } from '../../../src/config/settings-notes.ts'
 import { minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 
 // The names that an issuer may have, and the issuers for which {tenantid} stands.
@@ -77,7 +77,7 @@ describe('plain http', () => {
     expect(problemsOf(named(http, insecure))).toEqual([])
     const both = named(ISSUER, insecure + HTTP_KEYS)
     expect(problemsOf(both)).toEqual([])
-    expect(widenedTrust(settingsOf(both))).toEqual([expect.stringMatching(/insecure_http lets/)])
+    expect(settingsNotes(settingsOf(both))).toEqual([expect.stringMatching(/insecure_http lets/)])
   })
 
   test('insecure_http allows http alone', () => {

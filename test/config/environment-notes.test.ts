@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { readEnvironment } from '../../src/config/env.ts'
 import { environmentNotes } from '../../src/config/environment-notes.ts'
-import { publicUrlNotes } from '../../src/config/urls.ts'
+
+const notes = (PUBLIC_URL: string | undefined, PORT = 8787): string[] =>
+  environmentNotes(readEnvironment({ PUBLIC_URL, PORT: String(PORT) }))
 
 test.each([
   ['http://localhost:8788', 8787, '8788'],
@@ -9,7 +11,7 @@ test.each([
   ['https://[::1]/chat', 8787, '443'],
 ])('%s is pointed out to a process on port %d', (publicUrl, port, named) => {
   const line = `PUBLIC_URL names port ${named}, this process listens on ${port}; set PORT or PUBLIC_URL`
-  expect(publicUrlNotes({ publicUrl, port })).toEqual([expect.stringContaining(line)])
+  expect(notes(publicUrl, port)).toEqual([expect.stringContaining(line)])
 })
 
 test.each([
@@ -19,18 +21,18 @@ test.each([
   ['https://chat.example.com', 8787],
   [undefined, 8787],
 ])('%s is right for a process on port %d', (publicUrl, port) => {
-  expect(publicUrlNotes({ publicUrl, port })).toEqual([])
+  expect(notes(publicUrl, port)).toEqual([])
 })
 
 test('plain http is pointed out, unless it is at loopback', () => {
-  const notes = publicUrlNotes({ publicUrl: 'http://chat.internal:8787', port: 8787 })
-  expect(notes).toEqual([expect.stringContaining('PUBLIC_URL is plain http')])
+  expect(notes('http://chat.internal:8787')).toEqual([
+    expect.stringContaining('PUBLIC_URL is plain http'),
+  ])
 })
 
 test('PUBLIC_URL of the shipped files is named at a start, and does not stop it', () => {
-  const environment = readEnvironment({ PUBLIC_URL: 'https://chat.acme.example' })
-  expect(environmentNotes(environment)).toEqual([
+  expect(notes('https://chat.acme.example')).toEqual([
     expect.stringContaining('PUBLIC_URL: is the placeholder acme.example'),
   ])
-  expect(environmentNotes(readEnvironment({ PUBLIC_URL: 'https://chat.acme.test' }))).toEqual([])
+  expect(notes('https://chat.acme.test')).toEqual([])
 })

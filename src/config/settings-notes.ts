@@ -1,5 +1,7 @@
-// Names the settings of the config file that accept more than the strict default does.
+// Names the settings of the config file that an operator may not have meant, though the service starts with them:
+// those that accept more than the strict default does, those without effect, and placeholders.
 
+import { placeholderNotes } from './file/placeholders.ts'
 import type {
   AdminSettings,
   ApiKeySettings,
@@ -8,18 +10,13 @@ import type {
   WorkflowSettings,
 } from './settings.ts'
 
-/** One line for each choice that widens trust, for `check-config` and the log of a start. */
-export function widenedTrust({
-  issuers,
-  admins,
-  corsOrigins,
-  trustedProxies,
-  apiKeys,
-  workflows,
-}: Pick<
-  Settings,
-  'issuers' | 'admins' | 'corsOrigins' | 'trustedProxies' | 'apiKeys' | 'workflows'
->): string[] {
+/** One line for each, for `check-config` and the log of a start. */
+export function settingsNotes(settings: Settings): string[] {
+  return [...placeholderNotes(settings), ...widenedTrust(settings), ...idleSettings(settings)]
+}
+
+function widenedTrust(settings: Settings): string[] {
+  const { issuers, admins, corsOrigins, trustedProxies, apiKeys, workflows } = settings
   return [
     ...issuers.flatMap(issuerLines),
     ...(admins === undefined ? [] : adminLines(admins)),
@@ -27,6 +24,13 @@ export function widenedTrust({
     ...trustedProxies.filter(isNearlyAll).map(proxyLine),
     ...apiKeys.flatMap((key) => apiKeyLines(key, workflows)),
     ...workflows.flatMap(workflowLines),
+  ]
+}
+
+function idleSettings({ clientIpHeader, trustedProxies }: Settings): string[] {
+  if (clientIpHeader === undefined || trustedProxies.length > 0) return []
+  return [
+    `client_ip_header: ${clientIpHeader} is never read without trusted_proxies, so that limits count all callers of a proxy as one; name the proxy there`,
   ]
 }
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { widenedTrust } from '../../../src/config/widened-trust.ts'
-import { Secret } from '../../../src/lib/secret.ts'
-import { MINIMAL, minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
+import { settingsNotes } from '../../src/config/settings-notes.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { MINIMAL, minimalWith, problemsOf, settingsOf } from './fixtures.ts'
 
 // Settings of an issuer that accept more than the strict default, and the cases in which they are refused.
 
 const AUDIENCE = '    audience: [chat-api]\n'
 const ISSUER = 'https://login.corp.test/'
-const lines = (text: string): string[] => widenedTrust(settingsOf(text))
+const lines = (text: string): string[] => settingsNotes(settingsOf(text))
 const withLines = (more: string): string => minimalWith(AUDIENCE, `${AUDIENCE}${more}`)
 
 test('the strict defaults widen nothing', () => {
@@ -119,9 +119,9 @@ describe('secret_env together with a key set', () => {
 })
 
 test('a pattern in cors.origins is reported, an exact origin is not', () => {
-  const origins = "['https://app.acme.example', 'https://app-*.acme.example']"
+  const origins = "['https://app.corp.test', 'https://app-*.corp.test']"
   expect(lines(`${MINIMAL}cors: { origins: ${origins} }\n`)).toEqual([
-    expect.stringContaining('cors.origins: https://app-*.acme.example lets in'),
+    expect.stringContaining('cors.origins: https://app-*.corp.test lets in'),
   ])
 })
 
@@ -204,4 +204,15 @@ describe('a user that is the same for everybody', () => {
       expect(lines(minimalWith("'claims.sub'", user))).toEqual([])
     },
   )
+})
+
+test('client_ip_header without trusted_proxies is pointed out', () => {
+  expect(lines(`${MINIMAL}client_ip_header: Fly-Client-IP\n`)).toEqual([
+    expect.stringMatching(/^client_ip_header: fly-client-ip is never read without trusted_proxies/),
+  ])
+})
+
+test('with a trusted proxy, there is nothing to say', () => {
+  const header = 'client_ip_header: fly-client-ip\ntrusted_proxies: [172.16.0.0/12]\n'
+  expect(lines(MINIMAL + header)).toEqual([])
 })
