@@ -63,6 +63,7 @@ function isIssuerAlone(parts: readonly UserPart[]): boolean {
   return parts.length === 1 && parts[0]?.kind === 'issuer'
 }
 
-function reversed(text: string): string {
+/** A text from its end, by UTF-16 units. */
+export function reversed(text: string): string {
   return text.split('').reverse().join('')
 }
