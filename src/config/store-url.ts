@@ -69,8 +69,9 @@ function parseRedis(text: string): RedisStore | keyof typeof PROBLEMS {
   ) {
     return 'url'
   }
-  const query = querySchema.safeParse(parametersOf(url.searchParams))
-  if (!query.success) return 'query'
+  const query = querySchema.safeParse(Object.fromEntries(url.searchParams))
+  const isRepeated = new Set(url.searchParams.keys()).size < url.searchParams.size
+  if (!query.success || isRepeated) return 'query'
   if (query.data.cluster && Number(url.pathname.slice(1)) > 0) return 'database'
   url.search = ''
   return { kind: 'redis', url: new Secret(url.href), ...query.data }
@@ -87,18 +88,6 @@ const querySchema = z.strictObject({
     .default('0')
     .transform(Number),
 })
-
-/** A repeated parameter becomes a list, which the schema refuses. */
-function parametersOf(
-  query: URLSearchParams,
-): Readonly<Record<string, string | readonly string[]>> {
-  const names = new Set(query.keys())
-  const entries = Array.from(names, (name) => {
-    const values = query.getAll(name)
-    return [name, values.length === 1 ? (values[0] ?? '') : values] as const
-  })
-  return Object.fromEntries(entries)
-}
 
 /** The Redis client decodes user and password, and throws if it cannot. */
 function isDecodable({ username, password }: URL): boolean {
