@@ -1,6 +1,6 @@
 // Reads and checks environment variables. No other file reads `process.env`.
 
-import type { z } from 'zod'
+import { z } from 'zod'
 import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
 import { readEnvFile, useOf, variablesBeside } from './env-file.ts'
@@ -223,9 +223,7 @@ function openSecret(
  * @throws {@link EnvironmentError} when it is no port
  */
 export function readPort(fallback: number): number {
-  const parsed = port(fallback).safeParse(process.env['PORT']?.trim() || undefined)
-  if (parsed.success) return parsed.data
-  throw new EnvironmentError(['PORT: must be a port, 0 to 65535'])
+  return readVariables(z.object({ PORT: port(fallback) })).PORT
 }
 
 /** The npm script that started this process, such as `start`; undefined when none did. */
