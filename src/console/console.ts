@@ -83,16 +83,26 @@ export function createConsole({
   now,
   log,
 }: ConsoleParts) {
+  const { secret, registry, userOf, audit, failedAuth, dispatcher } = parts
+  const { console: settings, issuers, admins, workflows } = config
+  const { issuer } = settings
   const addresses = createAddresses(config.publicUrl)
-  const { secure } = addresses
+  const { secure, redirectUri } = addresses
   const sealer = createSealer({ secret: cookieKey(parts, log), now })
   const cookies = createCookies({ secure, sealer })
-  const { console: settings, issuers, admins, workflows } = config
-  const { registry, userOf } = parts
   const signIns = createSignInCookie({ cookies, settings, issuers, userOf, admins, registry, now })
   const access = createConsoleAccess({ addresses, signIns })
   const answers = createPageAnswers({ addresses, cookies })
-  const signIn = signInPages({ config, now, ...parts }, { addresses, cookies, signIns })
+  const provider = createIdentityProvider({
+    settings,
+    redirectUri,
+    clientSecret: () => secret(settings.clientSecretEnv)?.(),
+    dispatcher,
+    clockTolerance: issuers.find((one) => one.issuer === issuer)?.clockToleranceSeconds ?? 0,
+    now,
+  })
+  const own = { addresses, cookies, signIns, provider }
+  const signIn = createSignInPages({ ...own, issuer, admins, audit, failedAuth })
   return {
     routes: {
       ...signInRoutes(access, signIn),
@@ -105,31 +115,6 @@ export function createConsole({
       return isPage && isBrowser ? access.explain(error, c) : undefined
     },
   }
-}
-
-function signInPages(
-  {
-    config,
-    secret,
-    audit,
-    failedAuth,
-    dispatcher,
-    now,
-  }: Pick<ConsoleParts, 'config' | 'now'> & Omit<SignInParts, 'registry' | 'userOf'>,
-  own: Pick<Parameters<typeof createSignInPages>[0], 'addresses' | 'cookies' | 'signIns'>,
-) {
-  const { console: settings, admins, issuers } = config
-  const { issuer } = settings
-  const clocks = issuers.find((one) => one.issuer === issuer)
-  const provider = createIdentityProvider({
-    settings,
-    redirectUri: own.addresses.redirectUri,
-    clientSecret: () => secret(settings.clientSecretEnv)?.(),
-    dispatcher,
-    clockTolerance: clocks?.clockToleranceSeconds ?? 0,
-    now,
-  })
-  return createSignInPages({ ...own, provider, issuer, admins, audit, failedAuth })
 }
 
 function signInRoutes(access: ConsoleAccess, pages: ReturnType<typeof createSignInPages>): Routes {
