@@ -26,6 +26,7 @@ interface Provider {
   readonly dispatcher: Dispatcher
   /** Seconds by which the provider's clock may differ from ours. */
   readonly clockTolerance: number
+  readonly now: Clock
 }
 
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>
@@ -35,9 +36,15 @@ const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
 
 /** Discovery happens at the first sign-in, so that the service starts even while the provider is down. */
-export function createIdentityProvider({ now, ...provider }: Provider & { readonly now: Clock }) {
-  const { settings, redirectUri, dispatcher, clockTolerance } = provider
-  const authentication = authenticate(provider)
+export function createIdentityProvider({
+  settings,
+  redirectUri,
+  clientSecret,
+  dispatcher,
+  clockTolerance,
+  now,
+}: Provider) {
+  const authentication = authenticate(clientSecret)
   let known: { configuration: Promise<oidc.Configuration>; until: number } | undefined
 
   function configuration(): Promise<oidc.Configuration> {
@@ -118,7 +125,7 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
 }
 
 /** `client_secret_basic` unless the provider only takes `client_secret_post`. */
-function authenticate({ clientSecret }: Provider): oidc.ClientAuth {
+function authenticate(clientSecret: Provider['clientSecret']): oidc.ClientAuth {
   return (server, client, body, headers) => {
     const secret = clientSecret()?.reveal()
     if (secret === undefined) throw unavailable('client', new Error('its secret is gone'))
