@@ -11,12 +11,12 @@ import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.
 import { DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { startServiceProcess } from '../../support/service-process.ts'
-import { runInProcess } from './run-in-process.ts'
+import { quickCli } from './run-cli.ts'
 
 const SECRET = 'a shared secret of at least thirty-two bytes'
 const folder = scratchFolder()
 
-const generate = (...words: readonly string[]) => runInProcess(['keys', 'generate', ...words])
+const generate = (...words: readonly string[]) => quickCli(['keys', 'generate', ...words])
 
 const CLAIMS = { iss: PUBLIC_URL, aud: 'chatkit:helpdesk', sub: 'alice', sid: 's', jti: 'j' }
 const EXPECTED = {

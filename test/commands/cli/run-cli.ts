@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Io } from '../../../src/commands/cli/io.ts'
 import { runCli } from '../../../src/commands/cli/program.ts'
+import type { Variables } from '../../../src/config/env.ts'
 import { currentBundle } from '../../deploy/bundle.ts'
 import { NODE, PREPARED, WITHOUT_ENV_FILE } from '../../support/service-process.ts'
 
@@ -49,21 +50,22 @@ export async function cli(words: readonly string[], running: Running = {}): Prom
 /** Runs it in this process, which is faster, and without a terminal. */
 export async function quickCli(
   words: readonly string[],
-  variables: Readonly<Record<string, string>> = {},
-  input = '',
+  variables: Variables = {},
+  { input = '', nowMs }: { readonly input?: string; readonly nowMs?: number } = {},
 ): Promise<Ended> {
   const { io, said, stdin } = streams(variables, false)
   stdin.end(input)
-  const code = await runCli(words, io)
+  const code = await runCli(words, nowMs === undefined ? io : { ...io, now: () => nowMs })
   return { code, ...said }
 }
 
 /** Streams that claim to be a terminal, and the text written to them. */
-export function terminal(variables: Readonly<Record<string, string>>) {
+export function terminal(variables: Variables) {
   return streams(variables, true)
 }
 
-function streams(variables: Readonly<Record<string, string>>, isTTY: boolean) {
+/** The streams of a command line in this process, with nothing of the real environment. */
+export function streams(variables: Variables, isTTY: boolean) {
   const stream = () => Object.assign(new PassThrough(), { isTTY, columns: 100 })
   const [stdin, stdout, stderr] = [stream(), stream(), stream()]
   const said = { out: '', err: '' }
@@ -76,5 +78,5 @@ function streams(variables: Readonly<Record<string, string>>, isTTY: boolean) {
   const controller = new AbortController()
   const { signal } = controller
   const io: Io = { stdin, stdout, stderr, variables, now: Date.now, signal }
-  return { io, said, stdin, stdout, controller }
+  return { io, said, stdin, stdout, stderr, controller }
 }

@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 /** Runs in this process, which is faster; other tests cover the process. */
 function cli(words: string[], given: { env: Record<string, string>; input?: string }) {
-  return quickCli(words, given.env, given.input)
+  return quickCli(words, given.env, { input: given.input ?? '' })
 }
 
 async function cliJson(words: string[], given: { env: Record<string, string> }): Promise<unknown> {

@@ -5,7 +5,7 @@ import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { plain } from '../../support/ids.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
-import { runInProcess } from './run-in-process.ts'
+import { quickCli } from './run-cli.ts'
 
 const SERVER = 'http://desk.internal/chatkit'
 let folder: string
@@ -30,7 +30,7 @@ function run(...words: readonly string[]) {
     PUBLIC_URL,
     STORE_URL: `sqlite:${path}`,
   }
-  return runInProcess(['threads', 'import', ...words], { variables })
+  return quickCli(['threads', 'import', ...words], variables)
 }
 
 async function owned() {

@@ -3,13 +3,13 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startSignIn } from '../../../src/embedded/sign-in/sign-in.ts'
 import { serve } from '../../support/network/listen.ts'
 import { forAllTests } from '../../support/started.ts'
-import { runInProcess } from './run-in-process.ts'
+import { quickCli } from './run-cli.ts'
 
 const signIn = forAllTests(() => startSignIn({ port: 0 }))
 
 function create(...words: string[]) {
   const variables = { CHATKIT_MINT_SIGN_IN: signIn.issuer }
-  return runInProcess(['token', 'create', ...words], { variables })
+  return quickCli(['token', 'create', ...words], variables)
 }
 
 /** Claims of the token that a command line printed. */
@@ -95,7 +95,7 @@ test('an issuer that the config does not have is refused with those that it has'
 
 test('CHATKIT_MINT_SIGN_IN on another machine is an error of the environment', async () => {
   const variables = { CHATKIT_MINT_SIGN_IN: 'https://login.acme.example' }
-  const { code, err } = await runInProcess(['token', 'create', '--sub', 'a'], { variables })
+  const { code, err } = await quickCli(['token', 'create', '--sub', 'a'], variables)
   expect(code).toBe(78)
   expect(err).toContain('CHATKIT_MINT_SIGN_IN')
 })
@@ -105,7 +105,7 @@ describe('where no sign-in answers', () => {
 
   test('says how to start one, and ends with 69', async () => {
     const words = ['token', 'create', '--sub', 'a', '--sign-in', 'http://127.0.0.1:9']
-    const { code, out, err } = await runInProcess(words)
+    const { code, out, err } = await quickCli(words)
     expect({ code, out }).toEqual({ code: 69, out: '' })
     expect(err).toContain('npm run dev -- --config FILE')
     expect(err).toContain('--sign-in')
@@ -113,7 +113,7 @@ describe('where no sign-in answers', () => {
 
   test('says when another server answers', async () => {
     const words = ['token', 'create', '--sub', 'a', '--sign-in', other.origin]
-    const { code, out, err } = await runInProcess(words)
+    const { code, out, err } = await quickCli(words)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain('is not the sign-in')
   })
@@ -131,7 +131,7 @@ describe('where no sign-in answers', () => {
     })
     onTestFinished(endless.close)
     const words = ['token', 'create', '--sub', 'a', '--sign-in', endless.origin]
-    const { code, err } = await runInProcess(words)
+    const { code, err } = await quickCli(words)
     expect(code).toBe(1)
     expect(err).toContain('is not the sign-in')
     expect(sent).toBeLessThan(512 * piece.length)

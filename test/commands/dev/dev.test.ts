@@ -10,7 +10,7 @@ import { scratchFolder } from '../../support/scratch-folder.ts'
 import { spawnNode } from '../../support/service-process.ts'
 import { createBrowser } from '../../support/sign-in/browser.ts'
 import { forAllTests } from '../../support/started.ts'
-import { runInProcess } from '../cli/run-in-process.ts'
+import { quickCli } from '../cli/run-cli.ts'
 import { configFile, type DevScene, startDevScene } from './scene.ts'
 
 const SHIPPED = join(import.meta.dirname, '../../../config/chatkit-mint.yaml')
@@ -283,7 +283,7 @@ describe('as a process', () => {
     expect(minted).toMatch(/^\{"client_secret":"ek_/)
     const signIn = /^ {2}(http:\/\/127\.0\.0\.1:\d+) {2}the sign-in/m.exec(dev.stdout())?.[1] ?? ''
     const words = ['token', 'create', '--sub', 'alice', '--claim', 'groups=support']
-    const { code, out } = await runInProcess([...words, '--sign-in', signIn])
+    const { code, out } = await quickCli([...words, '--sign-in', signIn])
     expect(code).toBe(0)
     const url = /^ {2}(http:\/\/localhost:\d+) {2}the service/m.exec(dev.stdout())?.[1]
     const headers = { authorization: `Bearer ${out.trim()}` }

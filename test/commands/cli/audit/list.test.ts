@@ -54,9 +54,10 @@ test('audit verify accepts the output of audit list --all --json', async () => {
   await secretOf(running, 'bob')
   await quickCli(['users', 'erase', 'bob', '--yes'], env())
   const { out } = await quickCli(['audit', 'list', '--all', '--json', '--limit', '2'], env())
-  const verified = await quickCli(['audit', 'verify'], {}, out)
+  const verified = await quickCli(['audit', 'verify'], {}, { input: out })
   expect([verified.code, verified.err]).toEqual([0, ''])
-  const altered = await quickCli(['audit', 'verify'], {}, out.replace('"mint"', '"mant"'))
+  const changed = { input: out.replace('"mint"', '"mant"') }
+  const altered = await quickCli(['audit', 'verify'], {}, changed)
   expect([altered.code, altered.out]).toEqual([1, expect.stringMatching(/changed +│ aud_/)])
 })
 

@@ -14,7 +14,7 @@ import { createAuditQueue } from '../../../../src/registry/audit-queue.ts'
 import { presentAuditEntry } from '../../../../src/respond/views.ts'
 import { recordingLog, stoppedClock } from '../../../support/issuer-settings.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
-import { runInProcess } from '../run-in-process.ts'
+import { quickCli } from '../run-cli.ts'
 
 type Wire = ReturnType<typeof presentAuditEntry>
 
@@ -115,7 +115,7 @@ describe('entries of the audit', () => {
   test('are all found where more are changed than a call has room for arguments', async () => {
     const many = Array.from({ length: 150_000 }, (_, at) => ({ ...one[0], seq: 150_000 - at }))
     const input = many.map((entry) => JSON.stringify(entry)).join('\n')
-    const { code, out, err } = await runInProcess(['audit', 'verify'], { input })
+    const { code, out, err } = await quickCli(['audit', 'verify'], {}, { input })
     // One is as it was.
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('149999 faults') })
     expect(err).toContain('The first 1000 faults; --json prints all.')
@@ -246,7 +246,7 @@ describe('audit verify', () => {
   const page = () => JSON.stringify({ object: 'list', data: one, has_more: false }, null, 2)
 
   test('lists the entries of each instance, and ends with 0', async () => {
-    const { code, out, err } = await runInProcess(['audit', 'verify'], { input: page() })
+    const { code, out, err } = await quickCli(['audit', 'verify'], {}, { input: page() })
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/ins_[0-9a-f]{16} +│ 40 +│ 1 to 40 +│ 2027-01-15T08:00:00Z +│ .* │ 0/)
     expect(out).toMatch(/unbroken/)
@@ -258,7 +258,7 @@ describe('audit verify', () => {
       entries.map((entry) => JSON.stringify(entry)).join('\n')
     for (const text of [page(), JSON.stringify(one), lines(one), `${lines(one.toReversed())}\n`]) {
       writeFileSync(path, text)
-      const { code, out } = await runInProcess(['audit', 'verify', path, '--json'])
+      const { code, out } = await quickCli(['audit', 'verify', path, '--json'])
       expect([code, JSON.parse(out)]).toMatchObject([
         0,
         { faults: [], instances: [{ entries: 40 }] },
@@ -267,9 +267,11 @@ describe('audit verify', () => {
   })
 
   test('names the faults, and ends with 1', async () => {
-    const { code, out, err } = await runInProcess(['audit', 'verify', '-'], {
-      input: page().replace('issuer|20', 'issuer|2O'),
-    })
+    const { code, out, err } = await quickCli(
+      ['audit', 'verify', '-'],
+      {},
+      { input: page().replace('issuer|20', 'issuer|2O') },
+    )
     expect(code).toBe(1)
     expect(out).toMatch(/changed +│ aud_20 +│ ins_[0-9a-f]+ +│ 21/)
     expect(err).toMatch(/the audit is broken: 1 fault\./)
@@ -278,19 +280,19 @@ describe('audit verify', () => {
   test.each(['', 'hello', '{"data": 1}', '[1, 2]'])(
     'refuses what is no export: %j',
     async (input) => {
-      const { code, err } = await runInProcess(['audit', 'verify'], { input })
+      const { code, err } = await quickCli(['audit', 'verify'], {}, { input })
       expect([code, err]).toEqual([1, expect.stringMatching(/no export of the audit|broken/)])
     },
   )
 
   test('says that a file cannot be read', async () => {
-    const { code, err } = await runInProcess(['audit', 'verify', '/nowhere/audit.json'])
+    const { code, err } = await quickCli(['audit', 'verify', '/nowhere/audit.json'])
     expect([code, err]).toEqual([66, expect.stringContaining('ENOENT')])
   })
 
   test('says that one page is not the whole audit', async () => {
     const input = page().replace('"has_more": false', '"has_more": true')
-    const { code, err } = await runInProcess(['audit', 'verify'], { input })
+    const { code, err } = await quickCli(['audit', 'verify'], {}, { input })
     expect([code, err]).toEqual([0, expect.stringContaining('older entries')])
   })
 })

@@ -24,7 +24,7 @@ import { API_KEY } from '../../../support/running-service.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests, forEachTest } from '../../../support/started.ts'
 import { createSigner } from '../../../support/tokens.ts'
-import { type Ran, runInProcess } from '../run-in-process.ts'
+import { type Ended, quickCli } from '../run-cli.ts'
 
 const VERSION_1 = readFileSync(
   new URL('../../../registry/sqlite-version-1.sql', import.meta.url),
@@ -80,22 +80,22 @@ workflows:
 `
 }
 
-interface Checked extends Ran {
+interface Checked extends Ended {
   readonly ok: boolean
   readonly checks: readonly Finding[]
   of(check: string): Finding | undefined
 }
 
 async function doctor(...words: readonly string[]): Promise<Checked> {
-  const world = { variables, nowMs: BEFORE_THE_END }
-  const ran = await runInProcess(['doctor', '--json', ...words], world)
+  const now = { nowMs: BEFORE_THE_END }
+  const ran = await quickCli(['doctor', '--json', ...words], variables, now)
   expectNoSecret(ran)
   const { ok, checks } = JSON.parse(ran.out) as { ok: boolean; checks: Finding[] }
   expect(ran.code).toBe(ok ? 0 : 1)
   return { ...ran, ok, checks, of: (name) => checks.find(({ check }) => check === name) }
 }
 
-function expectNoSecret({ out, err }: Ran): void {
+function expectNoSecret({ out, err }: Ended): void {
   const planted = [API_KEY, OTHER_KEY].map((value) => ({ what: 'an API key', value }))
   expect(leaksIn(out + err, planted)).toEqual([])
   expect(out + err).not.toMatch(/ek_|eyJ/)
@@ -149,7 +149,7 @@ describe('all is well', () => {
   })
 
   test('the text has a line for each finding, with advice below it', async () => {
-    const ran = await runInProcess(['doctor'], { variables, nowMs: BEFORE_THE_END })
+    const ran = await quickCli(['doctor'], variables, { nowMs: BEFORE_THE_END })
     expectNoSecret(ran)
     expect(ran).toMatchObject({ code: 0, err: '' })
     expect(ran.out).toContain(`ok    config: ${file} and the environment are right\n`)
@@ -266,8 +266,8 @@ describe('the ChatKit API', () => {
     async (status, usualCause) => {
       api.api.setFaults({ status })
       expect((await support())?.advice).not.toContain('2026-11-30')
-      const world = { variables, nowMs: Date.parse('2026-11-30') }
-      const { out } = await runInProcess(['doctor', '--workflow', 'support'], world)
+      const now = { nowMs: Date.parse('2026-11-30') }
+      const { out } = await quickCli(['doctor', '--workflow', 'support'], variables, now)
       expect(out).toMatch(usualCause)
       expect(out).toMatch(/; or the workflow has ended: .*move-to-self-hosted\.md/)
     },
@@ -545,7 +545,7 @@ describe('environment and config', () => {
     ['an unknown workflow', ['--workflow', 'nope'], 2, 'the config has support, other, helpdesk'],
     ['a user without characters', ['--user', ''], 2, '1 to 512'],
   ])('%s', async (_name, words, code, err) => {
-    const ran = await runInProcess(['doctor', ...words], { variables })
+    const ran = await quickCli(['doctor', ...words], variables)
     expect(ran.code).toBe(code)
     expect(ran.err).toContain(err)
     expect(api.api.requests()).toEqual([])

@@ -6,7 +6,7 @@ import { proxyPage, startFaultyProxy } from '../../../support/network/faulty-pro
 import { API_KEY } from '../../../support/running-service.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests } from '../../../support/started.ts'
-import { runInProcess } from '../run-in-process.ts'
+import { quickCli } from '../run-cli.ts'
 
 // The doctor on machines where a proxy is the only way out, and where the proxy is at fault.
 
@@ -28,15 +28,13 @@ workflows:
 })
 
 async function findingsWith(variables: Readonly<Record<string, string>>) {
-  const { out, err } = await runInProcess(['doctor', '--json'], {
-    variables: {
-      CONFIG_FILE: file,
-      OPENAI_API_KEY: API_KEY,
-      OPENAI_BASE_URL: 'https://api.test/v1',
-      PUBLIC_URL: 'https://chat.test',
-      STORE_URL: 'memory:',
-      ...variables,
-    },
+  const { out, err } = await quickCli(['doctor', '--json'], {
+    CONFIG_FILE: file,
+    OPENAI_API_KEY: API_KEY,
+    OPENAI_BASE_URL: 'https://api.test/v1',
+    PUBLIC_URL: 'https://chat.test',
+    STORE_URL: 'memory:',
+    ...variables,
   })
   expect(out + err).not.toContain(PASSWORD)
   const { checks } = JSON.parse(out) as { checks: Finding[] }
@@ -124,7 +122,7 @@ test.each([
   async (_name, to) => {
     proxy.answer = proxyPage('407 Proxy Authentication Required')
     const variables = { ...throughProxy(), ...to }
-    const { code, err } = await runInProcess(['threads', 'list'], { variables })
+    const { code, err } = await quickCli(['threads', 'list'], variables)
     expect({ code, err }).toEqual({
       code: 69,
       err: expect.stringContaining('Proxy response (407)'),

@@ -7,7 +7,7 @@ import type { JwtReport } from '../../../../src/commands/cli/jwt-explain/report.
 import { DEFAULT_CONFIG, ISSUER, signer, tokenFor } from '../../../support/running-service.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { handMade } from '../../../support/tokens.ts'
-import { runInProcess } from '../run-in-process.ts'
+import { quickCli } from '../run-cli.ts'
 
 // Texts that are often mistaken for a token get a hint what they are. For refused tokens the reason says what
 // was received and what was expected.
@@ -20,7 +20,7 @@ const variables = {
 beforeAll(() => writeFileSync(file, DEFAULT_CONFIG))
 
 async function explain(token: string): Promise<JwtReport> {
-  const { out, err } = await runInProcess(['jwt', 'explain', '--json'], { input: token, variables })
+  const { out, err } = await quickCli(['jwt', 'explain', '--json'], variables, { input: token })
   const longest = token.split('.').reduce((one, other) => (one.length > other.length ? one : other))
   if (longest.length > 24) expect(out + err).not.toContain(longest)
   return JSON.parse(out)
@@ -65,7 +65,7 @@ describe('a text that is no signed JWT is refused, and the hint says what it is'
   })
 
   test('the terminal says so too', async () => {
-    const { out, code } = await runInProcess(['jwt', 'explain'], { input: encrypted, variables })
+    const { out, code } = await quickCli(['jwt', 'explain'], variables, { input: encrypted })
     expect(code).toBe(1)
     expect(out).toMatch(/\nhint +it is encrypted/)
   })
@@ -82,7 +82,7 @@ test('all readable claims are listed, verified or not, cut and without credentia
   expect(long).toMatchObject({ accepted: true, hint: null })
   expect(long.token.claims).toMatchObject({ groups: '["a","b"]', key: '"[redacted]"' })
   expect(long.token.claims['azp']).toHaveLength(201)
-  const { out } = await runInProcess(['jwt', 'explain'], { input: tokenFor('alice'), variables })
+  const { out } = await quickCli(['jwt', 'explain'], variables, { input: tokenFor('alice') })
   expect(out).toMatch(
     /\nclaims +iss "https:\/\/issuer\.test", aud "chat-api", sub "alice", iat \d+/,
   )

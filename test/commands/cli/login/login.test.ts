@@ -8,7 +8,7 @@ import { startSignIn } from '../../../../src/embedded/sign-in/sign-in.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { createBrowser } from '../../../support/sign-in/browser.ts'
 import { forAllTests } from '../../../support/started.ts'
-import { runInProcess } from '../run-in-process.ts'
+import { quickCli } from '../run-cli.ts'
 import { beginLogin, cameBackTo, profilesFile, profilesOf, signInWith } from './scene.ts'
 import { startScriptedProvider } from './scripted-provider.ts'
 
@@ -243,16 +243,14 @@ describe('a login that fails keeps nothing', () => {
     ['a profile of the language', ['--profile', '__proto__']],
     ['an empty profile', ['--profile', '']],
   ])('%s: exit 2, and nobody is asked', async (_, words) => {
-    const { code } = await runInProcess(['login', ...words], { variables })
+    const { code } = await quickCli(['login', ...words], variables)
     expect(code).toBe(2)
     expect(provider.requests).toEqual([])
   })
 
   test('a profile name with a slash in the environment ends with 78', async () => {
     const at = { ...variables, CHATKIT_MINT_PROFILE: 'a/b' }
-    expect(await runInProcess(['login', ...client()], { variables: at })).toMatchObject({
-      code: 78,
-    })
+    expect(await quickCli(['login', ...client()], at)).toMatchObject({ code: 78 })
   })
 
   test('a file that others can read is refused before anybody signs in', async () => {
@@ -275,7 +273,7 @@ describe('a login that fails keeps nothing', () => {
   })
 
   test('without a folder for settings no sign-in begins', async () => {
-    const { code } = await runInProcess(['login', ...client(), '--timeout', '1'], { variables: {} })
+    const { code } = await quickCli(['login', ...client(), '--timeout', '1'])
     expect(code).toBe(78)
   })
 })

@@ -15,7 +15,7 @@ import { ADMIN_CONFIG, adminToken } from '../../../support/admin-calls.ts'
 import { startService } from '../../../support/running-service.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests } from '../../../support/started.ts'
-import { runInProcess } from '../run-in-process.ts'
+import { quickCli } from '../run-cli.ts'
 import { profilesFile, profilesOf, signInWith } from './scene.ts'
 import { startScriptedProvider } from './scripted-provider.ts'
 
@@ -48,11 +48,11 @@ async function signIn(...more: string[]): Promise<void> {
 }
 
 function blocks(words: string[] = [], more: Record<string, string> = {}) {
-  return runInProcess(['blocks', 'list', ...words], { variables: { ...variables, ...more } })
+  return quickCli(['blocks', 'list', ...words], { ...variables, ...more })
 }
 
 function logout(...words: string[]) {
-  return runInProcess(['logout', ...words], { variables })
+  return quickCli(['logout', ...words], variables)
 }
 
 /** Writes a file of profiles by hand. */
@@ -72,7 +72,7 @@ describe('commands that ask a service', () => {
   test('address and token of the service come from the profile', async () => {
     write(written(running.url, adminToken()))
     expect(await blocks()).toMatchObject({ code: 0, err: '' })
-    const { code } = await runInProcess(['sessions', 'list'], { variables })
+    const { code } = await quickCli(['sessions', 'list'], variables)
     expect(code).toBe(0)
   })
 
@@ -109,7 +109,7 @@ describe('commands that ask a service', () => {
   test('--token-file and CHATKIT_MINT_TOKEN win over the token of the profile', async () => {
     await signIn()
     await blocks([], { CHATKIT_MINT_TOKEN: 'from-environment' })
-    await runInProcess(['blocks', 'list', '--token-file', '-'], { variables, input: 'from-file' })
+    await quickCli(['blocks', 'list', '--token-file', '-'], variables, { input: 'from-file' })
     expect(service.tokens).toEqual(['Bearer from-environment', 'Bearer from-file'])
   })
 
@@ -170,8 +170,8 @@ describe('commands that ask a service', () => {
       OPENAI_API_KEY: 'sk-test-key',
       OPENAI_BASE_URL: `${service.origin}/v1`,
     }
-    await runInProcess(['threads', 'list'], { variables: at })
-    await runInProcess(['threads', 'list', '--profile', 'default'], { variables: at })
+    await quickCli(['threads', 'list'], at)
+    await quickCli(['threads', 'list', '--profile', 'default'], at)
     const { token } = profilesOf(variables).default.tokens
     expect(service.tokens).toEqual(['Bearer sk-test-key', `Bearer ${token}`])
   })
@@ -296,7 +296,7 @@ describe('the file', () => {
     write(content)
     const before = readFileSync(profilesFile(variables), 'utf8')
     const words = ['login', '--issuer', provider.issuer, '--client-id', 'cli', '--timeout', '1']
-    for (const { code, err } of [await blocks(), await runInProcess(words, { variables })]) {
+    for (const { code, err } of [await blocks(), await quickCli(words, variables)]) {
       expect({ code, err }).toEqual({ code: 78, err: expect.stringContaining('Move it away') })
     }
     expect(readFileSync(profilesFile(variables), 'utf8')).toBe(before)

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable, Writable } from 'node:stream'
 import { runCli } from '../../../../src/commands/cli/program.ts'
 import type { Variables } from '../../../../src/config/env.ts'
+import { streams } from '../run-cli.ts'
 
 /** The path of the file of profiles for these variables. */
 export function profilesFile(variables: Variables): string {
@@ -21,28 +21,15 @@ export function profilesOf(variables: Variables) {
  */
 export function beginLogin(words: readonly string[], variables: Variables) {
   const { promise: url, resolve, reject } = Promise.withResolvers<string>()
-  const stop = new AbortController()
-  let [out, err] = ['', '']
-  const stdout = new Writable({
-    write(chunk, _encoding, done) {
-      out += String(chunk)
-      done()
-    },
+  const { io, said, stdin, stderr, controller: stop } = streams(variables, false)
+  stdin.end()
+  stderr.on('data', () => {
+    const printed = /^ {2}(http\S+)$/m.exec(said.err)?.[1]
+    if (printed !== undefined) resolve(printed)
   })
-  const stderr = new Writable({
-    write(chunk, _encoding, done) {
-      err += String(chunk)
-      const printed = /^ {2}(http\S+)$/m.exec(err)?.[1]
-      if (printed !== undefined) resolve(printed)
-      done()
-    },
-  })
-  const stdin = Readable.from([])
-  const { signal } = stop
-  const io = { stdin, stdout, stderr, variables, now: Date.now, signal }
   const ended = runCli(['login', ...words], io).then((code) => {
-    reject(new Error(`exit ${code}: ${err}`))
-    return { code, out, err }
+    reject(new Error(`exit ${code}: ${said.err}`))
+    return { code, ...said }
   })
   url.catch(() => undefined)
   return { url, ended, stop }
