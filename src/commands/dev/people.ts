@@ -1,6 +1,7 @@
 // Gives the people of the sign-in claims that fit the config, so that alice may use its first workflow and ada
 // is an admin.
 
+import { valueAt } from '../../config/file/problems.ts'
 import type { Settings } from '../../config/settings.ts'
 import {
   type AccountClaims,
@@ -142,13 +143,6 @@ function steps(path = ''): readonly string[] {
   return Array.from(path.matchAll(/\.(\w+)|\["([^"]*)"\]/g), ([, plain, quoted]) => {
     return plain ?? quoted ?? ''
   })
-}
-
-function valueAt(claims: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (value, step) => (isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined),
-    claims,
-  )
 }
 
 /** Sets a value at a path; the other values on the way stay. */

@@ -1,6 +1,6 @@
 // The types of a config file's problems and of their positions, and helpers for the raw data that checks read.
 
-import { isObject } from '../../lib/json.ts'
+import { fieldOf, isObject } from '../../lib/json.ts'
 import { scrub } from '../../lib/secret.ts'
 
 /** The position of a value in the config file: keys of mappings and indexes of lists, outermost first. */
@@ -65,6 +65,11 @@ export function formatPath(path: Path): string {
 function formatStep(step: string | number): string {
   if (typeof step === 'number') return `[${step}]`
   return /^[\w-]+$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
+}
+
+/** The value at a position; undefined when there is none. */
+export function valueAt(data: unknown, path: Path): unknown {
+  return path.reduce<unknown>((value, step) => fieldOf(value, String(step)), data)
 }
 
 /** A mapping of the config file before it has been checked. */

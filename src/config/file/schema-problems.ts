@@ -1,7 +1,7 @@
 // Turns the problems that the config schema finds into messages for an operator who writes YAML.
 
 import type { z } from 'zod'
-import type { Path, Report } from './problems.ts'
+import { asMapping, type Path, type Report, valueAt } from './problems.ts'
 import { type ConfigFile, configJsonSchema, configSchema } from './schema.ts'
 import { workflowSchema } from './schema-workflow.ts'
 
@@ -110,27 +110,14 @@ function describeTooSmall(issue: z.core.$ZodIssueTooSmall): string {
   return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}`
 }
 
-function valueAt(data: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, step) => (isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined),
-    data,
-  )
-}
-
 /** The keys that the schema allows at a position. */
 function knownKeys(path: Path): string[] {
-  let schema: unknown = configJsonSchema()
-  for (const step of path) schema = subSchema(schema, step)
-  return isObject(schema) && isObject(schema['properties']) ? Object.keys(schema['properties']) : []
+  const schema = path.reduce<unknown>(subSchema, configJsonSchema())
+  return Object.keys(asMapping(asMapping(schema)['properties']))
 }
 
 function subSchema(schema: unknown, step: string | number): unknown {
-  if (!isObject(schema)) return undefined
-  if (typeof step === 'number') return schema['items']
-  const properties = schema['properties']
-  return isObject(properties) ? properties[step] : schema['additionalProperties']
-}
-
-function isObject(value: unknown): value is Record<string | number, unknown> {
-  return typeof value === 'object' && value !== null
+  const { items, properties, additionalProperties } = asMapping(schema)
+  if (typeof step === 'number') return items
+  return properties === undefined ? additionalProperties : asMapping(properties)[step]
 }
