@@ -28,7 +28,7 @@ export function createDiscovery({
   readonly now: Clock
 }) {
   const address = new URL(documentOf(issuer))
-  let known: { readonly url: URL; readonly until: number } | undefined
+  let known: { readonly url: URL; readonly at: number } | undefined
 
   async function fetchDocument(): Promise<unknown> {
     try {
@@ -43,9 +43,10 @@ export function createDiscovery({
   return {
     /** @throws ServiceError `idp_unavailable` */
     async keySetUrl(): Promise<URL> {
-      if (known !== undefined && now() < known.until) return known.url
+      // If the clock was set back, the age is unknown.
+      if (known !== undefined && Math.abs(now() - known.at) < LIFETIME_MS) return known.url
       const url = readDocument(await fetchDocument(), issuer)
-      known = { url, until: now() + LIFETIME_MS }
+      known = { url, at: now() }
       return url
     },
     /** For an address that did not work, or whose set lacks a key: the next `keySetUrl()` asks the issuer again. */

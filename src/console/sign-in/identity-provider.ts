@@ -31,7 +31,10 @@ interface Provider {
 
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>
 
-/** Milliseconds for which a discovery is kept, because endpoints seldom change; a failed one is not repeated sooner. */
+/**
+ * Milliseconds for which a discovery is kept, because endpoints seldom change; a failed one is not repeated sooner. A clock
+ * that is set back by more does not keep it until it has caught up.
+ */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
 
@@ -45,16 +48,14 @@ export function createIdentityProvider({
   now,
 }: Provider) {
   const authentication = authenticate(clientSecret)
-  let known: { configuration: Promise<oidc.Configuration>; until: number } | undefined
+  let known: { configuration: Promise<oidc.Configuration>; at: number; keptMs: number } | undefined
 
   function configuration(): Promise<oidc.Configuration> {
-    if (known !== undefined && now() < known.until) return known.configuration
+    if (known !== undefined && Math.abs(now() - known.at) < known.keptMs) return known.configuration
     const { issuer, clientId } = settings
     const party = { issuer, clientId, authentication, dispatcher }
-    const entry = { configuration: discoverProvider(party), until: now() + KNOWN_FOR_MS }
-    entry.configuration.catch(() => {
-      entry.until = now() + FAILED_FOR_MS
-    })
+    const entry = { configuration: discoverProvider(party), at: now(), keptMs: KNOWN_FOR_MS }
+    entry.configuration.catch(() => Object.assign(entry, { at: now(), keptMs: FAILED_FOR_MS }))
     known = entry
     return entry.configuration
   }

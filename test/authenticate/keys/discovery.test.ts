@@ -52,6 +52,9 @@ test('a discovery answer is kept for an hour, or until it is to be forgotten', a
   discovery.forget()
   await discovery.keySetUrl()
   expect(asked).toHaveLength(3)
+  clock.advance(-3600)
+  await discovery.keySetUrl()
+  expect(asked).toHaveLength(4)
 })
 
 test.each<[string, string, unknown]>([

@@ -89,6 +89,15 @@ test('a provider that is down is asked again after two seconds, and not before',
   expect(discoveries).toBe(2)
 })
 
+test('a failed discovery is not kept when the clock is set back', async () => {
+  const known = provider()
+  isDown = true
+  await expect(known.begin(false)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  isDown = false
+  clock -= 60_000
+  await known.begin(false)
+})
+
 test('a new sign-in is asked of the provider only when it is wanted', async () => {
   const prompt = async (again: boolean) =>
     (await provider().begin(again)).url.searchParams.get('prompt')
