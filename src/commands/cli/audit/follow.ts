@@ -13,6 +13,8 @@ const MOST_AT_A_TIME = 100
 const MOST_PAGES = 20
 /** Seconds that a poll reaches back behind the newest entry, because instances do not write in order of time. */
 const LATE_SECONDS = 60
+/** Most of its own reads that are remembered: where a filter leaves their entries out, none of them ever comes. */
+const MOST_OWN = 1000
 
 /** Fields of an entry that are shown. */
 export const shownEntry = z.looseObject({
@@ -52,7 +54,12 @@ export async function follow(
   },
 ): Promise<void> {
   const own = new Set<string>()
-  const readPage: ReadPage = (list) => pageOf(list, { onRequestId: (id) => own.add(id) })
+  const onRequestId = (id: string) => {
+    own.add(id)
+    const [oldest = id] = own
+    if (own.size > MOST_OWN) own.delete(oldest)
+  }
+  const readPage: ReadPage = (list) => pageOf(list, { onRequestId })
   const first = await readPage({ limit })
   let known = new Map(first.data.map(({ id, at }) => [id, at]))
   let from = Math.max(since, (first.data[0]?.at ?? Math.floor(io.now() / 1000)) - LATE_SECONDS)

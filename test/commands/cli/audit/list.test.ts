@@ -103,3 +103,24 @@ test('audit list --follow --since reads nothing from before', async () => {
   await follow(io, { pageOf, since: 4_000_000_000 })
   expect(asked).toEqual([undefined, 4_000_000_000])
 })
+
+test('audit list --follow forgets the oldest of its own reads when their entries never come', async () => {
+  const { io, said, controller } = terminal(env())
+  const entry = {
+    at: 1,
+    actor: 'ada',
+    action: 'admin_read',
+    user: null,
+    outcome: 'ok',
+    reason: null,
+  }
+  const entryOf = (read: number) => ({ ...entry, id: `aud_${read}`, request_id: `req_${read}` })
+  const pageOf = async (_list: object, request?: { onRequestId: (id: string) => void }) => {
+    for (let read = 0; read <= 5000; read++) request?.onRequestId(`req_${read}`)
+    controller.abort()
+    const data = [entryOf(5000), entryOf(0)]
+    return { data, has_more: false, first_id: null, last_id: null }
+  }
+  await follow(io, { pageOf, json: true })
+  expect(said.out.match(/aud_\d+/g)).toEqual(['aud_0'])
+})
