@@ -63,7 +63,7 @@ export function createCanceller({
 }: CancellerParts) {
   const background = createBackground()
   const attempt = createAttempt({ chatkit, log })
-  const backoff = createBackoff({ registry, now, random })
+  const postpone = createBackoff({ registry, now, random })
   const inLane = createLanes(CANCELS_AT_A_TIME)
   /** Sessions of which a running `cancelAll` has not yet written what came of them: the outbox leaves them alone. */
   const held = new Set<string>()
@@ -95,8 +95,7 @@ export function createCanceller({
   async function writeOutcome(cancelled: readonly SessionId[], failed: readonly SessionId[]) {
     try {
       if (cancelled.length > 0) await registry.confirmCancel(cancelled, unixSeconds(now))
-      backoff.forget(cancelled)
-      await backoff.postpone(failed)
+      await postpone(failed)
     } catch (error) {
       log.error({ err: error, sessions: cancelled.length }, 'confirmed cancels were not recorded')
     }
@@ -201,8 +200,9 @@ function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>
 }
 
 /**
- * Makes a session due again soon after its first failure. After more failures its lease is the pause: in an outage,
- * thousands of sessions must not cost a write per attempt. Counts failures of this process only.
+ * Makes the function that lets sessions be due again soon after their first failure. After more failures the lease of a
+ * session is its pause: in an outage, thousands of them must not cost a write per attempt. Only failures in this process
+ * count.
  */
 function createBackoff({
   registry,
@@ -210,19 +210,14 @@ function createBackoff({
   random,
 }: Required<Pick<CancellerParts, 'registry' | 'now' | 'random'>>) {
   const failed = new Set<string>()
-  return {
-    async postpone(ids: readonly SessionId[]): Promise<void> {
-      // Sessions that expired, or that another instance confirmed, stay in the set: it is emptied at its bound.
-      if (failed.size > MOST_FAILURES) failed.clear()
-      const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
-      for (const id of ids) failed.add(id)
-      await eachBounded(first, CANCELS_AT_A_TIME, async (id) => {
-        const wait = AGAIN_MS.first + random() * AGAIN_MS.jitter
-        await registry.postponeCancel(id, Math.round(now() + wait))
-      })
-    },
-    forget(ids: readonly SessionId[]): void {
-      for (const id of ids) failed.delete(id)
-    },
+  return async (ids: readonly SessionId[]): Promise<void> => {
+    // Sessions stay in the set when they end: it is emptied at its bound.
+    if (failed.size > MOST_FAILURES) failed.clear()
+    const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
+    for (const id of ids) failed.add(id)
+    await eachBounded(first, CANCELS_AT_A_TIME, async (id) => {
+      const wait = AGAIN_MS.first + random() * AGAIN_MS.jitter
+      await registry.postponeCancel(id, Math.round(now() + wait))
+    })
   }
 }
