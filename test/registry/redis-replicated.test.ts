@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { createReplicated } from '../../src/registry/redis/link/replicated.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -131,4 +131,41 @@ test('a connection that opens after it is closed is closed at once', async () =>
   close()
   await setImmediate()
   expect(connections).toMatchObject([{ ready: false }])
+})
+
+test('a connection that was opened elsewhere ends the idle one here, and none with a write under way', async () => {
+  const { send, renew, untilSent, answer } = scene()
+  const one = send(['one'])
+  await untilSent(['one', 'a write', 'WAIT 2'])
+  renew()
+  answer(0, ['done', 1, 2])
+  expect(await one).toBe('done')
+  renew()
+  const two = send(['two'])
+  await untilSent(['one', 'a write', 'WAIT 2'], ['two', 'a write', 'WAIT 2'])
+  answer(1, ['done', 1, 2])
+  await two
+})
+
+test('after a failure, one write at a time looks whether writes succeed again, a second later at the earliest', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { send, works, answer, connections } = scene()
+  const sentAfter = async (milliseconds: number) => {
+    vi.advanceTimersByTime(milliseconds)
+    for (let asked = 0; asked < 2; asked++) expect(works()).toBe(false)
+    await setImmediate()
+    return connections.flatMap(({ sent }) => sent).length
+  }
+  const one = expect(send(['one'])).rejects.toThrow('1 of 2 replicas')
+  await setImmediate()
+  answer(0, [1, 1, 1])
+  await one
+  expect(await sentAfter(1000)).toBe(3)
+  expect(await sentAfter(1)).toBe(6)
+  expect(await sentAfter(5000)).toBe(6)
+  answer(0, [1, 1, 2])
+  await setImmediate()
+  expect(works()).toBe(true)
+  expect(connections.flatMap(({ sent }) => sent)).toHaveLength(6)
 })

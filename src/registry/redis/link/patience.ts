@@ -42,7 +42,6 @@ export function createPatience(milliseconds: number) {
     for (const { since, refuse } of calls) {
       if (hangs) refuse(new NoAnswerError(`no answer within ${milliseconds} ms`))
       else if (now - since > mostWaitMs) refuse(new Error(`slow: no turn in ${mostWaitMs} ms`))
-      else break
     }
     if (calls.size > 0) look()
   }
