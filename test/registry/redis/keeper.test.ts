@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { RedisConnection } from '../../src/registry/redis/link/client.ts'
-import { createDiagnosis } from '../../src/registry/redis/link/diagnosis.ts'
-import { createKeeper } from '../../src/registry/redis/link/keeper.ts'
-import { NoAnswerError } from '../../src/registry/redis/link/patience.ts'
-import { recordingLog } from '../support/issuer-settings.ts'
+import type { RedisConnection } from '../../../src/registry/redis/link/client.ts'
+import { createDiagnosis } from '../../../src/registry/redis/link/diagnosis.ts'
+import { createKeeper } from '../../../src/registry/redis/link/keeper.ts'
+import { NoAnswerError } from '../../../src/registry/redis/link/patience.ts'
+import { recordingLog } from '../../support/issuer-settings.ts'
 
 const noAnswer = new NoAnswerError('no answer within 250 ms')
 

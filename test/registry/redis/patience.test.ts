@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createPatience } from '../../src/registry/redis/link/patience.ts'
+import { createPatience } from '../../../src/registry/redis/link/patience.ts'
 
 /** A look at the calls under way comes five times in 250 ms. */
 const LOOK_MS = 50
