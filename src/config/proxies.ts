@@ -49,7 +49,7 @@ export const proxySchema = z.object({
 export interface Proxies {
   readonly proxyFor: ProxyFor
   /** The proxies as operators see them: addresses without passwords, and `NO_PROXY`; undefined without a proxy. */
-  readonly shown: { readonly [name in 'https' | 'http' | 'no_proxy']?: string } | undefined
+  readonly shown: Readonly<Record<'https' | 'http' | 'no_proxy', string | undefined>> | undefined
 }
 
 const NONE: Proxies = { proxyFor: () => undefined, shown: undefined }
@@ -75,9 +75,9 @@ export function nameAsSet(name: string, set: Readonly<Record<string, string | un
  * these matches nothing.
  */
 export function readProxies(set: z.output<typeof proxySchema>): Proxies {
-  const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: named = '' } = set
+  const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: named } = set
   if (https === undefined && http === undefined) return NONE
-  const exempt = named.split(/[\s,]+/).map(readEntry)
+  const exempt = (named ?? '').split(/[\s,]+/).map(readEntry)
   return {
     proxyFor: (url) => {
       const proxy = url.protocol === 'https:' ? https : http
@@ -87,11 +87,7 @@ export function readProxies(set: z.output<typeof proxySchema>): Proxies {
       const direct = isThisMachine || exempt.some((matches) => matches(host, port))
       return direct ? undefined : proxy
     },
-    shown: {
-      ...(https && { https: https.origin }),
-      ...(http && { http: http.origin }),
-      ...(named && { no_proxy: named }),
-    },
+    shown: { https: https?.origin, http: http?.origin, no_proxy: named },
   }
 }
 

@@ -61,13 +61,13 @@ export async function readList<T>(
   flags: ListFlags,
   fetch: (query: ListQuery) => Promise<PageSeen<T>>,
 ): Promise<PageSeen<T>> {
-  const { all = false, maxItems } = flags
-  const query = queryOf(flags)
+  const { all = false, maxItems, limit, order, after, before } = flags
+  const query = { limit, order, after, before }
   if (!all && maxItems === undefined) return await fetch(query)
   const wanted = maxItems ?? Number.POSITIVE_INFINITY
-  const size = flags.limit ?? MAX_LIMIT
+  const size = limit ?? MAX_LIMIT
   // `before` alone gives the entries right before it, so paging goes towards the beginning.
-  const backwards = flags.before !== undefined && flags.after === undefined
+  const backwards = before !== undefined && after === undefined
   const pages = [await fetch({ ...query, limit: Math.min(size, wanted) })]
   let count = pages[0]?.data.length ?? 0
   for (;;) {
@@ -75,22 +75,13 @@ export async function readList<T>(
     const cursor = backwards ? page?.first_id : page?.last_id
     if (!page?.has_more || count >= wanted || size === 0) break
     if (typeof cursor !== 'string') throw endless()
-    const limit = Math.min(size, wanted - count)
-    const next = await fetch({ ...query, limit, [backwards ? 'before' : 'after']: cursor })
+    const more = { limit: Math.min(size, wanted - count), [backwards ? 'before' : 'after']: cursor }
+    const next = await fetch({ ...query, ...more })
     if ((backwards ? next.first_id : next.last_id) === cursor) throw endless()
     pages.push(next)
     count += next.data.length
   }
   return asOne(backwards ? pages.toReversed() : pages, pages.at(-1)?.has_more ?? false)
-}
-
-function queryOf({ limit, order, after, before }: ListFlags): ListQuery {
-  return {
-    ...(limit !== undefined && { limit }),
-    ...(order !== undefined && { order }),
-    ...(after !== undefined && { after }),
-    ...(before !== undefined && { before }),
-  }
 }
 
 function asOne<T>(pages: readonly PageSeen<T>[], hasMore: boolean): PageSeen<T> {

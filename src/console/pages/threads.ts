@@ -80,7 +80,7 @@ const ONE_MAY_ANSWER = ' The threads of one workflow may still be there: choose 
 export function threadPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const { after } = queryOf(c, threadQuery)
-    const query = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
+    const query = { limit: ITEMS, order: 'asc', after } as const
     const request = adminRequest(c, readOptions(c))
     const asked = administer.readItems(request, { id: pathId(c, parseThreadId), query })
     const { thread, items } = await orGone(asked, noThread(addresses))

@@ -31,7 +31,7 @@ type Entry = z.infer<typeof shownEntry>
 
 /** Reads a page; `since` narrows it further. */
 type ReadPage = (
-  list: { readonly limit?: number; readonly after?: string; readonly since?: number },
+  list: { readonly limit: number; readonly after?: string | undefined; readonly since?: number },
   request?: { readonly onRequestId: (id: string) => void },
 ) => Promise<PageSeen<Entry>>
 
@@ -95,7 +95,7 @@ async function newEntries(
   const found: Entry[] = []
   let after: string | undefined
   for (let pages = 0; pages < MOST_PAGES; pages++) {
-    const page = await readPage({ limit: MOST_AT_A_TIME, since: from, ...(after && { after }) })
+    const page = await readPage({ limit: MOST_AT_A_TIME, since: from, after })
     const end = page.data.findIndex(({ id }) => known.has(id))
     found.push(...(end < 0 ? page.data : page.data.slice(0, end)))
     if (end >= 0 || !page.has_more || page.last_id === null) break

@@ -99,9 +99,9 @@ async function show(io: Io, report: JwtReport, configFile: string): Promise<void
   const { token, session } = report
   await printFields(io, [
     ['token', verdict(report)],
-    ...(report.reason === null ? [] : [['reason', report.reason] as const]),
-    ...(report.hint === null ? [] : [['hint', report.hint] as const]),
-    ...(report.also === null ? [] : [['also', report.also] as const]),
+    ...(['reason', 'hint', 'also'] as const).flatMap((name) =>
+      report[name] === null ? [] : [[name, report[name]] as const],
+    ),
     ['issuer', token.issuer],
     ['key', `alg ${token.alg ?? '–'}, kid ${token.kid ?? '–'}, typ ${token.typ ?? '–'}`],
     ['signature', SIGNATURES[token.signature]],

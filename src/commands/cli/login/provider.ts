@@ -62,12 +62,7 @@ export function tokensOf(io: Io, answer: TokenAnswer, kept?: string): Tokens {
   ] as const) {
     const exp = token === undefined ? undefined : expiryOf(token)
     if (token === undefined || exp === undefined) continue
-    return {
-      kind,
-      token,
-      expires_at: exp,
-      ...(refresh !== undefined && { refresh_token: refresh }),
-    }
+    return { kind, token, expires_at: exp, refresh_token: refresh }
   }
   throw failure('the provider gave no token that a service can verify (a JWT).')
 

@@ -71,12 +71,7 @@ function profileFrom(io: Io, flags: LoginFlags, known: Profile | undefined): Pro
   }
   const url = serviceUrl(io, flags) ?? known?.url
   const scope = flags.scope ?? same?.scope
-  return {
-    issuer: from,
-    client_id: clientId,
-    ...(url !== undefined && { url }),
-    ...(scope !== undefined && { scope }),
-  }
+  return { issuer: from, client_id: clientId, url, scope }
 }
 
 async function byBrowser(

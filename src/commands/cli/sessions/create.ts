@@ -84,9 +84,9 @@ async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promi
   const params = {
     user,
     workflow: typeof workflow === 'string' ? workflowObject(workflow) : workflow,
-    ...(chatkitConfiguration && { chatkit_configuration: chatkitConfiguration }),
-    ...(expiresAfter && { expires_after: expiresAfter }),
-    ...(rateLimits && { rate_limits: rateLimits }),
+    chatkit_configuration: chatkitConfiguration,
+    expires_after: expiresAfter,
+    rate_limits: rateLimits,
   }
   try {
     const session = await chatkit.createSession(params, { signal: io.signal })

@@ -116,9 +116,10 @@ async function verify(
 }
 
 /** The expected signer. It has no default, because it decides trust. */
-function issuerOf(io: Io, { url, keys }: Flags): string {
-  const named = serviceUrl(io, { ...(url !== undefined && { url }) })
+function issuerOf(io: Io, flags: Flags): string {
+  const named = serviceUrl(io, flags)
   if (named !== undefined) return named
+  const { keys } = flags
   if (keys?.endsWith(KEY_SET) && URL.canParse(keys)) return keys.slice(0, -KEY_SET.length)
   throw wrongUse(
     'the signer is not named: give the public URL of the service whose receipt it must be as --url.',
