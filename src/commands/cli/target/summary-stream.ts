@@ -15,14 +15,15 @@ export type StreamSummary = z.infer<typeof summarySchema>
  * Reads an NDJSON answer to its summary.
  *
  * @param lines - as they come
+ * @param truncated - the message when the answer ends without a summary
  * @param take - gets each line, the summary included, as text and parsed; awaited
- * @returns the summary; undefined when the answer ended without one
  * @throws the errors of `take`; a {@link CommandError} of the reading, such as an interrupt
  */
 export async function readToSummary(
   lines: AsyncIterable<string>,
+  truncated: string,
   take: (text: string, line: StreamLine) => Promise<void> | void,
-): Promise<StreamSummary | undefined> {
+): Promise<StreamSummary> {
   let summary: StreamSummary | undefined
   for await (const text of untilBroken(lines)) {
     if (summary !== undefined) throw failure('lines follow the summary.')
@@ -30,10 +31,11 @@ export async function readToSummary(
     await take(text, line)
     if (line.type === 'summary') summary = checked(summarySchema, line)
   }
+  if (summary === undefined) throw failure(truncated)
   return summary
 }
 
-/** Treats a broken connection as the end of the lines. The caller then misses the summary. */
+/** Treats a broken connection as the end of the lines. The summary is missing then. */
 async function* untilBroken(lines: AsyncIterable<string>): AsyncGenerator<string> {
   try {
     yield* lines

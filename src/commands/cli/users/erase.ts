@@ -35,7 +35,6 @@ export function eraseUser(io: Io): Command {
     if (!yes) await confirm(io, who)
     const path = `/v1/admin/users/${encodeURIComponent(who)}/erase`
     const summary = await follow(io, service.lines(`POST ${path}`), json)
-    requireSummary(summary)
     const { type: _type, ...counts } = summary
     if (!json) await printObject(io, {}, counts)
     if (!summary.complete) throw failure(INCOMPLETE)
@@ -72,14 +71,10 @@ async function confirm(io: Io, who: string): Promise<void> {
   }
 }
 
-async function follow(
-  io: Io,
-  lines: AsyncIterable<string>,
-  json: boolean,
-): Promise<StreamSummary | undefined> {
+async function follow(io: Io, lines: AsyncIterable<string>, json: boolean): Promise<StreamSummary> {
   const progress = startProgress(io, 'erasing', json)
   try {
-    return await readToSummary(lines, async (text, line) => {
+    return await readToSummary(lines, TRUNCATED, async (text, line) => {
       if (json) await printLine(io, text)
       progress.show(countsOf(line))
     })
@@ -97,12 +92,8 @@ function countsOf(line: StreamLine): Record<string, number> {
   return Object.fromEntries(entries)
 }
 
-function requireSummary(summary: StreamSummary | undefined): asserts summary is StreamSummary {
-  if (summary !== undefined) return
-  throw failure(
-    'the answer ended without its summary: what is left is not known. Run it again; that is safe.',
-  )
-}
+const TRUNCATED =
+  'the answer ended without its summary: what is left is not known. Run it again; that is safe.'
 
 const INCOMPLETE =
   'not everything is erased; the summary says what is left. Run it again when the cause is corrected.'

@@ -30,9 +30,8 @@ export function exportUser(io: Io): Command {
     const who = oneSubject(USER, argument, flags.user)
     const service = await serviceOf(io, flags)
     const lines = service.lines(`GET /v1/admin/users/${encodeURIComponent(who)}/export`)
-    if (flags.output === undefined || flags.output === '-') {
-      requireComplete(await copy(io, lines), '')
-    } else await exportToFile(io, lines, flags.output)
+    if (flags.output === undefined || flags.output === '-') await copy(io, lines)
+    else await exportToFile(io, lines, flags.output)
   })
 }
 
@@ -40,7 +39,6 @@ async function exportToFile(io: Io, lines: AsyncIterable<string>, path: string):
   const file = await openExportFile(path)
   try {
     const summary = await copy(io, lines, file)
-    requireComplete(summary, ` What came is in ${file.partialPath}.`)
     await file.complete()
     remark(io, `written to ${path}: ${countsOf(summary)}`)
   } finally {
@@ -48,11 +46,13 @@ async function exportToFile(io: Io, lines: AsyncIterable<string>, path: string):
   }
 }
 
+/** @returns the summary of a complete export */
 async function copy(
   io: Io,
   lines: AsyncIterable<string>,
   file?: ExportFile,
-): Promise<StreamSummary | undefined> {
+): Promise<StreamSummary> {
+  const where = file === undefined ? '' : ` What came is in ${file.partialPath}.`
   const progress = startProgress(io, 'exporting', file === undefined)
   const counts = { sessions: 0, threads: 0, items: 0 }
   const names: Readonly<Record<string, keyof typeof counts>> = {
@@ -61,29 +61,25 @@ async function copy(
     item: 'items',
   }
   try {
-    return await readToSummary(lines, async (text, { type }) => {
+    const summary = await readToSummary(lines, TRUNCATED + where, async (text, { type }) => {
       await (file === undefined ? printLine(io, text) : file.write(text))
       const name = names[type]
       if (name !== undefined) counts[name]++
       progress.show(counts)
     })
+    if (!summary.complete) throw failure(INCOMPLETE + where)
+    return summary
   } finally {
     progress.stop()
   }
 }
 
-function requireComplete(summary: StreamSummary | undefined, where: string): void {
-  if (summary === undefined) {
-    throw failure(`the export is truncated: it ended without its summary. Run it again.${where}`)
-  }
-  if (summary.complete) return
-  throw failure(
-    'the export is not complete; the summary, its last line, says what failed. Run it again' +
-      ` when the cause is corrected.${where}`,
-  )
-}
+const TRUNCATED = 'the export is truncated: it ended without its summary. Run it again.'
 
-function countsOf(summary: StreamSummary | undefined): string {
-  const numbers = Object.entries(summary ?? {}).filter(([, value]) => typeof value === 'number')
+const INCOMPLETE =
+  'the export is not complete; the summary, its last line, says what failed. Run it again when the cause is corrected.'
+
+function countsOf(summary: StreamSummary): string {
+  const numbers = Object.entries(summary).filter(([, value]) => typeof value === 'number')
   return numbers.map(([name, value]) => `${name}: ${value}`).join(', ')
 }
