@@ -49,32 +49,24 @@ export interface EnvFileUse {
   readonly overridden: readonly string[]
 }
 
-/** @param added - what {@link variablesBeside} gave */
-export function useOf(
-  environment: EnvFile['variables'],
-  file: EnvFile['variables'],
-  added: EnvFile['variables'],
-): EnvFileUse {
-  const others = Object.keys(file).filter((name) => !Object.hasOwn(added, name))
+/**
+ * The environment, and the variables of the file that it does not have. A secret and its `_FILE` twin count as one
+ * variable, and so do both spellings of a proxy: otherwise the file could win over the environment.
+ */
+export function withEnvFile(environment: EnvFile['variables'], file: EnvFile['variables']) {
+  const plain = (name: string) => name.toUpperCase().replace(/(?<=.)_FILE$/, '')
+  const taken = new Set(Object.keys(environment).map(plain))
+  const names = Object.keys(file)
+  const given = names.filter((name) => !taken.has(plain(name)))
+  const others = names.filter((name) => taken.has(plain(name)))
   const overridden = others.filter((name) => environment[name] !== file[name])
-  return { given: Object.keys(added), overridden }
+  const added = Object.fromEntries(given.map((name) => [name, file[name]]))
+  const use: EnvFileUse = { given, overridden }
+  return { variables: { ...added, ...environment }, use }
 }
 
 /** For a person who reads the output of a command. */
 export function describeUse({ given, overridden }: EnvFileUse): string {
   const wins = overridden.length === 0 ? '' : `; the environment wins for ${overridden.join(', ')}`
   return `read; it gives ${given.join(', ') || 'nothing more'}${wins}`
-}
-
-/**
- * The file's variables that the environment does not have. A secret and its `_FILE` twin count as one variable,
- * and so do both spellings of a proxy: otherwise the file could win over the environment.
- */
-export function variablesBeside(
-  environment: EnvFile['variables'],
-  file: EnvFile['variables'],
-): EnvFile['variables'] {
-  const plain = (name: string) => name.toUpperCase().replace(/(?<=.)_FILE$/, '')
-  const taken = new Set(Object.keys(environment).map(plain))
-  return Object.fromEntries(Object.entries(file).filter(([name]) => !taken.has(plain(name))))
 }

@@ -3,9 +3,9 @@
 import { z } from 'zod'
 import { fixedSecret, lastUsable } from '../lib/secret.ts'
 import { apiKeyProblem } from './api-key.ts'
-import { readEnvFile, useOf, variablesBeside } from './env-file.ts'
+import { readEnvFile, withEnvFile } from './env-file.ts'
 import { nameAsSet, readProxies, withCapitals } from './proxies.ts'
-import { openSigningKeys, type SecretSource, secretFromFile } from './secret-file.ts'
+import { readSigningKeyFile, type SecretSource, secretFromFile } from './secret-file.ts'
 import { tracingSettings } from './tracing.ts'
 import { isAtLoopback } from './urls.ts'
 import {
@@ -59,7 +59,7 @@ export function checkEnvironment(variables: Variables = process.env): {
   const { data, error } = parseVariables(set)
   const problems = problemsOf(error, set)
   problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
-  const signingKeys = openSigningKeys(set['SIGNING_KEY_FILE'], problems)
+  const signingKeys = readSigningKeyFile(set['SIGNING_KEY_FILE'], problems)
   return { environment: asEnvironment(data, { set, signingKeys }), problems }
 }
 
@@ -71,10 +71,8 @@ export function checkEnvironment(variables: Variables = process.env): {
 export function readServiceVariables() {
   const file = readEnvFile()
   if (file === undefined) return { variables: process.env, envFile: undefined, problems: [] }
-  const { variables, problems } = file
-  const added = variablesBeside(process.env, variables)
-  const envFile = useOf(process.env, variables, added)
-  return { variables: { ...added, ...process.env }, envFile, problems }
+  const { variables, use } = withEnvFile(process.env, file.variables)
+  return { variables, envFile: use, problems: file.problems }
 }
 
 /**

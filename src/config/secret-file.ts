@@ -59,7 +59,7 @@ export function secretFromFile(
  *
  * @param problems - gets a line when the file cannot be read
  */
-export function openSigningKeys(
+export function readSigningKeyFile(
   file: string | undefined,
   problems: string[],
 ): SecretSource | undefined {

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { readEnvFile, variablesBeside } from '../../src/config/env-file.ts'
+import { readEnvFile, withEnvFile } from '../../src/config/env-file.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 let file: string
@@ -76,5 +76,5 @@ test.each<[string, Record<string, string>, Record<string, string>, string[]]>([
   ['a proxy in lower case', { HTTPS_PROXY: 'http://a' }, { https_proxy: 'http://b' }, []],
   ['a proxy in capitals', { no_proxy: 'a' }, { NO_PROXY: 'b' }, []],
 ])('%s counts beside the environment as it should', (_name, environment, given, added) => {
-  expect(Object.keys(variablesBeside(environment, given))).toEqual(added)
+  expect(withEnvFile(environment, given).use.given).toEqual(added)
 })
