@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Browser } from '../../support/sign-in/browser.ts'
+import { type Browser, csrfOf, sendForm } from '../../support/sign-in/browser.ts'
 import { type ConsoleScene, startConsoleScene } from '../scene.ts'
 
 let scene: ConsoleScene
@@ -113,22 +113,10 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
 })
 
 describe('a form is not executed, and its page says what to do, with', () => {
-  async function post(
-    path: string,
-    fields: Record<string, string>,
-    headers: Record<string, string> = {},
-  ) {
-    return browser.send(scene.console + path, {
-      method: 'POST',
-      body: new URLSearchParams(fields),
-      headers: { origin: new URL(scene.console).origin, referer: userPage(), ...headers },
-    })
-  }
+  const post = (path: string, fields: Record<string, string>, headers = {}) =>
+    sendForm(browser, scene.console + path, fields, { referer: userPage(), ...headers })
 
-  async function token(): Promise<string> {
-    const { html } = await browser.go(userPage())
-    return /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
-  }
+  const token = async () => csrfOf(await browser.go(userPage()))
 
   async function expectNothingDone() {
     expect(upstream()).not.toContain('cancelled')
@@ -153,8 +141,7 @@ describe('a form is not executed, and its page says what to do, with', () => {
 
   test("another admin's token", async () => {
     const other = await scene.signedIn('grace')
-    const { html } = await other.go(userPage())
-    const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
+    const csrf = csrfOf(await other.go(userPage()))
     expect((await post('/user/revoke', { user: 'alice', block_seconds: '0', csrf })).status).toBe(
       403,
     )

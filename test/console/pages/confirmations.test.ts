@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Browser } from '../../support/sign-in/browser.ts'
+import { type Browser, csrfOf, sendForm } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
 import { startConsoleScene } from '../scene.ts'
 
@@ -31,13 +31,10 @@ async function askCancel(by = browser) {
 describe('a confirmed revoke', () => {
   test('sent twice says that no session was live any more, and keeps the block', async () => {
     const asked = await askRevoke()
-    const csrf = /name="csrf" value="([^"]+)"/.exec(asked.html)?.[1] ?? ''
+    const csrf = csrfOf(asked)
     await browser.submit('/revoke')
     const fields = { csrf, user: 'alice', block_seconds: '3600', reason: 'left' }
-    const { origin } = new URL(scene.console)
-    const twice = await browser.send(`${scene.console}/user/revoke`, {
-      ...{ method: 'POST', body: new URLSearchParams(fields), headers: { origin } },
-    })
+    const twice = await sendForm(browser, `${scene.console}/user/revoke`, fields)
     expect(twice.status).toBe(303)
     const page = await browser.go(userPage())
     expect(page.text).toContain('no session was live any more')

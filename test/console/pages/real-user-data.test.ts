@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import type { Browser } from '../../support/sign-in/browser.ts'
+import { type Browser, csrfOf, sendForm } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
 import { startConsoleScene } from '../scene.ts'
 
@@ -86,11 +86,7 @@ test('a thread is deleted after a page that asks, and only once', async () => {
   const entry = { actor: ada, user: 'alice', outcome: 'ok', reason: thread }
   expect(await scene.audit('delete_thread')).toMatchObject([entry])
 
-  const { csrf = '' } = /name="csrf" value="(?<csrf>[^"]+)"/.exec(done.html)?.groups ?? {}
-  const { origin } = new URL(scene.console)
-  const send = (fields: Record<string, string>, headers = { origin }) =>
-    browser.send(`${path}/delete`, { method: 'POST', body: new URLSearchParams(fields), headers })
-  const again = await send({ csrf })
+  const again = await sendForm(browser, `${path}/delete`, { csrf: csrfOf(done) })
   expect([again.status, await again.text()]).toEqual([404, expect.stringContaining(DELETED)])
   for (const gone of [path, `${path}/delete`]) {
     const page = await browser.go(gone)

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { EraseLine, EraseSummary } from '../../../src/administer/erase.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
-import { type Browser, createBrowser } from '../../support/sign-in/browser.ts'
+import { type Browser, createBrowser, csrfOf, sendForm } from '../../support/sign-in/browser.ts'
 import { forEachTest } from '../../support/started.ts'
 import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
@@ -273,13 +273,9 @@ describe('the page of an erase', () => {
     const released = Promise.withResolvers<void>()
     const lines = [0, 0, 1, 1, 100].map(progress)
     scene.userData.lines = [...lines, released.promise, summary]
-    const { html } = await browser.go(userPage())
-    const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
-    const answer = await browser.send(`${scene.console}/user/erase`, {
-      method: 'POST',
-      body: new URLSearchParams({ csrf, user: USER, confirm: USER }),
-      headers: { origin: new URL(scene.console).origin },
-    })
+    const csrf = csrfOf(await browser.go(userPage()))
+    const fields = { csrf, user: USER, confirm: USER }
+    const answer = await sendForm(browser, `${scene.console}/user/erase`, fields)
     expect(answer.status).toBe(200)
     const decoder = new TextDecoder()
     let text = ''

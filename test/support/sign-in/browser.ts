@@ -103,6 +103,23 @@ export function createBrowser(): Browser {
   }
 }
 
+/** The token in the forms of a page of the console; empty when it has none. */
+export function csrfOf({ html }: Pick<Seen, 'html'>): string {
+  return /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
+}
+
+/** Sends fields as a form, whether a page has such a form or not; redirects are not followed. */
+export function sendForm(
+  browser: Browser,
+  url: string,
+  fields: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const { origin } = new URL(url)
+  const body = new URLSearchParams(fields)
+  return browser.send(url, { method: 'POST', body, headers: { origin, ...headers } })
+}
+
 /** The first form whose action contains this text, with the values of its fields. */
 function formOf({ html, url }: Seen, action: string) {
   for (const [, attributes = '', content = ''] of html.matchAll(
