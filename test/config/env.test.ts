@@ -1,19 +1,10 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { EnvironmentError, readConfigSources, readEnvironment } from '../../src/config/env.ts'
+import { readConfigSources, readEnvironment, type Variables } from '../../src/config/env.ts'
 import { environmentSchema } from '../../src/config/variables.ts'
+import { problemsIn } from './fixtures.ts'
 
-/** The problems of an environment; empty when there are none. */
-function problemsOf(variables: Record<string, string | undefined>): readonly string[] {
-  try {
-    readEnvironment(variables)
-    return []
-  } catch (error) {
-    if (!(error instanceof EnvironmentError)) throw error
-    expect(error.message).toBe(error.problems.join('\n'))
-    return error.problems
-  }
-}
+const problemsOf = (variables: Variables) => problemsIn(() => readEnvironment(variables))
 
 const { secret: _none, onLostFile: _never, ...DEFAULTS } = readEnvironment({})
 

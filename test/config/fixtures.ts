@@ -1,7 +1,10 @@
+import { expect } from 'vitest'
+import { EnvironmentError } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import type { SecretLookup } from '../../src/config/file/needed-secrets.ts'
 import { ConfigError } from '../../src/config/file/problems.ts'
 import type { Settings } from '../../src/config/settings.ts'
+import { SetupError } from '../../src/config/setup.ts'
 
 /** The smallest valid config file. */
 export const MINIMAL = `issuers:
@@ -32,5 +35,18 @@ export function problemsOf(text: string, secrets?: SecretLookup): string[] {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     return error.problems.map(({ line, key, message }) => `${line} ${key} ${message}`)
+  }
+}
+
+/** Every problem for which an environment or a setup is refused, without what the test planted; empty when it is not. */
+export function problemsIn(read: () => unknown): readonly string[] {
+  try {
+    read()
+    return []
+  } catch (error) {
+    if (!(error instanceof EnvironmentError || error instanceof SetupError)) throw error
+    expect(error.message).toBe(error.problems.join('\n'))
+    expect(error.message).not.toContain('planted')
+    return error.problems
   }
 }

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readCliEnvironment } from '../../src/config/cli-environment.ts'
-import { EnvironmentError, readEnvironment, type Variables } from '../../src/config/env.ts'
+import { readEnvironment, type Variables } from '../../src/config/env.ts'
 import { readByProxies } from '../../src/config/environment-notes.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
+import { problemsIn } from './fixtures.ts'
 
 const PROXY = 'http://proxy.example.com:3128'
 
@@ -11,16 +12,6 @@ const PROXY = 'http://proxy.example.com:3128'
 function way(url: string, variables: Variables): string {
   const { proxyFor } = readEnvironment(variables).proxies
   return proxyFor(new URL(url))?.origin ?? 'direct'
-}
-
-function problemsOf(read: () => unknown): readonly string[] {
-  try {
-    read()
-    return []
-  } catch (error) {
-    if (error instanceof EnvironmentError) return error.problems
-    throw error
-  }
 }
 
 test('HTTPS_PROXY counts for https alone, HTTP_PROXY for http alone', () => {
@@ -132,7 +123,7 @@ describe('a value of HTTPS_PROXY or HTTP_PROXY', () => {
   ])('%s is refused, and stands in no message', (value) => {
     for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'https_proxy', 'http_proxy']) {
       for (const read of [readEnvironment, readCliEnvironment]) {
-        const problems = problemsOf(() => read({ [name]: value }))
+        const problems = problemsIn(() => read({ [name]: value }))
         expect(problems).toEqual([
           expect.stringMatching(new RegExp(`^${name}: must be an http or https URL such as`)),
         ])

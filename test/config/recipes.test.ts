@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { readSetup } from '../../src/config/setup.ts'
 import { environmentSchema, SECRET_VARIABLES } from '../../src/config/variables.ts'
 import { guideText } from '../docs/samples.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { problemsIn } from './fixtures.ts'
 
 // CI has no container engine and no cluster, so these tests compare the recipes with what the service reads and
 // serves.
@@ -81,13 +82,9 @@ describe.each([
   })
 
   test('is refused at start while its placeholders are in it, with nothing else wrong', () => {
-    try {
-      setUp(environment, config)
-      expect.unreachable()
-    } catch (error) {
-      if (!(error instanceof SetupError)) throw error
-      expect(error.problems).toEqual([expect.stringContaining('is the placeholder acme.example')])
-    }
+    expect(problemsIn(() => setUp(environment, config))).toEqual([
+      expect.stringContaining('is the placeholder acme.example'),
+    ])
   })
 
   test('starts once they are replaced: environment and config file fit', () => {

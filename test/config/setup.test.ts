@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { readSetup } from '../../src/config/setup.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { MINIMAL, minimalWith } from './fixtures.ts'
+import { MINIMAL, minimalWith, problemsIn } from './fixtures.ts'
 
 let folder: string
 let file: string
@@ -19,17 +19,7 @@ type Variables = Record<string, string>
 const setup = (variables: Variables = {}) =>
   readSetup({ CONFIG_FILE: file, OPENAI_API_KEY: API_KEY, ...variables })
 
-function problemsOf(variables: Variables): readonly string[] {
-  try {
-    setup(variables)
-    return []
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error
-    expect(error.message).toBe(error.problems.join('\n'))
-    expect(error.message).not.toContain('planted')
-    return error.problems
-  }
-}
+const problemsOf = (variables: Variables) => problemsIn(() => setup(variables))
 
 test('a valid environment with a valid file is a setup', () => {
   const { environment, settings } = setup({ PORT: '1234' })

@@ -1,18 +1,11 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { EnvironmentError, readEnvironment } from '../../src/config/env.ts'
+import { readEnvironment } from '../../src/config/env.ts'
+import { problemsIn } from './fixtures.ts'
 
 const store = (value: string) => readEnvironment({ STORE_URL: value }).store
 
-function problemOf(value: string): string {
-  try {
-    store(value)
-  } catch (error) {
-    if (error instanceof EnvironmentError) return error.message
-    throw error
-  }
-  throw new Error('read without a problem')
-}
+const problemOf = (value: string) => problemsIn(() => store(value)).join('\n')
 
 test('memory: is SQLite without a file', () => {
   expect(store('memory:')).toEqual({ kind: 'memory' })

@@ -62,13 +62,9 @@ test('a problem is printed as file:line: key: what is wrong', () => {
       { selfHosted: undefined, console: false },
     ),
   )
-  try {
-    loadConfig(text, { file: 'config/x.yaml' })
-  } catch (error) {
-    expect(String((error as Error).message)).toBe(
-      'config/x.yaml:3: issuers[0].audience: needs at least 1 entry',
-    )
-  }
+  expect(() => loadConfig(text, { file: 'config/x.yaml' })).toThrow(
+    /^config\/x\.yaml:3: issuers\[0\]\.audience: needs at least 1 entry$/,
+  )
 })
 
 test('an unknown key names the known ones', () => {
