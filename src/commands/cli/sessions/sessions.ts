@@ -1,10 +1,10 @@
 // `sessions create|cancel|list|retrieve`.
 
 import { Command, Option } from 'commander'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { SessionId } from '../../../lib/ids.ts'
 import { SESSION_STATUSES } from '../../../respond/views.ts'
-import { printList, printObject, serviceSession } from '../answers.ts'
+import { printList, printObject } from '../answers.ts'
 import { examples, oneSubject, SESSION, someText, user, withSubject } from '../arguments.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -30,6 +30,16 @@ export function sessionsCommand(io: Io): Command {
     .addCommand(listSessions(io))
     .addCommand(retrieveSession(io))
 }
+
+/** The fields of the service's `session` that a table shows. */
+const serviceSession = z.looseObject({
+  id: z.string(),
+  user: z.string(),
+  workflow: z.string(),
+  status: z.string(),
+  created_at: z.number(),
+  expires_at: z.number(),
+})
 
 type Flags = TargetFlags & { readonly json?: boolean }
 

@@ -2,10 +2,17 @@
 
 import { Command } from 'commander'
 import type { ChatKit } from '../../../chatkit/port.ts'
-import { thread, threadDeleted, threadItemPage, threadPage } from '../../../chatkit/wire/thread.ts'
+import type { ThreadItem } from '../../../chatkit/wire/item.ts'
+import {
+  type Thread,
+  thread,
+  threadDeleted,
+  threadItemPage,
+  threadPage,
+} from '../../../chatkit/wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../../../chatkit/wire/wire.ts'
 import type { ThreadId } from '../../../lib/ids.ts'
-import { ITEMS, printList, printObject, THREADS } from '../answers.ts'
+import { printList, printObject } from '../answers.ts'
 import {
   configOption,
   examples,
@@ -17,7 +24,7 @@ import {
 } from '../arguments.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption } from '../output.ts'
+import { jsonOption, time } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
 import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
 import { type TargetFlags, targetOf, targetOptions } from '../target/target.ts'
@@ -158,4 +165,42 @@ function hostedKnowsNoWorkflow(): CommandError {
     '--workflow: the ChatKit API does not know which workflow a thread is of. This service can\n' +
       'tell its own apart: see --url.',
   )
+}
+
+const THREADS = {
+  what: 'threads',
+  head: ['id', 'created', 'status', 'user', 'title'],
+  row: (one: Thread) => [one.id, time(one.created_at), one.status.type, one.user, one.title],
+}
+
+/** The text of an item is cut; `--json` has all of it. */
+const ITEMS = {
+  what: 'items',
+  head: ['id', 'created', 'type', 'what it says'],
+  row: (one: ThreadItem) => [
+    one.id,
+    time('created_at' in one ? one.created_at : undefined),
+    String(one['type'] ?? '').replace(/^chatkit\./, ''),
+    cut(textOf(one)),
+  ],
+}
+
+const MOST_CHARACTERS = 80
+
+function cut(text: string): string {
+  const characters = [...text]
+  if (characters.length <= MOST_CHARACTERS) return text
+  return `${characters.slice(0, MOST_CHARACTERS - 1).join('')}…`
+}
+
+/** Fields that hold the text of any kind of item, in the order of reading. */
+const TEXTS = ['name', 'arguments', 'heading', 'summary', 'text', 'widget', 'output'] as const
+const LISTS = ['content', 'tasks'] as const
+
+function textOf(item: Readonly<Record<string, unknown>>): string {
+  const own = TEXTS.map((name) => item[name]).filter((value) => typeof value === 'string')
+  const parts = LISTS.flatMap((name) => item[name] ?? []).flatMap((part) =>
+    typeof part === 'object' ? textOf({ ...part }) : [],
+  )
+  return [...own, ...parts].filter((text) => text !== '').join(' · ')
 }
