@@ -301,7 +301,9 @@ test('the cookie of an admin with the longest name is short enough for browsers'
 
 test('behind https and a path that ends as a step of the sign-in does, cookies are for this host alone and links have the path', async () => {
   const publicUrl = 'https://mint.acme.example/sign-in'
-  const outside = await startConsoleScene({ publicUrl })
+  // In another second, the page would note its use in a further cookie.
+  const began = Date.now()
+  const outside = await startConsoleScene({ publicUrl, now: () => began })
   try {
     const browser = createBrowser()
     const seen: string[] = []
