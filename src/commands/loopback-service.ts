@@ -10,14 +10,14 @@ const HOST = '127.0.0.1'
 /** Milliseconds that Ctrl-C waits at most for requests in flight. */
 const GRACE_MS = 500
 
-export interface LoopbackService {
+interface LoopbackService {
   /** `http://localhost:8787` */
   readonly url: string
   close(): Promise<void>
 }
 
 /** A service, and its routes with those that a command adds. */
-export interface MadeService {
+interface MadeService {
   readonly service: Service
   readonly app: ListenOptions['app']
 }

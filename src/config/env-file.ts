@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util'
 import { systemCode } from '../lib/errors.ts'
 import { readTextFile, whyUnread } from './text-file.ts'
 
-export interface EnvFile {
+interface EnvFile {
   readonly variables: Readonly<Record<string, string | undefined>>
   /** One line for each problem. */
   readonly problems: readonly string[]

@@ -3,7 +3,7 @@
 import { takenLine } from '../usual-port.ts'
 
 /** Facts of this run for the introduction. */
-export interface DemoFacts {
+interface DemoFacts {
   /** The port wanted for the service; 0 for any. */
   readonly port: number
   /** Addresses of the four servers. */

@@ -29,7 +29,7 @@ const logLine = z.looseObject({
   request_id: z.string().optional(),
   upstream: z.looseObject({ request_id: z.string().optional() }).optional(),
 })
-export type LogLine = z.infer<typeof logLine>
+type LogLine = z.infer<typeof logLine>
 
 /**
  * @param output - gets the short lines

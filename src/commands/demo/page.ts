@@ -9,7 +9,7 @@ import type { ListenOptions } from '../../http/server/server.ts'
 import type { DemoLog } from './log.ts'
 
 /** Facts and calls that the page may use. */
-export interface DemoPageParts {
+interface DemoPageParts {
   /** Address of the service. */
   readonly url: string
   readonly issuer: string

@@ -9,7 +9,7 @@ import type { DevSetup } from './environment.ts'
 import { isEmbedded } from './stand-ins.ts'
 
 /** Facts of this run for the introduction. */
-export interface DevFacts {
+interface DevFacts {
   readonly setup: DevSetup
   readonly settings: Settings
   readonly urls: {

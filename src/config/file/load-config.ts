@@ -29,7 +29,7 @@ import { reportSchemaProblems } from './schema-problems.ts'
 import { reportWorkflowProblems } from './workflow-checks.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 
-export interface LoadOptions {
+interface LoadOptions {
   /** Name of the file in messages. */
   readonly file: string
   /** The environment's secrets; absent for an offline check, which needs none. */

@@ -12,7 +12,7 @@ import { asList, asMapping, type Path, type RawMapping, type Report } from './pr
 export type SecretLookup = (name: string, kind: SecretKind) => Secret | 'unchecked' | undefined
 
 /** The purpose of a secret. */
-export type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
+type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
 
 /** Variable with the key of `pseudonym()`. */
 export const PSEUDONYM_KEY = 'USER_PSEUDONYM_KEY'
@@ -27,7 +27,7 @@ const PROBLEM_OF: Readonly<Record<SecretKind, ((text: string) => string | undefi
   }
 
 /** A secret that the file refers to. */
-export interface NeededSecret {
+interface NeededSecret {
   readonly name: string
   /** The key of the file that needs it. */
   readonly path: Path

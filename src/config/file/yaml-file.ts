@@ -27,7 +27,7 @@ const MAX_BYTES = 256 * 1024
 const MAX_PROBLEMS = 20
 
 /** One problem of a YAML text, with its line. */
-export interface YamlProblem {
+interface YamlProblem {
   readonly line: number
   /** The key that it belongs to, if that is known. */
   readonly path: Path

@@ -13,7 +13,7 @@ import { type Finding, note, ok, wrong } from './finding.ts'
 import type { WorkflowChecks } from './workflows.ts'
 
 /** {@link WorkflowChecks}, and the parts that only servers need. */
-export interface ServerChecks extends WorkflowChecks {
+interface ServerChecks extends WorkflowChecks {
   /** May keep the signing keys. */
   readonly registry: Pick<Registry, 'keptKey'> | undefined
   /** Whether `user` is one who has no threads anywhere. */

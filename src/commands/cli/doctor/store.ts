@@ -12,7 +12,7 @@ import { keysOfOlderFile } from '../../../registry/sqlite/older-file.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
 /** A store under examination, with its findings. */
-export interface OpenStore {
+interface OpenStore {
   readonly findings: readonly Finding[]
   /**
    * The open registry, which the caller closes. It is in memory when there is no file yet, only the keys of an
