@@ -9,10 +9,9 @@ import {
   type RawMapping,
   type Report,
 } from '../file/problems.ts'
-import { couldBeEqual, withIssuer } from './equal-users.ts'
 import type { Compile, CompiledExpression, ExpressionUse } from './expressions.ts'
 import { ExpressionError } from './rules.ts'
-import { isMixed } from './user-parts.ts'
+import { couldBeEqual, isMixed, withIssuer } from './user-parts.ts'
 
 /** Use of an expression that yields the ChatKit user. */
 export const USER: ExpressionUse = { result: 'string', input: false }

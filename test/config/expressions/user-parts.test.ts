@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { couldBeEqual } from '../../../src/config/expressions/equal-users.ts'
-import type { UserPart } from '../../../src/config/expressions/user-parts.ts'
+import { couldBeEqual, type UserPart } from '../../../src/config/expressions/user-parts.ts'
 
 const chosen: UserPart = { kind: 'chosen' }
 const pseudonym = (...of: readonly (readonly UserPart[])[]): UserPart => ({ kind: 'pseudonym', of })
