@@ -50,6 +50,29 @@ export async function orGone<T>(
   }
 }
 
+/**
+ * Explains a store that fails during an action, which may have been carried out.
+ *
+ * @param again - address from which the action can be sent again
+ */
+export async function orUnknown<T>(
+  done: Promise<T>,
+  { known, again }: { readonly known: string; readonly again: string },
+): Promise<T> {
+  try {
+    return await done
+  } catch (error) {
+    if (!isCode(error, 'store_unavailable')) throw error
+    throw new PageError('store_unavailable', {
+      reason: 'the store went away in an action',
+      cause: error,
+      heading: 'It is not known whether this was done',
+      advice: `The session store does not answer. ${known} To send it again is safe: try again in a moment.`,
+      action: { href: again, label: 'Try again' },
+    })
+  }
+}
+
 const POLICY = [
   "default-src 'none'",
   "style-src 'self'",

@@ -5,11 +5,11 @@ import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
 import type { FoundUser } from '../../administer/users.ts'
 import { adminRequest } from '../../http/authentication.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import { isCode, ServiceError } from '../../lib/errors.ts'
+import { ServiceError } from '../../lib/errors.ts'
 import type { UserId } from '../../lib/ids.ts'
 import { count, printable } from '../../lib/printable.ts'
 import type { Action, View } from '../access.ts'
-import { PageError } from '../error-page.ts'
+import { orUnknown, PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 import { confirmation } from '../view/confirmation.ts'
@@ -102,29 +102,6 @@ export function unblockAction({ answers, administer, addresses }: PageParts): Ac
       ? 'Unblocked. New sessions can be minted from now on; those that were cancelled stay cancelled.'
       : 'There was no block any more: it had ended, or somebody else had lifted it.'
     return answers.redirectWithNotice(c, { to: addresses.userPage(user), notice })
-  }
-}
-
-/**
- * Explains a store that fails during an action, which may have been carried out.
- *
- * @param again - address from which the action can be sent again
- */
-export async function orUnknown<T>(
-  done: Promise<T>,
-  { known, again }: { readonly known: string; readonly again: string },
-): Promise<T> {
-  try {
-    return await done
-  } catch (error) {
-    if (!isCode(error, 'store_unavailable')) throw error
-    throw new PageError('store_unavailable', {
-      reason: 'the store went away in an action',
-      cause: error,
-      heading: 'It is not known whether this was done',
-      advice: `The session store does not answer. ${known} To send it again is safe: try again in a moment.`,
-      action: { href: again, label: 'Try again' },
-    })
   }
 }
 

@@ -9,14 +9,13 @@ import { printable } from '../../lib/printable.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Action, View } from '../access.ts'
-import { orGone } from '../error-page.ts'
+import { orGone, orUnknown } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { badge, code, facts, longId, moment, utc } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 import { cancelButton } from '../view/session-table.ts'
 import { userLink } from '../view/tables.ts'
-import { orUnknown } from './revoke.ts'
 
 const NO_SESSION = {
   heading: 'No such session',
