@@ -150,16 +150,11 @@ test.each(['constructor', '__proto__', 'toString'])(
   },
 )
 
-test.each([
-  '"sk-planted"',
-  'OPENAI_API_KEY=sk-planted',
-  'openai_api_key=sk-planted',
-  'sk-plan ted',
-])('a key file that holds %s is a problem', (content) => {
+test('a file that holds a text that is no key is a problem', () => {
   const key = join(folder, 'key')
-  writeFileSync(key, `${content}\n`)
+  writeFileSync(key, '"sk-planted"\n')
   const problems = problemsOf({ OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: key })
-  expect(problems).toEqual([expect.stringMatching(/needs OPENAI_API_KEY .*, which (?:is|has) /)])
+  expect(problems).toEqual([expect.stringMatching(/needs OPENAI_API_KEY .*, which is in quotes/)])
 })
 
 test('a key comes from a file, and rotates with it', () => {

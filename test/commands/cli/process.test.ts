@@ -82,16 +82,13 @@ test('help names every command, every variable that is read, and every exit code
   }
 })
 
-test.each(['18.20.4', '20.20.2', '24.10.9'])(
-  'Node %s is refused with a sentence before any TypeScript is read',
-  (version) => {
-    const words = ['--import', pretendVersion(version), BIN, '--help']
-    const { status, stdout, stderr } = spawnSync(NODE, words, { encoding: 'utf8' })
-    expect({ status, stdout }).toEqual({ status: 78, stdout: '' })
-    expect(stderr).toContain(`needs Node 24.11 or newer; this is ${version}`)
-    expect(stderr).toContain('npx chatkit-mint')
-  },
-)
+test('an old Node is refused with a sentence before any TypeScript is read', () => {
+  const words = ['--import', pretendVersion('20.20.2'), BIN, '--help']
+  const { status, stdout, stderr } = spawnSync(NODE, words, { encoding: 'utf8' })
+  expect({ status, stdout }).toEqual({ status: 78, stdout: '' })
+  expect(stderr).toContain('needs Node 24.11 or newer; this is 20.20.2')
+  expect(stderr).toContain('npx chatkit-mint')
+})
 
 function hasNpx(): boolean {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
