@@ -11,8 +11,6 @@ export interface Plant {
   readonly backendRegistry?: (registry: Registry) => Registry
   /** Cancels that fail look confirmed. */
   readonly believesEveryCancel?: boolean
-  /** Mints do not look for a logout after they have recorded. */
-  readonly looksOnce?: boolean
 }
 
 /**
@@ -29,7 +27,8 @@ export function inProcess(registry: Registry, plant: Plant = {}): StartInstance 
       backendRegistry: plant.backendRegistry?.(interruptedRegistry),
       chatkit: (workflow) => believing(plant, chatkit(workflow)),
       pause: () => turn('pause'),
-      ...{ cap, now, logoutPossible: !plant.looksOnce },
+      cap,
+      now,
     })
     return { perform }
   }

@@ -44,7 +44,6 @@ function performWith(cap: NewEntry['cap']): Perform {
     cap,
     now: () => nowMs,
     pause: async () => {},
-    logoutPossible: true,
   })
   performs.set(key, made)
   return made

@@ -21,7 +21,6 @@ export interface InstanceParts {
   readonly cap: NewEntry['cap']
   readonly now: Clock
   readonly pause: () => Promise<void>
-  readonly logoutPossible: boolean
 }
 
 interface Deps {
@@ -40,7 +39,7 @@ const UNLIMITED = { max: 10_000_000, seconds: 60 }
 
 /** Puts mint, revoke and canceller together as the composition root does. */
 export function createInstance(parts: InstanceParts): Perform {
-  const { registry, cap, now, logoutPossible } = parts
+  const { registry, cap, now } = parts
   const chatkit = (workflow: string) => withoutThreads(parts.chatkit(workflow))
   const canceller = createCanceller({
     ...{ registry, now, log },
@@ -53,7 +52,7 @@ export function createInstance(parts: InstanceParts): Perform {
     mint: createMint({
       ...{ registry, chatkit, canceller, now },
       limits: { mintsPerUser: UNLIMITED, liveSessionsPerUser: cap },
-      issuers: logoutPossible ? ISSUERS : [],
+      issuers: ISSUERS,
     }),
     revoke: createRevoke({ registry, canceller, now }),
   })
