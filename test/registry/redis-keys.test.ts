@@ -49,6 +49,10 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     await registry.revoke(order({ block }))
     await registry.revoke(order())
     expect(Number(await redis.cli('ttl', '{ckm}:user:alice'))).toBeGreaterThan(5_000_000 - 60)
+    // Nobody's name stays for the rest of a long block.
+    await registry.liftBlock('alice', NOW)
+    expect(Number(await redis.cli('ttl', '{ckm}:user:alice'))).toBeLessThanOrEqual(86_400)
+    expect((await registry.readStanding(standingQuery())).generation).toBe(2)
   })
 
   it('of a generation lasts as long as the links of the newest session, which name it', async () => {

@@ -13,7 +13,7 @@ import { mintedJson, sessions, texts } from './replies.ts'
  * Seconds for which a mint keeps the user's generation, which links to files name: the longest stream, a day, and the lives
  * of its session and of the last link in it.
  */
-const GENERATION_KEPT_SECONDS = 26 * 3600
+const LINKS_LAST_SECONDS = 26 * 3600
 
 /**
  * ARGV: now, generation, cap, 'evict_oldest' or 'deny', id of the session to replace or '', {@link namesJson}, when
@@ -103,7 +103,7 @@ redis.call('ZADD', key('of-workflow', workflow), seq, id)
 redis.call('ZADD', key('of-subject', subject), seq, id)
 if sid then redis.call('ZADD', key('of-sign-in', issuer .. '\\n' .. sid), seq, id) end
 ${SEE}
-if generation ~= '0' then redis.call('EXPIRE', key('user', user), ${GENERATION_KEPT_SECONDS}, 'GT') end
+if generation ~= '0' then redis.call('EXPIRE', key('user', user), ${LINKS_LAST_SECONDS}, 'GT') end
 redis.call('ZADD', key('sessions'), seq, id)
 return reply`,
 )

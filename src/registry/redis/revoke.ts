@@ -101,6 +101,7 @@ end
 
 local function forget_block(user)
   redis.call('HDEL', key('user', user), 'block_until', 'block_by', 'block_created_at', 'block_reason')
+  redis.call('EXPIRE', key('user', user), ${GENERATION_KEPT_SECONDS}, 'LT')
   redis.call('ZREM', key('blocks'), user)
   redis.call('ZREM', key('block-ends'), user)
 end
