@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { printList } from './answers.ts'
 import { examples } from './arguments.ts'
 import type { Io } from './io.ts'
-import { jsonOption, time } from './output.ts'
+import { time } from './output.ts'
 import { type ListFlags, listOptions } from './pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
 
@@ -31,16 +31,12 @@ function listBlocks(io: Io): Command {
   const command = new Command('list').description(
     'List the blocks in force, newest first; an id for --after or --before is a user',
   )
-  listOptions(command, 'blocks')
-    .addOption(jsonOption())
-    .addHelpText('after', examples('blocks list --all'))
-  return serviceOptions(command).action(
-    async (flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
-      const service = await serviceOf(io, flags)
-      const fetch = service.pages('/v1/admin/blocks', listedBlock)
-      await printList(io, flags, { what: 'blocks', head: HEAD, row: rowOf, fetch })
-    },
-  )
+  listOptions(command, 'blocks').addHelpText('after', examples('blocks list --all'))
+  return serviceOptions(command).action(async (flags: TargetFlags & ListFlags) => {
+    const service = await serviceOf(io, flags)
+    const fetch = service.pages('/v1/admin/blocks', listedBlock)
+    await printList(io, flags, { what: 'blocks', head: HEAD, row: rowOf, fetch })
+  })
 }
 
 function rowOf({ user, blocked_until, reason, by, created_at }: ListedBlock) {

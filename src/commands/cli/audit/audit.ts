@@ -6,7 +6,7 @@ import { AUDIT_ACTIONS } from '../../../registry/audit-entry.ts'
 import { printList } from '../answers.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, time } from '../output.ts'
+import { time } from '../output.ts'
 import { type ListFlags, pageOptions } from '../pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { follow, shownEntry } from './follow.ts'
@@ -29,7 +29,7 @@ interface Filters {
   readonly until?: number
 }
 
-type Flags = TargetFlags & ListFlags & Filters & { readonly json?: boolean; readonly follow?: true }
+type Flags = TargetFlags & ListFlags & Filters & { readonly follow?: true }
 
 function listAudit(io: Io): Command {
   const command = new Command('list')
@@ -48,7 +48,6 @@ function listAudit(io: Io): Command {
         ...['all', 'maxItems', 'after', 'until'],
       ]),
     )
-    .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return serviceOptions(command).action(async (flags: Flags) => {
     const service = await serviceOf(io, flags)

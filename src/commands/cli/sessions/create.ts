@@ -9,7 +9,6 @@ import { printObject } from '../answers.ts'
 import { examples, someText, user } from '../arguments.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption } from '../output.ts'
 import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
 import { type TargetFlags, targetOf, targetOptions } from '../target/target.ts'
 import { relaxedObject } from './relaxed-object.ts'
@@ -19,7 +18,6 @@ const { workflow, chatkit_configuration, expires_after, rate_limits } = createSe
 type Workflow = CreateSessionParams['workflow']
 
 interface CreateFlags extends TargetFlags {
-  readonly json?: boolean
   readonly user?: string
   readonly workflow?: string | Workflow
   readonly chatkitConfiguration?: CreateSessionParams['chatkit_configuration']
@@ -59,7 +57,6 @@ export function createSession(io: Io): Command {
       'what a workflow of this service lets clients send (only with --url)',
       relaxedObject(z.record(z.string(), z.unknown())),
     )
-    .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return targetOptions(command).action(async (flags: CreateFlags) => {
     const target = await targetOf(io, flags)

@@ -8,7 +8,7 @@ import { printList, printObject } from '../answers.ts'
 import { examples, oneSubject, SESSION, someText, user, withSubject } from '../arguments.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, remark, time } from '../output.ts'
+import { remark, time } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
 import { expectAnswer } from '../target/service-client.ts'
 import {
@@ -41,14 +41,11 @@ const serviceSession = z.looseObject({
   expires_at: z.number(),
 })
 
-type Flags = TargetFlags & { readonly json?: boolean }
-
-type OneFlags = Flags & { readonly sessionId?: SessionId }
+type OneFlags = TargetFlags & { readonly sessionId?: SessionId }
 
 function cancelSession(io: Io): Command {
   const command = withSubject(new Command('cancel'), SESSION)
     .description('Cancel a session: its client secret stops working')
-    .addOption(jsonOption())
     .addHelpText('after', examples('sessions cancel cksess_123'))
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
     const id = oneSubject(SESSION, argument, flags.sessionId)
@@ -73,7 +70,6 @@ const NO_SUCH_SESSION = 'the ChatKit API knows no such session for this key.\nco
 function retrieveSession(io: Io): Command {
   const command = withSubject(new Command('retrieve'), SESSION)
     .description('Show a session that this service minted (the ChatKit API has no such call)')
-    .addOption(jsonOption())
     .addHelpText('after', examples('sessions retrieve cksess_123'))
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
     const id = oneSubject(SESSION, argument, flags.sessionId)
@@ -84,7 +80,7 @@ function retrieveSession(io: Io): Command {
   })
 }
 
-interface ListSessionFlags extends Flags, ListFlags {
+interface ListSessionFlags extends TargetFlags, ListFlags {
   readonly user?: string
   readonly workflow?: string
   readonly status?: string
@@ -102,9 +98,10 @@ function listSessions(io: Io): Command {
     )
     .option('--issuer <url>', 'only sessions of tokens of this issuer', someText)
     .option('--subject <sub>', 'only sessions of tokens of this subject', someText)
-  listOptions(command, 'sessions')
-    .addOption(jsonOption())
-    .addHelpText('after', examples("sessions list --user 'acme|alice' --status active --all"))
+  listOptions(command, 'sessions').addHelpText(
+    'after',
+    examples("sessions list --user 'acme|alice' --status active --all"),
+  )
   return targetOptions(command).action(async (flags: ListSessionFlags) => {
     if (targetKind(io, flags) === 'hosted') throw unknownToApi('lists sessions')
     const { user, workflow, status, issuer, subject } = flags

@@ -13,11 +13,13 @@ import { CommandError, EXIT, misconfigured, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { profileToken } from '../login/profile-token.ts'
 import { openProfile, profileOption } from '../login/profiles.ts'
+import { jsonOption } from '../output.ts'
 import { createServiceClient, type ServiceClient } from './service-client.ts'
 import { readToken } from './token.ts'
 
-/** Options that choose between the ChatKit API and this service. */
+/** Options that choose between the ChatKit API and this service, and `--json`. */
 export interface TargetFlags {
+  readonly json?: boolean
   readonly apiKey?: string
   readonly baseUrl?: string
   readonly url?: string
@@ -30,9 +32,10 @@ export type Target =
   | { readonly kind: 'hosted'; readonly chatkit: ChatKit }
   | { readonly kind: 'service'; readonly service: ServiceClient }
 
-/** Adds `--url`, `--token-file` and `--profile`. */
+/** Adds `--json`, `--url`, `--token-file` and `--profile`. */
 export function serviceOptions(command: Command): Command {
   return command
+    .addOption(jsonOption())
     .option('--url <url>', 'call the service at this address; or CHATKIT_MINT_URL')
     .option(
       '--token-file <file>',

@@ -42,8 +42,7 @@ export function threadsCommand(io: Io): Command {
     .addCommand(importThreads(io))
 }
 
-type Flags = TargetFlags & { readonly json?: boolean }
-type OneFlags = Flags & { readonly threadId?: ThreadId }
+type OneFlags = TargetFlags & { readonly threadId?: ThreadId }
 
 function listThreads(io: Io): Command {
   const command = new Command('list')
@@ -53,11 +52,12 @@ function listThreads(io: Io): Command {
     )
     .option('--user <user>', 'only threads of this user', user)
     .option('--workflow <name>', 'only threads of this workflow (with --url)', someText)
-  listOptions(command, 'threads')
-    .addOption(jsonOption())
-    .addHelpText('after', examples("threads list --user 'acme|alice' --max-items 500"))
+  listOptions(command, 'threads').addHelpText(
+    'after',
+    examples("threads list --user 'acme|alice' --max-items 500"),
+  )
   return targetOptions(command).action(
-    async (flags: Flags & ListFlags & { user?: string; workflow?: string }) => {
+    async (flags: TargetFlags & ListFlags & { user?: string; workflow?: string }) => {
       const { user, workflow } = flags
       const calls = await callsOf(io, flags)
       const fetch = (list: ListQuery) => calls.listThreads({ ...list, user, workflow })
@@ -69,7 +69,6 @@ function listThreads(io: Io): Command {
 function retrieveThread(io: Io): Command {
   const command = withSubject(new Command('retrieve'), THREAD)
     .description('Show a thread')
-    .addOption(jsonOption())
     .addHelpText('after', examples('threads retrieve cthr_123'))
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
     const id = oneSubject(THREAD, argument, flags.threadId)
@@ -81,7 +80,6 @@ function retrieveThread(io: Io): Command {
 function deleteThread(io: Io): Command {
   const command = withSubject(new Command('delete'), THREAD)
     .description('Delete a thread with its items and attachments; asks nothing')
-    .addOption(jsonOption())
     .addHelpText('after', examples('threads delete cthr_123'))
   return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
     const id = oneSubject(THREAD, argument, flags.threadId)
@@ -96,9 +94,10 @@ function listItems(io: Io): Command {
   const command = withSubject(new Command('list-items'), THREAD).description(
     'List the items of a thread',
   )
-  listOptions(command, 'items')
-    .addOption(jsonOption())
-    .addHelpText('after', examples('threads list-items cthr_123 --order asc --all'))
+  listOptions(command, 'items').addHelpText(
+    'after',
+    examples('threads list-items cthr_123 --order asc --all'),
+  )
   return targetOptions(command).action(
     async (argument: ThreadId | undefined, flags: OneFlags & ListFlags) => {
       const id = oneSubject(THREAD, argument, flags.threadId)

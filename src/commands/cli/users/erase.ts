@@ -9,13 +9,12 @@ import { printObject } from '../answers.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printLine, remark } from '../output.ts'
+import { printLine, remark } from '../output.ts'
 import { startProgress } from '../progress.ts'
 import { readToSummary, type StreamLine, type StreamSummary } from '../target/summary-stream.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
 interface Flags extends TargetFlags {
-  readonly json?: boolean
   readonly user?: UserId
   readonly yes?: boolean
 }
@@ -24,7 +23,6 @@ export function eraseUser(io: Io): Command {
   const command = withSubject(new Command('erase'), USER)
     .description('Revoke a user, delete all their threads and what this service keeps of them')
     .option('--yes', 'do not ask')
-    .addOption(jsonOption())
     .addHelpText('after', examples("users erase 'acme|alice' --yes"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
     const who = oneSubject(USER, argument, flags.user)

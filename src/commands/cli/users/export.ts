@@ -5,14 +5,13 @@ import type { UserId } from '../../../lib/ids.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import { failure } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printLine, remark } from '../output.ts'
+import { printLine, remark } from '../output.ts'
 import { startProgress } from '../progress.ts'
 import { readToSummary, type StreamSummary } from '../target/summary-stream.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { type ExportFile, openExportFile } from './export-file.ts'
 
 interface Flags extends TargetFlags {
-  readonly json?: boolean
   readonly output?: string
   readonly user?: UserId
 }
@@ -24,7 +23,6 @@ export function exportUser(io: Io): Command {
       '--output <file>',
       'file to write, which appears when it is complete; standard output when absent',
     )
-    .addOption(jsonOption())
     .addHelpText('after', examples("users export 'acme|alice' --output alice.ndjson"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
     const who = oneSubject(USER, argument, flags.user)

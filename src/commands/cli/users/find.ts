@@ -6,7 +6,7 @@ import { MAX_USER_CHARACTERS } from '../../../lib/ids.ts'
 import { printList } from '../answers.ts'
 import { examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, time } from '../output.ts'
+import { time } from '../output.ts'
 import { type ListFlags, pageOptions } from '../pages.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
@@ -33,11 +33,12 @@ export function findUsers(io: Io): Command {
       'beginning of the user or the subject; upper and lower case are the same',
       beginning,
     )
-  pageOptions(command, 'users')
-    .addOption(jsonOption())
-    .addHelpText('after', examples('users find ali', "users find 'https://login.acme' --all"))
+  pageOptions(command, 'users').addHelpText(
+    'after',
+    examples('users find ali', "users find 'https://login.acme' --all"),
+  )
   return serviceOptions(command).action(
-    async (q: string | undefined, flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
+    async (q: string | undefined, flags: TargetFlags & ListFlags) => {
       const service = await serviceOf(io, flags)
       const fetch = service.pages('/v1/admin/users', listedUser, { q })
       const what = q === undefined ? 'users' : 'users whose user or subject begins with that'

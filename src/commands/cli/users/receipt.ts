@@ -16,7 +16,7 @@ import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, oneSubject, someText, USER, withSubject } from '../arguments.ts'
 import { CommandError, EXIT, failure, wrongUse } from '../exit.ts'
 import { type Io, readTextFile } from '../io.ts'
-import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
+import { print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '../target/target.ts'
 import { openExportFile } from './export-file.ts'
 
@@ -26,7 +26,6 @@ interface Flags extends TargetFlags {
   readonly output?: string
   readonly verify?: string
   readonly keys?: string
-  readonly json?: boolean
 }
 
 const KEY_SET = '/.well-known/jwks.json'
@@ -50,7 +49,6 @@ export function userReceipt(io: Io): Command {
       '--keys <file-or-url>',
       `with --verify: the public keys; ${KEY_SET} of the service when absent`,
     )
-    .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
     const isNamed = argument !== undefined || flags.user !== undefined

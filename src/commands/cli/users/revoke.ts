@@ -8,7 +8,7 @@ import { printObject } from '../answers.ts'
 import { examples, oneSubject, someText, USER, wholeNumber, withSubject } from '../arguments.ts'
 import { type CommandError, failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, remark, time } from '../output.ts'
+import { remark, time } from '../output.ts'
 import { expectAnswer } from '../target/service-client.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
@@ -19,7 +19,6 @@ interface RevokeFlags extends TargetFlags {
   readonly blockSeconds?: number
   readonly reason?: string
   readonly evenIfUnknown?: boolean
-  readonly json?: boolean
 }
 
 const revoked = z.looseObject({
@@ -44,7 +43,6 @@ export function revokeUser(io: Io): Command {
     )
     .option('--reason <text>', 'the reason, for the audit')
     .option('--even-if-unknown', 'exit with 0 even if the user never had a session here')
-    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(

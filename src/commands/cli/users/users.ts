@@ -6,7 +6,7 @@ import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { examples, oneSubject, USER, withSubject } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printJson, remark } from '../output.ts'
+import { printJson, remark } from '../output.ts'
 import { expectAnswer } from '../target/service-client.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { eraseUser } from './erase.ts'
@@ -27,12 +27,11 @@ export function usersCommand(io: Io): Command {
     .addCommand(userReceipt(io))
 }
 
-type Flags = TargetFlags & { readonly json?: boolean; readonly user?: UserId }
+type Flags = TargetFlags & { readonly user?: UserId }
 
 function unblockUser(io: Io): Command {
   const command = withSubject(new Command('unblock'), USER)
     .description("Lift a user's block, if there is one")
-    .addOption(jsonOption())
     .addHelpText('after', examples("users unblock 'acme|alice'"))
   return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
     const who = oneSubject(USER, argument, flags.user)
