@@ -10,7 +10,7 @@ import {
 } from '../../support/admin-calls.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
-import { quickCli } from './run-cli.ts'
+import { cliJson, quickCli } from './run-cli.ts'
 
 // Lists to their end, ids without a flag, and the audit: at the ChatKit API itself and through a service.
 
@@ -31,11 +31,8 @@ beforeEach(() => api.api.clearRequests())
 
 type Page = PageSeen<{ readonly id: string }>
 
-async function read<T = Page>(line: string, env: Record<string, string>): Promise<T> {
-  const { code, out, err } = await quickCli([...line.split(' '), '--json'], env)
-  expect({ code, err }).toEqual({ code: 0, err: '' })
-  return JSON.parse(out)
-}
+const read = <T = Page>(line: string, env: Record<string, string>) =>
+  cliJson<T>(line.split(' '), env)
 
 function ids({ data }: Page): string[] {
   return data.map(({ id }) => id)

@@ -3,7 +3,7 @@ import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { SESSION } from '../../support/chatkit/examples.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { forAllTests } from '../../support/started.ts'
-import { quickCli } from './run-cli.ts'
+import { cliJson, quickCli } from './run-cli.ts'
 
 // The reference's command lines, run against the embedded ChatKit API.
 
@@ -13,12 +13,9 @@ const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeEach(() => api.api.clearRequests())
 
 /** A line of the reference without the word `openai`, with `--api-key` as in the reference. */
-async function openai(...words: string[]): Promise<unknown> {
-  const env = { OPENAI_BASE_URL: api.url }
-  const line = [...words.slice(0, 2), '--api-key', KEY, ...words.slice(2), '--json']
-  const { code, out, err } = await quickCli(line, env)
-  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
-  return JSON.parse(out)
+function openai(...words: string[]): Promise<unknown> {
+  const line = [...words.slice(0, 2), '--api-key', KEY, ...words.slice(2)]
+  return cliJson(line, { OPENAI_BASE_URL: api.url })
 }
 
 /** The names of all fields, nested ones with dots. */

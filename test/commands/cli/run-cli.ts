@@ -59,6 +59,16 @@ export async function quickCli(
   return { code, ...said }
 }
 
+/** The answer of a command with `--json`; an error unless the command succeeds and remarks nothing. */
+export async function cliJson<T = unknown>(
+  words: readonly string[],
+  variables: Variables,
+): Promise<T> {
+  const { code, out, err } = await quickCli([...words, '--json'], variables)
+  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
+  return JSON.parse(out)
+}
+
 /** Streams that claim to be a terminal, and the text written to them. */
 export function terminal(variables: Variables) {
   return streams(variables, true)

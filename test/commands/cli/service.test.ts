@@ -14,7 +14,7 @@ import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { forAllTests } from '../../support/started.ts'
-import { type Ended, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
+import { cliJson, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
 
 // The command line against a running service, as an admin.
 
@@ -27,24 +27,13 @@ beforeAll(async () => {
   env = { CHATKIT_MINT_URL: running.url, CHATKIT_MINT_TOKEN: token }
 })
 
-/** Runs in this process, which is faster; other tests cover the process. */
-function cli(words: string[], given: { env: Record<string, string>; input?: string }) {
-  return quickCli(words, given.env, { input: given.input ?? '' })
-}
-
-async function cliJson(words: string[], given: { env: Record<string, string> }): Promise<unknown> {
-  const { code, out, err }: Ended = await cli([...words, '--json'], given)
-  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
-  return JSON.parse(out)
-}
-
 interface Ids {
   readonly data: readonly { readonly id: string }[]
 }
 
 describe('sessions', () => {
   test('create mints for the user of the token', async () => {
-    const answer = await cliJson(['sessions', 'create', '--workflow', 'support'], { env })
+    const answer = await cliJson(['sessions', 'create', '--workflow', 'support'], env)
     expect(answer).toEqual({ client_secret: expect.stringMatching(/^ek_/) })
     expect((await sessionsOf(running, 'ada')).length).toBe(1)
   })
@@ -59,7 +48,7 @@ describe('sessions', () => {
       ['--workflow', '{id: wf_other}'],
     ]) {
       running.upstream.clearRequests()
-      const { code, out, err } = await cli(['sessions', 'create', ...flags], { env })
+      const { code, out, err } = await quickCli(['sessions', 'create', ...flags], env)
       expect({ code, out }).toEqual({ code: 2, out: '' })
       expect(err).toContain(flags[0])
       expect(running.upstream.requests()).toEqual([])
@@ -69,12 +58,12 @@ describe('sessions', () => {
   test('list shows the sessions of a user, and cancel ends one', async () => {
     const secret = await secretOf(running, 'lists')
     const words = ['sessions', 'list', '--user', 'lists', '--status', 'active']
-    const page = (await cliJson(words, { env })) as Ids
+    const page = await cliJson<Ids>(words, env)
     expect(page.data).toEqual(await sessionsOf(running, 'lists'))
-    const table = await cli(words, { env })
+    const table = await quickCli(words, env)
     const id = page.data[0]?.id ?? ''
     expect(table.out).toMatch(new RegExp(`│ ${id} +│ lists +│ support +│ active`))
-    const cancelled = await cliJson(['sessions', 'cancel', '--session-id', id], { env })
+    const cancelled = await cliJson(['sessions', 'cancel', '--session-id', id], env)
     expect(cancelled).toMatchObject({ id, status: 'cancelled' })
     expect(cancelled).not.toHaveProperty('client_secret')
     expect(upstreamStatus(running, secret)).toBe('cancelled')
@@ -86,12 +75,12 @@ describe('threads', () => {
     const thread = running.upstream.seedThread(fullThread('threads'))
     const one = ['--thread-id', thread.id]
     const list = ['threads', 'list', '--user', 'threads', '--workflow', 'support', '--limit', '5']
-    expect(await cliJson(list, { env })).toMatchObject({ data: [thread], has_more: false })
-    expect(await cliJson(['threads', 'retrieve', ...one], { env })).toEqual(thread)
-    const items = await cliJson(['threads', 'list-items', ...one, '--order', 'asc'], { env })
+    expect(await cliJson(list, env)).toMatchObject({ data: [thread], has_more: false })
+    expect(await cliJson(['threads', 'retrieve', ...one], env)).toEqual(thread)
+    const items = await cliJson(['threads', 'list-items', ...one, '--order', 'asc'], env)
     expect(items).toMatchObject({ data: FULL_ITEMS, has_more: false })
-    expect(await cliJson(['threads', 'delete', ...one], { env })).toMatchObject({ deleted: true })
-    const gone = await cli(['threads', 'retrieve', ...one], { env })
+    expect(await cliJson(['threads', 'delete', ...one], env)).toMatchObject({ deleted: true })
+    const gone = await quickCli(['threads', 'retrieve', ...one], env)
     expect(gone).toMatchObject({ code: 1, out: '' })
     expect(gone.err).toMatch(
       /code: not_found\nrequest_id: req_\S+\n$|code: not_found\nrequest_id: \S+\n$/,
@@ -104,7 +93,7 @@ describe('users', () => {
     const user = 'a/ü b?#%'
     await running.mint(tokenFor(user))
     const words = ['users', 'revoke', user, '--block-seconds', '60', '--reason', 'lost phone']
-    const revoked = await cliJson(words, { env })
+    const revoked = await cliJson(words, env)
     expect(revoked).toMatchObject({
       user,
       cancelled: [expect.any(String)],
@@ -114,7 +103,7 @@ describe('users', () => {
     expect((await running.mint(tokenFor(user))).status).toBe(403)
     const entries = await auditOf(running, `&user=${encodeURIComponent(user)}&action=revoke`)
     expect(entries).toMatchObject([{ action: 'revoke', reason: 'lost phone' }])
-    expect(await cli(['users', 'unblock', user], { env })).toMatchObject({
+    expect(await quickCli(['users', 'unblock', user], env)).toMatchObject({
       code: 0,
       out: '',
       err: `done: ${user} is not blocked.\n`,
@@ -134,7 +123,7 @@ describe('users', () => {
 
     const file = join(folder, 'export.ndjson')
     const words = ['users', 'export', 'exported', '--output', file]
-    const { code, out, err } = await cli(words, { env })
+    const { code, out, err } = await quickCli(words, env)
     expect({ code, out }).toEqual({ code: 0, out: '' })
     expect(err).toContain(
       `written to ${file}: sessions: 1, threads: 1, items: ${FULL_ITEMS.length}, `,
@@ -147,23 +136,23 @@ describe('users', () => {
   test('erase with --yes shows progress and summary, and leaves nothing', async () => {
     const { id } = running.upstream.seedThread(fullThread('erased'))
     await running.mint(tokenFor('erased'))
-    const { code, out } = await cli(['users', 'erase', 'erased', '--yes', '--json'], { env })
+    const { code, out } = await quickCli(['users', 'erase', 'erased', '--yes', '--json'], env)
     expect(code).toBe(0)
     expect(linesOf(out).at(-1)).toMatchObject({ complete: true, threads_deleted: 1 })
-    expect(await cli(['threads', 'retrieve', '--thread-id', id], { env })).toMatchObject({
+    expect(await quickCli(['threads', 'retrieve', '--thread-id', id], env)).toMatchObject({
       code: 1,
     })
-    const again = await cli(['users', 'erase', 'erased', '--yes'], { env })
+    const again = await quickCli(['users', 'erase', 'erased', '--yes'], env)
     expect(again).toMatchObject({ code: 0, err: '' })
     expect(again.out).toMatch(/^complete +true$/m)
   })
 
   test('erase without a terminal and without --yes is refused, and nothing is sent', async () => {
     const { id } = running.upstream.seedThread({ user: 'stays' })
-    const refused = await cli(['users', 'erase', 'stays'], { env, input: 'stays\n' })
+    const refused = await quickCli(['users', 'erase', 'stays'], env, { input: 'stays\n' })
     expect(refused).toMatchObject({ code: 2, out: '' })
     expect(refused.err).toContain('--yes')
-    expect(await cli(['threads', 'retrieve', '--thread-id', id], { env })).toMatchObject({
+    expect(await quickCli(['threads', 'retrieve', '--thread-id', id], env)).toMatchObject({
       code: 0,
     })
   })
@@ -186,13 +175,13 @@ describe('users', () => {
     expect(await runCli(['users', 'erase', 'asked'], controlC.io)).toBe(130)
     expect(controlC.said.err).toMatch(/chatkit-mint: interrupted\n$/)
     const list = ['threads', 'list', '--user', 'asked']
-    expect(((await cliJson(list, { env })) as Ids).data).toHaveLength(1)
+    expect((await cliJson<Ids>(list, env)).data).toHaveLength(1)
 
     const right = terminal(env)
     right.stdin.write('asked\n')
     expect(await runCli(['users', 'erase', 'asked'], right.io)).toBe(0)
     expect(right.said.err).toContain('Type the user to go ahead')
-    expect(((await cliJson(list, { env })) as Ids).data).toHaveLength(0)
+    expect((await cliJson<Ids>(list, env)).data).toHaveLength(0)
   })
 })
 
@@ -219,7 +208,7 @@ describe('the token', () => {
     '(%s) that is refused ends with 77, code and request id, and is not shown',
     async (_name, wrong, code) => {
       const environment = { ...url(), CHATKIT_MINT_TOKEN: wrong }
-      const ended = await cli(['users', 'revoke', 'bob'], { env: environment })
+      const ended = await quickCli(['users', 'revoke', 'bob'], environment)
       expect(ended).toMatchObject({ code: 77, out: '' })
       expect(ended.err).toMatch(
         new RegExp(`CHATKIT_MINT_TOKEN.*\ncode: ${code}\nrequest_id: \\S+\n$`),
@@ -229,14 +218,14 @@ describe('the token', () => {
   )
 
   test('is refused when it is missing, in no file, empty, or not fit for a header', async () => {
-    const none = await cli(['sessions', 'list'], { env: url() })
+    const none = await quickCli(['sessions', 'list'], url())
     expect(none).toMatchObject({ code: 78, out: '' })
     expect(none.err).toContain('CHATKIT_MINT_TOKEN')
     const missing = ['sessions', 'list', '--token-file', join(folder, 'no-such')]
-    expect(await cli(missing, { env: url() })).toMatchObject({ code: 66, out: '' })
+    expect(await quickCli(missing, url())).toMatchObject({ code: 66, out: '' })
     const empty = ['sessions', 'list', '--token-file', '-']
-    expect(await cli(empty, { env: url() })).toMatchObject({ code: 78, out: '' })
-    const split = await cli(empty, { env: url(), input: 'secret.to\nken' })
+    expect(await quickCli(empty, url())).toMatchObject({ code: 78, out: '' })
+    const split = await quickCli(empty, url(), { input: 'secret.to\nken' })
     expect(split).toMatchObject({ code: 78, out: '' })
     expect(split.err).not.toContain('secret')
   })
