@@ -42,28 +42,26 @@ export function reportExpressionProblems(
   const place = (value: unknown, path: Path, use: ExpressionUse): PlacedExpression | undefined => {
     // The schema reports values that are not text, and empty texts.
     if (typeof value !== 'string' || value === '') return undefined
-    const compiled = tryCompile(() => compile(value, use), path, report)
-    if (compiled === undefined) return undefined
-    const expression = { path, compiled }
-    placed.push(expression)
-    return expression
+    try {
+      const expression = { path, compiled: compile(value, use) }
+      placed.push(expression)
+      return expression
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error
+      report(path, error.message)
+      return undefined
+    }
   }
   reportUsers(data, (value, path) => place(value, path, USER), report)
-  placeWorkflows(asMapping(data['workflows']), place)
-  place(asMapping(data['admins'])['when'], ['admins', 'when'], ADMIN)
-  return placed
-}
-
-type Place = (value: unknown, path: Path, use: ExpressionUse) => unknown
-
-function placeWorkflows(workflows: RawMapping, place: Place): void {
-  for (const [name, value] of Object.entries(workflows)) {
-    const workflow = asMapping(value)
-    place(workflow['when'], ['workflows', name, 'when'], WHEN)
-    for (const [key, source] of Object.entries(asMapping(workflow['state_variables']))) {
+  for (const [name, value] of Object.entries(asMapping(data['workflows']))) {
+    const { when, state_variables: variables } = asMapping(value)
+    place(when, ['workflows', name, 'when'], WHEN)
+    for (const [key, source] of Object.entries(asMapping(variables))) {
       place(source, ['workflows', name, 'state_variables', key], STATE_VARIABLE)
     }
   }
+  place(asMapping(data['admins'])['when'], ['admins', 'when'], ADMIN)
+  return placed
 }
 
 /**
@@ -153,18 +151,4 @@ function userProblem(user: CompiledExpression, issuers: readonly string[]): stri
 
 function names(issuers: readonly RawMapping[]): string {
   return issuers.map((issuer) => asText(issuer['issuer']) ?? 'an issuer without a name').join(', ')
-}
-
-function tryCompile(
-  compile: () => CompiledExpression,
-  path: Path,
-  report: Report,
-): CompiledExpression | undefined {
-  try {
-    return compile()
-  } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error
-    report(path, error.message)
-    return undefined
-  }
 }
