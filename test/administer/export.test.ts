@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type ExportParts, exportUser } from '../../src/administer/export.ts'
-import type { ChatKit } from '../../src/chatkit/port.ts'
+import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
 import type { Thread } from '../../src/chatkit/wire/thread.ts'
 import type { ListQuery } from '../../src/chatkit/wire/wire.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
@@ -37,6 +37,7 @@ function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 
 async function exportFrom(
   chatkit: Pick<ChatKit, 'listThreads' | 'listThreadItems'>,
   owned: readonly string[] = [],
+  call?: CallOptions,
 ) {
   const name = parseWorkflowName('support')
   if (name === undefined) throw new Error('no name')
@@ -52,7 +53,7 @@ async function exportFrom(
     onForeign: () => undefined,
     now: () => NOW * 1000,
   }
-  return (await Array.fromAsync(exportUser(parts, 'alice'))).flat()
+  return (await Array.fromAsync(exportUser(parts, 'alice', call))).flat()
 }
 
 test.each(['threads', 'items'] as const)(
@@ -69,13 +70,16 @@ test.each(['threads', 'items'] as const)(
 )
 
 test('an export whose list fails after its first page names the threads that it has not shown', async () => {
-  const ids = Array.from({ length: 101 }, (_, index) => `thr_${index}`)
+  const ids = Array.from({ length: 102 }, (_, index) => `thr_${index}`)
   const { listThreadItems } = inventing('threads')
   const lines = await exportFrom(
     {
       listThreadItems,
-      async listThreads({ after }) {
-        if (after === undefined) return pageOf(ids.slice(0, 100).map(thread), true)
+      async listThreads({ after }, call) {
+        if (after === undefined) {
+          call?.onMissing?.('thr_0')
+          return pageOf(ids.slice(1, 101).map(thread), true)
+        }
         throw new ServiceError('upstream_timeout', { reason: 'no answer' })
       },
     },
@@ -83,7 +87,24 @@ test('an export whose list fails after its first page names the threads that it 
   )
   expect(lines.filter(({ type }) => type === 'thread')).toHaveLength(100)
   expect(lines.filter(({ type }) => type === 'failure')).toEqual([
-    { type: 'failure', thread_id: 'thr_100' },
+    { type: 'failure', thread_id: 'thr_0' },
+    { type: 'failure', thread_id: 'thr_101' },
   ])
-  expect(lines.at(-1)).toMatchObject({ threads: 100, failed: 2, complete: false })
+  expect(lines.at(-1)).toMatchObject({ threads: 100, failed: 3, complete: false })
+})
+
+test('an export whose reader leaves ends with the reason, and asks for nothing more', async () => {
+  const leave = new AbortController()
+  const gone = new Error('the client has left')
+  let asked = 0
+  const listThreads: ChatKit['listThreads'] = async () => {
+    asked++
+    leave.abort(gone)
+    throw gone
+  }
+  const { listThreadItems } = inventing('threads')
+  const owned = ['thr_1']
+  const lines = exportFrom({ listThreads, listThreadItems }, owned, { signal: leave.signal })
+  await expect(lines).rejects.toBe(gone)
+  expect(asked).toBe(1)
 })

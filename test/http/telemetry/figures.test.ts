@@ -81,6 +81,7 @@ test('a minute is what all instances counted in it, and its percentiles are thos
     // 10 calls within 0.1 s and 90 within 1 s; neither instance has these percentiles alone.
     { upstreamP50: 556, upstreamP95: 956 },
   ])
+  expect((await one.samples()).map(({ refusals }) => refusals).slice(1)).toEqual([{}, {}])
 })
 
 test('the open bucket gives its lower bound', async () => {
@@ -124,6 +125,7 @@ test('a new start sees the past, and a stop writes the running minute', async ()
   one.start()
   one.counted.mints = 3
   await one.stop()
+  const calls = one.registry.calls.length
   const again = instanceOf('ins_2')
   again.start()
   again.counted.mints = 2
@@ -131,9 +133,23 @@ test('a new start sees the past, and a stop writes the running minute', async ()
   expect((await again.samples()).map(({ mints, instances }) => [mints, instances])).toEqual([
     [5, 2],
   ])
-  const calls = one.registry.calls.length
   await pass(10 * MINUTE_MS)
   expect(one.registry.calls).toHaveLength(calls)
+})
+
+test('a stop while a minute is being written waits for that, counts nothing twice, and is the end', async () => {
+  const registry = createFaultyRegistry(store)
+  const snapshot = Promise.withResolvers<Counted>()
+  const parts = { registry, instance: 'ins_1', breakers: () => [], now: Date.now }
+  const figures = createFigures({ snapshot: () => snapshot.promise, ...parts })
+  figures.start()
+  await pass(10_000)
+  const stopped = figures.stop()
+  snapshot.resolve({ ...NOTHING, mints: 3 })
+  await stopped
+  expect(vi.getTimerCount()).toBe(0)
+  await pass(2 * MINUTE_MS)
+  expect((await figures.samples()).map(({ mints }) => mints)).toEqual([3, 0])
 })
 
 test('the latest figures have the running minute of this instance, and the minutes that others wrote', async () => {
@@ -150,6 +166,7 @@ test('the latest figures have the running minute of this instance, and the minut
     { id: 'ins_1', lastWrote: START + 10, self: true },
   ])
   await two.stop()
+  expect((await one.recent(15)).instances[0]).toMatchObject({ lastWrote: START + 10 })
   await pass(14 * MINUTE_MS)
   expect((await one.recent(15)).instances.map(({ id }) => id)).toEqual(['ins_2', 'ins_1'])
   await pass(MINUTE_MS)
