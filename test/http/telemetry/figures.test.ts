@@ -234,15 +234,19 @@ test('the counts are read from the metrics, without live sessions while the stor
       facts: route === '/v1/sessions' && code === undefined ? { upstream } : {},
     })
   for (const code of [undefined, undefined, 'user_blocked']) answer('POST', '/v1/sessions', code)
-  for (const code of [undefined, 'workflow_not_allowed'])
+  for (const code of [undefined, 'workflow_not_allowed', 'user_blocked'])
     answer('POST', '/v1/chatkit/sessions', code)
   answer('GET', '/v1/chatkit/sessions/:id')
   answer('DELETE', '/v1/sessions', 'user_blocked')
   answer('GET', '/livez')
+  metrics.seen({
+    ...{ method: 'DELETE', route: '/v1/sessions', status: 204, code: undefined, milliseconds: 1 },
+    ...{ ...UNTRACED, facts: { upstream: { ...upstream, operation: 'cancel_session' } } },
+  })
   const { upstream: buckets, ...rest } = await metrics.snapshot()
-  const refusals = { user_blocked: 1, workflow_not_allowed: 1 }
+  const refusals = { user_blocked: 2, workflow_not_allowed: 1 }
   expect(rest).toEqual({ mints: 3, refusals, activeSessions: 3 })
-  expect(buckets.filter(({ count }) => count > 0)).toEqual([{ le: 0.05, count: 2 }])
+  expect(buckets.filter(({ count }) => count > 0)).toEqual([{ le: 0.05, count: 3 }])
   expect(buckets.at(-1)).toEqual({ le: Number.POSITIVE_INFINITY, count: 0 })
   down = true
   await vi.advanceTimersByTimeAsync(11_000)

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { AnswerSeen } from '../../../src/http/request-frame.ts'
 import type { RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
@@ -86,9 +86,32 @@ describe('metrics', () => {
     expect(text).toContain(line('ok', 200))
     expect(text).toContain(line('user_blocked', 403))
     expect(text).toContain('chatkit_mint_request_seconds_count{route="/v1/sessions"} 2')
+    expect(text).toContain('chatkit_mint_request_seconds_sum{route="/v1/sessions"} 0.084')
     expect(text).toContain(
       'chatkit_mint_upstream_seconds_count{operation="create_session",status="200"} 1',
     )
+    expect(text).toContain('process_cpu_seconds_total')
+  })
+
+  test('count a call of the API that got no answer', async () => {
+    const { metrics, scrape } = scene()
+    const call = { operation: 'cancel_session', status: undefined, milliseconds: 8000 } as const
+    metrics.seen({ ...MINTED, facts: { upstream: { ...call, requestId: undefined, attempts: 1 } } })
+    const labels = 'operation="cancel_session",status="none"'
+    expect(await scrape()).toContain(`chatkit_mint_upstream_seconds_sum{${labels}} 8\n`)
+  })
+
+  test('no longer show the age of keys that are gone, nor a breaker as open that is closed', async () => {
+    let ages = new Map<string, number | undefined>([['https://a.test/', 12]])
+    let open = true
+    const lane = { key: 'OPENAI_API_KEY', breaker: 'mint' }
+    const { scrape } = scene({ keyAges: () => ages, breakers: () => [{ ...lane, open }] })
+    expect(await scrape()).toContain('https://a.test/')
+    ages = new Map([['https://a.test/', undefined]])
+    open = false
+    const text = await scrape()
+    expect(text).not.toContain('https://a.test/')
+    expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="mint"} 0')
   })
 
   test('name no user, session or workflow, and no method that a client made up', async () => {
@@ -169,6 +192,23 @@ describe('metrics', () => {
     expect(store.asked).toBe(1)
   })
 
+  test('are at most ten seconds old, however slow the store is', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    let asked = 0
+    const figures = async () => {
+      vi.advanceTimersByTime(1_000)
+      return { activeSessions: ++asked, outboxLength: 0 }
+    }
+    const { metrics } = scene({ figures })
+    const seen = async () => (await metrics.snapshot()).activeSessions
+    expect(await seen()).toBe(1)
+    vi.advanceTimersByTime(9_999)
+    expect(await seen()).toBe(1)
+    vi.advanceTimersByTime(1)
+    expect(await seen()).toBe(2)
+  })
+
   test('go on without a store, and ask it again', async () => {
     let down = true
     const { scrape } = scene({
@@ -177,7 +217,9 @@ describe('metrics', () => {
         return { activeSessions: 5, outboxLength: 0 }
       },
     })
-    expect(await scrape()).toContain('chatkit_mint_active_sessions Nan')
+    const text = await scrape()
+    expect(text).toContain('chatkit_mint_active_sessions Nan')
+    expect(text).toContain('chatkit_mint_outbox_length Nan')
     down = false
     expect(await scrape()).toContain('chatkit_mint_active_sessions 5')
   })
