@@ -183,16 +183,19 @@ test('a stream that was silent for long does not make room when it goes on, nor 
   expect(reset).toHaveBeenCalledOnce()
 })
 
-test('room is made at most once a second, however many connections are turned away', () => {
+test('room is made at most once a second, however many connections are turned away, and each is counted once', () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   const server = createServer()
   server.removeAllListeners('connection')
   const makeRoom = vi.spyOn(server, 'closeIdleConnections')
-  capConnections(server, { maxConnections: 0, log: createLog({ level: 'silent' }) })
+  const told = vi.fn()
+  const log = createLog({ level: 'silent' })
+  capConnections(server, { maxConnections: 0, log, onTurnedAway: told })
   for (let second = 1; second <= 2; second++) {
     for (let at = 0; at < 3; at++) server.emit('connection', new Socket())
     vi.runAllTimers()
     expect(makeRoom).toHaveBeenCalledTimes(second)
   }
+  expect(told.mock.calls).toEqual([[3], [3]])
 })
