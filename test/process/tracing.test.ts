@@ -13,6 +13,9 @@ import { forEachTest } from '../support/started.ts'
 const KEY = 'sk-proj-traced-0123456789abcdef'
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
+/** `STATUS_CODE_ERROR` of OTLP. */
+const ERROR = 2
+
 interface Span {
   readonly name: string
   readonly kind: number
@@ -22,6 +25,7 @@ interface Span {
   readonly links?: readonly { readonly traceId: string }[]
   readonly startTimeUnixNano: string
   readonly endTimeUnixNano: string
+  readonly status: { readonly code?: number }
   readonly attributes: readonly { readonly key: string; readonly value: object }[]
 }
 
@@ -113,7 +117,7 @@ describe('with the standard OTEL_* variables', () => {
     }
   })
 
-  test('a refusal says its code', async () => {
+  test('a refusal says its code, and is no error', async () => {
     const running = await start(collectorAddress())
     await (await mint(running.url, 'not-a-token')).arrayBuffer()
     await stop(running)
@@ -121,7 +125,28 @@ describe('with the standard OTEL_* variables', () => {
       key: 'error.type',
       value: { stringValue: 'invalid_token' },
     })
+    expect(spans()[0]?.status).not.toHaveProperty('code', ERROR)
   })
+
+  test.each(['answered', 'not answered'])(
+    'a call of the API that failed, %s, is an error of both spans, which last as long as it',
+    async (kind) => {
+      upstream.instead = async (_request, { outgoing }) => {
+        await new Promise((resolve) => setTimeout(resolve, 60))
+        if (kind === 'not answered') outgoing.destroy()
+        return new Response('{}', { status: 400 })
+      }
+      const running = await start(collectorAddress())
+      expect((await mint(running.url, tokenFor('traced-user'))).status).toBeGreaterThan(500)
+      await stop(running)
+      const seen = spans()
+      expect(seen.map(({ name }) => name).sort()).toEqual(['POST /v1/sessions', 'create_session'])
+      for (const { status, startTimeUnixNano: from, endTimeUnixNano: until } of seen) {
+        expect(status.code).toBe(ERROR)
+        expect(BigInt(until) - BigInt(from)).toBeGreaterThan(50_000_000n)
+      }
+    },
+  )
 
   test('a collector that is away costs no mint, and does not hold up the end', async () => {
     const away = await freePort()
