@@ -33,23 +33,33 @@ function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 
   } as Pick<ChatKit, 'listThreads' | 'listThreadItems'>
 }
 
-/** @param owned - ids of threads in the ownership records of the source */
+/** @param owned - ids of threads in the ownership records of the source; an error where they cannot be read */
 async function exportFrom(
   chatkit: Pick<ChatKit, 'listThreads' | 'listThreadItems'>,
-  owned: readonly string[] = [],
+  owned: readonly string[] | Error = [],
   call?: CallOptions,
 ) {
   const name = parseWorkflowName('support')
   if (name === undefined) throw new Error('no name')
-  const threadsAt = owned.length > 0 ? 'support' : undefined
-  const ownedThreads = owned.map((id) => ownership({ id, source: 'support' }))
+  const isOwned = owned instanceof Error || owned.length > 0
   const parts: ExportParts = {
     registry: {
       listSessions: async () => ({ data: [], hasMore: false }),
       listAudit: async () => ({ data: [], hasMore: false }),
-      listOwned: async () => ({ data: ownedThreads, hasMore: false }),
+      async listOwned() {
+        if (owned instanceof Error) throw owned
+        const data = owned.map((id) => ownership({ id, source: 'support' }))
+        return { data, hasMore: false }
+      },
     },
-    sources: [{ name, workflows: [name], chatkit: chatkit as ChatKit, threadsAt }],
+    sources: [
+      {
+        name,
+        workflows: [name],
+        chatkit: chatkit as ChatKit,
+        threadsAt: isOwned ? 'support' : undefined,
+      },
+    ],
     onForeign: () => undefined,
     now: () => NOW * 1000,
   }
@@ -107,4 +117,22 @@ test('an export whose reader leaves ends with the reason, and asks for nothing m
   const lines = exportFrom({ listThreads, listThreadItems }, owned, { signal: leave.signal })
   await expect(lines).rejects.toBe(gone)
   expect(asked).toBe(1)
+})
+
+test('an export comes to its summary when neither threads nor their owners can be read', async () => {
+  const listThreads = () =>
+    Promise.reject(new ServiceError('upstream_timeout', { reason: 'no answer' }))
+  const { listThreadItems } = inventing('threads')
+  const down = new ServiceError('store_unavailable', { reason: 'planted' })
+  const lines = await exportFrom({ listThreads, listThreadItems }, down)
+  expect(lines).toMatchObject([
+    {
+      ...{ type: 'summary', complete: false },
+      failures: [
+        { what: 'threads', workflow: 'support', code: 'upstream_timeout' },
+        { what: 'threads', workflow: 'support', code: 'store_unavailable' },
+        { what: 'threads', code: 'store_unavailable' },
+      ],
+    },
+  ])
 })

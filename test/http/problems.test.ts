@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { problemAnswer } from '../../src/respond/problem.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { claimsOf, DEFAULT_CONFIG, startService } from '../support/running-service.ts'
 import { createSigner } from '../support/tokens.ts'
@@ -49,4 +51,19 @@ test('readiness makes no call to OpenAI', async () => {
   upstream.setFaults({ status: 500 })
   expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'ready' })
   expect(upstream.requests()).toEqual([])
+})
+
+test.each([
+  ['rate_limited', 0, '1'],
+  ['rate_limited', 1.2, '2'],
+  ['overloaded', undefined, expect.stringMatching(/^[1-9]\d*$/)],
+  ['server_refused', 7, '7'],
+  ['server_refused', undefined, undefined],
+  ['invalid_request', 7, undefined],
+] as const)('%s with a wait of %s s has Retry-After: %s', (code, retryAfterSeconds, expected) => {
+  const error = new ServiceError(code, {
+    reason: 'planted',
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  })
+  expect(problemAnswer(error, 'req_1').headers['Retry-After']).toEqual(expected)
 })

@@ -33,6 +33,7 @@ test('housekeeping empties a long outbox without a pause between its batches', a
   await vi.advanceTimersByTimeAsync(600)
   expect(scene.upstream.ended.size).toBe(640)
   await housekeeping.stop()
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 test('housekeeping goes on after an outage of the store, which it logs once', async () => {
@@ -73,6 +74,7 @@ test('housekeeping stops when the round under way has ended', async () => {
   await vi.advanceTimersByTimeAsync(60_000)
   expect(stopped).toHaveBeenCalled()
   expect(scene.upstream.cancels).toHaveLength(1)
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 test('housekeeping removes sessions that ended before the retention', async () => {
