@@ -33,7 +33,7 @@ function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 
   } as Pick<ChatKit, 'listThreads' | 'listThreadItems'>
 }
 
-/** @param owned - ids of threads in the ownership records of the source; an error where they cannot be read */
+/** @param owned - ids of threads in the ownership records of the source; or the error of a store that is down */
 async function exportFrom(
   chatkit: Pick<ChatKit, 'listThreads' | 'listThreadItems'>,
   owned: readonly string[] | Error = [],
@@ -41,16 +41,17 @@ async function exportFrom(
 ) {
   const name = parseWorkflowName('support')
   if (name === undefined) throw new Error('no name')
+  const ids = owned instanceof Error ? [] : owned
+  const pageOrDown = async <T>(data: readonly T[]) => {
+    if (owned instanceof Error) throw owned
+    return { data, hasMore: false }
+  }
   const isOwned = owned instanceof Error || owned.length > 0
   const parts: ExportParts = {
     registry: {
-      listSessions: async () => ({ data: [], hasMore: false }),
-      listAudit: async () => ({ data: [], hasMore: false }),
-      async listOwned() {
-        if (owned instanceof Error) throw owned
-        const data = owned.map((id) => ownership({ id, source: 'support' }))
-        return { data, hasMore: false }
-      },
+      listSessions: () => pageOrDown([]),
+      listAudit: () => pageOrDown([]),
+      listOwned: () => pageOrDown(ids.map((id) => ownership({ id, source: 'support' }))),
     },
     sources: [
       {
@@ -119,7 +120,17 @@ test('an export whose reader leaves ends with the reason, and asks for nothing m
   expect(asked).toBe(1)
 })
 
-test('an export comes to its summary when neither threads nor their owners can be read', async () => {
+test('an export has a line for a thread whose items cannot be read', async () => {
+  const listThreads = async () => pageOf([thread('thr_1')], false)
+  const listThreadItems = () =>
+    Promise.reject(new ServiceError('upstream_timeout', { reason: 'no answer' }))
+  expect((await exportFrom({ listThreads, listThreadItems })).slice(0, -1)).toEqual([
+    { type: 'thread', thread: thread('thr_1') },
+    { type: 'failure', thread_id: 'thr_1' },
+  ])
+})
+
+test('an export comes to its summary when neither the store nor the upstream answers', async () => {
   const listThreads = () =>
     Promise.reject(new ServiceError('upstream_timeout', { reason: 'no answer' }))
   const { listThreadItems } = inventing('threads')
@@ -129,9 +140,11 @@ test('an export comes to its summary when neither threads nor their owners can b
     {
       ...{ type: 'summary', complete: false },
       failures: [
+        { what: 'sessions', code: 'store_unavailable' },
         { what: 'threads', workflow: 'support', code: 'upstream_timeout' },
         { what: 'threads', workflow: 'support', code: 'store_unavailable' },
         { what: 'threads', code: 'store_unavailable' },
+        { what: 'audit', code: 'store_unavailable' },
       ],
     },
   ])
