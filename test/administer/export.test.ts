@@ -120,6 +120,20 @@ test('an export whose reader leaves ends with the reason, and asks for nothing m
   expect(asked).toBe(1)
 })
 
+test('an export asks no further where the upstream gives the same page again, with a thread of another user last', async () => {
+  const own = Array.from({ length: 99 }, (_, index) => thread(`thr_${index}`))
+  const page = [...own, { ...thread('thr_99'), user: 'bob' }]
+  const { listThreadItems } = inventing('threads')
+  let asked = 0
+  async function listThreads() {
+    asked++
+    return pageOf(page, true)
+  }
+  const summary = (await exportFrom({ listThreads, listThreadItems })).at(-1)
+  expect(summary).toMatchObject({ failures: [{ code: 'upstream_invalid_response' }] })
+  expect(asked).toBe(4)
+})
+
 test('an export has a line for a thread whose items cannot be read', async () => {
   const listThreads = async () => pageOf([thread('thr_1')], false)
   const listThreadItems = () =>
