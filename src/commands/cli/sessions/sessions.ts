@@ -6,11 +6,11 @@ import type { SessionId } from '../../../lib/ids.ts'
 import { SESSION_STATUSES } from '../../../respond/views.ts'
 import { printList, printObject } from '../answers.ts'
 import { examples, oneSubject, SESSION, someText, user, withSubject } from '../arguments.ts'
-import { type CommandError, failure, wrongUse } from '../exit.ts'
+import { failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { remark, time } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
-import { expectAnswer } from '../target/service-client.ts'
+import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
 import {
   serviceOf,
   type TargetFlags,
@@ -73,8 +73,7 @@ function retrieveSession(io: Io): Command {
     .addHelpText('after', examples('sessions retrieve cksess_123'))
   return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
     const id = oneSubject(SESSION, argument, flags.sessionId)
-    if (targetKind(io, flags) === 'hosted') throw unknownToApi('shows a session')
-    const service = await serviceOf(io, flags)
+    const service = await onlyService(io, flags, 'shows a session')
     const answer = await service.call(`GET /v1/admin/sessions/${id}`)
     await printObject(io, flags, expectAnswer(serviceSession, answer))
   })
@@ -103,10 +102,9 @@ function listSessions(io: Io): Command {
     examples("sessions list --user 'acme|alice' --status active --all"),
   )
   return targetOptions(command).action(async (flags: ListSessionFlags) => {
-    if (targetKind(io, flags) === 'hosted') throw unknownToApi('lists sessions')
+    const service = await onlyService(io, flags, 'lists sessions')
     const { user, workflow, status, issuer, subject } = flags
     const filters = { user, workflow, status, issuer, subject }
-    const service = await serviceOf(io, flags)
     const fetch = service.pages('/v1/admin/sessions', serviceSession, filters)
     await printList(io, flags, { what: 'sessions', head: HEAD, row: rowOf, fetch })
   })
@@ -118,8 +116,10 @@ function rowOf({ id, created_at, expires_at, ...one }: z.infer<typeof serviceSes
   return [id, one.user, one.workflow, one.status, time(created_at), time(expires_at)]
 }
 
-function unknownToApi(what: string): CommandError {
-  return wrongUse(
+/** @param what - the end of a sentence about a call that the ChatKit API lacks */
+async function onlyService(io: Io, flags: TargetFlags, what: string): Promise<ServiceClient> {
+  if (targetKind(io, flags) === 'service') return await serviceOf(io, flags)
+  throw wrongUse(
     `the ChatKit API has no call that ${what}. This service keeps those that it minted:\n` +
       'give its address with --url or CHATKIT_MINT_URL, and an admin token with --token-file or\n' +
       'CHATKIT_MINT_TOKEN.',
