@@ -11,14 +11,11 @@ import { queryOf } from '../view/paging.ts'
 
 const figuresQuery = z.object({ range: z.enum(['hour', 'day']).default('hour') })
 
-/** Label and heading of each range, and the seconds that one row of its table covers. */
+/** Label and heading of each range, the seconds that one row of its table covers, and the length of an interval. */
 const ROWS = {
-  hour: { label: '1 hour', title: 'By five minutes', seconds: 300 },
-  day: { label: '24 hours', title: 'By the hour', seconds: 3600 },
+  hour: { label: '1 hour', title: 'By five minutes', seconds: 300, per: 'a minute' },
+  day: { label: '24 hours', title: 'By the hour', seconds: 3600, per: 'five minutes' },
 } as const
-
-/** The length of an interval, in words. */
-const PER = { hour: 'a minute', day: 'five minutes' } as const
 
 const CHARTS = [
   ['mints', 'Sessions minted, all instances'],
@@ -34,7 +31,7 @@ export function figuresPage({ answers, figures, addresses }: PageParts): View {
     const samples = await figures.samples(range)
     const { root } = addresses
     const content = html`<nav class="ranges" aria-label="Range"><ul>${rangeLinks(root, range)}</ul></nav>
-<p class="fine">Each figure counts all instances, in intervals of ${PER[range]} that have ended. Each instance writes its own figures once a minute. If one instance could not write, its share is missing; if none could, there is a gap. p50 and p95 are estimates, because calls are counted in 12 classes from 5 ms to 8 s. Prometheus has the figures of each instance.</p>
+<p class="fine">Each figure counts all instances, in intervals of ${ROWS[range].per} that have ended. Each instance writes its own figures once a minute. If one instance could not write, its share is missing; if none could, there is a gap. p50 and p95 are estimates, because calls are counted in 12 classes from 5 ms to 8 s. Prometheus has the figures of each instance.</p>
 <p id="stale" class="notice bad" role="status" hidden></p>
 <div class="charts" id="charts" data-source="${root}/figures.json?range=${range}" hidden>${CHARTS.map(chart)}</div>
 ${panel({ id: 'rows', title: ROWS[range].title, content: figuresTable(samples, range) })}
@@ -66,7 +63,7 @@ function chart([id, title]: (typeof CHARTS)[number]): Html {
 }
 
 function figuresTable(samples: readonly FiguresSample[], range: FiguresRange): Html {
-  const { title, seconds } = ROWS[range]
+  const { title, seconds, per } = ROWS[range]
   const parts = Map.groupBy(samples, ({ at }) => Math.ceil(at / seconds))
   const rows = [...parts.values()].reverse().map((part) => {
     const last = part.at(-1)
@@ -85,7 +82,7 @@ function figuresTable(samples: readonly FiguresSample[], range: FiguresRange): H
     caption: `${title}, newest first`,
     columns: ['Until (UTC)', 'Minted', 'Refused', latency, 'Live sessions', 'Instances'],
     rows,
-    empty: `The first figures come after ${PER[range]}. Load the page again then.`,
+    empty: `The first figures come after ${per}. Load the page again then.`,
   })
 }
 
