@@ -235,6 +235,8 @@ export function revokeSuite({ registry }: Suite): void {
       }
       expect(await registry.getSession('s2')).toBeUndefined()
       expect(await registry.getSession('s1')).toMatchObject({ status: 'active' })
+      const raised = entry({ ...of, id: 's2' }, { generation: -1, tokenIssuedAt: 0 })
+      expect(await registry.record(raised)).toEqual({ kind: 'logged_out' })
       const recorded = [mint('s3', NOW), mint('s4', undefined), mint('s5', 0, mark.keepUntil)]
       for (const outcome of recorded) expect(await outcome).toMatchObject({ kind: 'recorded' })
     })

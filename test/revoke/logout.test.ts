@@ -75,6 +75,15 @@ test('a logout whose steps fail at too few replicas ends all sessions that it ca
   await expect(scene.mint(order())).rejects.toMatchObject(over)
 })
 
+test('a mint that a logout overtakes is told so, also when sessions of its sign-in end', async () => {
+  const scene = logoutScene()
+  await scene.mint(order())
+  scene.upstream.onCreate = () => scene.revoke.logOut(logout()).then(() => undefined)
+  await expect(scene.mint(order())).rejects.toMatchObject(over)
+  await scene.canceller.settled()
+  expect(scene.upstream.ended).toEqual(new Set(['cksess_1', 'cksess_2']))
+})
+
 test.each([
   ['evicts no other session at a full cap', false],
   ['replaces no session', true],

@@ -33,13 +33,15 @@ local id, user, workflow, issuer, subject, secret_hash, expires_at, minted, sid 
 local hash, live = key('session', id), key('live', user)
 
 local generation, blocked_until, ended_upto = state_of(user, now)
-if generation ~= ARGV[2] or blocked_until then return { { 'blocked' } } end
+if blocked_until then return { { 'blocked' } } end
+-- A logout raises the generation too, so its marks come first: the client must sign in, not ask an admin.
 if ARGV[7] ~= '' then
   ${MARKS}
   local logged_out = logged_out_at(redis.call('MGET', key('logout-subject', issuer .. '\\n' .. subject),
     key('logout-sid', issuer .. '\\n' .. (cjson.decode(minted).sid or ''))), now)
   if logged_out and tonumber(ARGV[7]) < logged_out then return { { 'logged_out' } } end
 end
+if generation ~= ARGV[2] then return { { 'blocked' } } end
 local of, status, known_minted = unpack(redis.call('HMGET', hash, 'user', 'status', 'minted'))
 if of then
   local known = cjson.decode(known_minted)

@@ -124,12 +124,14 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
     session.user,
     now,
   )
-  if (generation !== entry.generation || blockedUntil !== undefined) return { kind: 'blocked' }
+  if (blockedUntil !== undefined) return { kind: 'blocked' }
+  // A logout raises the generation too, so its marks come first: the client must sign in, not ask an admin.
   if (entry.tokenIssuedAt !== undefined) {
     const standing = readStanding(sql, { user: session.user, identity: session, now })
     const { loggedOutAt = Number.NEGATIVE_INFINITY } = standing
     if (entry.tokenIssuedAt < loggedOutAt) return { kind: 'logged_out' }
   }
+  if (generation !== entry.generation) return { kind: 'blocked' }
 
   const named = entry.replaces && sessionOf(sql, entry.replaces)
   const replaced = named?.user === session.user && isLive(named, now) ? named : undefined
