@@ -77,7 +77,7 @@ test.each(['threads', 'items'] as const)(
       failures: [{ what: endless, workflow: 'support', code: 'upstream_invalid_response' }],
     })
   },
-  60_000,
+  120_000,
 )
 
 test('an export whose list fails after its first page names the threads that it has not shown', async () => {
