@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import {
+  Agent,
   type ClientRequest,
   createServer,
   type IncomingMessage,
@@ -87,6 +89,49 @@ test('the text of a message is not kept beside its bytes until the server answer
   }
   gc()
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(body.length)
+})
+
+/** A server whose streams end at once or never, and a function that sends it a message on a connection of its own. */
+async function startStreams(how: 'end' | 'last', characters: number) {
+  const server = createServer(async (incoming, response) => {
+    await once(incoming.resume(), 'end')
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    if (how === 'end') response.end()
+  })
+  const { origin } = await listen(server)
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { scene, session } = await start({ server: `${origin}/chatkit` })
+  const params = { input: input('x'.repeat(characters)) }
+  const body = Buffer.from(JSON.stringify({ type: 'threads.create', params }))
+  const headers = {
+    authorization: `Bearer ${session.secret}`,
+    'content-type': 'application/json',
+    'content-length': body.length,
+  }
+  async function stream(): Promise<IncomingMessage> {
+    const agent = new Agent({ keepAlive: true })
+    onTestFinished(() => agent.destroy())
+    const sent = request(scene.url, { method: 'POST', agent, headers }).on('error', () => {})
+    const [response] = await once(sent.end(body), 'response')
+    expect(response.statusCode).toBe(200)
+    return response.resume()
+  }
+  setFlagsFromString('--expose-gc')
+  const gc: () => void = runInNewContext('gc')
+  const held = () => {
+    gc()
+    return process.memoryUsage().arrayBuffers
+  }
+  return { stream, held, before: held() }
+}
+
+test('a message is not kept while its answer streams', async () => {
+  const { stream, held, before } = await startStreams('last', 6 * MEBIBYTE)
+  for (let sent = 0; sent < 4; sent++) await stream()
+  await expect.poll(() => held() - before).toBeLessThan(6 * MEBIBYTE)
 })
 
 test('requests of one user that mention hundreds of ids are looked up one after the other', async () => {

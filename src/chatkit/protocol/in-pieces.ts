@@ -1,5 +1,5 @@
-// Sends a request again whose body the server did not read to its end, as servers do that refuse long uploads: they
-// answer, and close the connection. The answer is lost when the rest of the body meets the closed connection first.
+// Sends long bodies. One that the server did not read to its end is sent again: servers that refuse long uploads answer,
+// and close the connection, and the answer is lost when the rest of the body meets the closed connection first.
 
 import { Readable } from 'node:stream'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
@@ -8,6 +8,25 @@ import { systemCode } from '../../lib/errors.ts'
 
 /** Bytes of a piece. */
 const PIECE_BYTES = 64 * 1024
+/** Bytes, or characters, from which on a body is not kept once it is sent. */
+export const LONG_BYTES = PIECE_BYTES
+
+/** A listener. One that is made beside a request would keep its body for as long as what it listens to. */
+export const ignore = () => undefined
+
+type Body = string | Uint8Array
+
+interface SentRequest<B extends Body | null> extends Dispatcher.RequestOptions<null> {
+  readonly headers: Record<string, string>
+  readonly body: B
+}
+
+/**
+ * Sends a body that is forgotten when it is written. undici keeps the body that it gets until the answer has ended, which
+ * may be a stream of an hour.
+ */
+export const sendOnce = (dispatcher: Dispatcher, request: SentRequest<Body>) =>
+  dispatcher.request(withBody(request, onlyPiece))
 
 /**
  * Sends the body in pieces, between which an answer that has arrived is read. The server had only a part of the
@@ -18,17 +37,34 @@ const PIECE_BYTES = 64 * 1024
  */
 export function sendInPieces(
   dispatcher: Dispatcher,
-  request: Dispatcher.RequestOptions<null> & { readonly headers: Record<string, string> },
+  request: SentRequest<Body | null>,
   failure: unknown,
 ) {
-  const { body = null, headers } = request
-  const isWhole = typeof body === 'string' || body instanceof Uint8Array
-  if (!isWhole || !isOfWriting(failure)) throw failure
+  const { body } = request
+  if (body === null || !isOfWriting(failure)) throw failure
+  const inPieces = (bytes: Uint8Array) => Readable.from(piecesOf(bytes), { highWaterMark: 1 })
+  return dispatcher.request(withBody({ ...request, body }, inPieces))
+}
+
+function withBody(
+  { body, headers, ...request }: SentRequest<Body>,
+  written: (bytes: Uint8Array) => Readable,
+) {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
-  return dispatcher.request({
+  return {
     ...request,
     headers: { ...headers, 'content-length': String(bytes.length) },
-    body: Readable.from(piecesOf(bytes), { highWaterMark: 1 }),
+    body: written(bytes),
+  }
+}
+
+/** Not a generator, which keeps its last value. */
+function onlyPiece(bytes: Uint8Array): Readable {
+  const left = [bytes]
+  return new Readable({
+    read() {
+      this.push(left.pop() ?? null)
+    },
   })
 }
 

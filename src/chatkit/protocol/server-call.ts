@@ -7,7 +7,7 @@ import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
 import { show } from '../../lib/show.ts'
-import { sendInPieces } from './in-pieces.ts'
+import { ignore, LONG_BYTES, sendInPieces, sendOnce } from './in-pieces.ts'
 import {
   badAnswer,
   callFailed,
@@ -103,15 +103,15 @@ export async function openServerCall(
   }
   let response: Dispatcher.ResponseData
   try {
-    response = await dispatcher
-      .request(request)
-      .catch((failure) => sendInPieces(dispatcher, request, failure))
+    const isLong = body !== null && body.length > LONG_BYTES
+    const sent = isLong ? sendOnce(dispatcher, { ...request, body }) : dispatcher.request(request)
+    response = await sent.catch((failure) => sendInPieces(dispatcher, request, failure))
   } catch (error) {
     throw callFailed(error, call, deadline)
   }
   const { statusCode: status, headers: answered } = response
   // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
-  response.body.on('error', () => undefined)
+  response.body.on('error', ignore)
   if (SAME_REQUEST.has(status) && url === call.url) {
     const target = slashRedirect(url, single(answered['location']))
     if (target !== undefined) {
