@@ -73,6 +73,8 @@ export function streamToClient({
     clearTimeout(total)
     clearTimeout(silence)
     source.destroy()
+    // An idle connection keeps its last answer, and the listeners would keep the whole stream.
+    connection.removeAllListeners('drain')
     onEnd(fault)
     if (fault === undefined) {
       connection.end(lastChunk)

@@ -134,6 +134,12 @@ test('a message is not kept while its answer streams', async () => {
   await expect.poll(() => held() - before).toBeLessThan(6 * MEBIBYTE)
 })
 
+test('a connection that is idle after a stream does not keep its message', async () => {
+  const { stream, held, before } = await startStreams('end', 60_000)
+  for (let sent = 0; sent < 100; sent++) await once(await stream(), 'end')
+  await expect.poll(() => held() - before).toBeLessThan(2 * MEBIBYTE)
+})
+
 test('requests of one user that mention hundreds of ids are looked up one after the other', async () => {
   const { scene, session } = await start()
   const { ownersOf } = scene.registry
