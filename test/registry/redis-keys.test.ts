@@ -62,6 +62,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     await registry.revoke(order())
     await redis.cli('expire', state, '5')
     await registry.record(entry({ id: 's2' }, { generation: 1 }))
+    await registry.liftBlock('alice', NOW)
     expect(Number(await redis.cli('ttl', state))).toBeGreaterThan(90_000)
     await redis.cli('expire', state, '500000')
     await registry.record(entry({ id: 's3' }, { generation: 1 }))

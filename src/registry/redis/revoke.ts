@@ -101,7 +101,6 @@ end
 
 local function forget_block(user)
   redis.call('HDEL', key('user', user), 'block_until', 'block_by', 'block_created_at', 'block_reason')
-  redis.call('EXPIRE', key('user', user), ${GENERATION_KEPT_SECONDS}, 'LT')
   redis.call('ZREM', key('blocks'), user)
   redis.call('ZREM', key('block-ends'), user)
 end
@@ -118,7 +117,10 @@ const LIFT_BLOCK = script(
 local generation, held = state_of(ARGV[2], tonumber(ARGV[1]))
 if ARGV[3] ~= '' and generation ~= ARGV[3] then return 0 end
 forget_block(ARGV[2])
-return held and 1 or 0`,
+if not held then return 0 end
+-- Without a block, a mint may have prolonged it since.
+redis.call('EXPIRE', key('user', ARGV[2]), ${GENERATION_KEPT_SECONDS}, 'LT')
+return 1`,
 )
 
 /** ARGV: issuer, subject or '', `sid` or '' → users. */
