@@ -85,18 +85,20 @@ test('a mint that a logout overtakes is told so, also when sessions of its sign-
 })
 
 test.each([
-  ['evicts no other session at a full cap', false],
-  ['replaces no session', true],
+  ['evicts no other session at a full cap', false, NOW_SECONDS - 1],
+  ['evicts none for a token without iat', false, undefined],
+  ['replaces no session', true, NOW_SECONDS - 1],
 ])(
   'a mint that a logout overtakes is refused before it is recorded, so that it %s',
-  async (_name, refreshes) => {
+  async (_name, refreshes, issuedAt) => {
     const scene = logoutScene({ cap: { max: 1, whenFull: 'evict_oldest' } })
     const { clientSecret } = await scene.mint(order({ sid: 'another' }))
     scene.upstream.onCreate = async () => {
       await scene.revoke.logOut(logout({ subject: undefined, sid: 'own' }))
     }
     const refresh = refreshes ? { currentSecret: clientSecret } : {}
-    await expect(scene.mint(order({ sid: 'own', ...refresh }))).rejects.toMatchObject(over)
+    const late = token(issuedAt, { sid: 'own', ...refresh })
+    await expect(scene.mint(late)).rejects.toMatchObject(over)
     await scene.canceller.settled()
     expect(scene.upstream.ended).toEqual(new Set(['cksess_2']))
     expect(await scene.real.getSession('cksess_1')).toMatchObject({ status: 'active' })
