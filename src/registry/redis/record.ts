@@ -105,7 +105,9 @@ redis.call('ZADD', key('of-workflow', workflow), seq, id)
 redis.call('ZADD', key('of-subject', subject), seq, id)
 if sid then redis.call('ZADD', key('of-sign-in', issuer .. '\\n' .. sid), seq, id) end
 ${SEE}
-if generation ~= '0' then redis.call('EXPIRE', key('user', user), ${LINKS_LAST_SECONDS}, 'GT') end
+if generation ~= '0' and redis.call('TTL', key('user', user)) < ${LINKS_LAST_SECONDS} then
+  redis.call('EXPIRE', key('user', user), ${LINKS_LAST_SECONDS})
+end
 redis.call('ZADD', key('sessions'), seq, id)
 return reply`,
 )

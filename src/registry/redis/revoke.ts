@@ -118,8 +118,8 @@ local generation, held = state_of(ARGV[2], tonumber(ARGV[1]))
 if ARGV[3] ~= '' and generation ~= ARGV[3] then return 0 end
 forget_block(ARGV[2])
 if not held then return 0 end
--- Without a block, a mint may have prolonged it since.
-redis.call('EXPIRE', key('user', ARGV[2]), ${GENERATION_KEPT_SECONDS}, 'LT')
+-- While a block held, no mint has prolonged this for its links.
+redis.call('EXPIRE', key('user', ARGV[2]), ${GENERATION_KEPT_SECONDS})
 return 1`,
 )
 
