@@ -11,7 +11,7 @@ const PIECE_BYTES = 64 * 1024
 /** Bytes, or characters, from which on a body is not kept once it is sent. */
 export const LONG_BYTES = PIECE_BYTES
 
-/** A listener. One that is made beside a request would keep its body for as long as what it listens to. */
+/** A listener that does nothing. Made beside a request, it would keep the body of the request alive. */
 export const ignore = () => undefined
 
 type Body = string | Uint8Array

@@ -48,8 +48,8 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
 ]
 
 /**
- * The exit codes of other errors whose message says what to do, by name: their files would load config and store
- * for every error.
+ * The exit codes of other errors whose message says what to do. They are found by name, because importing their classes
+ * would load config and store for every error.
  */
 export const EXIT_OF_ERROR: Readonly<Record<string, ExitCode>> = {
   EnvironmentError: EXIT.config,

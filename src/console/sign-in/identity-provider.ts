@@ -32,8 +32,8 @@ interface Provider {
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>
 
 /**
- * Milliseconds for which a discovery is kept, because endpoints seldom change; a failed one is not repeated sooner. A clock
- * that is set back by more does not keep it until it has caught up.
+ * Milliseconds for which a discovery is kept, because endpoints seldom change; a failed one is not repeated sooner. When
+ * the clock is set back by more, the provider is asked again.
  */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
