@@ -21,7 +21,7 @@ export async function* registryPages<T extends { readonly id: string }>(
     const page = await read(after)
     if (page === undefined) throw new ServiceError('internal_error', { reason: CURSOR_GONE })
     yield page.data
-    after = page.data.at(-1)?.id
+    after = page.next ?? page.data.at(-1)?.id
     if (!page.hasMore || after === undefined) return
   }
 }

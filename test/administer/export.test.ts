@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import { type ExportParts, exportUser } from '../../src/administer/export.ts'
+import { registryPages } from '../../src/administer/registry-pages.ts'
 import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
 import type { Thread } from '../../src/chatkit/wire/thread.ts'
 import type { ListQuery } from '../../src/chatkit/wire/wire.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { parseWorkflowName } from '../../src/lib/ids.ts'
+import type { Page } from '../../src/registry/records.ts'
 import { NOW, ownership } from '../contracts/registry-fixtures.ts'
 
 const thread = (id: string): Thread => ({
@@ -162,4 +164,16 @@ test('an export comes to its summary when neither the store nor the upstream ans
       ],
     },
   ])
+})
+
+test('a page of the registry that ends early, even an empty one, does not end an export’s list', async () => {
+  const pages: Readonly<Record<string, Page<{ readonly id: string }>>> = {
+    first: { data: [], hasMore: true, next: 'aud_9' },
+    aud_9: { data: [{ id: 'aud_8' }], hasMore: true, next: 'aud_5' },
+    aud_5: { data: [{ id: 'aud_4' }, { id: 'aud_3' }], hasMore: true },
+    aud_3: { data: [{ id: 'aud_2' }], hasMore: false },
+  }
+  const read = async (after = 'first') => pages[after]
+  const found = (await Array.fromAsync(registryPages(read))).flat()
+  expect(found.map(({ id }) => id)).toEqual(['aud_8', 'aud_4', 'aud_3', 'aud_2'])
 })
