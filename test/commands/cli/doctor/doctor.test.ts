@@ -3,10 +3,13 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { makeSigningKeys } from '../../../../src/chatkit/signing/signing-keys.ts'
+import { makeSigningKeys, readSigningKeys } from '../../../../src/chatkit/signing/signing-keys.ts'
 import type { Finding } from '../../../../src/commands/cli/doctor/finding.ts'
 import { checkStore } from '../../../../src/commands/cli/doctor/store.ts'
+import { CommandError, EXIT } from '../../../../src/commands/cli/exit.ts'
+import { runCli } from '../../../../src/commands/cli/program.ts'
 import {
   type RunningChatKitApi,
   startChatKitApi,
@@ -24,7 +27,7 @@ import { API_KEY } from '../../../support/running-service.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests, forEachTest } from '../../../support/started.ts'
 import { createSigner } from '../../../support/tokens.ts'
-import { type Ended, quickCli } from '../run-cli.ts'
+import { type Ended, quickCli, streams } from '../run-cli.ts'
 
 const VERSION_1 = readFileSync(
   new URL('../../../registry/sqlite-version-1.sql', import.meta.url),
@@ -38,6 +41,8 @@ const HOLDS_LOCK = `
   db.exec('BEGIN EXCLUSIVE')
   console.log('locked')
   setTimeout(() => db.exec('COMMIT'), 700)`
+/** Less than the deadline of a call, in milliseconds. */
+const ENDS_AT_ONCE_MS = 6000
 const BEFORE_THE_END = Date.parse('2026-11-01')
 const folder = scratchFolder()
 const file = join(folder, 'config.yaml')
@@ -137,7 +142,10 @@ describe('all is well', () => {
     variables = { ...variables, OPENAI_PROJECT_ID: 'proj_9', OPENAI_ORG_ID: 'org-8' }
     const { of } = await doctor('--workflow', 'support')
     expect(of('workflow support')?.message).toContain('project proj_9, organization org-8')
-    expect(requestsTo(/sessions$/)[0]?.headers).toMatchObject({ 'openai-project': 'proj_9' })
+    expect(requestsTo(/sessions$/)[0]?.headers).toMatchObject({
+      'openai-project': 'proj_9',
+      'openai-organization': 'org-8',
+    })
   })
 
   test('--workflow limits the checks to one workflow, and --user is who they ask for', async () => {
@@ -288,6 +296,24 @@ describe('the ChatKit API', () => {
   })
 })
 
+test.each([
+  ['the ChatKit API', 'support'],
+  ['a ChatKit server', 'helpdesk'],
+])(
+  'Ctrl-C while %s hangs ends the doctor without a finding on it',
+  async (_what, name) => {
+    const seen = name === 'support' ? api.api : own.server
+    seen.setFaults({ hang: true })
+    const { io, said, controller } = streams(variables, false)
+    const ended = runCli(['doctor', '--workflow', name], io)
+    await expect.poll(() => seen.requests().length).toBe(1)
+    controller.abort(new CommandError(EXIT.interrupted, 'interrupted'))
+    expect(await ended).toBe(EXIT.interrupted)
+    expect(said.out).not.toContain(`workflow ${name}`)
+  },
+  ENDS_AT_ONCE_MS,
+)
+
 describe('a session that must not remain', () => {
   const upstream = forEachTest(() => startScriptedUpstream())
   beforeEach(async () => {
@@ -338,7 +364,10 @@ describe('self-hosted servers', () => {
 
   test.each<[string, Parameters<RunningChatKitServer['server']['setFaults']>[0], RegExp]>([
     ['401', { status: 401 }, /PUBLIC_URL as issuer .*jwks\.json/],
+    ['403', { status: 403 }, /PUBLIC_URL as issuer .*jwks\.json/],
     ['404', { status: 404 }, /check the path in workflows\.helpdesk\.server/],
+    ['400', { status: 400 }, /does not speak the ChatKit protocol/],
+    ['429', { status: 429 }, /too much to do: try again later/],
     ['HTML', { body: '<html>' }, /does not speak the ChatKit protocol/],
     ['500', { status: 500 }, /fails by itself/],
     ['no answer', { down: true }, /check workflows\.helpdesk\.server/],
@@ -364,6 +393,41 @@ describe('self-hosted servers', () => {
     own.server.setFaults({ body: { data: [thread], has_more: false } })
     expect(await helpdesk()).toMatchObject(saying('note', 'shows threads'))
     expect(await helpdesk('--user', 'alice')).toMatchObject({ status: 'ok' })
+  })
+
+  test.each([
+    ['this version', ''],
+    ['an older version', VERSION_1],
+  ])('are asked with the signing keys that a SQLite file of %s holds', async (_name, older) => {
+    const path = join(folder, `keys-${older.length}.db`)
+    const kept = makeSigningKeys()
+    if (older === '') {
+      const registry = createSqliteRegistry({ path })
+      await registry.keptKey('signing-keys', () => Buffer.from(kept))
+      await registry.close()
+    } else {
+      const db = new DatabaseSync(path)
+      db.exec(older)
+      db.prepare('INSERT INTO kept_keys VALUES (?, ?)').run('signing-keys', Buffer.from(kept))
+      db.close()
+    }
+    const { SIGNING_KEY_FILE: _file, ...rest } = variables
+    variables = { ...rest, STORE_URL: `sqlite:${path}` }
+    expect(await helpdesk()).toMatchObject({ status: 'ok' })
+    const token = own.server.requests()[0]?.headers['authorization']?.slice('Bearer '.length) ?? ''
+    const keys = createLocalJWKSet(readSigningKeys(kept, 'the test').publicKeys)
+    const expected = { issuer: issuer.issuer, audience: own.url }
+    const currentDate = new Date(BEFORE_THE_END)
+    await expect(jwtVerify(token, keys, { ...expected, currentDate })).resolves.toBeDefined()
+  })
+
+  test('are not asked with other keys when the store that holds them cannot be opened', async () => {
+    const { SIGNING_KEY_FILE: _file, ...rest } = variables
+    variables = { ...rest, STORE_URL: `sqlite:${folder}` }
+    const { of } = await doctor('--workflow', 'helpdesk')
+    expect(of('store')).toMatchObject({ status: 'wrong' })
+    expect(of('signing keys')).toMatchObject(saying('wrong', 'they are kept in the store'))
+    expect(own.server.requests()).toEqual([])
   })
 
   test('cannot be checked with a key file that cannot be used', async () => {
@@ -403,6 +467,14 @@ describe('issuers, PUBLIC_URL and store', () => {
     expect({ status, given }).toEqual({ status: 'wrong', given: expect.stringMatching(advice) })
   })
 
+  test('an issuer with keys at an address where nothing listens gets advice on that address', async () => {
+    const nowhere = 'http://127.0.0.1:9/keys'
+    writeFileSync(file, configOf().replace(issuer.jwksUri, nowhere))
+    const found = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
+    const advice = `nothing listens there: check jwks_uri (${nowhere}), and that it runs`
+    expect(found).toMatchObject({ status: 'wrong', advice })
+  })
+
   test('an issuer that does not answer is not taken for one with another name', async () => {
     issuer.discoveryBehaviour = { kind: 'hang' }
     writeFileSync(file, configOf().replace(/, jwks_uri: [^ ]+/, ''))
@@ -436,9 +508,21 @@ describe('issuers, PUBLIC_URL and store', () => {
     expect(of('PUBLIC_URL')).toMatchObject(saying('note', 'ECONNREFUSED'))
   })
 
+  test('PUBLIC_URL where another program answers, or in plain http, is a note', async () => {
+    variables = { ...variables, PUBLIC_URL: `${api.origin}/elsewhere` }
+    const other = await doctor('--workflow', 'support')
+    expect(other.of('PUBLIC_URL')).toMatchObject(saying('note', '/elsewhere/livez answered 404'))
+    variables = { ...variables, PUBLIC_URL: 'http://chat.invalid' }
+    const plain = await doctor('--workflow', 'support')
+    const notes = plain.checks.filter(({ check }) => check === 'PUBLIC_URL')
+    expect(notes).toMatchObject([saying('note', 'is plain http'), saying('note', 'ENOTFOUND')])
+  })
+
   test('SQLite that is not there yet is not made: the service’s user makes it', async () => {
     const path = join(folder, 'deep/new.db')
-    variables = { ...variables, STORE_URL: `sqlite:${path}` }
+    // Its signing keys are made then too.
+    const { SIGNING_KEY_FILE: _file, ...rest } = variables
+    variables = { ...rest, STORE_URL: `sqlite:${path}` }
     const { ok, of } = await doctor()
     expect(ok).toBe(true)
     expect(of('store')).toMatchObject(saying('note', 'is not there yet'))
