@@ -132,11 +132,13 @@ describe('the audit log', () => {
     await secretOf(running, 'watched')
     const [session] = await sessionsOf(running, 'watched')
     await callAdmin(running, `GET /sessions/${session?.id}`)
+    await callAdmin(running, 'GET /sessions/cksess_none')
     await callAdmin(running, 'GET /blocks')
-    const found = (await page('GET /audit?action=admin_read&limit=4')).data
+    const found = (await page('GET /audit?action=admin_read&limit=5')).data
     expect(found.map(({ reason, user }) => [reason, user])).toEqual([
       ['GET /v1/admin/audit', null],
       ['GET /v1/admin/blocks', null],
+      ['GET /v1/admin/sessions/:id', null],
       ['GET /v1/admin/sessions/:id', 'watched'],
       ['GET /v1/admin/sessions', 'watched'],
     ])

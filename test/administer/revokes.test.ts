@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { blockForErase } from '../../src/administer/erase-block.ts'
+import { createAdministerRevokes } from '../../src/administer/revokes.ts'
+import { loadConfig } from '../../src/config/file/load-config.ts'
+import type { Canceller } from '../../src/outbox/cancel.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { createRevoke } from '../../src/revoke/revoke.ts'
+import { entry, NOW } from '../contracts/registry-fixtures.ts'
+import { userId } from '../support/ids.ts'
+
+const issuer = 'https://idp.example/'
+const CONFIG = `
+issuers: [{ issuer: '${issuer}', audience: [chat-api], algorithms: [ES256] }]
+user: claims.sub
+workflows: { support: { id: wf_support } }
+`
+const request = { actor: 'idp|eve', ownUser: userId('eve'), requestId: 'req_1', route: '' }
+const now = () => NOW * 1000
+
+function scene() {
+  const registry = createSqliteRegistry({ path: ':memory:' })
+  const canceller: Pick<Canceller, 'cancelAll' | 'cancelSoon'> = {
+    async cancelAll(sessions) {
+      const ids = sessions.map(({ id }) => id)
+      const isSlow = sessions.some(({ user }) => user === 'slow')
+      return isSlow ? { cancelled: [], cancelling: ids } : { cancelled: ids, cancelling: [] }
+    },
+    cancelSoon() {},
+  }
+  const administer = createAdministerRevokes({
+    registry,
+    revoke: createRevoke({ registry, canceller, now }),
+    audit: { instance: '', write: async () => {}, note() {}, flush: async () => {} },
+    issuers: loadConfig(CONFIG, { file: 'test.yaml' }).settings.issuers,
+    now,
+  })
+  return { registry, ...administer }
+}
+
+test('a revoke by subject names the sessions of all its users, and knows it when any of them is known', async () => {
+  const { registry, revokeSubject } = scene()
+  const subject = 'never-here'
+  for (const user of ['quick', 'slow']) {
+    await registry.record(entry({ id: `cksess_${user}`, user, issuer, subject }))
+  }
+  expect(await revokeSubject(request, { issuer, subject, blockSeconds: 0 })).toEqual({
+    ...{ user: subject, known: true, blockedUntil: undefined },
+    ...{ cancelled: ['cksess_quick'], cancelling: ['cksess_slow'] },
+  })
+})
+
+test('a revoke without a block leaves the block of an erase to the erase', async () => {
+  const { registry, revokeUser } = scene()
+  const user = userId('alice')
+  const begin = () => blockForErase({ registry, now }, { user, by: 'idp|ada' })
+  await begin()
+  const { blockedUntil } = await revokeUser(request, { user, blockSeconds: 0 })
+  expect(await registry.getBlock(user, NOW)).toMatchObject({ by: 'idp|ada', until: blockedUntil })
+  const again = await begin()
+  await again.lift()
+  expect(await registry.getBlock(user, NOW)).toBeUndefined()
+})
