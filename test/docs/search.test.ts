@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { codeBlock } from '../../src/http/docs/highlight.ts'
+import { createPages } from '../../src/http/docs/render.ts'
 import { createFind, findScript, sectionsOf } from '../../src/http/docs/search.ts'
+import type { OpenApi } from '../../src/http/openapi/document.ts'
 import { startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
@@ -54,7 +56,15 @@ describe('a search', () => {
     expect(anchors('nothing revoke drain')).toEqual(['drain'])
     const long = SECTIONS.map((one) => ({ ...one, text: `${'x '.repeat(90)}needle` }))
     const [section] = createFind(long)('no needle')
-    expect(section?.excerpt).toContain('needle')
+    expect(section?.excerpt).toMatch(/^… (?:x )+needle$/)
+  })
+
+  test('puts a heading before the title of a page, and that before the text', () => {
+    const none = { name: 'x', title: 'X', body: '<h2 id="text">Else</h2><p>Keys keys</p>' }
+    const titled = { ...none, title: 'Keys', body: '<h2 id="title">Else</h2><p>-</p>' }
+    const headed = { ...none, body: '<h2 id="heading">Keys</h2><p>-</p>' }
+    const found = createFind([none, titled, headed].flatMap(sectionsOf))('keys')
+    expect(found.map(({ anchor }) => anchor)).toEqual(['heading', 'title', 'text'])
   })
 
   test.each(['', ' ', '?', '.*', '<>', '\u0000'])('finds nothing for %j', (query) => {
@@ -117,6 +127,24 @@ test('an unknown page names those that its address may mean, and shows nothing o
   const unknown = await page('/docs/back-channel%3C-logout')
   expect(unknown).toContain('href="../docs/api#backchannelLogout"')
   expect(unknown.match(/<script\b/g)).toHaveLength(1)
+})
+
+test('an address without a route gets a page, too, and its line in the access log has the code', async () => {
+  expect(await page('/no-such-place')).toContain('There is no page here')
+  const line = () => running.log.findLast(({ status }) => status === 404)
+  await expect.poll(line).toMatchObject({ code: 'not_found' })
+})
+
+test.each([
+  ['leads to the console', true, true],
+  ['does not name the console to others', false, true],
+  ['names no console that is not there', true, false],
+])('an unknown page where calls can be tried or not %s', async (_name, tryIt, hasConsole) => {
+  const read = await fetch(`${running.url}/openapi.json`)
+  const document = (await read.json()) as OpenApi
+  const makeDocument = async () => document
+  const unknown = await createPages({ makeDocument, tryIt, hasConsole }).notFound('/nowhere')
+  expect(unknown.includes('/admin"')).toBe(tryIt && hasConsole)
 })
 
 describe('code', () => {
