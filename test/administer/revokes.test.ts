@@ -19,6 +19,7 @@ const now = () => NOW * 1000
 
 function scene() {
   const registry = createSqliteRegistry({ path: ':memory:' })
+  const audited: (string | undefined)[] = []
   const canceller: Pick<Canceller, 'cancelAll' | 'cancelSoon'> = {
     async cancelAll(sessions) {
       const ids = sessions.map(({ id }) => id)
@@ -30,11 +31,14 @@ function scene() {
   const administer = createAdministerRevokes({
     registry,
     revoke: createRevoke({ registry, canceller, now }),
-    audit: { instance: '', write: async () => {}, note() {}, flush: async () => {} },
+    audit: {
+      ...{ instance: '', note() {}, flush: async () => {} },
+      write: async ({ user }) => void audited.push(user),
+    },
     issuers: loadConfig(CONFIG, { file: 'test.yaml' }).settings.issuers,
     now,
   })
-  return { registry, ...administer }
+  return { registry, audited, ...administer }
 }
 
 test('a revoke by subject names the sessions of all its users, and knows it when any of them is known', async () => {
@@ -47,6 +51,15 @@ test('a revoke by subject names the sessions of all its users, and knows it when
     ...{ user: subject, known: true, blockedUntil: undefined },
     ...{ cancelled: ['cksess_quick'], cancelling: ['cksess_slow'] },
   })
+})
+
+test('a revoke by subject revokes each of its users once, also the one that tokens are mapped to now', async () => {
+  const { registry, audited, revokeSubject } = scene()
+  for (const user of ['quick', 'slow']) {
+    await registry.record(entry({ id: `cksess_${user}`, user, issuer, subject: 'slow' }))
+  }
+  await revokeSubject(request, { issuer, subject: 'slow', blockSeconds: 0 })
+  expect(audited).toEqual(['slow', 'quick'])
 })
 
 test('a revoke without a block leaves the block of an erase to the erase', async () => {
