@@ -1,10 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type EraseParts, type EraseSummary, eraseUser } from '../../src/administer/erase.ts'
-import type { Failure } from '../../src/administer/failures.ts'
+import { eraseFromSources } from '../../src/administer/erase-sources.ts'
+import { createFailures, type Failure } from '../../src/administer/failures.ts'
+import type { ChatKit } from '../../src/chatkit/port.ts'
+import type { WorkflowName } from '../../src/lib/ids.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { chainedEntry, NOW } from '../contracts/registry-fixtures.ts'
+import { chainedEntry, NOW, ownership } from '../contracts/registry-fixtures.ts'
 import { userId } from '../support/ids.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 
@@ -128,4 +131,21 @@ test('a long erase renews its block in time, and lifts it after a renewal that i
   await expect.poll(() => registry.calls.filter((name) => name === 'revoke').length).toBe(12)
   await pass(61_000)
   expect(await blockedFor()).toBeLessThan(0)
+})
+
+test('things that cannot be deleted are failures: a thread with an id that threads do not have, and an attachment at a server that has left', async () => {
+  await registry.claimOwnership(ownership({ id: 'file_1', kind: 'attachment', source: 'gone' }))
+  const listThreads = async () => ({ data: [{ id: 'a/b', user: alice }], has_more: false })
+  const name = 'support' as WorkflowName
+  const chatkit = { listThreads } as unknown as ChatKit
+  const sources = [{ name, workflows: [name], chatkit, threadsAt: undefined }]
+  const counts = { threads_deleted: 0, threads_failed: 0, attachments_deleted: 0 }
+  const failures = createFailures()
+  const progress = { counts, failures, onThread: () => {} }
+  await eraseFromSources({ registry, sources, onForeign: () => {} }, alice, progress)
+  expect(counts).toEqual({ threads_deleted: 0, threads_failed: 1, attachments_deleted: 0 })
+  expect(failures.named()).toEqual([
+    { what: 'thread', workflow: 'support', id: 'a/b', code: 'invalid_request' },
+    { what: 'attachment', workflow: 'gone', id: 'file_1', code: 'workflow_unavailable' },
+  ])
 })
