@@ -26,7 +26,7 @@ export async function blockForErase(
     registry,
     now,
   }: {
-    readonly registry: Pick<Registry, 'getBlock' | 'revoke' | 'liftBlock'>
+    readonly registry: Pick<Registry, 'getBlock' | 'readStanding' | 'revoke' | 'liftBlock'>
     readonly now: Clock
   },
   { user, by }: { readonly user: UserId; readonly by: string },
@@ -35,23 +35,27 @@ export async function blockForErase(
   const earlier = await currentBlock()
   const isOwn = earlier === undefined || earlier.reason === ERASE_REASON
   const { reason, by: blockedBy } = isOwn ? { reason: ERASE_REASON, by } : earlier
-  // Longer than the block of an erase that began in the same second, so that this one renews it and lifts it.
-  let until = isOwn ? (earlier?.until ?? 0) : 0
+  let until = 0
 
   function block() {
     const seconds = unixSeconds(now)
-    until = Math.max(until + 1, seconds + BLOCK_SECONDS)
+    until = seconds + BLOCK_SECONDS
     const block = { until, reason, by: blockedBy }
     return registry.revoke({ user, endReason: 'revoked', by, block, now: seconds })
   }
 
   let { cancelling, generation } = await block()
 
-  /** If another erase prolongs the block too, only that one does: it must stay the last that raised the generation. */
+  async function isLast(): Promise<boolean> {
+    const question = { user, identity: { issuer: '' }, now: unixSeconds(now) }
+    return (await registry.readStanding(question)).generation === generation
+  }
+
+  /** Of several erases only the last that raised the generation prolongs the block: it must stay the last. */
   async function renew(): Promise<void> {
     const held = await currentBlock()
-    const longEnough = unixSeconds(now) + LONG_ENOUGH_SECONDS
-    if (held !== undefined && held.until > Math.max(until, longEnough)) return
+    const isLong = held !== undefined && held.until > unixSeconds(now) + LONG_ENOUGH_SECONDS
+    if (isLong && !(await isLast())) return
     const renewed = await block()
     // After somebody else's revoke the old generation is kept, so that `lift` leaves the block.
     if (held === undefined || renewed.generation === generation + 1) generation = renewed.generation

@@ -30,7 +30,7 @@ export interface EraseParts {
   readonly sources: SourcesToErase['sources']
   readonly onForeign: SourcesToErase['onForeign']
   readonly registry: SourcesToErase['registry'] &
-    Pick<Registry, 'getBlock' | 'revoke' | 'liftBlock'> &
+    Pick<Registry, 'getBlock' | 'readStanding' | 'revoke' | 'liftBlock'> &
     Pick<Registry, 'listSessions' | 'eraseUser'>
   readonly canceller: Pick<Canceller, 'cancelAll'>
   readonly audit: Pick<Audit, 'flush'>

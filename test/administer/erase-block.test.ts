@@ -34,13 +34,18 @@ describe('blocks of erases of one user on two instances', () => {
     expect(await block()).toBeUndefined()
   })
 
-  test.each([
-    ['a moment', 0],
-    ['some seconds', 5],
-  ])('that begin %s apart and are renewed end with the later erase', async (_, apart) => {
+  const inTurn = (apart: number) => async () => {
     const first = await begin()
     seconds += apart
-    const second = await begin()
+    return [first, await begin()] as const
+  }
+  const together = () => Promise.all([begin(), begin()])
+  test.each([
+    ['a moment apart', inTurn(0)],
+    ['some seconds apart', inTurn(5)],
+    ['before either has blocked', together],
+  ])('that begin %s and are renewed end with the later erase', async (_, both) => {
+    const [first, second] = await both()
     for (let minutes = 0; minutes < 10; minutes++) {
       seconds += 55
       await first.renew()
