@@ -10,7 +10,7 @@ import {
 } from '../chatkit/wire/session.ts'
 import type { IssuerSettings, LimitSettings, WorkflowSettings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
 import type { SessionId, WorkflowName } from '../lib/ids.ts'
 import { hashSecret, type Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
@@ -108,7 +108,8 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
         if (call?.signal?.aborted) throw call.signal.reason
         canceller.cancelSoon(endedByRecord(await registry.record(entry), cap.max))
       } catch (error) {
-        canceller.cancelUngiven(session)
+        // With the id of another session, that one would end.
+        if (!isCode(error, 'upstream_invalid_response')) canceller.cancelUngiven(session)
         throw error
       }
       return issued

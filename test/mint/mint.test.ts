@@ -146,7 +146,7 @@ describe('blocks and revokes', () => {
   )
 })
 
-test('a session with the id of another is an invalid answer of the upstream', async () => {
+test('a session with the id of another is an invalid answer of the upstream, and does not end the other', async () => {
   await scene.mint(order())
   scene.upstream.onCreate = (session) => {
     session.id = sessionId('cksess_1')
@@ -154,6 +154,9 @@ test('a session with the id of another is an invalid answer of the upstream', as
   await expect(scene.mint(order({ user: 'bob' }))).rejects.toMatchObject({
     code: 'upstream_invalid_response',
   })
+  await scene.canceller.settled()
+  expect(scene.upstream.cancels).toEqual([])
+  expect(await scene.real.getSession('cksess_1')).toMatchObject({ status: 'active', user: 'alice' })
 })
 
 test('a client that leaves between create and record has its session cancelled and not recorded', async () => {
