@@ -100,12 +100,16 @@ export function sweepSuite({ registry }: Suite): void {
       })
     })
 
-    it('drops blocks that are over and audit entries older than the retention', async () => {
+    it('drops blocks that have been over for a day, and audit entries older than the retention', async () => {
+      const day = 86_400
       await registry.revoke(order({ block: { until: NOW + 5, reason: undefined, by: 'a' } }))
       await registry.appendAudit([auditEntry({ id: 'old', at: NOW - 2, user: 'u' })])
       await registry.appendAudit([auditEntry({ id: 'new', at: NOW - 1, user: 'u' })])
-      await registry.sweep(retention(NOW - 1, NOW + 5))
       const early = { limit: 5, order: 'desc', now: NOW } as const
+      // By a clock that is hours ahead of another instance's.
+      await registry.sweep(retention(NOW - 1, NOW + 4 + day))
+      expect((await registry.listBlocks(early))?.data).toHaveLength(1)
+      await registry.sweep(retention(NOW - 1, NOW + 5 + day))
       expect((await registry.listBlocks(early))?.data).toEqual([])
       expect(await registry.listBlocks({ ...early, after: 'alice' })).toBeUndefined()
       expect(pageIds(await registry.listAudit({ limit: 5 }))).toEqual(['new'])

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { countersOf } from '../counters.ts'
-import type { Registry } from '../port.ts'
+import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
 import { SESSION, script } from './keys.ts'
 import { KNOWN } from './known-users.ts'
@@ -87,7 +87,7 @@ export function createRetention(link: Link) {
     async sweep({ sessionsEndedBefore, auditBefore, usersSeenBefore, now }) {
       for (const [step, before] of [
         [SWEEP_SESSIONS, sessionsEndedBefore],
-        [SWEEP_BLOCKS, now],
+        [SWEEP_BLOCKS, now - GENERATION_KEPT_SECONDS],
         [SWEEP_AUDIT, auditBefore],
         [SWEEP_USERS, usersSeenBefore],
       ] as const) {

@@ -59,10 +59,11 @@ export function createRetention(db: Database) {
 /** Deletes in batches, so that other writes can run in between. */
 async function sweep(db: Database, retention: Retention): Promise<void> {
   const { sessionsEndedBefore, auditBefore, usersSeenBefore, now } = retention
+  const changedBefore = now - GENERATION_KEPT_SECONDS
   // Each statement takes a time and a number of rows.
   const steps: readonly (readonly [string, number])[] = [
     [batchOf('sessions', 'seq', 'ends_at < ?'), sessionsEndedBefore],
-    [batchOf('blocks', 'seq', 'until <= ?'), now],
+    [batchOf('blocks', 'seq', 'until <= ?'), changedBefore],
     [MARKS, now],
     [batchOf('remembered', 'key', 'until <= ?'), now],
     [OLD_ENTRIES, auditBefore],
@@ -72,7 +73,6 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     const deleteSome = (sql: Sql) => sql(text).run(before, BATCH).changes
     while ((await db.write(deleteSome)) === BATCH) await nextTurn()
   }
-  const changedBefore = now - GENERATION_KEPT_SECONDS
   await walk(db, [0, ''] as readonly [number, string], (sql, from) => {
     const next = sql(NEXT_OF_USERS).get(...from, changedBefore, USERS)
     const to = [
