@@ -2,7 +2,7 @@
 
 import { readPort } from '../config/env.ts'
 import { takeNoArguments } from '../config/no-arguments.ts'
-import { type RunningChatKitApi, startChatKitApi } from '../embedded/chatkit-api/server.ts'
+import { type RunningChatKitApi, startChatKitApi } from '../embedded/chatkit-api/api.ts'
 import { runUntilSignal } from './run-until-signal.ts'
 import { USUAL_PORTS } from './usual-port.ts'
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
 import { afterAll, expect, test } from 'vitest'
-import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { forAllTests } from '../support/started.ts'
 
 const api = forAllTests(() => startChatKitApi({ port: 0 }))

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { apiRequest, CREDENTIALS } from '../support/chatkit/request.ts'
 
 let running: RunningChatKitApi

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { CREDENTIALS } from '../support/chatkit/request.ts'
 import { PREPARED } from '../support/service-process.ts'
 

@@ -1,6 +1,6 @@
 import OpenAI from 'openai'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { officialClient } from '../support/chatkit/sdk.ts'
 import { forEachTest } from '../support/started.ts'
 

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { DEFAULT_WORD_MS } from '../../src/embedded/chatkit-server/sample.ts'
+import { DEFAULT_WORD_MS } from '../../src/embedded/chatkit-server/server.ts'
 import { createDemoPage } from '../../src/embedded/demo-page/demo-page.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startService } from '../support/running-service.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { USER_AGENT } from '../../src/lib/version.ts'
 import { cli } from '../commands/cli/run-cli.ts'

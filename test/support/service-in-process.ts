@@ -1,7 +1,7 @@
 import { type Environment, readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import type { Settings } from '../../src/config/settings.ts'
-import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createService } from '../../src/service.ts'

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { ask, input } from '../support/chatkit/server-client.ts'
 import { startKeyServer } from '../support/key-server.ts'

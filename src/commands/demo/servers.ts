@@ -2,7 +2,7 @@
 
 import { readEnvironment, readPort } from '../../config/env.ts'
 import { loadConfig } from '../../config/file/load-config.ts'
-import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../embedded/chatkit-api/api.ts'
 import { startChatKitServer } from '../../embedded/chatkit-server/server.ts'
 import { consoleClient, DEMO_PAGE, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'

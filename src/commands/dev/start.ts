@@ -1,7 +1,7 @@
 // Starts the service with the developer's own config, and the servers that stand in for identity provider and OpenAI.
 
 import type { Variables } from '../../config/env.ts'
-import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../embedded/chatkit-api/api.ts'
 import { consoleClient, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
 import { silentServers } from '../../http/server/silent-servers.ts'

@@ -1,39 +1,31 @@
-// The embedded ChatKit API as a Hono app: the six operations in memory, faults, and control calls.
+// The embedded ChatKit API: the six operations in memory, faults, and control calls.
 
+import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { newId } from '../../lib/ids.ts'
-import {
-  addControlCalls,
-  answerErrors,
-  jsonBody,
-  limitBody,
-  loopbackHost,
-  loopbackOrigin,
-  notAllowed,
-} from '../kit/app.ts'
+import { answerErrors, limitBody, loopbackHost } from '../kit/app.ts'
 import { createFaultBox } from '../kit/faults.ts'
+import { type ListenAt, listenOnLoopback } from '../kit/listen.ts'
 import { createRecorder } from '../kit/recorder.ts'
-import { type ApiEnv, type Faults, faults, identify, misbehaving, recording } from './middleware.ts'
+import { addControlCalls } from './control-calls.ts'
+import {
+  type ApiEnv,
+  type Faults,
+  faults,
+  identify,
+  loopbackOrigin,
+  misbehaving,
+  recording,
+} from './middleware.ts'
 import { addOperations } from './operations.ts'
-import type { OpenRequest, RecordedRequest } from './recorder.ts'
+import type { RecordedRequest } from './recorder.ts'
 import type { ThreadSeed } from './seed.ts'
-import { createSessions, type MakeId } from './sessions.ts'
+import { createSessions } from './sessions.ts'
 import { createThreads } from './threads.ts'
 
 const MAX_API_BODY_BYTES = 256 * 1024
 const MAX_CONTROL_BODY_BYTES = 16 * 1024 * 1024
-const THREADS = '/_embedded/threads'
-
-/** Clock, ids and callers of the embedded API. */
-export interface ChatKitApiOptions {
-  readonly now: Clock
-  /** Makes identifiers and client secrets; random when absent. */
-  readonly makeId?: MakeId
-  /** Answers 403 unless `Host`, and `Origin` where there is one, are loopback; off when absent. */
-  readonly loopbackOnly?: boolean
-}
 
 export type ChatKitApi = ReturnType<typeof createChatKitApi>
 
@@ -42,22 +34,19 @@ export type ChatKitApi = ReturnType<typeof createChatKitApi>
  * shapes, defaults, bounds, paging and errors. No workflow runs, so only seeded threads exist. Any key that
  * begins with `sk-` sees everything. The functions besides `app` give tests direct access to its state.
  */
-export function createChatKitApi({ now, makeId = newId, loopbackOnly = false }: ChatKitApiOptions) {
-  const sessions = createSessions({ now, makeId })
-  const threads = createThreads({ now, makeId })
+export function createChatKitApi({ now }: { readonly now: Clock }) {
+  const sessions = createSessions(now)
+  const threads = createThreads(now)
   const faultBox = createFaultBox(faults)
-  const recorder = createRecorder<OpenRequest>()
+  const recorder = createRecorder<RecordedRequest>()
 
   const app = new Hono<ApiEnv>()
-  app.use(identify(makeId))
-  if (loopbackOnly) app.use(loopbackHost, loopbackOrigin)
+  app.use(identify, loopbackHost, loopbackOrigin)
   app.use('/v1/*', limitBody(MAX_API_BODY_BYTES))
-  app.use('/v1/*', recording(recorder.add, now), misbehaving(faultBox))
+  app.use('/v1/*', recording(recorder, now), misbehaving(faultBox))
   app.use('/_embedded/*', limitBody(MAX_CONTROL_BODY_BYTES))
   addOperations(app, { sessions, threads })
-  app.post(THREADS, async (context) => context.json(threads.seed(await jsonBody(context))))
-  app.all(THREADS, notAllowed('POST'))
-  addControlCalls(app, { setFaults: faultBox.set, requests: recorder.all, clear: recorder.clear })
+  addControlCalls(app, { threads, faultBox, recorder })
   answerErrors(app)
 
   return {
@@ -72,4 +61,23 @@ export function createChatKitApi({ now, makeId = newId, loopbackOnly = false }: 
     requests: (): readonly RecordedRequest[] => recorder.all(),
     clearRequests: recorder.clear,
   }
+}
+
+/** An embedded ChatKit API that listens; `origin` is the root of the control calls. */
+export type RunningChatKitApi = Awaited<ReturnType<typeof startChatKitApi>>
+
+/**
+ * Starts the embedded ChatKit API on a loopback address.
+ *
+ * @param options - `now`, the real clock when absent
+ * @throws when `host` is not loopback; Node's own error when the port is taken
+ */
+export async function startChatKitApi({
+  now = Date.now,
+  ...at
+}: ListenAt & { readonly now?: Clock }) {
+  const api = createChatKitApi({ now })
+  const listening = await listenOnLoopback(createAdaptorServer({ fetch: api.app.fetch }), at)
+  // `url` is the base URL for clients: http://127.0.0.1:8789/v1
+  return { ...listening, url: `${listening.origin}/v1`, api }
 }

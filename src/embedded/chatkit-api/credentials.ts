@@ -1,5 +1,6 @@
 // Checks the credentials of a call as the ChatKit API does, but only the beginning of the key.
 
+import type { MiddlewareHandler } from 'hono'
 import { ApiError } from '../../http/backend/api-error.ts'
 
 const BETA = 'chatkit_beta=v1'
@@ -9,8 +10,8 @@ const BETA = 'chatkit_beta=v1'
  *
  * @throws {@link ApiError} 401, 400
  */
-export function requireCredentials(headers: Headers): void {
-  const key = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+export const requireCredentials: MiddlewareHandler = async ({ req }, next) => {
+  const key = /^bearer +(\S+)$/i.exec(req.header('authorization') ?? '')?.[1]
   if (key === undefined) {
     const message = `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`
     throw new ApiError(401, message)
@@ -19,11 +20,12 @@ export function requireCredentials(headers: Headers): void {
     const message = `Incorrect API key provided: ${masked(key)}.`
     throw new ApiError(401, message, { code: 'invalid_api_key' })
   }
-  const betas = (headers.get('openai-beta') ?? '').split(',').map((beta) => beta.trim())
+  const betas = (req.header('openai-beta') ?? '').split(',').map((beta) => beta.trim())
   if (!betas.includes(BETA)) {
     const message = `You must provide the 'OpenAI-Beta' header to access the ChatKit API. Please try again by setting the header 'OpenAI-Beta: ${BETA}'.`
     throw new ApiError(400, message, { code: 'invalid_beta' })
   }
+  await next()
 }
 
 /** The real API quotes a masked key in its message, so callers must be tested with one. */

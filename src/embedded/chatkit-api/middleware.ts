@@ -1,9 +1,12 @@
-// Middleware for every call of the embedded ChatKit API: request id, recording, faults.
+// Middleware for every call of the embedded ChatKit API: request id, check of the page, recording, faults.
 
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
+import { ApiError } from '../../http/backend/api-error.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { newId } from '../../lib/ids.ts'
+import { isLoopbackUrl } from '../kit/app.ts'
 import {
   commonFaults,
   type FaultBox,
@@ -13,8 +16,8 @@ import {
   signalOfLeaving,
   untilGone,
 } from '../kit/faults.ts'
-import { type OpenRequest, recordOf } from './recorder.ts'
-import type { MakeId } from './sessions.ts'
+import type { Recorder } from '../kit/recorder.ts'
+import { type RecordedRequest, recordOf } from './recorder.ts'
 
 /** Bindings and variables that Hono carries along with a request. */
 export interface ApiEnv {
@@ -28,16 +31,23 @@ export interface ApiEnv {
 type Middleware = MiddlewareHandler<ApiEnv>
 
 /** Gives every answer its `x-request-id`. */
-export function identify(makeId: MakeId): Middleware {
-  return async (context, next) => {
-    context.set('requestId', makeId('req_'))
-    await next()
-    context.header('x-request-id', context.get('requestId'))
+export const identify: Middleware = async (context, next) => {
+  context.set('requestId', newId('req_'))
+  await next()
+  context.header('x-request-id', context.get('requestId'))
+}
+
+/** Refuses pages of other origins, which send `Origin`. */
+export const loopbackOrigin: Middleware = async ({ req }, next) => {
+  const origin = req.header('origin')
+  if (origin !== undefined && !isLoopbackUrl(origin)) {
+    throw new ApiError(403, 'This server answers only to loopback origins.')
   }
+  await next()
 }
 
 /** Records each request, and later the status of its answer. */
-export function recording(add: (entry: OpenRequest) => OpenRequest, now: Clock): Middleware {
+export function recording({ add }: Recorder<RecordedRequest>, now: Clock): Middleware {
   return async (context, next) => {
     const details = { body: await context.req.text(), requestId: context.get('requestId'), now }
     const entry = add(recordOf(context.req.raw, details))

@@ -1,7 +1,7 @@
 // Serves the six operations of the ChatKit API from memory, with the routes, parameters and errors of this
 // service's own API for backends.
 
-import type { Hono, MiddlewareHandler } from 'hono'
+import type { Hono } from 'hono'
 import { operationHandlers } from '../../http/backend/operations.ts'
 import { BACKEND_ROUTES } from '../../http/backend/routes.ts'
 import { notAllowed } from '../kit/app.ts'
@@ -10,13 +10,7 @@ import type { ApiEnv } from './middleware.ts'
 import type { Sessions } from './sessions.ts'
 import type { ThreadMemory } from './threads.ts'
 
-/** Checks the credentials for each operation, and not for all paths, so that an unknown path is 404 for everyone. */
-const withCredentials: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
-  requireCredentials(req.raw.headers)
-  await next()
-}
-
-/** The six operations of the reference. */
+/** Credentials are checked for each operation, and not for all paths, so that an unknown path is 404 for everyone. */
 export function addOperations(
   app: Hono<ApiEnv>,
   { sessions, threads }: { sessions: Sessions; threads: ThreadMemory },
@@ -34,7 +28,7 @@ export function addOperations(
   for (const name of Object.keys(BACKEND_ROUTES) as (keyof typeof BACKEND_ROUTES)[]) {
     const { method, path } = BACKEND_ROUTES[name]
     const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1')
-    app.on(method, pattern, withCredentials, handlers[name])
+    app.on(method, pattern, requireCredentials, handlers[name])
     const shown = method === 'GET' ? ['GET', 'HEAD'] : [method]
     methods.set(pattern, [...(methods.get(pattern) ?? []), ...shown])
   }

@@ -25,17 +25,14 @@ export interface RecordedRequest {
   /** As in the answer's `x-request-id`. */
   readonly request_id: string
   /** Null while the answer is pending. */
-  readonly status: number | null
+  status: number | null
 }
-
-/** A {@link RecordedRequest} whose status can still be set. */
-export type OpenRequest = Omit<RecordedRequest, 'status'> & { status: number | null }
 
 /** The entry for a request that has just arrived. */
 export function recordOf(
   request: Request,
   { body, requestId, now }: { body: string; requestId: string; now: Clock },
-): OpenRequest {
+): RecordedRequest {
   const url = new URL(request.url)
   const key = request.headers.get('authorization')?.replace(/^bearer\s+/i, '')
   const harmless = [...request.headers].filter(([name]) => !CREDENTIALS.includes(name))

@@ -8,14 +8,12 @@ import {
 } from '../../chatkit/wire/session.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { newId } from '../../lib/ids.ts'
 
 /** Seconds after its expiry for which a session is kept. */
 const KEPT_AFTER_EXPIRY_SECONDS = 3600
 /** Seconds between two searches for sessions to drop. */
 const SWEEP_SECONDS = 60
-
-/** Makes an identifier that begins with the prefix. */
-export type MakeId = (prefix: string) => string
 
 export type Sessions = ReturnType<typeof createSessions>
 
@@ -24,7 +22,7 @@ export type Sessions = ReturnType<typeof createSessions>
  *
  * @param now - the clock that expires them
  */
-export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) {
+export function createSessions(now: Clock) {
   const kept = new Map<string, ChatSession>()
   let sweptAt = 0
   const seconds = () => unixSeconds(now)
@@ -46,8 +44,8 @@ export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) 
     create(params: CreateSessionParams): ChatSession {
       sweep()
       const session = sessionOf(params, {
-        id: makeId('cksess_'),
-        client_secret: makeId('ek_'),
+        id: newId('cksess_'),
+        client_secret: newId('ek_'),
         status: 'active',
         expires_at: seconds() + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS),
       })

@@ -7,9 +7,9 @@ import { ApiError } from '../../http/backend/api-error.ts'
 import type { ListPage } from '../../http/backend/operations.ts'
 import { parseOrRefuse } from '../../http/backend/parameters.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { newId } from '../../lib/ids.ts'
 import { paginate } from '../kit/page.ts'
 import { type FilledItemSeed, threadSeed } from './seed.ts'
-import type { MakeId } from './sessions.ts'
 
 interface Entry {
   readonly thread: Thread
@@ -20,7 +20,7 @@ interface Entry {
 export type ThreadMemory = ReturnType<typeof createThreads>
 
 /** Every caller sees all threads, as with the real API. */
-export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
+export function createThreads(now: Clock) {
   const entries = new Map<string, Entry>()
   const ordered: Thread[] = []
 
@@ -33,7 +33,7 @@ export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
   return {
     /** @throws `ApiError` 400 when the seed is malformed or repeats an id */
     seed(seed: unknown): Thread {
-      const entry = grow(seed, { now, makeId })
+      const entry = grow(seed, now)
       const { id } = entry.thread
       if (entries.has(id)) throw new ApiError(400, `There is a thread '${id}'.`, { param: 'id' })
       entries.set(id, entry)
@@ -64,14 +64,14 @@ function insertByTime<T extends { readonly created_at: number }>(rows: T[], row:
   rows.splice(rows.findLastIndex((other) => other.created_at <= row.created_at) + 1, 0, row)
 }
 
-function grow(seed: unknown, { now, makeId }: { now: Clock; makeId: MakeId }): Entry {
+function grow(seed: unknown, now: Clock): Entry {
   const { items: itemSeeds, ...rest } = parseOrRefuse(threadSeed, seed)
-  const id = rest.id ?? makeId('cthr_')
+  const id = rest.id ?? newId('cthr_')
   const createdAt = rest.created_at ?? unixSeconds(now)
   const grown = thread.parse({ ...rest, id, object: 'chatkit.thread', created_at: createdAt })
   const items: KnownThreadItem[] = []
   for (const itemSeed of itemSeeds) {
-    insertByTime(items, growItem(itemSeed, grown, makeId))
+    insertByTime(items, growItem(itemSeed, grown))
   }
   if (new Set(items.map((item) => item.id)).size < items.length) {
     throw new ApiError(400, 'Two items have the same id.', { param: 'items' })
@@ -79,11 +79,11 @@ function grow(seed: unknown, { now, makeId }: { now: Clock; makeId: MakeId }): E
   return { thread: grown, items }
 }
 
-function growItem(seed: FilledItemSeed, parent: Thread, makeId: MakeId): KnownThreadItem {
-  const whole = seed.type === 'chatkit.client_tool_call' ? growToolCall(seed, makeId) : seed
+function growItem(seed: FilledItemSeed, parent: Thread): KnownThreadItem {
+  const whole = seed.type === 'chatkit.client_tool_call' ? growToolCall(seed) : seed
   return knownThreadItem.parse({
     ...whole,
-    id: seed.id ?? makeId('cthi_'),
+    id: seed.id ?? newId('cthi_'),
     object: 'chatkit.thread_item',
     created_at: seed.created_at ?? parent.created_at,
     thread_id: parent.id,
@@ -91,10 +91,7 @@ function growItem(seed: FilledItemSeed, parent: Thread, makeId: MakeId): KnownTh
 }
 
 /** A tool call with an output is completed, unless the seed says otherwise. */
-function growToolCall(
-  seed: Extract<FilledItemSeed, { type: 'chatkit.client_tool_call' }>,
-  makeId: MakeId,
-) {
+function growToolCall(seed: Extract<FilledItemSeed, { type: 'chatkit.client_tool_call' }>) {
   const status = seed.status ?? (seed.output === null ? 'in_progress' : 'completed')
-  return { ...seed, status, call_id: seed.call_id ?? makeId('call_') }
+  return { ...seed, status, call_id: seed.call_id ?? newId('call_') }
 }

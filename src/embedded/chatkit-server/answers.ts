@@ -2,19 +2,12 @@
 
 import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import { applyAction } from './assistant.ts'
-import { asAttachment, type SampleStore } from './store.ts'
-import type { StreamingRequest } from './streams.ts'
+import { asAttachment } from './store.ts'
+import type { Speaker, StreamingRequest } from './streams.ts'
 import { asThread, pageOf } from './views.ts'
 
 /** A request whose answer is JSON. */
-export type JsonRequest = Exclude<KnownRequest, StreamingRequest>
-
-/** The memory and the address that answers need. */
-export interface AnswerDeps {
-  readonly store: SampleStore
-  /** This server's origin, for the URLs of attachments. */
-  readonly origin: string
-}
+type JsonRequest = Exclude<KnownRequest, StreamingRequest>
 
 /**
  * Carries out a request. Like the real samples it does not identify its caller: an id is enough, and the list
@@ -23,7 +16,10 @@ export interface AnswerDeps {
  * @returns the answer's JSON
  * @throws `ApiError` 404 for unknown ids, 400 for an impossible request
  */
-export function answerTo(request: JsonRequest, { store, origin }: AnswerDeps): object {
+export function answerTo(
+  request: JsonRequest,
+  { store, origin }: Pick<Speaker, 'store' | 'origin'>,
+): object {
   switch (request.type) {
     case 'threads.get_by_id': {
       const thread = store.thread(request.params.thread_id)
@@ -55,12 +51,10 @@ export function answerTo(request: JsonRequest, { store, origin }: AnswerDeps): o
     case 'attachments.delete':
       store.deleteAttachment(request.params.attachment_id)
       return {}
-    case 'input.transcribe':
-      return { text: describeAudio(request.params) }
+    case 'input.transcribe': {
+      // Describes the audio instead.
+      const { audio_base64, mime_type } = request.params
+      return { text: `${Buffer.from(audio_base64, 'base64').length} bytes of ${mime_type}` }
+    }
   }
-}
-
-/** Describes the audio instead of transcribing it. */
-function describeAudio({ audio_base64, mime_type }: { audio_base64: string; mime_type: string }) {
-  return `${Buffer.from(audio_base64, 'base64').length} bytes of ${mime_type}`
 }

@@ -1,7 +1,7 @@
 // The one endpoint of the ChatKit protocol: reads a request and answers with JSON or a stream.
 
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import { ZodError } from 'zod'
 import { type KnownRequest, parseRequest } from '../../chatkit/protocol/request.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
@@ -11,24 +11,30 @@ import { answerTo } from './answers.ts'
 import { eventStream } from './frames.ts'
 import type { ServerEnv } from './middleware.ts'
 import type { SampleStore } from './store.ts'
-import { type StreamingRequest, streamFor, wantsStream } from './streams.ts'
+import { streamFor, wantsStream } from './streams.ts'
 
 const PATH = '/chatkit'
 
-/** Memory and speed of the sample server. */
-export interface EndpointDeps {
-  readonly store: SampleStore
-  /** Milliseconds that the assistant takes for each word. */
-  readonly wordMs: number
-}
-
-/** The one endpoint of the protocol. */
-export function addEndpoint(app: Hono<ServerEnv>, { store, wordMs }: EndpointDeps): void {
+/**
+ * The one endpoint of the protocol.
+ *
+ * @param wordMs - milliseconds that the assistant takes for each word
+ */
+export function addEndpoint(app: Hono<ServerEnv>, store: SampleStore, wordMs: number): void {
   app.post(PATH, (context) => {
     const request = requestOf(context.get('bytes'))
     const origin = new URL(context.req.url).origin
-    if (wantsStream(request)) return stream(context, request, { store, wordMs, origin })
-    return context.json(answerTo(request, { store, origin }))
+    if (!wantsStream(request)) return context.json(answerTo(request, { store, origin }))
+    const left = new AbortController()
+    const pause = async () => {
+      if (wordMs > 0) await wait(wordMs, undefined, { signal: left.signal })
+    }
+    return eventStream(streamFor(request, { store, origin, pause }), {
+      faults: context.get('faults'),
+      entry: context.get('entry'),
+      left,
+      connection: context.env?.outgoing,
+    })
   })
   app.all(PATH, () => {
     throw new ApiError(405, 'This endpoint takes POST only.', { allow: 'POST' })
@@ -50,21 +56,4 @@ function asRefusal(error: unknown): unknown {
   if (!(error instanceof ZodError)) return error
   const [issue] = error.issues
   return new ApiError(400, `Bad request: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`)
-}
-
-function stream(
-  context: Context<ServerEnv>,
-  request: StreamingRequest,
-  { store, wordMs, origin }: EndpointDeps & { origin: string },
-): Response {
-  const left = new AbortController()
-  const pause = async () => {
-    if (wordMs > 0) await wait(wordMs, undefined, { signal: left.signal })
-  }
-  return eventStream(streamFor(request, { store, origin, pause }), {
-    faults: context.get('faults'),
-    entry: context.get('entry'),
-    left,
-    connection: context.env?.outgoing,
-  })
 }

@@ -3,14 +3,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
 import type { ServerFaults } from './middleware.ts'
-import type { OpenEntry } from './recorder.ts'
+import type { ServerRequest } from './recorder.ts'
 import type { Events } from './turn.ts'
 
 /** Faults, record and connection of a stream. */
 export interface StreamContext {
   readonly faults: ServerFaults
   /** Gets the number of frames and the outcome. */
-  readonly entry: OpenEntry
+  readonly entry: ServerRequest
   /** Aborted when the client leaves; the source of the events watches it. */
   readonly left: AbortController
   /** The connection to cut; undefined when there is none. */

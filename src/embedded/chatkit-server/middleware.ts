@@ -13,7 +13,8 @@ import {
   signalOfLeaving,
   untilGone,
 } from '../kit/faults.ts'
-import { type OpenEntry, recordOf } from './recorder.ts'
+import type { Recorder } from '../kit/recorder.ts'
+import { recordOf, type ServerRequest } from './recorder.ts'
 
 /** Bindings and variables that Hono carries along with a request. */
 export interface ServerEnv {
@@ -22,7 +23,7 @@ export interface ServerEnv {
     /** The unchanged body. */
     bytes: Uint8Array
     /** The request's record, completed while it is answered. */
-    entry: OpenEntry
+    entry: ServerRequest
     /** The faults that apply to the request. */
     faults: ServerFaults
   }
@@ -31,7 +32,7 @@ export interface ServerEnv {
 type Middleware = MiddlewareHandler<ServerEnv>
 
 /** Reads the body, records the request, and later its outcome. */
-export function recording(add: (entry: OpenEntry) => OpenEntry, now: Clock): Middleware {
+export function recording({ add }: Recorder<ServerRequest>, now: Clock): Middleware {
   return async (context, next) => {
     const bytes = new Uint8Array(await context.req.arrayBuffer())
     const entry = add(recordOf(context.req.raw, bytes, now))

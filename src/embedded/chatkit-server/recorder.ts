@@ -29,19 +29,14 @@ export interface ServerRequest {
   /** The request's `params`; null when the body is no request, or long. */
   readonly params: unknown
   /** Status of the answer; null while it is pending, or when there was none. */
-  readonly status: number | null
+  status: number | null
   /** Number of frames of a stream that were made. */
-  readonly frames: number
-  readonly outcome: Outcome
-}
-
-/** A {@link ServerRequest} whose fields can still change. */
-export type OpenEntry = {
-  -readonly [K in keyof ServerRequest]: ServerRequest[K]
+  frames: number
+  outcome: Outcome
 }
 
 /** The entry for a request that has just arrived. */
-export function recordOf(request: Request, body: Uint8Array, now: Clock): OpenEntry {
+export function recordOf(request: Request, body: Uint8Array, now: Clock): ServerRequest {
   const type = request.headers.get('content-type') ?? ''
   return {
     at: unixSeconds(now),

@@ -1,27 +1,13 @@
-// Parts of the Hono apps of both embedded servers: checks of the caller, the bound of a body, error answers,
-// and the control calls under `/_embedded`.
+// Parts of the Hono apps of both embedded servers: the check of the caller, the bound of a body, error answers.
 
-import type { Context, Env, Hono, MiddlewareHandler } from 'hono'
+import type { Env, Hono, MiddlewareHandler } from 'hono'
 import { ApiError, apiErrorAnswer } from '../../http/backend/api-error.ts'
-import { parseJson } from '../../http/backend/parameters.ts'
 import { isLoopback } from '../../lib/loopback.ts'
-
-const FAULTS = '/_embedded/faults'
-const REQUESTS = '/_embedded/requests'
 
 /** Refuses a page whose domain was made to resolve to this machine (DNS rebinding): it sends its own name in `Host`. */
 export const loopbackHost: MiddlewareHandler = async ({ req }, next) => {
   if (!isLoopbackUrl(`http://${req.header('host') ?? new URL(req.url).host}`)) {
     throw new ApiError(403, 'This server answers only to loopback hosts.')
-  }
-  await next()
-}
-
-/** Refuses pages of other origins, which send `Origin`. */
-export const loopbackOrigin: MiddlewareHandler = async ({ req }, next) => {
-  const origin = req.header('origin')
-  if (origin !== undefined && !isLoopbackUrl(origin)) {
-    throw new ApiError(403, 'This server answers only to loopback origins.')
   }
   await next()
 }
@@ -58,15 +44,6 @@ export function limitBody(maxSize: number): MiddlewareHandler {
   }
 }
 
-/**
- * The JSON body of a call, whatever its content type is.
- *
- * @throws `ApiError` 400 for malformed JSON
- */
-export async function jsonBody(context: Context): Promise<unknown> {
-  return parseJson(await context.req.text())
-}
-
 /** @param allow - methods, as the `Allow` header lists them */
 export function notAllowed(allow: string): MiddlewareHandler {
   return ({ req }) => {
@@ -89,22 +66,4 @@ export function answerErrors<E extends Env>(app: Hono<E>): void {
         : new ApiError(500, `The embedded server failed: ${error.message}`),
     ),
   )
-}
-
-/**
- * Adds the calls with which a developer, or a test in another process, sets faults for the next requests and
- * reads the recorded ones. They need no key, and faults do not apply to them.
- */
-export function addControlCalls<E extends Env>(
-  app: Hono<E>,
-  scene: { setFaults(faults: unknown): object; requests(): readonly object[]; clear(): void },
-): void {
-  app.put(FAULTS, async (context) => context.json(scene.setFaults(await jsonBody(context))))
-  app.get(REQUESTS, (context) => context.json({ object: 'list', data: scene.requests() }))
-  app.delete(REQUESTS, (context) => {
-    scene.clear()
-    return context.body(null, 204)
-  })
-  app.all(FAULTS, notAllowed('PUT'))
-  app.all(REQUESTS, notAllowed('GET, HEAD, DELETE'))
 }

@@ -2,6 +2,9 @@
 
 const KEPT_REQUESTS = 1000
 
+/** Entries of one kind of request. */
+export type Recorder<Entry> = ReturnType<typeof createRecorder<Entry>>
+
 /** An entry may still change while its request is answered. */
 export function createRecorder<Entry>() {
   const kept: Entry[] = []

@@ -1,6 +1,6 @@
 import { Pool } from 'undici'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { chatkitContract } from '../../contracts/chatkit.ts'
 import { plain } from '../../support/ids.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { forAllTests } from '../../support/started.ts'
 import { quickCli } from './run-cli.ts'
 

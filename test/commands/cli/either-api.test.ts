@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { BILLING, HOSTED, startBackend } from '../../http/backend/scene.ts'
 import { adminToken, revoke } from '../../support/admin-calls.ts'
 import { fullThread } from '../../support/chatkit/seeds.ts'

@@ -1,7 +1,7 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { API_KEY, DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { SESSION } from '../../support/chatkit/examples.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { forAllTests } from '../../support/started.ts'

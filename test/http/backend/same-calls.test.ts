@@ -1,6 +1,6 @@
 import OpenAI from 'openai'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { officialClient } from '../../support/chatkit/sdk.ts'
 import { startThreadScene, type ThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { forAllTests } from '../../support/started.ts'

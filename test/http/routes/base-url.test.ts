@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import { fullThread } from '../../support/chatkit/seeds.ts'
 import { API_KEY, DEFAULT_CONFIG, startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'

@@ -32,7 +32,7 @@ export async function startSeedableServer(now: Clock = Date.now): Promise<Seedab
     await server.onRequest?.(Buffer.from(bytes).toString())
     await next()
   })
-  addEndpoint(app, { store, wordMs: 0 })
+  addEndpoint(app, store, 0)
   answerErrors(app)
   const adaptor = createAdaptorServer({ fetch: app.fetch })
   const { origin, close } = await listenOnLoopback(adaptor, { port: 0 })

@@ -13,7 +13,7 @@ import { runCli } from '../../../../src/commands/cli/program.ts'
 import {
   type RunningChatKitApi,
   startChatKitApi,
-} from '../../../../src/embedded/chatkit-api/server.ts'
+} from '../../../../src/embedded/chatkit-api/api.ts'
 import {
   type RunningChatKitServer,
   startChatKitServer,
