@@ -95,6 +95,12 @@ export function auditSuite({ registry }: Suite): void {
       expect(await list({ since: at(3000) })).toEqual(['', false])
     })
 
+    it('finds by its time what was written after a clock was hours ahead', async () => {
+      const times = [0, 2 * AUDIT_LATE_SECONDS, 2 * AUDIT_LATE_SECONDS, 10, 20, 30]
+      await registry.appendAudit(times.map((at, n) => auditEntry({ id: `${n}`, at: NOW + at })))
+      expect(await list({ until: NOW + 30 })).toEqual(['430', false])
+    })
+
     it('looks at a limited number of entries for a page, and says where to go on', async () => {
       await registry.appendAudit([auditEntry({ id: 'first', at: NOW - AUDIT_LATE_SECONDS - 1 })])
       for (let from = 0; from < AUDIT_LOOKS + 500; from += 500) {

@@ -52,14 +52,15 @@ const SEEK = script(
   ENTRY,
   `
 local at, size = tonumber(ARGV[1]), redis.call('ZCARD', key('audit'))
-local low, high = -1, size
+-- The last entry first: if it is earlier, those from the time on are of a clock that was ahead.
+local low, high, middle = -1, size, size - 1
 while at and high - low > 1 do
-  local middle = math.floor((low + high) / 2)
   local id = redis.call('ZRANGE', key('audit'), middle, middle)[1]
   local entry = read_entry(id)
   local earlier = ARGV[2] ~= 'before'
   if entry then earlier = entry.at < at end
   if earlier then low = middle else high = middle end
+  middle = math.floor((low + high) / 2)
 end
 local rank = ARGV[2] == 'before' and low or high
 if not at or rank < 0 or rank >= size then return '' end
