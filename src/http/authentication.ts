@@ -13,7 +13,7 @@ import type { Caller } from '../mint/standing.ts'
 import type { Audit } from '../registry/audit.ts'
 import { actorOf, identityOf } from '../registry/identity.ts'
 import type { AppContext, Check } from './context.ts'
-import { credentialSourceOf, readCredential } from './credentials.ts'
+import { readCredential } from './credentials.ts'
 import type { FailedAuth } from './failed-auth.ts'
 import type { Origins } from './origins.ts'
 
@@ -38,10 +38,10 @@ export function createCallerOf({
 }) {
   const cookieNames = new Set(settings.issuers.flatMap(({ cookie }) => cookie ?? []))
   const headerNames = new Set(settings.issuers.flatMap(({ tokenHeader }) => tokenHeader ?? []))
-  const accepted = { origins, headerNames: [...headerNames] }
+  const accepted = { origins, headerNames: [...headerNames], cookieNames }
 
   return async (c: AppContext, userCall: boolean): Promise<Principal> => {
-    const credential = readCredential(credentialSourceOf(c, accepted, userCall), cookieNames)
+    const credential = readCredential(c, accepted, userCall)
     try {
       return await authenticate(credential.token, credential)
     } catch (error) {

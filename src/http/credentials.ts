@@ -7,18 +7,6 @@ import type { AppContext } from './context.ts'
 import type { Origins } from './origins.ts'
 import { countHeader } from './server/unusable-requests.ts'
 
-/** Everything in a request that decides about its token. */
-export type CredentialSource = ReturnType<typeof credentialSourceOf>
-
-/** A header in which a proxy puts the token. */
-interface TokenHeader {
-  /** Lower case. */
-  readonly name: string
-  readonly value: string
-  /** Number of headers of this name: Node joins repeated ones. */
-  readonly count: number
-}
-
 /** A token and where it was found; neither cookie nor header for `Authorization: Bearer`. */
 export interface Credential {
   readonly token: string
@@ -28,80 +16,37 @@ export interface Credential {
   readonly header?: string
 }
 
-/**
- * Collects from a request everything that {@link readCredential} needs.
- *
- * @param accepted - the allowed origins, and the names of the configured token headers
- * @param userCall - whether the call is a user's own: admin calls read `Authorization` alone
- */
-export function credentialSourceOf(
-  c: AppContext,
-  accepted: { readonly origins: Origins; readonly headerNames: readonly string[] },
-  userCall: boolean,
-) {
-  const { incoming } = c.env
-  const authorization = incoming?.headers.authorization ?? c.req.header('Authorization')
-  const { headerNames } = accepted
-  const tokenHeaders = userCall && headerNames.length > 0 ? tokenHeadersOf(c, headerNames) : NONE
-  // The origin is asked only where the token may be one that a browser sent by itself.
-  const originMatters = authorization === undefined || tokenHeaders.length > 0
-  return {
-    authorization,
-    /** Node joins repeated headers, so the value does not tell their number. */
-    authorizationCount: countHeader(incoming, 'authorization'),
-    /** Several are joined by `; `. Not read beside `Authorization`, which counts before it. */
-    cookieHeader: authorization === undefined ? c.req.header('Cookie') : undefined,
-    /** The configured token headers that the request has; empty for admin calls. */
-    tokenHeaders,
-    /** Whether this call takes cookies at all; admin calls never do. */
-    cookiesAllowed: userCall,
-    /** Whether the request says where in a browser it comes from. */
-    fromBrowser: originMatters && isFromBrowser(c),
-    /** Whether the request provably comes from an exactly allowed origin, so that no other site sent it. */
-    originProven: originMatters && isOriginProven(c, accepted.origins),
-  }
+/** What the config says about credentials. */
+interface Accepted {
+  readonly origins: Pick<Origins, 'app'>
+  /** In lower case; headers in which a proxy puts the token. */
+  readonly headerNames: readonly string[]
+  readonly cookieNames: ReadonlySet<string>
 }
 
-const NONE: readonly TokenHeader[] = []
 /** Why a token that a browser may have sent by itself does not count. */
 const UNPROVEN = 'without an exactly allowed Origin or Sec-Fetch-Site: same-origin'
-
-function tokenHeadersOf(c: AppContext, names: readonly string[]): TokenHeader[] {
-  return names.flatMap((name) => {
-    const value = c.req.header(name)
-    return value === undefined ? [] : [{ name, value, count: countHeader(c.env.incoming, name) }]
-  })
-}
-
-function isFromBrowser(c: AppContext): boolean {
-  return c.req.header('Origin') !== undefined || c.req.header('Sec-Fetch-Site') !== undefined
-}
-
-/** A pattern proves nothing: a preview deployment is less trusted than the app whose cookie it could use. */
-function isOriginProven(c: AppContext, origins: Origins): boolean {
-  const origin = c.req.header('Origin')
-  if (origin !== undefined) return origins.app.has(origin)
-  return c.req.header('Sec-Fetch-Site') === 'same-origin'
-}
 
 /**
  * Finds the token in a token header, else in `Authorization: Bearer` (RFC 6750 §2.1, the scheme in any
  * case), else in a cookie. A token in the query or in a form does not count (§2.2, §2.3).
  *
- * @param cookieNames - from the settings of the issuers
+ * @param userCall - whether the call is a user's own: admin calls read `Authorization` alone
  * @throws ServiceError `missing_token` when there is none; `invalid_request` when several could be
  * meant: repeated `Authorization`, a repeated token header or cookie, two of them of different names
  */
-export function readCredential(
-  source: CredentialSource,
-  cookieNames: ReadonlySet<string>,
-): Credential {
-  if (source.authorizationCount > 1) throw ambiguous('several Authorization headers')
-  if (source.tokenHeaders.length > 0) return readTokenHeader(source)
-  if (source.authorization === undefined) return readCookie(source, cookieNames)
-  const scheme = BEARER.exec(source.authorization)?.[0]
+export function readCredential(c: AppContext, accepted: Accepted, userCall: boolean): Credential {
+  const { incoming } = c.env
+  // Node joins repeated headers, so the value does not tell their number.
+  if (countHeader(incoming, 'authorization') > 1) throw ambiguous('several Authorization headers')
+  const names = userCall ? accepted.headerNames : []
+  const present = names.filter((name) => c.req.header(name) !== undefined)
+  if (present.length > 0) return readTokenHeader(c, present, accepted.origins)
+  const authorization = incoming?.headers.authorization ?? c.req.header('Authorization')
+  if (authorization === undefined) return readCookie(c, accepted, userCall)
+  const scheme = BEARER.exec(authorization)?.[0]
   if (scheme === undefined) throw missing('an Authorization header of another scheme')
-  const token = source.authorization.slice(scheme.length)
+  const token = authorization.slice(scheme.length)
   if (token === '') throw missing('an Authorization header without a token')
   return { token }
 }
@@ -110,29 +55,48 @@ export function readCredential(
  * A token header counts before `Authorization`, which some proxies overwrite. A proxy may have made it
  * from a cookie, so a browser's request needs a proven origin, as with a cookie.
  */
-function readTokenHeader(source: CredentialSource): Credential {
-  const [header, ...others] = source.tokenHeaders
-  if (header === undefined || header.count > 1 || others.length > 0) {
+function readTokenHeader(
+  c: AppContext,
+  [header = '', ...others]: readonly string[],
+  origins: Accepted['origins'],
+): Credential {
+  if (countHeader(c.env.incoming, header) > 1 || others.length > 0) {
     throw ambiguous('several headers that may carry a token')
   }
-  if (source.fromBrowser && !source.originProven) {
-    throw missing(`header ${header.name} ${UNPROVEN}`)
-  }
-  if (header.value === '') throw missing(`${header.name} is empty`)
-  return { token: header.value, header: header.name }
+  const fromBrowser =
+    c.req.header('Origin') !== undefined || c.req.header('Sec-Fetch-Site') !== undefined
+  if (fromBrowser && !isOriginProven(c, origins)) throw missing(`header ${header} ${UNPROVEN}`)
+  const token = c.req.header(header)
+  if (!token) throw missing(`${header} is empty`)
+  return { token, header }
 }
 
 /** Browsers send cookies with requests that other sites cause: without a proven origin none counts. */
-function readCookie(source: CredentialSource, names: ReadonlySet<string>): Credential {
-  const header = source.cookiesAllowed ? source.cookieHeader : undefined
-  const found = parseCookies(header ?? '').filter(({ name }) => names.has(name))
+function readCookie(
+  c: AppContext,
+  { origins, cookieNames }: Accepted,
+  userCall: boolean,
+): Credential {
+  const header = userCall ? c.req.header('Cookie') : undefined
+  const found = parseCookies(header ?? '').filter(({ name }) => cookieNames.has(name))
   const [cookie] = found
-  if (cookie !== undefined && !source.originProven)
+  if (cookie !== undefined && !isOriginProven(c, origins)) {
     throw missing(`cookie ${cookie.name} ${UNPROVEN}`)
+  }
   // Another subdomain can plant a cookie of the same name (RFC 6265 §8.6): never guess which is ours.
   if (found.length > 1) throw ambiguous('several cookies that may carry a token')
   if (!cookie?.value) throw missing('no Authorization header and no cookie that counts')
   return { token: cookie.value, cookie: cookie.name }
+}
+
+/**
+ * Whether the request provably comes from an exactly allowed origin, so that no other site sent it. A pattern proves
+ * nothing: a preview deployment is less trusted than the app whose cookie it could use.
+ */
+function isOriginProven(c: AppContext, origins: Accepted['origins']): boolean {
+  const origin = c.req.header('Origin')
+  if (origin !== undefined) return origins.app.has(origin)
+  return c.req.header('Sec-Fetch-Site') === 'same-origin'
 }
 
 function parseCookies(header: string): { name: string; value: string }[] {

@@ -1,26 +1,32 @@
 import { describe, expect, test } from 'vitest'
-import { type CredentialSource, readCredential } from '../../src/http/credentials.ts'
+import type { AppContext } from '../../src/http/context.ts'
+import { readCredential } from '../../src/http/credentials.ts'
 
-const names = new Set(['__session', 'sso'])
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
-function read(changes: Partial<CredentialSource> = {}) {
-  const { authorization } = changes
-  const source: CredentialSource = {
-    authorization,
-    authorizationCount: authorization === undefined ? 0 : 1,
-    cookieHeader: undefined,
-    tokenHeaders: [],
-    cookiesAllowed: true,
-    fromBrowser: true,
-    originProven: true,
-    ...changes,
-  }
-  return readCredential(source, names)
+const accepted = {
+  origins: { app: new Set<string>() },
+  headerNames: [],
+  cookieNames: new Set(['__session', 'sso']),
+}
+const PROVEN = { 'sec-fetch-site': 'same-origin' }
+const UNPROVEN = { 'sec-fetch-site': undefined }
+
+/** Reads the credential of a request with these headers, which proves its origin unless they say otherwise. */
+function read(given: Headers, userCall = true) {
+  const present = Object.entries({ ...PROVEN, ...given }).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one): [string, string] => [name, one]),
+  )
+  const headers = Object.fromEntries(present)
+  const incoming = { headers, rawHeaders: present.flat() }
+  const req = { header: (name: string) => headers[name.toLowerCase()] }
+  const c = { env: { incoming }, req } as unknown as AppContext
+  return readCredential(c, accepted, userCall)
 }
 
-function refusal(changes: Partial<CredentialSource>): unknown {
+function refusal(...given: Parameters<typeof read>): unknown {
   try {
-    return read(changes)
+    return read(...given)
   } catch (error) {
     return error
   }
@@ -29,10 +35,7 @@ function refusal(changes: Partial<CredentialSource>): unknown {
 test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])(
   'a token with the scheme %s is read',
   (scheme) => {
-    expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
-      token: 'a.b.c',
-      cookie: undefined,
-    })
+    expect(read({ authorization: `${scheme} a.b.c` })).toEqual({ token: 'a.b.c' })
   },
 )
 
@@ -51,22 +54,20 @@ test.each([
 })
 
 test('a repeated Authorization header is invalid_request, even when both are equal', () => {
-  const twice = { authorization: 'Bearer a.b.c, Bearer a.b.c', authorizationCount: 2 }
-  expect(refusal(twice)).toMatchObject({ code: 'invalid_request' })
+  const authorization = ['Bearer a.b.c', 'Bearer a.b.c']
+  expect(refusal({ authorization })).toMatchObject({ code: 'invalid_request' })
 })
 
 describe('cookie', () => {
   test('the value of a cookie keeps its equals signs', () => {
-    expect(read({ cookieHeader: '__session=a=b==' }).token).toBe('a=b==')
+    expect(read({ cookie: '__session=a=b==' }).token).toBe('a=b==')
   })
 
   test('two cookies of one name are no error where cookies do not count', () => {
-    const cookieHeader = '__session=a.b.c; __session=d.e.f'
-    expect(refusal({ cookieHeader, originProven: false })).toMatchObject({ code: 'missing_token' })
-    expect(refusal({ cookieHeader, cookiesAllowed: false })).toMatchObject({
-      code: 'missing_token',
-    })
-    expect(read({ cookieHeader, authorization: 'Bearer g.h.i' }).token).toBe('g.h.i')
+    const cookie = '__session=a.b.c; __session=d.e.f'
+    expect(refusal({ cookie, ...UNPROVEN })).toMatchObject({ code: 'missing_token' })
+    expect(refusal({ cookie }, false)).toMatchObject({ code: 'missing_token' })
+    expect(read({ cookie, authorization: 'Bearer g.h.i' }).token).toBe('g.h.i')
   })
 
   test.each([
@@ -76,18 +77,15 @@ describe('cookie', () => {
       'other=1; __session=a.b.c',
       'cookie __session without an exactly allowed Origin or Sec-Fetch-Site: same-origin',
     ],
-  ])('the log says why no cookie counts when %s', (_name, cookieHeader, reason) => {
-    expect(refusal({ cookieHeader, originProven: false })).toMatchObject({
-      code: 'missing_token',
-      reason,
-    })
+  ])('the log says why no cookie counts when %s', (_name, cookie, reason) => {
+    expect(refusal({ cookie, ...UNPROVEN })).toMatchObject({ code: 'missing_token', reason })
   })
 
   test.each([
     ['spaces', '  __session = a.b.c  '],
     ['tabs', '\t__session\t=\ta.b.c\t'],
-  ])('%s around name and value do not count (RFC 6265 §5.2)', (_name, cookieHeader) => {
-    expect(read({ cookieHeader })).toEqual({ token: 'a.b.c', cookie: '__session' })
+  ])('%s around name and value do not count (RFC 6265 §5.2)', (_name, cookie) => {
+    expect(read({ cookie })).toEqual({ token: 'a.b.c', cookie: '__session' })
   })
 
   // A sibling domain may set a cookie of such a name, where a `__Host-` name would be refused.
@@ -95,21 +93,20 @@ describe('cookie', () => {
     'a name with %j before or after it is another name',
     (space) => {
       for (const name of [`${space}__session`, `__session${space}`, ` ${space} __session`]) {
-        expect(refusal({ cookieHeader: `${name}=a.b.c` })).toMatchObject({ code: 'missing_token' })
-        const both = read({ cookieHeader: `${name}=d.e.f; __session=a.b.c` })
+        expect(refusal({ cookie: `${name}=a.b.c` })).toMatchObject({ code: 'missing_token' })
+        const both = read({ cookie: `${name}=d.e.f; __session=a.b.c` })
         expect(both.token).toBe('a.b.c')
       }
     },
   )
 
   test('a value keeps every character that is neither SP nor HTAB', () => {
-    expect(read({ cookieHeader: '__session= \u00a0"a.b.c"\u00a0 ' }).token).toBe(
-      '\u00a0"a.b.c"\u00a0',
-    )
+    const { token } = read({ cookie: '__session= \u00a0"a.b.c"\u00a0 ' })
+    expect(token).toBe('\u00a0"a.b.c"\u00a0')
   })
 
   test('the reason of a refusal holds no token', () => {
-    const refused = refusal({ cookieHeader: '__session=eyJx.b.c; __session=eyJy.e.f' })
+    const refused = refusal({ cookie: '__session=eyJx.b.c; __session=eyJy.e.f' })
     expect(JSON.stringify(refused)).not.toContain('eyJ')
   })
 })
