@@ -166,13 +166,14 @@ function createFrameFilter(
     if (chunk === undefined) {
       return startsFrame ? undefined : passOn([cutter.rest()].values(), [], write)
     }
-    if (startsFrame && needNoCheck(chunk)) {
+    const text = startsFrame ? chunk.toString('latin1') : ''
+    if (startsFrame && needNoCheck(text)) {
       write(chunk)
       return undefined
     }
     return checkPart(user, () => {
       // Without the cutter where the chunk is one frame of a widget, as most chunks are while a widget changes.
-      const frame = startsFrame ? widgetFrame(chunk, checks) : undefined
+      const frame = startsFrame ? widgetFrame(chunk, checks, text) : undefined
       if (frame === undefined) return passOn(cutter.push(chunk), [], write)
       write(frame)
       return undefined
@@ -207,16 +208,17 @@ function shown({ text, event }: EventFrame, { replaceFiles }: EventChecks): Buff
   return Buffer.from(`${otherLines}data: ${JSON.stringify(event)}\n\n`)
 }
 
-/** @returns a widget's frame as it is passed on; undefined for a frame whose event must be parsed */
+/**
+ * @param text - the frame with a byte in each character, where the caller has it
+ * @returns a widget's frame as it is passed on; undefined for a frame whose event must be parsed
+ */
 function widgetFrame(
   frame: Buffer,
   { replaceFiles }: Pick<EventChecks, 'replaceFiles'>,
+  text?: string,
 ): Buffer | undefined {
   if (frame.length > LONG_BYTES) return undefined
-  const text = frame.toString('latin1')
-  const addresses = addressesOfWidget(text)
+  const addresses = addressesOfWidget(text ?? frame.toString('latin1'))
   if (addresses === undefined || !isUtf8(frame)) return undefined
-  if (!replaceFiles(addresses)) return frame
-  const replaced = withAddresses(text, addresses)
-  return replaced === undefined ? undefined : Buffer.from(replaced, 'latin1')
+  return replaceFiles(addresses) ? withAddresses(frame, addresses) : frame
 }

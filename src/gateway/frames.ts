@@ -97,7 +97,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
         const end = endOf(chunk, start, lines)
         // If the chunk is a single frame, it needs a check.
         const isOneOfMany = size === 0 && end !== -1 && end - start < chunk.length
-        if (isOneOfMany && !lines.hasCr && needNoCheck(chunk, start, end)) {
+        if (isOneOfMany && !lines.hasCr && needNoCheck(chunk.toString('latin1', start, end))) {
           start = end
           continue
         }
@@ -153,9 +153,13 @@ function endOf(chunk: Buffer, from: number, lines: Lines): number {
   return -1
 }
 
-/** Whether all bytes from `start` to `end` are frames that need no check, as those of nearly all chunks are. */
-export function needNoCheck(chunk: Buffer, start = 0, end = chunk.length): boolean {
-  return NEED_NO_CHECK.test(chunk.toString('latin1', start, end))
+/**
+ * Whether a text is only frames that need no check, as nearly all chunks are.
+ *
+ * @param text - with a byte in each character
+ */
+export function needNoCheck(text: string): boolean {
+  return NEED_NO_CHECK.test(text)
 }
 
 export function linesOf(bytes: Buffer): FrameLines {

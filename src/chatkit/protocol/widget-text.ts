@@ -4,7 +4,7 @@
 
 import type { FileField } from './file-fields.ts'
 
-/** The address of a picture, and where its JSON string begins and ends, quotes included. */
+/** The address of a picture, and where it begins and ends, without the quotes around it. */
 export interface WidgetAddress extends FileField {
   readonly from: number
   readonly to: number
@@ -55,9 +55,9 @@ export function addressesOfWidget(frame: string): readonly WidgetAddress[] | und
       return index === end ? found : undefined
     } else {
       if (isBehindData || string === '"') return undefined
-      const to = SEARCHED.lastIndex
+      const to = SEARCHED.lastIndex - 1
       const url = string.slice(1, -1)
-      const from = to - string.length
+      const from = to - url.length
       found.push({ holder: { url }, key: 'url', url, use: 'show', attachment: undefined, from, to })
     }
   }
@@ -65,21 +65,30 @@ export function addressesOfWidget(frame: string): readonly WidgetAddress[] | und
 }
 
 /**
- * @param frame - in which `addresses` were found
- * @param addresses - as they were found, with the new address in each one's holder
+ * Writes the bytes into one buffer, because joining texts takes a quarter of the CPU time of all checks of a frame.
+ *
+ * @param frame - in whose bytes `addresses` were found
+ * @param addresses - as they were found, with the new address in each one's holder, in ASCII
  * @returns undefined when an address was removed
  */
 export function withAddresses(
-  frame: string,
+  frame: Buffer,
   addresses: readonly WidgetAddress[],
-): string | undefined {
-  let text = ''
-  let written = 0
+): Buffer | undefined {
+  let size = frame.length
   for (const { holder, key, from, to } of addresses) {
     const address = holder[key]
     if (typeof address !== 'string') return undefined
-    text += `${frame.slice(written, from)}"${address}"`
-    written = to
+    size += address.length - (to - from)
   }
-  return text + frame.slice(written)
+  const changed = Buffer.allocUnsafe(size)
+  let read = 0
+  let written = 0
+  for (const { holder, key, from, to } of addresses) {
+    written += frame.copy(changed, written, read, from)
+    written += changed.write(String(holder[key]), written, 'latin1')
+    read = to
+  }
+  frame.copy(changed, written, read)
+  return changed
 }
