@@ -53,14 +53,11 @@ export function createHousekeeping({
   }
 }
 
-interface LoopOptions {
-  readonly name: string
-  readonly everyMs: number
-  readonly log: Log
-}
-
 /** Repeats `round` at an interval, or at once when it resolves to true. */
-function createLoop({ name, everyMs, log }: LoopOptions, round: () => Promise<boolean>) {
+function createLoop(
+  { name, everyMs, log }: { readonly name: string; readonly everyMs: number; readonly log: Log },
+  round: () => Promise<boolean>,
+) {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
   let stopped = false

@@ -6,7 +6,7 @@ import { toNodeHandler } from 'better-auth/node'
 import { jwt } from 'better-auth/plugins'
 import { expect, test } from 'vitest'
 import { readToken } from '../../src/authenticate/token-shape.ts'
-import { listen } from '../support/network/listen.ts'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
 import { startService } from '../support/running-service.ts'
@@ -19,7 +19,7 @@ const EXAMPLE = new URL('../../config/examples/better-auth.yaml', import.meta.ur
 /** An app with better-auth on loopback. */
 async function startApp() {
   const http = createServer()
-  const { origin: url, close } = await listen(http)
+  const { origin: url, close } = await listenOnLoopback(http)
   const user: { email: string; emailVerified: boolean }[] = []
   const tables = { user, session: [], account: [], verification: [], jwks: [] }
   const auth = betterAuth({

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { listen } from '../support/network/listen.ts'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { HIGH_LIMITS, startService } from '../support/running-service.ts'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 
@@ -30,7 +30,7 @@ async function startProvider() {
       )
     }
   })
-  const { origin } = await listen(http)
+  const { origin } = await listenOnLoopback(http)
   return { origin, close: () => http.closeAllConnections() }
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
-import { listen } from '../support/network/listen.ts'
 
 /** A ChatKit API that only answers creates, and the key set of the identity provider. */
 export interface FakeUpstream {
@@ -58,7 +58,7 @@ export async function startFakeUpstream(jwks: object): Promise<FakeUpstream> {
       response.writeHead(404).end()
     }
   })
-  const { origin, close } = await listen(http)
+  const { origin, close } = await listenOnLoopback(http)
   const upstream: FakeUpstream = { origin, delayMs: 0, creates: () => answered, close }
   return upstream
 }

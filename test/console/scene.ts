@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { listen } from '../support/network/listen.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { HIGH_LIMITS, type RunningOptions, startService } from '../support/running-service.ts'
 import { type Browser, createBrowser, type Seen } from '../support/sign-in/browser.ts'
@@ -131,7 +131,7 @@ ${more}
  */
 export async function onFreePort<T>(start: (port: number) => Promise<T>, tries = 5): Promise<T> {
   const server = createServer()
-  const { port } = await listen(server)
+  const { port } = await listenOnLoopback(server)
   server.close()
   await once(server, 'close')
   try {

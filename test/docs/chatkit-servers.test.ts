@@ -4,11 +4,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { createChatServer } from '../../src/docs/chatkit-server.ts'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { asAt, createThread, itemIn } from '../gateway/scene.ts'
 import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { EVENTUALLY_MS } from '../support/eventually.ts'
-import { freePort, listen } from '../support/network/listen.ts'
+import { freePort } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -20,7 +21,7 @@ import { ROOT, samplesIn } from './samples.ts'
 const [at, port] = [await freePort(), await freePort()]
 const audience = `http://127.0.0.1:${at}/chatkit`
 const issuer = `http://127.0.0.1:${port}`
-const server = forAllTests(() => listen(createChatServer({ issuer, audience }), at))
+const server = forAllTests(() => listenOnLoopback(createChatServer({ issuer, audience }), at))
 const running = forAllTests(() =>
   startService({
     config: selfHostedConfig({ server: audience }),

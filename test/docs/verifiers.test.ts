@@ -15,7 +15,8 @@ import {
   type SigningKeys,
 } from '../../src/chatkit/signing/signing-keys.ts'
 import { createVerifier } from '../../src/docs/verify-chatkit-token.ts'
-import { freePort, listen } from '../support/network/listen.ts'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
+import { freePort } from '../support/network/listen.ts'
 import { forAllTests } from '../support/started.ts'
 
 const PYTHON = '/usr/bin/python3'
@@ -39,7 +40,7 @@ const keyServer = createServer((request, response) => {
   response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
   response.end(JSON.stringify({ keys: published }))
 })
-forAllTests(() => listen(keyServer, port))
+forAllTests(() => listenOnLoopback(keyServer, port))
 
 interface Changes {
   readonly keys?: SigningKeys

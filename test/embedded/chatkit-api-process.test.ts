@@ -66,12 +66,6 @@ describe('who may connect', () => {
       expect(JSON.parse(body)).toMatchObject({ error: { message } })
     }
   })
-
-  it('listens on loopback addresses only', async () => {
-    running = await startChatKitApi({ port: 0 })
-    await expect(startChatKitApi({ port: 0, host: '0.0.0.0' })).rejects.toThrow(/not a loopback/)
-    await expect(startChatKitApi({ port: 0, host: '::' })).rejects.toThrow(/not a loopback/)
-  })
 })
 
 describe('npm run chatkit-api', () => {

@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
-import { listen } from '../support/network/listen.ts'
 import { createBrowser } from '../support/sign-in/browser.ts'
 import { signInAs, signOut } from '../support/sign-in/sign-in-as.ts'
 import { forAllTests } from '../support/started.ts'
@@ -230,7 +230,7 @@ test('a sign-out sends a logout token with the sid of the access token', async (
     received.push(await text(incoming))
     response.end()
   })
-  const { origin } = await listen(app)
+  const { origin } = await listenOnLoopback(app)
   const backchannelLogoutUri = `${origin}/logout`
   const provider = await startSignIn({ port: 0, clients: [{ ...WEB_APP, backchannelLogoutUri }] })
   const signedIn = await signInAs(provider, 'alice')

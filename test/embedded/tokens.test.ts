@@ -1,6 +1,7 @@
 import { createServer, request } from 'node:http'
 import { compactVerify, createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { expect, test } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { newSigningKey, publicHalf } from '../../src/embedded/sign-in/keys.ts'
 import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import type { MadeToken } from '../../src/embedded/sign-in/token-maker.ts'
@@ -146,11 +147,9 @@ test('a preflight of another page is not answered with what it asks for', async 
 })
 
 test('a port that is taken is an error, as before', async () => {
-  const taken = createServer()
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
-  const { port } = taken.address() as { port: number }
+  const { port, close } = await listenOnLoopback(createServer())
   await expect(startSignIn({ port })).rejects.toThrow('EADDRINUSE')
-  taken.close()
+  await close()
 })
 
 test('an issuer with a maximum token age: that is the default lifetime, and a longer one gets a remark', async () => {

@@ -26,7 +26,7 @@ export async function startFiles(options: SceneOptions = {}) {
     }
     response.setHeader('content-type', 'text/event-stream').end(frames)
   })
-  const { origin, close } = await listenOnLoopback(server, { port: 0 })
+  const { origin, close } = await listenOnLoopback(server)
   onTestFinished(close)
   const at = await start({ ...options, server: `${origin}/chatkit` })
   const own = {

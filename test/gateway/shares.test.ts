@@ -13,11 +13,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Hono } from 'hono'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { createAnswerJson } from '../../src/gateway/json-answer.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
-import { listen, serve } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import { asAt, WORKFLOW } from './scene.ts'
 import { note, rest, start, startScripted, startWritten } from './scripted-server.ts'
 
@@ -66,7 +67,7 @@ test('the text of a message is not kept beside its bytes until the server answer
   const gc: () => void = runInNewContext('gc')
   let read = 0
   const server = createServer((incoming) => incoming.resume().on('end', () => read++))
-  const { origin } = await listen(server)
+  const { origin } = await listenOnLoopback(server)
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()
@@ -98,7 +99,7 @@ async function startStreams(how: 'end' | 'last', characters: number) {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
     if (how === 'end') response.end()
   })
-  const { origin } = await listen(server)
+  const { origin } = await listenOnLoopback(server)
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()

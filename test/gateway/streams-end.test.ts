@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { streamToClient } from '../../src/gateway/client-stream.ts'
 import { createOpenStreams } from '../../src/gateway/open-streams.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
@@ -12,7 +13,7 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { sessionId, userId } from '../support/ids.ts'
 import { recordingLog } from '../support/issuer-settings.ts'
-import { listen, serve } from '../support/network/listen.ts'
+import { serve } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
 import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
@@ -344,7 +345,7 @@ test.each([
       ends.push(() => end(response))
     })
     const ends: (() => unknown)[] = []
-    const { port } = await listen(server)
+    const { port } = await listenOnLoopback(server)
     onTestFinished(() => void server.close())
     const { alice } = await start({ server: `http://127.0.0.1:${port}/chatkit` })
     const response = await alice(['threads.create', { input: input('hi') }])

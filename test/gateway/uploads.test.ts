@@ -68,7 +68,7 @@ async function startEager() {
     uploads.push(bytes)
     if (ending === 'whole') response.end()
   })
-  const { origin, close } = await listenOnLoopback(server, { port: 0 })
+  const { origin, close } = await listenOnLoopback(server)
   onTestFinished(close)
   const at = await start({ server: `${origin}/chatkit` })
   return {

@@ -1,7 +1,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { VERSION } from '../../src/lib/version.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import { DEFAULT_CONFIG } from '../support/running-service.ts'
@@ -14,7 +15,7 @@ import {
   startServiceProcess,
 } from '../support/service-process.ts'
 import { SAY_IF_NODE_BROUGHT_UNDICI, SAY_WHEN_LISTENING } from '../support/spies.ts'
-import { forAllTests } from '../support/started.ts'
+import { forAllTests, forEachTest } from '../support/started.ts'
 
 const KEY = 'sk-proj-planted-key-0123456789abcdef'
 const SECRET = 'a shared secret of at least thirty-two bytes'
@@ -240,18 +241,11 @@ describe('a store that cannot be used ends with 74', () => {
 })
 
 describe('a port that is taken', () => {
-  let taken: Server
-  beforeEach(async () => {
-    taken = createServer()
-    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
-  })
-  afterEach(() => {
-    taken.close()
-  })
+  // Reads to the end of each connection, or it would stay open.
+  const taken = forEachTest(() => listenOnLoopback(createServer((socket) => socket.resume())))
 
   test('ends with 69 and says what to do', async () => {
-    const address = taken.address()
-    const port = typeof address === 'object' ? String(address?.port) : ''
+    const port = String(taken.port)
     const ended = await runToEnd({ config: DEFAULT_CONFIG, env: { ...ENV, PORT: port } })
     expect(ended.code).toBe(69)
     expect(ended.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\); .*set PORT/)
@@ -259,7 +253,7 @@ describe('a port that is taken', () => {
   })
 
   test('says nothing after that sentence, also while the keys of an issuer are being fetched', async () => {
-    const port = String((taken.address() as AddressInfo).port)
+    const port = String(taken.port)
     const config = `
 issuers:
   - issuer: https://silent.test

@@ -1,9 +1,9 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { addressOf, createConnect, scriptOf } from '../../src/registry/redis/link/client.ts'
@@ -202,11 +202,9 @@ async function serverThatAnswers(answer: (command: string) => string | undefined
       const answers = String(chunk).split(/^\*/m).slice(1).map(answer)
       socket.write(answers.flatMap((one) => (one === undefined ? [] : `${one}\r\n`)).join(''))
     })
-  }).listen(0, '127.0.0.1')
+  })
   onTestFinished(() => void server.close())
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' ? address?.port : undefined
+  const { port } = await listenOnLoopback(server)
   return { url: `redis://127.0.0.1:${port}`, connections: () => connections }
 }
 

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import type { ServiceError } from '../../src/lib/errors.ts'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import {
@@ -16,7 +17,6 @@ import {
   query,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
-import { eventually } from '../support/eventually.ts'
 import { allowDocumentedUser, DOCUMENTED_USER } from '../support/registry/documented-user.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
@@ -305,10 +305,8 @@ describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
     const server = createServer((socket) => {
       connections++
       socket.on('error', () => {})
-    }).listen(0, '127.0.0.1')
-    await eventually(() => expect(server.listening).toBe(true))
-    const address = server.address()
-    const port = typeof address === 'object' ? address?.port : undefined
+    })
+    const { port } = await listenOnLoopback(server)
     const registry = instances.open(`redis://127.0.0.1:${port}`)
     await expect(registry.check()).rejects.toMatchObject(refused)
     await vi.waitFor(() => expect(connections).toBeGreaterThan(2), { timeout: 10_000 })

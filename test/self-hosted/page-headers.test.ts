@@ -2,9 +2,9 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/file/load-config.ts'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { ask, input } from '../support/chatkit/server-client.ts'
-import { listen } from '../support/network/listen.ts'
 import { APP_ORIGIN, startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
@@ -30,7 +30,7 @@ async function startServer() {
       response.end('{"data":[],"has_more":false}')
     }
   })
-  const { origin } = await listen(server)
+  const { origin } = await listenOnLoopback(server)
   const url = `${origin}/chatkit`
   return { url, close: async () => void server.close() }
 }

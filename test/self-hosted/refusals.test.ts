@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { asAt, startScene } from '../gateway/scene.ts'
-import { listen } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -19,7 +19,7 @@ async function startBefore(handler: Handler, path = '/chatkit') {
     seen.push({ url, method, body: await text(request), type: headers['content-type'] ?? '' })
     handler(request, response)
   })
-  const { origin } = await listen(server)
+  const { origin } = await listenOnLoopback(server)
   const scene = await startScene({ server: `${origin}${path}` })
   onTestFinished(async () => {
     await scene.close()

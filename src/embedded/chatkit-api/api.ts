@@ -6,7 +6,7 @@ import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { answerErrors, limitBody, loopbackHost } from '../kit/app.ts'
 import { createFaultBox } from '../kit/faults.ts'
-import { type ListenAt, listenOnLoopback } from '../kit/listen.ts'
+import { listenOnLoopback } from '../kit/listen.ts'
 import { createRecorder } from '../kit/recorder.ts'
 import { addControlCalls } from './control-calls.ts'
 import {
@@ -69,15 +69,18 @@ export type RunningChatKitApi = Awaited<ReturnType<typeof startChatKitApi>>
 /**
  * Starts the embedded ChatKit API on a loopback address.
  *
- * @param options - `now`, the real clock when absent
- * @throws when `host` is not loopback; Node's own error when the port is taken
+ * @param options - `port`: 0 for a free one; `now`: the real clock when absent
+ * @throws Node's own error when the port is taken
  */
 export async function startChatKitApi({
+  port,
   now = Date.now,
-  ...at
-}: ListenAt & { readonly now?: Clock }) {
+}: {
+  readonly port: number
+  readonly now?: Clock
+}) {
   const api = createChatKitApi({ now })
-  const listening = await listenOnLoopback(createAdaptorServer({ fetch: api.app.fetch }), at)
+  const listening = await listenOnLoopback(createAdaptorServer({ fetch: api.app.fetch }), port)
   // `url` is the base URL for clients: http://127.0.0.1:8789/v1
   return { ...listening, url: `${listening.origin}/v1`, api }
 }

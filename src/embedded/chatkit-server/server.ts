@@ -5,7 +5,7 @@ import { Hono } from 'hono'
 import type { Clock } from '../../lib/clock.ts'
 import { answerErrors, limitBody, loopbackHost } from '../kit/app.ts'
 import { createFaultBox } from '../kit/faults.ts'
-import { type ListenAt, listenOnLoopback } from '../kit/listen.ts'
+import { listenOnLoopback } from '../kit/listen.ts'
 import { createRecorder } from '../kit/recorder.ts'
 import { addEndpoint } from './endpoint.ts'
 import { faults, misbehaving, recording, type ServerEnv, type ServerFaults } from './middleware.ts'
@@ -24,15 +24,19 @@ export type RunningChatKitServer = Awaited<ReturnType<typeof startChatKitServer>
  * assistant repeats the user's words. Like the usual samples, it does not identify its caller: whoever reaches
  * it sees and changes everyone's threads. The functions in `server` are for tests.
  *
- * @param options - `now`, the real clock when absent; `wordMs`: milliseconds that the assistant takes for each word; 20
- * when absent, 0 for no pause
- * @throws when `host` is not loopback; Node's own error when the port is taken
+ * @param options - `port`: 0 for a free one; `now`: the real clock when absent; `wordMs`: milliseconds that the assistant
+ * takes for each word, 20 when absent, 0 for no pause
+ * @throws Node's own error when the port is taken
  */
 export async function startChatKitServer({
+  port,
   now = Date.now,
   wordMs = DEFAULT_WORD_MS,
-  ...at
-}: ListenAt & { readonly now?: Clock; readonly wordMs?: number }) {
+}: {
+  readonly port: number
+  readonly now?: Clock
+  readonly wordMs?: number
+}) {
   const store = createSampleStore(now)
   const recorder = createRecorder<ServerRequest>()
   const faultBox = createFaultBox(faults)
@@ -44,7 +48,7 @@ export async function startChatKitServer({
   addUploads(app, store)
   answerErrors(app)
 
-  const listening = await listenOnLoopback(createAdaptorServer({ fetch: app.fetch }), at)
+  const listening = await listenOnLoopback(createAdaptorServer({ fetch: app.fetch }), port)
   return {
     ...listening,
     /** The endpoint, for a workflow's `server:`. */

@@ -27,20 +27,6 @@ export interface SentRequest {
   readonly status: number | null
 }
 
-/** Addresses of the demo, and calls that the page may make. */
-export interface DemoPageOptions {
-  /** Address of the service and of the page: `http://localhost:8787`. */
-  readonly url: string
-  readonly issuer: string
-  readonly clientId: string
-  /** As in the config file. */
-  readonly workflows: Readonly<Record<string, unknown>>
-  /** @param requestId - from the service's answer */
-  traceOf(requestId: string): MintTrace | undefined
-  /** Calls the service below `/v1/admin` as an admin. */
-  callAsAdmin(method: string, path: string, body?: object): Promise<Response>
-}
-
 const ASSETS = new URL('./assets/', import.meta.url)
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -60,7 +46,11 @@ const CHATKIT_HOST = 'https://cdn.platform.openai.com'
 const BLOCK_SECONDS = 3600
 const userBody = z.strictObject({ user: text(MAX_USER_CHARACTERS) })
 
-/** The routes under `/demo`. */
+/**
+ * The routes under `/demo`.
+ *
+ * @param parts - addresses of the demo, and calls that the page may make
+ */
 export function createDemoPage({
   url,
   issuer,
@@ -68,7 +58,18 @@ export function createDemoPage({
   workflows,
   traceOf,
   callAsAdmin,
-}: DemoPageOptions): Hono {
+}: {
+  /** Address of the service and of the page: `http://localhost:8787`. */
+  readonly url: string
+  readonly issuer: string
+  readonly clientId: string
+  /** As in the config file. */
+  readonly workflows: Readonly<Record<string, unknown>>
+  /** @param requestId - from the service's answer */
+  traceOf(requestId: string): MintTrace | undefined
+  /** Calls the service below `/v1/admin` as an admin. */
+  callAsAdmin(method: string, path: string, body?: object): Promise<Response>
+}): Hono {
   const app = new Hono().basePath('/demo')
   app.use(securityHeaders(issuer), sameHost(url))
   app.get('/', (c) =>

@@ -13,24 +13,6 @@ import { createProvider, SIGN_IN_PATH } from './provider.ts'
 import { createTokenEndpoint, TOKENS_PATH } from './token-endpoint.ts'
 import { createTokenMaker, type MadeIssuer } from './token-maker.ts'
 
-/** Settings of a sign-in; everything but the port has a default. */
-export interface SignInOptions {
-  /** 0 for a free one. */
-  readonly port: number
-  /** Algorithm of all tokens; ES256 when absent. */
-  readonly algorithm?: SignInAlgorithm
-  /** alice, bob and ada when absent. */
-  readonly accounts?: Accounts
-  /** The public client `web-app` when absent. */
-  readonly clients?: readonly SignInClient[]
-  /** `aud` of the access tokens; `chat-api` when absent. */
-  readonly audience?: string
-  /** Life of the tokens; an hour when absent. */
-  readonly tokenSeconds?: number
-  /** Issuers besides the sign-in itself whose tokens it makes on request; the first is the default. */
-  readonly issuers?: readonly MadeIssuer[]
-}
-
 /** A sign-in that listens on loopback. */
 export type SignInServer = Awaited<ReturnType<typeof startSignIn>>
 
@@ -39,24 +21,37 @@ export type SignInServer = Awaited<ReturnType<typeof startSignIn>>
  * back-channel logout, and a page on which a person chooses an account. Keys are new at each start, and
  * everything is in memory. It uses the real clock.
  *
- * @param options - the port, and settings that differ from the defaults
+ * @param options - everything but the port has a default
  * @throws Node's own error when the port is taken
  */
-export async function startSignIn(options: SignInOptions) {
-  const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP], audience = 'chat-api' } = options
-  const { issuers: others = [] } = options
+export async function startSignIn({
+  port,
+  algorithm = 'ES256',
+  accounts = SAMPLE_ACCOUNTS,
+  clients = [WEB_APP],
+  audience = 'chat-api',
+  tokenSeconds = 3600,
+  issuers: others = [],
+}: {
+  /** 0 for a free one. */
+  readonly port: number
+  /** Algorithm of all tokens. */
+  readonly algorithm?: SignInAlgorithm
+  /** alice, bob and ada when absent. */
+  readonly accounts?: Accounts
+  readonly clients?: readonly SignInClient[]
+  /** `aud` of the access tokens. */
+  readonly audience?: string
+  /** Life of the tokens. */
+  readonly tokenSeconds?: number
+  /** Issuers besides the sign-in itself whose tokens it makes on request; the first is the default. */
+  readonly issuers?: readonly MadeIssuer[]
+}) {
   const [client = WEB_APP] = clients
-  const key = await newSigningKey(options.algorithm ?? 'ES256')
+  const key = await newSigningKey(algorithm)
   const server = createServer()
-  const { origin: issuer, close } = await listenOnLoopback(server, { port: options.port })
-  const provider = createProvider({
-    issuer,
-    key,
-    accounts,
-    clients,
-    audience,
-    tokenSeconds: options.tokenSeconds ?? 3600,
-  })
+  const { origin: issuer, close } = await listenOnLoopback(server, port)
+  const provider = createProvider({ issuer, key, accounts, clients, audience, tokenSeconds })
   const own = { settings: shapeOf(issuer, audience), key }
   const issuers = [...others, own]
   const makeToken = createTokenMaker({ issuers, accounts, now: Date.now })

@@ -4,9 +4,9 @@ import { Agent, type Dispatcher } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { sendInPieces } from '../../../src/chatkit/protocol/in-pieces.ts'
 import { openServerCall } from '../../../src/chatkit/protocol/server-call.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import { startDeadline } from '../../../src/lib/deadline.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
-import { listen } from '../../support/network/listen.ts'
 
 /** A server, and a dispatcher whose first requests fail with these codes of the operating system, perhaps behind a call. */
 async function startFailing(codes: readonly string[]) {
@@ -15,7 +15,7 @@ async function startFailing(codes: readonly string[]) {
     seen.push({ length: request.headers['content-length'], body: await buffer(request) })
     response.writeHead(413).end('at most 5 MB')
   })
-  const { origin } = await listen(server)
+  const { origin } = await listenOnLoopback(server)
   const agent = new Agent()
   onTestFinished(async () => {
     await agent.close()

@@ -5,7 +5,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { readDevSetup } from '../../../src/commands/dev/environment.ts'
 import { readOptions } from '../../../src/commands/dev/options.ts'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
-import { listen, serve } from '../../support/network/listen.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
+import { serve } from '../../support/network/listen.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { spawnNode } from '../../support/service-process.ts'
 import { createBrowser } from '../../support/sign-in/browser.ts'
@@ -263,7 +264,7 @@ test('STORE_URL is used, and named', async () => {
 })
 
 test('a port that is taken: another one, and the start says so', async () => {
-  const taken = await listen(createServer())
+  const taken = await listenOnLoopback(createServer())
   const port = String(taken.port)
   await during(startDevScene(HOSTED, { PORT: port }), async (dev) => {
     expect(dev.introduction).toContain(`Port ${port} is taken`)

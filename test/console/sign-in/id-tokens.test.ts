@@ -10,9 +10,10 @@ import {
 import { Agent } from 'undici'
 import { expect, test } from 'vitest'
 import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { USER_AGENT } from '../../../src/lib/version.ts'
-import { freePort, listen } from '../../support/network/listen.ts'
+import { freePort } from '../../support/network/listen.ts'
 import { forAllTests } from '../../support/started.ts'
 
 // A provider that issues the ID token that the test chooses (OpenID Connect Core 1.0 §3.1.3.7).
@@ -88,7 +89,7 @@ const server = createServer(async (request, response) => {
     id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
   })
 })
-forAllTests(() => listen(server, port))
+forAllTests(() => listenOnLoopback(server, port))
 
 const provider = createIdentityProvider({
   settings: {

@@ -1,12 +1,12 @@
 import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import type { Origins } from '../../../src/http/origins.ts'
 import { createMintLimiter } from '../../../src/http/server/mint-pacing.ts'
 import { type Shedding, startShedding } from '../../../src/http/server/shedding.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { type HandTiming, handTiming } from '../../support/hand-timing.ts'
-import { listen } from '../../support/network/listen.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
 
@@ -69,7 +69,7 @@ async function serve(): Promise<void> {
     await new Promise((resolve) => response.once('finish', resolve))
   })
   server = createServer((request, response) => void answer(request, response))
-  const { origin } = await listen(server)
+  const { origin } = await listenOnLoopback(server)
   connection = await openRaw(origin)
 }
 

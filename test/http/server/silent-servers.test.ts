@@ -19,13 +19,13 @@ ${workflows.join('\n')}
 }
 
 async function closedPort(): Promise<string> {
-  const { origin, close } = await listenOnLoopback(createServer(), { port: 0 })
+  const { origin, close } = await listenOnLoopback(createServer())
   await close()
   return origin
 }
 
 test('a server that accepts no connection is logged once with key and address, and one that accepts is not', async () => {
-  const { origin, close } = await listenOnLoopback(createServer(), { port: 0 })
+  const { origin, close } = await listenOnLoopback(createServer())
   const silent = await closedPort()
   const workflows = workflowsAt({
     there: `server: '${origin}/chatkit'`,

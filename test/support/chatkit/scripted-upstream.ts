@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { listen } from '../network/listen.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 export type Behaviour =
   /** As the reference has it; `changes` replace members of the session. At once, or after `ms`. */
@@ -84,7 +84,7 @@ export async function startScriptedUpstream(port = 0) {
     socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
   })
-  const { origin, close } = await listen(server, port)
+  const { origin, close } = await listenOnLoopback(server, port)
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const connection = sockets.get(request.socket) ?? 0

@@ -35,7 +35,7 @@ export async function startSeedableServer(now: Clock = Date.now): Promise<Seedab
   addEndpoint(app, store, 0)
   answerErrors(app)
   const adaptor = createAdaptorServer({ fetch: app.fetch })
-  const { origin, close } = await listenOnLoopback(adaptor, { port: 0 })
+  const { origin, close } = await listenOnLoopback(adaptor)
   const server: SeedableServer = {
     url: `${origin}/chatkit`,
     store,

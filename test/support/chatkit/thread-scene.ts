@@ -1,11 +1,11 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import type { ThreadSeed } from '../../../src/embedded/chatkit-api/seed.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { ADMINS } from '../admin-calls.ts'
 import { userId } from '../ids.ts'
-import { listen } from '../network/listen.ts'
 import { answerOf } from '../problem-answer.ts'
 import type { RawAnswer } from '../raw-http.ts'
 import {
@@ -100,7 +100,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
       return scene.tamper === undefined ? answer() : scene.tamper(request, answer)
     },
   })
-  const hosted = await listen(hostedApi)
+  const hosted = await listenOnLoopback(hostedApi)
   const running = await startService({
     config: configOf(options, servers),
     registry,

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import { createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
-import { listen } from '../network/listen.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 /** Replaces the API's answer, or writes the whole answer through Node's response. */
 export type Instead = (
@@ -21,7 +21,7 @@ export async function startWatchedUpstream() {
       return upstream.instead?.(request, node) ?? api.app.fetch(request)
     },
   })
-  const { origin, close } = await listen(server)
+  const { origin, close } = await listenOnLoopback(server)
   const upstream = {
     /** For `OPENAI_BASE_URL`. */
     url: `${origin}/v1`,

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 const HTML = '<!doctype html><title>Blocked</title><p>Ask your administrator.'
 
@@ -27,13 +27,13 @@ export async function startFaultyProxy() {
       if (line !== undefined) state.asked.push(line)
       if (state.answer !== undefined) socket.end(state.answer)
     })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  })
+  const { port } = await listenOnLoopback(server)
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
   return Object.assign(state, {
-    port: (server.address() as AddressInfo).port,
+    port,
     /** Cuts open connections, so that no call waits for an older answer. */
     reset() {
       cut()

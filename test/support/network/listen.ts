@@ -1,36 +1,15 @@
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import {
-  createServer as createHttpServer,
-  Server as HttpServer,
-  type RequestListener,
-} from 'node:http'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import { createServer } from 'node:net'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 /** A server that listens on loopback. */
-export type Listening = Awaited<ReturnType<typeof listen>>
-
-/** Lets a server listen on a free port of this machine. */
-export async function listen(server: Server, wanted = 0) {
-  await once(server.listen(wanted, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    /** `http://127.0.0.1:8789` */
-    origin: `http://127.0.0.1:${port}`,
-    port,
-    /** Cuts every connection of HTTP, too. */
-    async close(): Promise<void> {
-      const closed = once(server, 'close')
-      server.close()
-      if (server instanceof HttpServer) server.closeAllConnections()
-      await closed
-    },
-  }
-}
+export type Listening = Awaited<ReturnType<typeof serve>>
 
 /** Answers HTTP on a free port of this machine. */
-export function serve(listener: RequestListener): Promise<Listening> {
-  return listen(createHttpServer(listener))
+export function serve(listener: RequestListener) {
+  return listenOnLoopback(createHttpServer(listener))
 }
 
 /** Below those that the kernel gives to `listen(0)` and to connections, so that no other test gets one meanwhile. */

@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createServer as createSecureServer } from 'node:tls'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 /** User and password that the proxy asks for. */
 export const CREDENTIALS = 'mint:planted-password'
@@ -51,22 +52,23 @@ export async function startProxy(
     const [name = ''] = (incoming.url ?? '').split(':')
     if (!isAllowed(incoming)) socket.end('HTTP/1.1 407 Who Are You\r\n\r\n')
     else if (hosts[name] === undefined) socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
-    else tunnel(socket, (secure.address() as AddressInfo).port)
+    else tunnel(socket, inside.port)
   })
   // The same proxy, behind TLS.
   const secureProxy = createSecureServer(tls, (socket) => proxy.emit('connection', socket))
   for (const one of [proxy, secure, secureProxy]) {
     one.on('connection', (socket: Socket) => sockets.add(socket))
-    await once(one.listen(0, '127.0.0.1'), 'listening')
   }
-  const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const inside = await listenOnLoopback(secure)
+  const { origin: url, port } = await listenOnLoopback(proxy)
+  const overTls = await listenOnLoopback(secureProxy)
   return {
     /** `http://127.0.0.1:3128` */
-    url: `http://${address}`,
+    url,
     /** The same with {@link CREDENTIALS}. */
-    urlWithCredentials: `http://${CREDENTIALS}@${address}`,
+    urlWithCredentials: `http://${CREDENTIALS}@127.0.0.1:${port}`,
     /** The same over TLS. */
-    secureUrlWithCredentials: `https://${CREDENTIALS}@127.0.0.1:${(secureProxy.address() as AddressInfo).port}`,
+    secureUrlWithCredentials: `https://${CREDENTIALS}@127.0.0.1:${overTls.port}`,
     ...{ asked, agents, arrived },
     close() {
       for (const socket of sockets) socket.destroy()

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 /**
  * @param delay - how long what the server says is under way, in milliseconds; it is lost when the server goes
@@ -25,15 +25,13 @@ export async function startTcpProxy(target: number, delay = 0) {
       if (delayMs === 0) client.write(chunk)
       else setTimeout(() => client.destroyed || client.write(chunk), delayMs)
     })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  })
+  const { port } = await listenOnLoopback(server)
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
   return {
-    port: address.port,
+    port,
     /** The next connections lead to another port; those that are open stay. */
     lead(port: number) {
       aimedAt = port

@@ -1,9 +1,9 @@
-import { once } from 'node:events'
 import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { decodeJwt } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { listenOnLoopback } from '../../../../src/embedded/kit/listen.ts'
 import { startSignIn } from '../../../../src/embedded/sign-in/sign-in.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { createBrowser } from '../../../support/sign-in/browser.ts'
@@ -201,12 +201,9 @@ describe('a login that fails keeps nothing', () => {
   })
 
   test('a port in use is reported before anybody signs in', async () => {
-    const taken = createServer().listen(0, '127.0.0.1')
-    await once(taken, 'listening')
-    const at = taken.address()
-    const port = typeof at === 'object' ? String(at?.port) : ''
-    const { code, err } = await beginLogin(client('--port', port), variables).ended
-    taken.close()
+    const { port, close } = await listenOnLoopback(createServer())
+    const { code, err } = await beginLogin(client('--port', `${port}`), variables).ended
+    await close()
     expect({ code, err }).toEqual({ code: 74, err: expect.stringContaining('EADDRINUSE') })
   })
 

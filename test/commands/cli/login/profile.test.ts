@@ -31,7 +31,7 @@ const service = forAllTests(async () => {
     const empty = { object: 'list', data: [], first_id: null, last_id: null, has_more: false }
     response.end(JSON.stringify(empty))
   })
-  return { tokens, ...(await listenOnLoopback(server, { port: 0 })) }
+  return { tokens, ...(await listenOnLoopback(server)) }
 })
 
 let variables: Record<string, string>

@@ -42,7 +42,7 @@ export async function startScriptedProvider() {
   const codes = new Map<string, URLSearchParams>()
   let refreshToken = ''
   const server = createServer((request, response) => void answer(request, response))
-  const { origin: issuer, close } = await listenOnLoopback(server, { port: 0 })
+  const { origin: issuer, close } = await listenOnLoopback(server)
 
   function metadata() {
     const all = {
