@@ -49,6 +49,9 @@ export interface ServiceOptions {
   readonly onAnswer?: ((answer: AnswerSeen) => void) | undefined
 }
 
+const CUT_OFF =
+  'work was still under way: cancels go on from the outbox; an erase without an outcome in the audit must be repeated'
+
 /** A service that is ready to listen. */
 export type Service = Awaited<ReturnType<typeof createService>>
 
@@ -109,12 +112,13 @@ export async function createService(options: ServiceOptions) {
     onTurnedAway: metrics.turnedAway,
     /** From now on `/readyz` says 503 and answers close their connections; work goes on. */
     drain: (): void => draining.abort(),
-    /** Waits at most this long for background work, then closes store and connections. The outbox keeps its cancels. */
+    /** Waits at most this long for erases and background work, then closes store and connections. The outbox keeps its cancels. */
     async close(withinMs = 60_000): Promise<void> {
       ended.abort()
       shedding.stop()
       const background = housekeeping.stop().then(canceller.settled)
-      await Promise.race([background, wait(withinMs, undefined, { ref: false })])
+      const late = wait(withinMs, 'late', { ref: false })
+      if ((await Promise.race([background, late])) === 'late') options.log.error(CUT_OFF)
       await audit.flush()
       await figures.stop()
       await registry.close()

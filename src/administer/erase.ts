@@ -32,7 +32,7 @@ export interface EraseParts {
   readonly registry: SourcesToErase['registry'] &
     Pick<Registry, 'getBlock' | 'readStanding' | 'revoke' | 'liftBlock'> &
     Pick<Registry, 'listSessions' | 'eraseUser'>
-  readonly canceller: Pick<Canceller, 'cancelAll'>
+  readonly canceller: Pick<Canceller, 'cancelAll' | 'inBackground'>
   readonly audit: Pick<Audit, 'flush'>
   /** Ends of the last erases that this process began, by user. */
   readonly underWay: Map<UserId, Promise<void>>
@@ -64,7 +64,7 @@ const MAX_CANCELLING = 1000
 
 /**
  * Once begun, it runs to its end even if nobody reads the lines: a proxy that gives up must not leave
- * the user half erased. If it is repeated, it erases what is left. While another erase of the user runs, it
+ * the user half erased, and neither must the end of the process, as far as it may wait. If it is repeated, it erases what is left. While another erase of the user runs, it
  * waits: two at once would prolong each other's block, and neither could lift it.
  *
  * @throws before the first line only: when the user cannot be blocked. One that had to wait throws later
@@ -86,6 +86,7 @@ export async function* eraseUser(
   // If nobody reads the lines any more, a rejection must not end the process.
   const ended = running.catch(() => undefined)
   underWay.set(user, ended)
+  parts.canceller.inBackground(ended)
   void ended.then(() => underWay.get(user) === ended && underWay.delete(user))
   if (before === undefined) await begun
   do {

@@ -5,7 +5,6 @@ import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { count } from '../lib/printable.ts'
 import { createSlots } from '../lib/shares/slots.ts'
-import type { Canceller } from '../outbox/cancel.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Foreign } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
@@ -35,7 +34,7 @@ export function createUserData({
   readonly sources: readonly ThreadSource[]
   /** Called when an upstream lists threads or items that belong to another user. */
   readonly onForeign: (foreign: Foreign) => void
-  readonly canceller: Pick<Canceller, 'cancelAll'>
+  readonly canceller: EraseParts['canceller']
   readonly now: Clock
   readonly log: Log
 }) {

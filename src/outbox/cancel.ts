@@ -132,7 +132,8 @@ export function createCanceller({
       await cancelAll(again, end - performance.now())
       return due.length
     },
-    /** Resolves when nothing runs in the background any more. */
+    /** Keeps work in the background; `settled` resolves when there is none any more. */
+    inBackground: background.run,
     settled: background.settled,
   }
 }

@@ -32,7 +32,7 @@ async function erase(
   const lines = eraseUser(
     {
       ...{ registry, sources: [], onForeign: () => {}, underWay },
-      canceller: { cancelAll: async () => ({ cancelled: [], cancelling: [] }) },
+      canceller: { cancelAll: async () => ({ cancelled: [], cancelling: [] }), inBackground() {} },
       ...{ audit: { flush }, now },
     },
     { user: alice, by: 'idp|ada', keptAction: 'erase', onEnd: async (one) => void told.push(one) },

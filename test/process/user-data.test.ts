@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
@@ -199,6 +200,31 @@ test('an erase that SIGKILL cut short at any point, run again, leaves nothing', 
   const actions = new Set((audit ?? []).map((row) => (row as { action: string }).action))
   expect([...actions].sort()).toEqual(['erase', 'export'])
 }, 120_000)
+
+test('an erase whose reader has left is done before the process ends at a signal', async () => {
+  const service = await start()
+  seed('zoe-4711', 48, 1)
+  const reached = Promise.withResolvers<void>()
+  const { api } = upstream
+  upstream.instead = async (request) => {
+    if (!isDelete(request)) return api.app.fetch(request)
+    reached.resolve()
+    // Eight at a time: together longer than the listener stays open after the signal.
+    await setTimeout(500)
+    return api.app.fetch(request)
+  }
+  const leaving = new AbortController()
+  const { signal } = leaving
+  const answer = await callUser(service, 'POST zoe-4711 erase', { signal })
+  const read = answer.text().catch(() => 'left')
+  await reached.promise
+  leaving.abort()
+  expect(await read).toBe('left')
+  service.child.kill('SIGTERM')
+  expect(await service.exited).toMatchObject({ code: 0 })
+  const reasons = rowsAbout('zoe-4711')['audit']?.map((row) => Object(row).reason)
+  expect(reasons).toContainEqual(expect.stringMatching(/^complete: 48 threads/))
+}, 60_000)
 
 /** Calls back after this number of deletes at the API. */
 function deletesUntil(count: number) {

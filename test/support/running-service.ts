@@ -76,8 +76,11 @@ export interface Running {
   stop(graceMs: number): Promise<void>
   /** The routes, without the server. */
   readonly app: Service['app']
-  /** Throws when an answer was not as the API description has it. */
-  close(): Promise<void>
+  /**
+   * Waits at most so many milliseconds for background work, 60,000 when absent. Throws when an answer was not as the API
+   * description has it.
+   */
+  close(withinMs?: number): Promise<void>
 }
 
 /** Ends after its test when a test or a `beforeEach` starts it. */

@@ -48,14 +48,14 @@ export async function startInThisProcess(options: RunningOptions): Promise<Runni
   })
   description.listenTo(listening.url)
   let closed: Promise<void> | undefined
-  async function end(): Promise<void> {
+  async function end(withinMs?: number): Promise<void> {
     await listening.stop(100)
-    await service.close()
+    await service.close(withinMs)
     await api.close()
     description.finish()
   }
-  const close = () => (closed ??= end())
-  endAfterTest(close)
+  const close = (withinMs?: number) => (closed ??= end(withinMs))
+  endAfterTest(() => close())
   return {
     url: listening.url,
     upstream: api.api,

@@ -164,7 +164,7 @@ test('a base URL without /v1 is the error that the guide for backends names', as
 
 test('a service without api_keys answers 404 in the format of the API', async () => {
   const { url, close } = await startService()
-  onTestFinished(close)
+  onTestFinished(() => close())
   const failed = await errorOf(
     officialClient(`${url}/v1`).beta.chatkit.sessions.create(hosted('x')),
   )

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
@@ -101,4 +102,13 @@ test('a request that does not end in time is cut', async () => {
   await running.stop(100)
   await connection.closed
   expect(connection.rest()).toBe('')
+})
+
+test('work in the background that does not end in time is named in the log', async () => {
+  const real = createSqliteRegistry({ path: ':memory:' })
+  const claimCancels = vi.fn(() => new Promise<never>(() => {}))
+  const { close, logText } = await startService({ registry: { ...real, claimCancels } })
+  await expect.poll(() => claimCancels.mock.calls.length, { timeout: 10_000 }).toBe(1)
+  await close(1)
+  expect(logText()).toContain('work was still under way')
 })
