@@ -36,7 +36,8 @@ const INSERT_TOGETHER = insertOf(TOGETHER)
 const LAST_BEFORE = 'SELECT seq FROM audit WHERE at < ? ORDER BY at DESC, seq DESC LIMIT 1'
 /** None if the last entry written is earlier: then the entries from that time on are of a clock that was ahead. */
 const FIRST_FROM = `
-  SELECT seq FROM audit WHERE at >= ?1 AND (SELECT at FROM audit ORDER BY seq DESC LIMIT 1) >= ?1
+  SELECT seq FROM audit
+  WHERE at >= ?1 AND (SELECT at FROM audit WHERE seq = (SELECT max(seq) FROM audit)) >= ?1
   ORDER BY at, seq LIMIT 1`
 
 const ABOUT_USER = 'SELECT * FROM audit WHERE user = ? AND +action <> ? LIMIT ?'
