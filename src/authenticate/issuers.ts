@@ -9,7 +9,7 @@ import { usableKeys } from '../lib/key-set.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { createDiscovery } from './keys/discovery.ts'
-import { createFetchJson, type FetchJson, isAbsent } from './keys/fetch-json.ts'
+import { createFetchJson, type FetchJson } from './keys/fetch-json.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
 import { createFindKeys, createFixedKeys, namesOf } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
@@ -97,7 +97,8 @@ function createKeys(
       })
     case 'jwks_uri': {
       const url = new URL(source.url)
-      const load = async () => read(await fetchJson(url).catch(explainAbsent))
+      const ifAbsent = 'no key set there; correct the path in `jwks_uri`'
+      const load = async () => read(await fetchJson(url, ifAbsent))
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
     case 'discovery': {
@@ -107,12 +108,6 @@ function createKeys(
       return createRemoteKeys({ issuer, staleSeconds, load, forgetAddress, now, log })
     }
   }
-}
-
-function explainAbsent(error: unknown): never {
-  if (!isAbsent(error)) throw error
-  const reason = `${error.reason}: no key set there; correct the path in \`jwks_uri\``
-  throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
 }
 
 function createSharedSecret(

@@ -5,9 +5,10 @@ import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isSecureUrl, mayBeLoopback } from '../../lib/loopback.ts'
 import { show } from '../../lib/show.ts'
-import { type FetchJson, isAbsent } from './fetch-json.ts'
+import type { FetchJson } from './fetch-json.ts'
 
 const LIFETIME_MS = 3_600_000
+const IF_ABSENT = 'no discovery document there; name `jwks_uri` in the config, or correct `issuer`'
 
 const documentSchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
@@ -30,22 +31,12 @@ export function createDiscovery({
   const address = new URL(documentOf(issuer))
   let known: { readonly url: URL; readonly at: number } | undefined
 
-  async function fetchDocument(): Promise<unknown> {
-    try {
-      return await fetchJson(address)
-    } catch (error) {
-      if (!isAbsent(error)) throw error
-      const reason = `${error.reason}: no discovery document there; name \`jwks_uri\` in the config, or correct \`issuer\``
-      throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
-    }
-  }
-
   return {
     /** @throws ServiceError `idp_unavailable` */
     async keySetUrl(): Promise<URL> {
       // If the clock was set back, the age is unknown.
       if (known !== undefined && Math.abs(now() - known.at) < LIFETIME_MS) return known.url
-      const url = readDocument(await fetchDocument(), issuer)
+      const url = readDocument(await fetchJson(address, IF_ABSENT), issuer)
       known = { url, at: now() }
       return url
     },

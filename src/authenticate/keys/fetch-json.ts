@@ -14,31 +14,12 @@ const DEADLINE_MS = 3_000
 /** Windows editors write it into files that a web server hands out; it is dropped (RFC 8259 §8.1). */
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
-/** The provider answered with another status than 200. */
-export class AnswerError extends Error {
-  override readonly name = 'AnswerError'
-  readonly status: number
-
-  constructor(status: number, redirect: URL | null = null) {
-    const leads = `which leads to ${show(`${redirect?.origin}${redirect?.pathname}`)}`
-    const advice =
-      'no redirect is followed: correct `issuer`, or the address of the keys in `jwks_uri`'
-    super(`answered ${status}${redirect === null ? '' : `, ${leads}; ${advice}`}`)
-    this.status = status
-  }
-}
-
-/** Whether a fetch failed because there is nothing at the address. */
-export function isAbsent(error: unknown): error is ServiceError {
-  return (
-    error instanceof ServiceError &&
-    error.cause instanceof AnswerError &&
-    error.cause.status === 404
-  )
-}
-
-/** GETs a JSON document of an identity provider. */
-export type FetchJson = (url: URL) => Promise<unknown>
+/**
+ * GETs a JSON document of an identity provider.
+ *
+ * @param ifAbsent - what an answer of 404 means, and what to do, for the reason of the error
+ */
+export type FetchJson = (url: URL, ifAbsent?: string) => Promise<unknown>
 
 /**
  * The function that is returned throws ServiceError `idp_unavailable` on anything but a 200 with at most 256 KiB of
@@ -55,13 +36,34 @@ export function createFetchJson({
   /** Milliseconds from the call to the last byte of the body. */
   readonly deadlineMs?: number
 }): FetchJson {
-  return async (url) => {
+  async function getJson(url: URL, ifAbsent: string | undefined): Promise<unknown> {
+    const headers = {
+      accept: 'application/json, application/jwk-set+json',
+      // Without it, any coding may come (RFC 9110 §12.5.3), and none is decoded here.
+      'accept-encoding': 'identity',
+      'user-agent': USER_AGENT,
+    }
+    const target = { origin: url.origin, path: url.pathname + url.search, method: 'GET' } as const
+    const signal = AbortSignal.timeout(deadlineMs)
+    const answer = dispatcher.request({ ...target, signal, headers })
+    const { statusCode, headers: answered, body } = await Promise.race([answer, aborted(signal)])
+    if (statusCode !== 200) {
+      // Closes the connection instead of reading a useless body. The listener ignores the error of that abort.
+      body.on('error', () => {}).destroy()
+      const advice = statusCode === 404 && ifAbsent !== undefined ? `: ${ifAbsent}` : ''
+      throw new Error(`answered ${statusCode}${leadsTo(url, answered['location'])}${advice}`)
+    }
+    const { 'content-encoding': coding } = answered
+    return parseDocument(await readBounded(body, MAX_BYTES), coding)
+  }
+
+  return async (url, ifAbsent) => {
     try {
       // An attacker who can change keys on the network could sign any token.
       if (!isSecureUrl(url) && !(insecureHttp && url.protocol === 'http:')) {
         throw new Error('not an https address')
       }
-      return await getJson(url, dispatcher, AbortSignal.timeout(deadlineMs))
+      return await getJson(url, ifAbsent)
     } catch (cause) {
       const reason = `GET ${url.origin}${url.pathname}: ${reasonOf(cause)}`
       throw new ServiceError('idp_unavailable', { reason, cause })
@@ -69,27 +71,12 @@ export function createFetchJson({
   }
 }
 
-async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
-  const headers = {
-    accept: 'application/json, application/jwk-set+json',
-    // Without it, any coding may come (RFC 9110 §12.5.3), and none is decoded here.
-    'accept-encoding': 'identity',
-    'user-agent': USER_AGENT,
-  }
-  const target = { origin: url.origin, path: url.pathname + url.search, method: 'GET' } as const
-  const answer = dispatcher.request({ ...target, signal, headers })
-  const { statusCode, headers: answered, body } = await Promise.race([answer, aborted(signal)])
-  if (statusCode !== 200) {
-    // Closes the connection instead of reading a useless body. The listener ignores the error of that abort.
-    body.on('error', () => {}).destroy()
-    const { location } = answered
-    throw new AnswerError(
-      statusCode,
-      typeof location === 'string' ? URL.parse(location, url) : null,
-    )
-  }
-  const { 'content-encoding': coding } = answered
-  return parseDocument(await readBounded(body, MAX_BYTES), coding)
+/** For the reason of an error: where a redirect leads, and the advice to correct the address. */
+function leadsTo(url: URL, location: string | string[] | undefined): string {
+  const redirect = typeof location === 'string' ? URL.parse(location, url) : null
+  if (redirect === null) return ''
+  const shown = show(`${redirect.origin}${redirect.pathname}`)
+  return `, which leads to ${shown}; no redirect is followed: correct \`issuer\`, or the address of the keys in \`jwks_uri\``
 }
 
 /** @param coding - the header; some servers name one that the body does not have, so it alone is no failure */

@@ -76,6 +76,19 @@ test.each<[string, () => KeyServerBehaviour, RegExp]>([
   expect(server.fetches.other).toBe(0)
 })
 
+test.each([
+  [404, /: answered 404: nothing there$/],
+  [500, /: answered 500$/],
+])(
+  'an answer of %i: the reason has the advice for a missing document where it fits',
+  async (status, reason) => {
+    server.jwksBehaviour = answer('', status)
+    await expect(fetchJson(url, 'nothing there')).rejects.toMatchObject({
+      reason: expect.stringMatching(reason),
+    })
+  },
+)
+
 test('an answer of 300 MB is cut off before it is read', async () => {
   server.jwksBehaviour = { kind: 'flood', bytes: 300_000_000 }
   await expect(fetchJson(url)).rejects.toMatchObject({ code: 'idp_unavailable' })
