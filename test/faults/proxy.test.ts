@@ -99,9 +99,9 @@ test('a proxy that never answers costs a call its deadline, and the next one is 
     baseUrl: 'https://api.test/v1',
     apiKey: () => new Secret('sk-test'),
     dispatcherFor: () => dispatcher,
-    deadlineMs: 200,
   })
-  const create = () => api.createSession({ user: 'alice', workflow: { id: 'wf_1' } })
+  const params = { user: 'alice', workflow: { id: 'wf_1' } }
+  const create = () => api.createSession(params, { withinMs: 200 })
   await expect(create()).rejects.toMatchObject({ code: 'upstream_timeout' })
   proxy.answer = ''
   await expect(create()).rejects.toMatchObject({ code: 'upstream_unavailable' })

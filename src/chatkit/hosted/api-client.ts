@@ -39,10 +39,6 @@ export interface ApiClientOptions {
   readonly project?: string | undefined
   /** Connections to `baseUrl` for a lane; shared by all adapters that call it. */
   readonly dispatcherFor: (lane: Lane) => Dispatcher
-  /**
-   * Milliseconds for all attempts of a call and the body of its answer together; {@link CALL_DEADLINE_MS} when absent.
-   */
-  readonly deadlineMs?: number | undefined
   /** The time of day, to read dates in `Retry-After`; `Date.now` when absent. */
   readonly now?: Clock | undefined
 }
@@ -55,7 +51,6 @@ export function createApiClient({
   organization,
   project,
   dispatcherFor,
-  deadlineMs = CALL_DEADLINE_MS,
   now = Date.now,
 }: ApiClientOptions) {
   const { origin, pathname } = new URL(baseUrl)
@@ -71,11 +66,12 @@ export function createApiClient({
      * @returns the answer, whatever its status
      * @throws `ServiceError` when no whole answer came
      */
-    async send(call: ApiCall, { signal, observe, withinMs, hold, caller }: CallOptions = {}) {
+    async send(call: ApiCall, options: CallOptions = {}) {
+      const { signal, observe, withinMs = CALL_DEADLINE_MS, hold, caller } = options
       const lane = lanes[call.lane]
       const started = performance.now()
       const headers = requestHeaders(credential, call.body !== undefined)
-      const deadline = startDeadline(withinMs ?? deadlineMs, signal)
+      const deadline = startDeadline(withinMs, signal)
       let attempts = 0
       let answer: UpstreamAnswer | undefined
       const request = {

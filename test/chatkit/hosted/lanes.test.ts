@@ -11,11 +11,10 @@ import { createScene } from './scene.ts'
 
 let api: ReturnType<typeof adapter>
 const { upstream, adapter } = createScene(64)
-beforeEach(async () => {
-  api = withDeadline(8000)
+beforeEach(() => {
+  api = adapter()
 })
 
-const withDeadline = (deadlineMs: number) => adapter({ deadlineMs })
 const create = (call?: CallOptions) =>
   api.createSession({ user: 'alice', workflow: { id: 'wf_1' } }, call)
 const read = (call?: CallOptions) => api.listThreads({ user: 'alice' }, call)
@@ -108,9 +107,8 @@ describe('the breaker', () => {
     ['no HTTP', { kind: 'garbage', text: 'hello\r\n' }],
     ['answers that do not come in time', { kind: 'hang' }],
   ])('opens on %s', async (_name, behaviour) => {
-    api = withDeadline(200)
     upstream.creates = [behaviour]
-    await codes(20, create)
+    await codes(20, () => create({ withinMs: 200 }))
     expect(api.breakers().mint).toBe('open')
   })
 })
@@ -147,9 +145,8 @@ describe('the breaker of another lane', () => {
   })
 
   test('refuses one caller alone whose reads take too long', async () => {
-    api = withDeadline(200)
     upstream.others = [{ kind: 'hang' }]
-    const slow = () => read({ caller: 'mallory' })
+    const slow = () => read({ caller: 'mallory', withinMs: 200 })
     await codes(20, slow)
     expect(api.breakers().threads).toBe('closed')
     const alone = 'the breaker is open for this caller alone'

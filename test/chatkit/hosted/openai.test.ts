@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import type { ApiClientOptions } from '../../../src/chatkit/hosted/api-client.ts'
-import type { UnusableSessionError, UpstreamCall } from '../../../src/chatkit/port.ts'
+import type { CallOptions, UnusableSessionError, UpstreamCall } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { SESSION } from '../../support/chatkit/examples.ts'
 import { type Behaviour, sessionOf } from '../../support/chatkit/scripted-upstream.ts'
@@ -12,9 +11,8 @@ import { createScene } from './scene.ts'
 const { upstream, adapter } = createScene(8)
 
 const PARAMS = { user: 'alice', workflow: { id: 'wf_1' } }
-const create = (options?: Partial<ApiClientOptions>) => adapter(options).createSession(PARAMS)
-const cancel = (options?: Partial<ApiClientOptions>) =>
-  adapter(options).cancelSession(sessionId('cksess_1'))
+const create = (call?: CallOptions) => adapter().createSession(PARAMS, call)
+const cancel = (call?: CallOptions) => adapter().cancelSession(sessionId('cksess_1'), call)
 const status = (code: number, headers: Record<string, string> = {}): Behaviour => ({
   kind: 'answer',
   status: code,
@@ -30,7 +28,7 @@ describe('one deadline for all attempts together', () => {
   ])('%s', async (_name, creates, requests) => {
     upstream.creates = creates
     const started = performance.now()
-    await expect(create({ deadlineMs: 900 })).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await expect(create({ withinMs: 900 })).rejects.toMatchObject({ code: 'upstream_timeout' })
     const took = performance.now() - started
     expect(took).toBeGreaterThan(880)
     expect(took).toBeLessThan(2000)
@@ -43,7 +41,7 @@ describe('one deadline for all attempts together', () => {
     ['sends headers and hangs', { kind: 'stall' }],
   ])('of a cancel, too: %s', async (_name, behaviour) => {
     upstream.cancels = [behaviour]
-    await expect(cancel({ deadlineMs: 100 })).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await expect(cancel({ withinMs: 100 })).rejects.toMatchObject({ code: 'upstream_timeout' })
     expect(upstream.seen).toHaveLength(1)
   })
 
@@ -51,8 +49,8 @@ describe('one deadline for all attempts together', () => {
     const timers = () =>
       process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
     const before = timers()
-    const api = adapter({ deadlineMs: 60_000 })
-    for (let call = 0; call < 20; call++) await api.createSession(PARAMS)
+    const api = adapter()
+    for (let call = 0; call < 20; call++) await api.createSession(PARAMS, { withinMs: 60_000 })
     expect(timers()).toBeLessThan(before + 5)
   })
 })
