@@ -28,7 +28,7 @@ const CHECKED = [
 function html(name: string): string {
   const guide = renderGuide(name)
   if (guide === undefined) throw new Error(`no guide ${name}`)
-  return guide.html
+  return guide.body
 }
 
 function anchorsOf(name: string): readonly string[] {

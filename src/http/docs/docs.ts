@@ -95,15 +95,12 @@ const FOR_PROGRAMS = /^\/(?:v1|chatkit|admin)(?:\/|$)/
 /** Makes `/docs` and everything below it. */
 export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
   const policy = CONTENT_SECURITY_POLICY + (tryIt ? "; connect-src 'self'" : '')
-  const load = () =>
-    import('./render.ts').then(({ createPages }) =>
-      createPages({ makeDocument, tryIt, hasConsole }),
-    )
-  let loading: ReturnType<typeof load> | undefined
-  const pages = () => {
-    loading ??= load()
-    return loading
+  const load = async () => {
+    const { createPages } = await import('./render.ts')
+    return createPages({ makeDocument, tryIt, hasConsole })
   }
+  let loading: ReturnType<typeof load> | undefined
+  const pages = () => (loading ??= load())
   const assets = new Map<string, Asset>([
     ['docs.css', { type: 'text/css', make: () => styleSheet(at('docs.css')) }],
     ['docs.js', { type: 'text/javascript', make: () => read('docs.js') }],
@@ -128,7 +125,7 @@ export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
       const asset = assets.get(name)
       if (asset !== undefined) return answerAsset(c, asset)
       const { page, text } = await pages()
-      if (name.endsWith('.md')) return answerText(c, await text(name.slice(0, -'.md'.length)))
+      if (name.endsWith('.md')) return answerMarkdown(c, await text(name.slice(0, -'.md'.length)))
       return answer(c, await page(name))
     },
     sampleFile: (c) => {
@@ -172,7 +169,7 @@ async function answerAsset(c: AppContext, { type, make }: Asset): Promise<Respon
   return c.body(await make())
 }
 
-function answerText(c: AppContext, text: string | undefined): Response {
+function answerMarkdown(c: AppContext, text: string | undefined): Response {
   if (text === undefined) throw notThere()
   c.header('Content-Type', 'text/markdown; charset=utf-8')
   return c.body(text)

@@ -3,28 +3,22 @@
 import { Marked, type MarkedExtension } from 'marked'
 import { CODES } from '../../respond/codes.ts'
 import { codeBlock, escapeHtml } from './highlight.ts'
-import { GUIDES } from './list.ts'
+import type { DocsPage } from './layout.ts'
 import type { Entry, Reference } from './reference.ts'
-import { guideText, sampleText } from './text.ts'
-
-/** A guide or a sample, ready to be put into a page. */
-interface RenderedGuide {
-  readonly title: string
-  readonly html: string
-}
+import { readGuide, sampleText } from './text.ts'
 
 /**
- * Renders a guide. The texts are ours, so their HTML needs no cleaning.
+ * Renders a guide or a sample. The texts are ours, so their HTML needs no cleaning.
  *
  * @returns undefined when there is none of that name
  */
-export function renderGuide(name: string): RenderedGuide | undefined {
+export function renderGuide(name: string): DocsPage | undefined {
   const sample = sampleText(name)
   if (sample !== undefined) return renderSample(name, sample)
-  const guide = GUIDES.flatMap(({ guides }) => guides).find((one) => one.name === name)
-  const text = guideText(name)
-  if (guide === undefined || text === undefined) return undefined
-  return { title: guide.title, html: guideMarkdown.parse(text, { async: false }) }
+  const guide = readGuide(name)
+  if (guide === undefined) return undefined
+  const { title, text } = guide
+  return { name, title, body: guideMarkdown.parse(text, { async: false }) }
 }
 
 /** Renders the API reference; its entries are folded. */
@@ -64,10 +58,10 @@ function referenceLook(objects: ReadonlySet<string>): MarkedExtension {
 }
 
 /** Shows the file, with a link that downloads it. */
-function renderSample(name: string, text: string): RenderedGuide {
+function renderSample(name: string, text: string): DocsPage {
   const download = `<p><a href="files/${name}" download>Download ${name}</a></p>`
   const code = codeBlock(text, { language: name.split('.').at(-1) ?? 'text' })
-  return { title: name, html: `<h1>${name}</h1>${download}${code}` }
+  return { name, title: name, body: `<h1>${name}</h1>${download}${code}` }
 }
 
 const GUIDES_LOOK: MarkedExtension = {

@@ -9,7 +9,7 @@ import { API, IN_ORDER, START } from './list.ts'
 import { makeReference, referenceText } from './reference.ts'
 import { createFind, type FoundSection, findScript, sectionsOf } from './search.ts'
 import { renderStart } from './start.ts'
-import { guideText } from './text.ts'
+import { readGuide } from './text.ts'
 
 /** The parts from which the pages are made. */
 export interface DocsParts {
@@ -24,10 +24,7 @@ export interface DocsParts {
 export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
   const pages = new Map<string, string>()
   let index: ReturnType<typeof makeIndex> | undefined
-  const readIndex = () => {
-    index ??= makeIndex(makeDocument)
-    return index
-  }
+  const readIndex = () => (index ??= makeIndex(makeDocument))
   return {
     /** @returns undefined when no page has that name */
     async page(name: string): Promise<string | undefined> {
@@ -42,7 +39,9 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
 
     /** @returns a guide or the API reference as Markdown; undefined when neither has that name */
     text: async (name: string): Promise<string | undefined> =>
-      name === API.name ? referenceText(makeReference(await makeDocument())) : guideText(name),
+      name === API.name
+        ? referenceText(makeReference(await makeDocument()))
+        : readGuide(name)?.text,
 
     /** The page with the results of a search; it works without script. */
     async results(query: string): Promise<string> {
@@ -81,8 +80,7 @@ async function contentOf(
   if (name === API.name) {
     return { ...API, body: renderReference(makeReference(await makeDocument())) }
   }
-  const guide = renderGuide(name)
-  return guide && { name, title: guide.title, body: guide.html }
+  return renderGuide(name)
 }
 
 async function makeIndex(makeDocument: () => Promise<OpenApi>) {

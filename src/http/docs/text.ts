@@ -15,11 +15,11 @@ const DOCS = new URL('../../docs/', import.meta.url)
 
 /**
  * @param name - of a guide, as in the URL
- * @returns undefined when no guide has that name
+ * @returns the guide with its Markdown; undefined when no guide has that name
  */
-export function guideText(name: string): string | undefined {
-  const isGuide = GUIDES.some(({ guides }) => guides.some((one) => one.name === name))
-  return isGuide ? readFileSync(new URL(`${name}.md`, DOCS), 'utf8') : undefined
+export function readGuide(name: string) {
+  const guide = GUIDES.flatMap(({ guides }) => guides).find((one) => one.name === name)
+  return guide && { ...guide, text: readFileSync(new URL(`${name}.md`, DOCS), 'utf8') }
 }
 
 /** @returns undefined when no file to copy has that name */
