@@ -96,7 +96,7 @@ export function createMetrics(sources: MetricSources) {
     app,
     /** The counts since the start of the process. */
     snapshot: async (): Promise<Counted> => ({
-      ...(await readCounted(registry)),
+      ...(await readCounted(requests, upstream)),
       activeSessions: (await orNothing(figures))?.activeSessions,
     }),
   }
