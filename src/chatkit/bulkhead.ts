@@ -40,11 +40,6 @@ export function createBulkhead({
   /** Oldest first. */
   const waiting: Waiting[] = []
 
-  function leave(one: Waiting): void {
-    const at = waiting.indexOf(one)
-    if (at >= 0) waiting.splice(at, 1)
-  }
-
   return {
     /** Takes a free slot; false when there is none. */
     take(): boolean {
@@ -61,7 +56,8 @@ export function createBulkhead({
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const refuse = (reason: string) => {
         // Leaves the queue now, so that `free` cannot hand a slot to a call that was refused.
-        leave(one)
+        const at = waiting.indexOf(one)
+        if (at >= 0) waiting.splice(at, 1)
         reject(new ServiceError('overloaded', { reason, retryAfterSeconds: comeBackSeconds() }))
       }
       const one: Waiting = { enter: resolve, refuse }

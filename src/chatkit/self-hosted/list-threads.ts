@@ -17,7 +17,6 @@ const LOCAL_FAILURES: ReadonlySet<string> = new Set([
   'not_found',
   'upstream_unavailable',
   'upstream_rejected',
-  'upstream_auth_failed',
   'upstream_invalid_response',
 ])
 
