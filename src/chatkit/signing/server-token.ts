@@ -9,7 +9,7 @@ import type { SigningKeys } from './signing-keys.ts'
 const SECONDS = 60
 
 /** The user on whose behalf a request is sent. */
-export interface ServerIdentity {
+interface ServerIdentity {
   readonly user: string
   /** Undefined for a call of this service's own, such as an admin's list. */
   readonly session?: string | undefined
@@ -18,10 +18,7 @@ export interface ServerIdentity {
 }
 
 /** Makes the headers that tell a server who is asking. */
-export type ServerIdentityHeaders = (
-  server: string,
-  identity: ServerIdentity,
-) => Record<string, string>
+export type ServerIdentityHeaders = ReturnType<typeof createServerIdentity>
 
 /**
  * Two forms of the same identity: headers, which a server can trust as far as it trusts the network,
@@ -35,8 +32,11 @@ export function createServerIdentity({
   readonly keys: Pick<SigningKeys, 'sign'>
   readonly publicUrl: string
   readonly now: Clock
-}): ServerIdentityHeaders {
-  return (server, { user, session, state = {} }) => {
+}) {
+  return (
+    server: string,
+    { user, session, state = {} }: ServerIdentity,
+  ): Record<string, string> => {
     const iat = unixSeconds(now)
     const sid = session === undefined ? {} : { sid: session }
     const times = { iat, exp: iat + SECONDS, jti: newId('jti_') }
