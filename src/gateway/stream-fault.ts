@@ -1,7 +1,5 @@
 // The reasons why the gateway ends a stream early, and the last event that the client gets for each.
 
-import type { ServerEvent } from '../chatkit/protocol/event.ts'
-
 /** Why a stream ended early. */
 export type StreamEnd = keyof typeof LAST_EVENTS
 
@@ -39,7 +37,7 @@ export class StreamFault extends Error {
   }
 
   /** The last event that the client gets. */
-  get event(): ServerEvent {
+  get event() {
     const { message, retry: allow_retry }: LastEvent = LAST_EVENTS[this.why]
     if (message === undefined) return { type: 'error', code: 'stream.error', allow_retry }
     return { type: 'error', code: 'custom', message, allow_retry }

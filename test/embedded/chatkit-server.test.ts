@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { serverEvent } from '../../src/chatkit/protocol/event.ts'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import {
   serverItem,
@@ -18,6 +17,7 @@ import {
   type Json,
   textOf,
 } from '../support/chatkit/server-client.ts'
+import { serverEvent } from '../support/chatkit/server-event.ts'
 import { forEachTest } from '../support/started.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')

@@ -1,6 +1,5 @@
 // One turn of the assistant: streams words, and shows items.
 
-import type { ServerEvent } from '../../chatkit/protocol/event.ts'
 import type { ServerAssistantContent } from '../../chatkit/protocol/thread.ts'
 import type { NewItem, SampleStore, SampleThread } from './store.ts'
 
@@ -12,8 +11,8 @@ export interface Turn {
   pause(): Promise<void>
 }
 
-/** Events; each is made when it is read. */
-export type Events = AsyncGenerator<ServerEvent, void, void>
+/** Events of the protocol; each is made when it is read. */
+export type Events = AsyncGenerator<object, void, void>
 
 /**
  * Streams a message word by word. When the client leaves, the text so far is kept.
@@ -23,7 +22,7 @@ export type Events = AsyncGenerator<ServerEvent, void, void>
 export async function* say(turn: Turn, words: Iterable<string>): Events {
   const { store, thread } = turn
   const item = store.newItem(thread, { type: 'assistant_message', content: [] })
-  const update = (type: string, rest: object): ServerEvent => ({
+  const update = (type: string, rest: object) => ({
     type: 'thread.item.updated',
     item_id: item.id,
     update: { type: `assistant_message.content_part.${type}`, content_index: 0, ...rest },

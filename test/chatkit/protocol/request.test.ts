@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
 import { ZodError } from 'zod'
-import { EVENT_TYPES, serverEvent } from '../../../src/chatkit/protocol/event.ts'
 import { idsOf } from '../../../src/chatkit/protocol/ids.ts'
 import {
   parseRequest,
@@ -309,46 +308,6 @@ describe('the ids in a request', () => {
   it('action, result and data hold free data only where the protocol has them', () => {
     expect(ids('threads.list', { action: mention, result: mention }).threads).toEqual(['thr_9'])
     expect(ids('threads.share', { action: mention }).threads).toEqual(['thr_9'])
-  })
-})
-
-describe('events', () => {
-  const thread = { id: 'thr_1', created_at: '2026-01-02T03:04:05Z' }
-  const item = { id: 'wdg_1', thread_id: 'thr_1', created_at: 1, type: 'widget', widget: {} }
-  const EVENTS: readonly Record<string, unknown>[] = [
-    { type: 'thread.created', thread },
-    { type: 'thread.updated', thread },
-    { type: 'thread.item.added', item },
-    { type: 'thread.item.updated', item_id: 'wdg_1', update: { type: 'later.update', x: 1 } },
-    { type: 'thread.item.done', item },
-    { type: 'thread.item.removed', item_id: 'wdg_1' },
-    { type: 'thread.item.replaced', item },
-    { type: 'stream_options', stream_options: { allow_cancel: true } },
-    { type: 'progress_update', text: 'Thinking' },
-    { type: 'client_effect', name: 'blink', data: {} },
-    { type: 'notice', level: 'warning', message: 'Limit reached', title: null },
-    { type: 'error', code: 'custom', message: 'No', allow_retry: false },
-  ]
-
-  it('are twelve', () => {
-    expect(EVENTS.map(({ type }) => type)).toEqual(EVENT_TYPES)
-  })
-
-  it.each(EVENTS)('$type passes with fields not known here', (event) => {
-    expect(serverEvent.parse({ ...event, later: 1 })).toEqual({ ...event, later: 1 })
-  })
-
-  it.each(EVENTS)('$type is refused without what it is about', ({ type }) => {
-    const needsNothing = type === 'error'
-    expect(serverEvent.safeParse({ type }).success).toBe(needsNothing)
-  })
-
-  it('of another type pass, and one without a type is refused', () => {
-    const moved = { type: 'thread.moved', to: 1 }
-    expect(serverEvent.parse(moved)).toEqual(moved)
-    expect(serverEvent.safeParse({ thread }).success).toBe(false)
-    const untrue = { type: 'thread.created', thread: { title: 'x' } }
-    expect(serverEvent.safeParse(untrue).success).toBe(false)
   })
 })
 
