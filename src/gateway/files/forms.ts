@@ -86,19 +86,15 @@ function inParts(form: FormData, boundary: string): Blob {
   return new Blob([...parts, `--${boundary}--\r\n`])
 }
 
-/** The text before each part (RFC 2046 §5.1.1); undefined for a type that the parser refuses. */
-function separatorOf(contentType: string): string | undefined {
-  try {
-    const boundary = new MIMEType(contentType).params.get('boundary')
-    return boundary === null ? undefined : `--${boundary}`
-  } catch {
-    return undefined
-  }
+/** The text before each part (RFC 2046 §5.1.1). */
+function separatorOf(contentType: string): string {
+  const boundary = new MIMEType(contentType).params.get('boundary')
+  if (boundary === null) throw refusal('a form without a boundary')
+  return `--${boundary}`
 }
 
 /** @throws `invalid_request` for too many fields, or a part with too long a head */
-function checkParts(bytes: Uint8Array, separator: string | undefined, isPlain: boolean): void {
-  if (separator === undefined) return
+function checkParts(bytes: Uint8Array, separator: string, isPlain: boolean): void {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const { length } = separator
   // A form in parts has one separator more than parts.
