@@ -33,7 +33,7 @@ export function addEndpoint(app: Hono<ServerEnv>, store: SampleStore, wordMs: nu
       faults: context.get('faults'),
       entry: context.get('entry'),
       left,
-      connection: context.env?.outgoing,
+      connection: context.env.outgoing,
     })
   })
   app.all(PATH, () => {

@@ -13,8 +13,8 @@ export interface StreamContext {
   readonly entry: ServerRequest
   /** Aborted when the client leaves; the source of the events watches it. */
   readonly left: AbortController
-  /** The connection to cut; undefined when there is none. */
-  readonly connection: HttpBindings['outgoing'] | undefined
+  /** The connection to cut. */
+  readonly connection: HttpBindings['outgoing']
 }
 
 /** Thrown where a fault cuts the stream. */
@@ -27,7 +27,7 @@ class Cut extends Error {
  * client has left.
  */
 export function eventStream(events: Events, context: StreamContext): Response {
-  const { entry, left } = context
+  const { entry, left, connection } = context
   const chunks = chunksOf(framesOf(events, context), context.faults.chunk_bytes)
   const body = new ReadableStream<Uint8Array>(
     {
@@ -39,8 +39,12 @@ export function eventStream(events: Events, context: StreamContext): Response {
           entry.outcome = 'answered'
           controller.close()
         } catch (error) {
-          await end(error, context)
-          if (entry.outcome === 'failed') controller.error(error)
+          if (left.signal.aborted) return
+          if (!(error instanceof Cut)) throw error
+          entry.outcome = 'cut'
+          // Bytes written before the cut still arrive.
+          while (!connection.destroyed && connection.writableLength > 0) await nextTurn()
+          connection.destroy()
         }
       },
       async cancel() {
@@ -78,16 +82,4 @@ async function* chunksOf(
       if (size !== undefined) await nextTurn()
     }
   }
-}
-
-async function end(error: unknown, { entry, left, connection }: StreamContext): Promise<void> {
-  if (left.signal.aborted) return
-  if (!(error instanceof Cut) || connection === undefined) {
-    entry.outcome = 'failed'
-    return
-  }
-  entry.outcome = 'cut'
-  // Bytes written before the cut still arrive.
-  while (!connection.destroyed && connection.writableLength > 0) await nextTurn()
-  connection.destroy()
 }

@@ -18,7 +18,7 @@ import { recordOf, type ServerRequest } from './recorder.ts'
 
 /** Bindings and variables that Hono carries along with a request. */
 export interface ServerEnv {
-  Bindings: Partial<HttpBindings>
+  Bindings: HttpBindings
   Variables: {
     /** The unchanged body. */
     bytes: Uint8Array
@@ -72,7 +72,7 @@ export function misbehaving(faultBox: FaultBox<ServerFaults>): Middleware {
     context.set('faults', wanted)
     if (wanted.down) {
       context.get('entry').outcome = 'cut'
-      context.env.outgoing?.destroy()
+      context.env.outgoing.destroy()
       context.res = new Response(null, { status: 502 })
       return
     }

@@ -8,9 +8,9 @@ const KEPT_BODY_BYTES = 64 * 1024
 
 /**
  * The end of a request. `answered`: completely. `client_gone`: the client left before, and the server stopped
- * its work. `cut`: by a fault. `failed`: by an error of the server.
+ * its work. `cut`: by a fault.
  */
-export type Outcome = 'pending' | 'answered' | 'client_gone' | 'cut' | 'failed'
+export type Outcome = 'pending' | 'answered' | 'client_gone' | 'cut'
 
 /** A request that arrived at the sample server. */
 export interface ServerRequest {
