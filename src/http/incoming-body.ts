@@ -51,7 +51,9 @@ export function readIncoming(
     })
   }
 
-  const timer = setTimeout(() => stop(new Error('too slow')), limits.milliseconds)
+  // What came while the process stood still is read between the timer and `setImmediate`.
+  const refuse = () => stop(new Error('too slow'))
+  const timer = setTimeout(() => setImmediate(refuse), limits.milliseconds)
   incoming.on('data', take)
   // Until the answer is sent, the request lives on, and with a listener of ours the bytes would, too.
   const stopWaiting = finished(incoming, { writable: false }, (error) => {

@@ -34,7 +34,11 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
     controller?.abort()
     atEnd?.()
   }
-  const timer = setTimeout(finish, milliseconds)
+  // What came while the process stood still is read between the timer and `setImmediate`.
+  let turn: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    turn = setImmediate(finish)
+  }, milliseconds)
   if (caller?.aborted) finish()
   else caller?.addEventListener('abort', finish, { once: true })
 
@@ -70,6 +74,7 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
     /** Call it when the call is over: it clears the timer and stops listening to the caller. */
     stop(): void {
       clearTimeout(timer)
+      clearImmediate(turn)
       caller?.removeEventListener('abort', finish)
     },
   }
