@@ -1,17 +1,18 @@
 import { join } from 'node:path'
 import { createClient } from '@redis/client'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { eachBounded } from '../../src/lib/concurrency.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import type { Registry } from '../../src/registry/port.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { NOW } from '../contracts/registry-fixtures.ts'
+import { entry, NOW } from '../contracts/registry-fixtures.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 import { patient } from '../support/registry/patient-registry.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
-import { fill } from './fill.ts'
 import { type Cost, compare, createMeasure, type Side, type Spent, spentHere } from './measure.ts'
 
 // CPU per mint and per revoke beside few and beside many live sessions of other users. The long run,
@@ -117,3 +118,13 @@ describe.runIf(wantsRedis())('in Redis', () => {
     TIMEOUT_MS,
   )
 })
+
+/** Records live sessions of other users, five of each, through the registry itself. */
+async function fill(registry: Registry, sessions: number): Promise<void> {
+  const numbers = Array.from({ length: sessions }, (_, at) => at)
+  await eachBounded(numbers, 50, async (at) => {
+    const other = Math.floor(at / 5)
+    const of = { id: `other-${at}`, user: `other-${other}`, subject: `subject-${other}` }
+    await registry.record(entry({ ...of, expiresAt: NOW + 86_400 }))
+  })
+}

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { eventsOf, input, type Json } from '../support/chatkit/server-client.ts'
@@ -17,8 +18,7 @@ export async function startFiles(options: SceneOptions = {}) {
     []
   const server = createServer(async (request, response) => {
     const { method = '', url = '', headers } = request
-    let body = ''
-    for await (const chunk of request) body += String(chunk)
+    const body = await text(request)
     seen.push({ method, url, headers, body })
     if (url !== '/chatkit') return file(request, response)
     if (!body.includes('"threads.create"')) {

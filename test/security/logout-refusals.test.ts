@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { upstreamStatus } from '../support/admin-calls.ts'
+import { secretFrom, upstreamStatus } from '../support/admin-calls.ts'
 import {
   expectRefusedLogout,
   key,
@@ -8,7 +8,6 @@ import {
   logoutToken,
   OTHER_ISSUER,
   rsaKey,
-  secretFrom,
   sendForm,
   sendLogout,
   userToken,

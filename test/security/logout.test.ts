@@ -2,14 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { callAdmin, upstreamStatus } from '../support/admin-calls.ts'
+import { callAdmin, secretFrom, upstreamStatus } from '../support/admin-calls.ts'
 import {
   ISSUER,
   key,
   LOGOUT_CONFIG,
   logoutToken,
   OTHER_ISSUER,
-  secretFrom,
   sendLogout,
   userToken,
 } from '../support/logout-calls.ts'

@@ -111,15 +111,20 @@ export async function revoke(running: Running, user: string, body: unknown = {})
 }
 
 /** Mints and gives the client secret; throws when it is refused. */
-export async function secretOf(
+export async function secretFrom(running: Running, token: string): Promise<string> {
+  const text = await (await running.mint(token)).text()
+  const body: { client_secret?: string } = JSON.parse(text)
+  if (body.client_secret === undefined) throw new Error(`not minted: ${text}`)
+  return body.client_secret
+}
+
+/** The same for a user of the default config. */
+export function secretOf(
   running: Running,
   user: string,
   claims: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
-  const response = await running.mint(tokenFor(user, claims))
-  const body: { client_secret?: string } = JSON.parse(await response.text())
-  if (body.client_secret === undefined) throw new Error(`not minted: ${JSON.stringify(body)}`)
-  return body.client_secret
+  return secretFrom(running, tokenFor(user, claims))
 }
 
 /** Mints with a body, and expects a refusal that caused no upstream call. */

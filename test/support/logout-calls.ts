@@ -68,11 +68,3 @@ export async function expectRefusedLogout(
 ): Promise<void> {
   expectProblem(await sendLogout(running, token), 400, code)
 }
-
-/** Mints and gives the client secret; throws when it is refused. */
-export async function secretFrom(running: Running, token: string): Promise<string> {
-  const text = await (await running.mint(token)).text()
-  const body: { client_secret?: string } = JSON.parse(text)
-  if (body.client_secret === undefined) throw new Error(`not minted: ${text}`)
-  return body.client_secret
-}

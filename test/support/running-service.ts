@@ -14,13 +14,10 @@ export const SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
 /** Signs what the default config accepts. */
 export const signer = createSecretSigner('HS256', SHARED_SECRET)
 
-/** Claims that the default config accepts, changed by `claims`; undefined leaves one out. */
+/** Claims that the default config accepts, changed by `claims`; a token leaves out one that is undefined. */
 export function claimsOf(claims: Readonly<Record<string, unknown>> = {}, now = Date.now()) {
-  const seconds = Math.floor(now / 1000)
-  const all = { iss: ISSUER, aud: AUDIENCE, sub: 'alice', iat: seconds, exp: seconds + 3600 }
-  return Object.fromEntries(
-    Object.entries({ ...all, ...claims }).filter(([, value]) => value !== undefined),
-  )
+  const iat = Math.floor(now / 1000)
+  return { iss: ISSUER, aud: AUDIENCE, sub: 'alice', iat, exp: iat + 3600, ...claims }
 }
 
 /** A token of `sub`, alice unless said otherwise. */

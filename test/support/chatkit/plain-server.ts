@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 import { serve } from '../network/listen.ts'
 
@@ -39,7 +39,7 @@ export async function startPlainServer() {
     requests: [] as Received[],
   }
   const { origin, close } = await serve(async (request, response) => {
-    const { type, params, metadata } = JSON.parse(await textOf(request)) as Omit<Received, 'user'>
+    const { type, params, metadata } = (await json(request)) as Omit<Received, 'user'>
     const user = decodeURIComponent(String(request.headers['x-chatkit-user']))
     server.requests.push({ type, user, params, metadata })
     const [status, body] = type === 'threads.list' ? list(user, params) : one(type, params)
@@ -84,10 +84,4 @@ export async function startPlainServer() {
 
 function threadOf(id: string): object {
   return { id, created_at: 1_800_000_000, title: id, items: { data: [], has_more: false } }
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += String(chunk)
-  return text
 }
