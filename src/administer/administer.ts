@@ -37,7 +37,7 @@ export function createAdminister({
     | ('getSession' | 'listSessions' | 'listAudit' | 'listUsers' | 'isKnown')
     | ('usersOf' | 'liftBlock' | 'getBlock' | 'listBlocks' | 'readStanding' | 'figures')
   >
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write' | 'flush'>
   readonly revoke: Pick<Revoke, 'revokeUser' | 'cancelSession'>
   readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly userData: UserData

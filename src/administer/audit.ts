@@ -39,7 +39,7 @@ export function createAdministerAudit({
   audit,
 }: {
   readonly registry: Pick<Registry, 'listAudit'>
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write' | 'flush'>
 }) {
   return {
     /** Newest first; undefined when no entry has the cursor's id. */

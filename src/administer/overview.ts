@@ -14,7 +14,7 @@ export function createReadOverview({
   now,
 }: {
   readonly registry: Pick<Registry, 'figures' | 'listBlocks'>
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write'>
   readonly now: Clock
 }) {
   return async (request: AdminRequest) => {

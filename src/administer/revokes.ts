@@ -45,7 +45,7 @@ export function createAdministerRevokes({
 }: {
   readonly registry: Pick<Registry, 'usersOf' | 'getBlock' | 'liftBlock' | 'listBlocks'>
   readonly revoke: Pick<Revoke, 'revokeUser'>
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write'>
   readonly issuers: Settings['issuers']
   readonly now: Clock
 }) {

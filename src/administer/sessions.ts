@@ -16,7 +16,7 @@ export function createAdministerSessions({
 }: {
   readonly registry: Pick<Registry, 'listSessions' | 'getSession'>
   readonly revoke: Pick<Revoke, 'cancelSession'>
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write'>
 }) {
   return {
     /** Undefined when the cursor is the id of no session. */

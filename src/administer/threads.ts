@@ -15,7 +15,7 @@ export function createAdministerThreads({
   audit,
 }: {
   readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write'>
 }) {
   /** Writes the read to the audit before the thread is returned, also when there is no such thread. */
   async function findThread(request: AdminRequest, id: ThreadId): Promise<FoundThread> {
@@ -76,7 +76,7 @@ export function createAdministerThreads({
 }
 
 async function auditedOnFailure<T>(
-  audit: Audit,
+  audit: Pick<Audit, 'write'>,
   event: Omit<AuditEvent, 'outcome'>,
   work: Promise<T>,
 ): Promise<T> {

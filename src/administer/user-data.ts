@@ -30,7 +30,7 @@ export function createUserData({
   log,
 }: {
   readonly registry: EraseParts['registry'] & ExportParts['registry']
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write' | 'flush'>
   readonly sources: readonly ThreadSource[]
   /** Called when an upstream lists threads or items that belong to another user. */
   readonly onForeign: (foreign: Foreign) => void

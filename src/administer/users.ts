@@ -35,7 +35,7 @@ export function createAdministerUsers({
     Registry,
     'readStanding' | 'getBlock' | 'isKnown' | 'listUsers' | 'listSessions' | 'listAudit'
   >
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write' | 'flush'>
   readonly threads: Pick<Threads, 'list'>
   readonly now: Clock
 }) {

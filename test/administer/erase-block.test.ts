@@ -127,7 +127,7 @@ describe('a block of an admin', () => {
     const { revokeUser } = createAdministerRevokes({
       registry,
       revoke: createRevoke({ registry, canceller, now }),
-      audit: { instance: '', write: async () => {}, note() {}, flush: async () => {} },
+      audit: { write: async () => {} },
       issuers: [],
       now,
     })

@@ -17,7 +17,7 @@ test('the reason of a revoked session is that of the first revoke of its user an
   await registry.appendAudit(entries.map((one, at) => chainedEntry({ id: `aud_${at}`, ...one })))
   const { reasonOfEnd } = createAdministerAudit({
     registry,
-    audit: { instance: '', write: async () => {}, note() {}, flush: async () => {} },
+    audit: { write: async () => {}, flush: async () => {} },
   })
   const ended = { endReason: 'revoked', endedAt: NOW, endedBy: 'idp|ada' } as const
   const revoked = session({ id: 'cksess_1', user: 'alice', ...ended })

@@ -31,10 +31,7 @@ function scene() {
   const administer = createAdministerRevokes({
     registry,
     revoke: createRevoke({ registry, canceller, now }),
-    audit: {
-      ...{ instance: '', note() {}, flush: async () => {} },
-      write: async ({ user }) => void audited.push(user),
-    },
+    audit: { write: async ({ user }) => void audited.push(user) },
     issuers: loadConfig(CONFIG, { file: 'test.yaml' }).settings.issuers,
     now,
   })

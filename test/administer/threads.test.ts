@@ -28,8 +28,7 @@ function scene() {
       throw new ServiceError('upstream_timeout', { reason: 'no answer' })
     },
   } as unknown as Threads
-  const write = async (event: AuditEvent) => void events.push(event)
-  const audit = { instance: '', write, note() {}, flush: async () => {} }
+  const audit = { write: async (event: AuditEvent) => void events.push(event) }
   return { calls, events, ...createAdministerThreads({ threads, audit }) }
 }
 

@@ -14,7 +14,7 @@ async function read(code: ErrorCode) {
   const flush = () => registry.appendAudit([waiting])
   const { readUser } = createAdministerUsers({
     registry,
-    audit: { instance: '', write: async () => {}, note() {}, flush },
+    audit: { write: async () => {}, flush },
     threads: { list: () => Promise.reject(new ServiceError(code, { reason: 'the test says so' })) },
     now: () => NOW * 1000,
   })

@@ -46,7 +46,7 @@ export function createBackend({
   readonly mint: Mint
   readonly revoke: Pick<Revoke, 'cancelSession'>
   readonly threadsFor: (key: ApiKeySettings) => Threads
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write'>
   readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
 }): Operations<AppEnv> {

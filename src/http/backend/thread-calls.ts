@@ -27,7 +27,7 @@ export function createThreadCalls({
 }: {
   readonly apiKeys: Settings['apiKeys']
   readonly threadsFor: (key: ApiKeySettings) => Threads
-  readonly audit: Audit
+  readonly audit: Pick<Audit, 'write'>
 }): Pick<Operations<AppEnv>, 'listThreads' | 'retrieveThread' | 'deleteThread' | 'listItems'> {
   const threadsOf = new Map(apiKeys.map((key) => [key.id, threadsFor(key)]))
   const underWay = new Map<string, number>()
