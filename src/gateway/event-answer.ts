@@ -74,7 +74,6 @@ export function createAnswerEvents({
     const memory = shares.memoryFor(session.user)
     const checks = { checkOwner: createEventOwner(call, ownership), replaceFiles: linksFor(call) }
     const { outgoing: connection } = c.env
-    if (connection === undefined) throw new TypeError('a stream needs a connection')
     connection.writeHead(200, {
       ...c.get('headers'),
       'Content-Type': 'text/event-stream',

@@ -137,8 +137,8 @@ export function createTakeMessage({
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
     const { outgoing: client } = c.env
     const onGone = () => ended.abort(clientGone())
-    client?.once('close', onGone)
-    if (client?.closed) onGone()
+    client.once('close', onGone)
+    if (client.closed) onGone()
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, ended.signal)
     try {
       if (type === 'attachments.create') await call.countAttachment()
@@ -148,7 +148,7 @@ export function createTakeMessage({
       throw ended.signal.aborted ? ended.signal.reason : error
     } finally {
       deadline.stop()
-      client?.off('close', onGone)
+      client.off('close', onGone)
       unwatch()
     }
   }

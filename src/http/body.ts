@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/json.ts'
-import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
+import { TooLargeError } from '../lib/read-bounded.ts'
 import { bodyProblem } from './body-problem.ts'
 import type { AppContext } from './context.ts'
 import { readIncoming } from './incoming-body.ts'
@@ -93,9 +93,11 @@ export function isOfType({ req }: AppContext, type: RegExp): boolean {
 export async function readText(c: AppContext, length = bodyLength(c)): Promise<string> {
   if (length === 0) return ''
   if (length !== undefined && length > MAX_BYTES) throw tooLarge()
-  const body: Promise<ArrayBuffer | Uint8Array> =
-    length === undefined ? readChunked(c) : c.req.arrayBuffer()
-  const bytes = await within(BODY_MS, body)
+  const limits = { maxBytes: MAX_BYTES, milliseconds: BODY_MS }
+  const bytes =
+    length === undefined
+      ? await readBytes(c, limits, () => {})
+      : await within(BODY_MS, c.req.arrayBuffer())
   try {
     return utf8.decode(bytes)
   } catch {
@@ -126,15 +128,13 @@ export async function readBytes(
   const { maxBytes, milliseconds } = limits
   const length = bodyLength(c)
   if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes)
-  const { incoming } = c.env
-  // In tests that call the app without a server, there is no `incoming`.
-  if (incoming === undefined || (length !== undefined && length <= WHOLE_BYTES)) {
-    hold(length ?? 0)
+  if (length !== undefined && length <= WHOLE_BYTES) {
+    hold(length)
     // Without a web stream, which costs more than all else that is done with a small body.
     return new Uint8Array(await within(milliseconds, c.req.arrayBuffer()))
   }
   try {
-    return await readIncoming(incoming, { maxBytes: length ?? maxBytes, milliseconds }, hold)
+    return await readIncoming(c.env.incoming, { maxBytes: length ?? maxBytes, milliseconds }, hold)
   } catch (error) {
     throw refusalOf(error, maxBytes)
   }
@@ -142,13 +142,11 @@ export async function readBytes(
 
 /** Length of the body in bytes; undefined when the client did not declare it (chunked). */
 export function bodyLength(c: AppContext): number | undefined {
-  const headers = c.env.incoming?.headers
-  const declared = headers ? headers['content-length'] : c.req.header('Content-Length')
+  const { headers } = c.env.incoming
+  const declared = headers['content-length']
   if (declared !== undefined) return Number(declared)
-  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request that a test makes may have
-  // one.
-  const isEmpty = headers ? headers['transfer-encoding'] === undefined : c.req.raw.body === null
-  return isEmpty ? 0 : undefined
+  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3).
+  return headers['transfer-encoding'] === undefined ? 0 : undefined
 }
 
 /** Bounds the time for a body. The server's own bound is longer for a small one, because it must allow uploads. */
@@ -170,11 +168,6 @@ function refusalOf(error: unknown, maxBytes?: number): ServiceError {
   if (error instanceof TooLargeError) return tooLarge(maxBytes)
   if (error instanceof ServiceError) return error
   return new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
-}
-
-/** A body of unknown length is bounded here, because nothing below bounds it. */
-async function readChunked({ req }: AppContext): Promise<Uint8Array<ArrayBuffer>> {
-  return req.raw.body === null ? new Uint8Array() : readBounded(req.raw.body, MAX_BYTES)
 }
 
 /** Whether there is no body, or a chunked one that turns out empty. */

@@ -28,7 +28,7 @@ export function createClientAddress({
 }: ClientAddressOptions): ClientAddress {
   const isTrusted = inRanges(trustedProxies)
   return (c) => {
-    const peer = plainAddress(c.env.incoming?.socket.remoteAddress ?? '')
+    const peer = plainAddress(c.env.incoming.socket.remoteAddress ?? '')
     if (!isTrusted(peer)) return peer
     if (clientIpHeader !== undefined && clientIpHeader !== 'x-forwarded-for') {
       const address = plainAddress(c.req.header(clientIpHeader)?.trim() ?? '')

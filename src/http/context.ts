@@ -20,9 +20,9 @@ export interface RequestFacts {
 /** Names and values of an answer's headers. */
 export type AnswerHeaders = Record<string, string>
 
-/** Hono's types of this service. `Bindings` is absent in tests that call the app without a server. */
+/** Hono's types of this service. */
 export interface AppEnv {
-  Bindings: Partial<HttpBindings>
+  Bindings: HttpBindings
   Variables: {
     requestId: string
     /** Headers of the coming answer; see `setHeader`. */
@@ -30,8 +30,8 @@ export interface AppEnv {
     /** The answer, when it has all its headers: `answerText` made it, or a stream has sent them. */
     wholeAnswer: Response
     facts: RequestFacts
-    /** For answers that are read; undefined in tests that bound none. */
-    memory: MemoryBudget | undefined
+    /** For answers that are read. */
+    memory: MemoryBudget
     /** The caller; set by `requireUser`. */
     principal: Principal
     /** The caller's ChatKit user; set by `requireUser`, `requireAdmin`, console, gateway and mints of backends. */

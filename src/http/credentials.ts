@@ -42,7 +42,7 @@ export function readCredential(c: AppContext, accepted: Accepted, userCall: bool
   const names = userCall ? accepted.headerNames : []
   const present = names.filter((name) => c.req.header(name) !== undefined)
   if (present.length > 0) return readTokenHeader(c, present, accepted.origins)
-  const authorization = incoming?.headers.authorization ?? c.req.header('Authorization')
+  const { authorization } = incoming.headers
   if (authorization === undefined) return readCookie(c, accepted, userCall)
   const scheme = BEARER.exec(authorization)?.[0]
   if (scheme === undefined) throw missing('an Authorization header of another scheme')

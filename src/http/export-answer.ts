@@ -32,7 +32,7 @@ export async function answerExport(
     return c.body(null, 200, { 'Content-Type': NDJSON })
   }
   // The client may leave before the first line: the export then ends too, because nobody waits for it.
-  c.env.outgoing?.once('close', () => {
+  c.env.outgoing.once('close', () => {
     gone.abort(clientGone())
     void batches.return().catch(() => undefined)
   })

@@ -21,7 +21,7 @@ interface FrameParts {
   readonly log: Log
   /** Aborted when the service stops: connections then close with their answer. */
   readonly draining: AbortSignal
-  readonly memory?: MemoryBudget
+  readonly memory: MemoryBudget
   /** By path: gets each answer of the path, for the audit. Cheaper than a layer of Hono's. */
   readonly audits?: ReadonlyMap<string, (c: AppContext) => void>
   /** Gets each answer, for metrics. */
@@ -67,8 +67,8 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     // Again after the answer, so that requests under way when the draining began close their connection too. Where
     // the head is sent, the adapter would take the changed answer for one of its own, and write a second head.
     const { outgoing } = c.env
-    if (draining.aborted && outgoing?.headersSent !== true) c.header('Connection', 'close')
-    if (outgoing !== undefined && answeredBelow.has(outgoing)) return
+    if (draining.aborted && !outgoing.headersSent) c.header('Connection', 'close')
+    if (answeredBelow.has(outgoing)) return
     logAnswer(c, options, performance.now() - started)
   }
 }
@@ -88,7 +88,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
   const facts = c.get('facts')
   const requestId = c.get('requestId')
   // Node's own request has its headers parsed already.
-  const traceparent = c.env.incoming?.headers.traceparent
+  const traceparent = c.env.incoming.headers.traceparent
   onAnswer?.({
     method: c.req.method,
     route,

@@ -9,15 +9,13 @@ import type { HeldMemory } from '../lib/shares/memory-budget.ts'
 import type { AppContext } from './context.ts'
 
 /**
- * Options for the upstream calls of a request. In tests without a server there is no signal, because no
- * client can leave.
+ * Options for the upstream calls of a request.
  *
  * @param withinMs - milliseconds left of the deadline, if an earlier call has used part of it
  */
 export function callOptions(c: AppContext, withinMs?: number): CallOptions {
-  const { outgoing } = c.env
   return {
-    ...(outgoing && { signal: new ClientSignal(outgoing as ServerResponse) }),
+    signal: new ClientSignal(c.env.outgoing),
     observe: (call) => {
       c.get('facts').upstream = call
     },
@@ -36,7 +34,6 @@ export function readOptions(c: AppContext): CallOptions {
   const { memory, user } = c.var
   // No user has a control character, so no user has the share of an API key.
   const caller = user ?? `\u0000${c.var.apiKey.id}`
-  if (memory === undefined || c.env.outgoing === undefined) return { ...callOptions(c), caller }
   const held = memory.memoryFor(caller)
   releaseWhenTaken(c, held)
   return {
@@ -52,7 +49,7 @@ export function readOptions(c: AppContext): CallOptions {
 export function releaseWhenTaken(c: AppContext, held: HeldMemory): void {
   const { outgoing } = c.env
   // A client that has left by now does not leave again.
-  if (outgoing === undefined || outgoing.closed) {
+  if (outgoing.closed) {
     held.release()
     return
   }

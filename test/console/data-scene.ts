@@ -14,6 +14,7 @@ import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { createFigures, type UpstreamLane } from '../../src/http/telemetry/figures.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { createMemoryBudget } from '../../src/lib/shares/memory-budget.ts'
 import { createUserOf } from '../../src/map/map-user.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createAudit } from '../../src/registry/audit.ts'
@@ -78,7 +79,9 @@ async function startOn(port: number, signIn: SignInServer) {
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()
   app.onError((error, c) => adminConsole.explain(error, c) ?? answerError(error, c))
-  app.use(requestFrame({ origins, log, draining: new AbortController().signal }))
+  const draining = new AbortController().signal
+  const memory = createMemoryBudget(settings.gateway)
+  app.use(requestFrame({ origins, log, draining, memory }))
   for (const [path, methods] of Object.entries(adminConsole.routes)) {
     addRoute(app, origins, { path, methods })
   }

@@ -119,7 +119,7 @@ export async function startScene(options: SceneOptions = {}) {
   }
   const app = new Hono<AppEnv>()
   app.onError(answerError)
-  app.use(requestFrame({ origins, log, draining }))
+  app.use(requestFrame({ origins, log, draining, memory }))
   addRoute(app, origins, {
     path: '/chatkit/:workflow',
     methods: { POST: [gateway], PUT: [gateway], GET: [gateway] },

@@ -299,14 +299,16 @@ test('an answer is parsed and checked in the turn of its user, and sent on witho
     const exchange = { parsed: { known: true, request }, reply, adopts: undefined }
     return answer(c, CALL as never, exchange as never)
   })
+  // The client has left.
+  const env = { outgoing: { closed: true } }
   for (const type of ['threads.get_by_id', 'items.list']) {
-    const response = await app.request(`/${type}`, {}, {})
+    const response = await app.request(`/${type}`, {}, env)
     expect(await response.json()).toEqual(JSON.parse(ANSWER))
     expect(turns.splice(0)).toEqual([response])
     const [read] = allocate.mock.results.splice(0).map(({ value }) => value.buffer)
     expect(sent?.calls.map(([bytes]) => (bytes as Buffer).buffer === read)).toEqual([true])
   }
-  expect((await app.request('/threads.list', {}, {})).status).toBe(200)
+  expect((await app.request('/threads.list', {}, env)).status).toBe(200)
   expect(turns).toEqual([JSON.parse(ANSWER)])
 })
 

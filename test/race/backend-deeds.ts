@@ -84,11 +84,11 @@ export function createBackendDeeds(parts: {
  *
  * @param signal - aborts when the client leaves; it never does without one
  */
-function aContext(signal?: AbortSignal): AppContext {
+function aContext(signal = new AbortController().signal): AppContext {
   const values = { apiKey: API_KEY, requestId: '', facts: {}, headers: {} }
   const context = {
     var: values,
-    env: signal === undefined ? {} : { outgoing: outgoingUntil(signal) },
+    env: { outgoing: outgoingUntil(signal) },
     get: (name: keyof typeof values) => values[name],
     set: () => {},
   }

@@ -106,14 +106,9 @@ export function parserError(error: NodeJS.ErrnoException): BareProblem {
  * Number of headers of this name. Node and the adapter join or drop repeated ones; only the raw list shows
  * them.
  *
- * @param request - undefined in a test without a server, whose headers are not counted
  * @param name - in lower case
  */
-export function countHeader(
-  request: Pick<IncomingMessage, 'rawHeaders'> | undefined,
-  name: string,
-): number {
-  const raw = request?.rawHeaders ?? []
+export function countHeader({ rawHeaders: raw }: IncomingMessage, name: string): number {
   let count = 0
   for (let at = 0; at < raw.length; at += 2) {
     if (raw[at]?.length === name.length && raw[at]?.toLowerCase() === name) count++

@@ -1,7 +1,10 @@
+import { EventEmitter } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { LANE_SLOTS } from '../../../src/chatkit/port.ts'
+import type { ApiKeySettings } from '../../../src/config/settings.ts'
 import { createThreadCalls } from '../../../src/http/backend/thread-calls.ts'
 import type { AppContext } from '../../../src/http/context.ts'
+import { createMemoryBudget } from '../../../src/lib/shares/memory-budget.ts'
 import type { Audit } from '../../../src/registry/audit.ts'
 import type { Threads } from '../../../src/threads/threads.ts'
 import { asAt, createThread } from '../../gateway/scene.ts'
@@ -132,17 +135,19 @@ test('thread calls of one key take at most half the lane: one more is 429, and o
   const held = Promise.withResolvers<typeof page>()
   const threadsFor = ({ id }: { readonly id: string }) =>
     ({ list: async () => (id === 'slow' ? held.promise : page) }) as unknown as Threads
-  const keys = ['slow', 'other'].map((id) => ({ id, sha256: [], workflows: undefined }))
-  const audit = {} as Audit
-  const { listThreads } = createThreadCalls({ apiKeys: keys, threadsFor, audit })
-  const [slow, other] = keys.map(
-    (apiKey) => ({ var: { apiKey }, env: {} }) as unknown as AppContext,
-  )
+  const [slow, other] = ['slow', 'other'].map((id) => ({ id, sha256: [], workflows: undefined }))
   if (slow === undefined || other === undefined) throw new Error('two keys')
-  const calls = Array.from({ length: LANE_SLOTS / 2 }, async () => listThreads(slow, {}))
-  await expect(async () => listThreads(slow, {})).rejects.toMatchObject({ code: 'rate_limited' })
-  expect(await listThreads(other, {})).toEqual(page)
+  const audit = {} as Audit
+  const { listThreads } = createThreadCalls({ apiKeys: [slow, other], threadsFor, audit })
+  const memory = createMemoryBudget({ memoryBytes: 0, userMemoryBytes: 0 })
+  const list = async (apiKey: ApiKeySettings) => {
+    const context = { var: { apiKey, memory }, env: { outgoing: new EventEmitter() } }
+    return listThreads(context as unknown as AppContext, {})
+  }
+  const calls = Array.from({ length: LANE_SLOTS / 2 }, () => list(slow))
+  await expect(list(slow)).rejects.toMatchObject({ code: 'rate_limited' })
+  expect(await list(other)).toEqual(page)
   held.resolve(page)
   await Promise.all(calls)
-  expect(await listThreads(slow, {})).toEqual(page)
+  expect(await list(slow)).toEqual(page)
 })
