@@ -10,6 +10,7 @@ import { start, startScripted } from './scripted-server.ts'
 
 const MEBIBYTE = 1024 * 1024
 const JSON_TYPE = { 'content-type': 'application/json' }
+const THREAD_1 = { source: WORKFLOW, kind: 'thread', id: 'thr_1', createdAt: 1 } as const
 
 /** A server that answers what `raw` says, and a thread of alice at it. */
 async function startRaw() {
@@ -17,8 +18,7 @@ async function startRaw() {
   const { origin, close } = await serve((_request, response) => answer(response))
   onTestFinished(close)
   const at = await start({ server: `${origin}/chatkit` })
-  const thing = { source: WORKFLOW, kind: 'thread', id: 'thr_1', createdAt: 1 } as const
-  await at.scene.registry.claimOwnership({ ...thing, user: userId('alice') })
+  await at.scene.registry.claimOwnership({ ...THREAD_1, user: userId('alice') })
   return {
     ...at,
     chatkit: at.scene.chatkit,
@@ -198,6 +198,21 @@ test.each([
     expect(await chatkit.deleteThread(thread_id)).toMatchObject({ deleted: true })
   },
 )
+
+test('a body without an end after 205, which has none, is not read', async () => {
+  const closed = Promise.withResolvers<void>()
+  const { origin, close } = await serve(({ socket }) => {
+    const send = () => void socket.write('x'.repeat(MEBIBYTE))
+    socket.on('error', () => {}).on('drain', send)
+    socket.once('close', closed.resolve)
+    socket.write('HTTP/1.1 205 Reset Content\r\n\r\n', send)
+  })
+  onTestFinished(close)
+  const { alice, scene: at } = await start({ server: `${origin}/chatkit` })
+  await at.registry.claimOwnership({ ...THREAD_1, user: userId('alice') })
+  expect((await alice(['threads.delete', { thread_id: 'thr_1' }])).status).toBe(200)
+  await closed.promise
+})
 
 test.each([
   [200, JSON_TYPE, '{"ok":true}'],

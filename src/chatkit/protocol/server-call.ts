@@ -180,7 +180,7 @@ export async function readJsonAnswer(
   bounds: AnswerBounds,
 ): Promise<JsonAnswer> {
   if (reply.status === 204 || (bounds.mayBeEmpty && isEmpty(reply))) {
-    reply.body.resume()
+    reply.body.destroy()
     return EMPTY
   }
   if (/^encoded\/|^text\/event-stream$/.test(reply.mediaType)) throw wrongType(reply)
