@@ -2,6 +2,7 @@
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
+import { NO_IDENTITY } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
 
 /** How long the block lasts after its last renewal, also after a crash. */
@@ -47,7 +48,7 @@ export async function blockForErase(
   let { cancelling, generation } = await block()
 
   async function isLast(): Promise<boolean> {
-    const question = { user, identity: { issuer: '' }, now: unixSeconds(now) }
+    const question = { user, identity: NO_IDENTITY, now: unixSeconds(now) }
     return (await registry.readStanding(question)).generation === generation
   }
 
