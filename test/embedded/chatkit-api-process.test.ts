@@ -5,17 +5,15 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
 import { CREDENTIALS } from '../support/chatkit/request.ts'
 import { PREPARED } from '../support/service-process.ts'
+import { forEachTest } from '../support/started.ts'
 
 const COMMAND = fileURLToPath(new URL('../../src/commands/chatkit-api.ts', import.meta.url))
 
 describe('who may connect', () => {
-  let running: RunningChatKitApi
-  afterEach(async () => {
-    await running.close()
-  })
+  const running = forEachTest(() => startChatKitApi({ port: 0 }))
 
   /** Node's own client, because fetch does not let one choose the Host. */
   async function answerFor(path: string, headers: Record<string, string>) {
@@ -40,7 +38,6 @@ describe('who may connect', () => {
     ['127.8.9.1:80', 200],
     ['[::1]:8789', 200],
   ])('Host %s gets %i', async (host, status) => {
-    running = await startChatKitApi({ port: 0 })
     expect(await statusFor('/v1/chatkit/threads', { ...CREDENTIALS, host })).toBe(status)
     expect(await statusFor('/_embedded/requests', { host })).toBe(status)
     expect(running.api.requests()).toHaveLength(status === 200 ? 1 : 0)
@@ -51,12 +48,10 @@ describe('who may connect', () => {
     ['null', 403],
     ['http://localhost:3000', 200],
   ])('Origin %s gets %i', async (origin, status) => {
-    running = await startChatKitApi({ port: 0 })
     expect(await statusFor('/_embedded/requests', { origin })).toBe(status)
   })
 
   it('says which of the two it refuses', async () => {
-    running = await startChatKitApi({ port: 0 })
     const refusals = [
       [{ host: 'evil.example' }, 'This server answers only to loopback hosts.'],
       [{ origin: 'https://evil.example' }, 'This server answers only to loopback origins.'],
