@@ -35,12 +35,6 @@ interface EventChecks {
   readonly replaceFiles: ReturnType<LinksFor>
 }
 
-interface StreamExchange {
-  readonly reply: ServerReply
-  /** Called once, when the stream has ended, for any reason. */
-  readonly onEnd: () => void
-}
-
 export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 
 /** @param parts - `streams`: ends the streams of cancelled and revoked sessions */
@@ -64,11 +58,13 @@ export function createAnswerEvents({
   /**
    * Streams until the server has finished, the client leaves, a limit is reached, or the session is cancelled
    * or revoked. The expiry or the refresh of the session does not end the stream.
+   *
+   * @param exchange - `onEnd`: called once, when the stream has ended, for any reason
    */
   return function answerEvents(
     c: AppContext,
     call: Call,
-    { reply: { body }, onEnd }: StreamExchange,
+    { reply: { body }, onEnd }: { readonly reply: ServerReply; readonly onEnd: () => void },
   ): Response {
     const { workflow, session } = call
     const memory = shares.memoryFor(session.user)

@@ -17,19 +17,7 @@ import { LINK_TYPES, type LinkUse } from './file-links.ts'
 /** How often a running download or upload checks whether its link has ended, in milliseconds. */
 const CHECK_MS = 500
 
-export interface OpenLink {
-  readonly call: Call
-  /** Address of the file at the server. */
-  readonly url: string
-  /** Headers that the server asked for when it made the address. */
-  readonly headers: Readonly<Record<string, string>> | undefined
-  /** Throws `invalid_token` if a revoke, sign-out, block or logout has ended the link. */
-  readonly check: () => Promise<void>
-  /** Repeats the check until the returned function is called; `onEnd` gets the error of a check that fails. */
-  readonly watch: (onEnd: (error: unknown) => void) => () => void
-  /** Call it when the request is over. */
-  readonly release: () => void
-}
+export type OpenLink = Awaited<ReturnType<ReturnType<typeof createOpenLink>>>
 
 /**
  * @param parts - `verify`: verifies our own tokens; `limit`: rate of links per user, the same as of reads
@@ -65,7 +53,7 @@ export function createOpenLink({
    * @throws `not_found`, also for an attachment of another user; `missing_token`; `invalid_token`;
    * `rate_limited`; `store_unavailable`
    */
-  return async function openLink(c: AppContext, use: LinkUse): Promise<OpenLink> {
+  return async function openLink(c: AppContext, use: LinkUse) {
     const link = c.req.query(use)
     const { workflow, user, id, claims } = await verify(c, link, LINK_TYPES[use])
     await limitLinks(c)
@@ -81,8 +69,22 @@ export function createOpenLink({
       if (url === undefined) throw invalidToken('a link without a target')
       const call = { workflow, session, generation: Number(generation) }
       await requireAttachment(call, use, attachment)
-      const headers = uploadHeaders(claims['headers'])
-      return { call, url, headers, check, watch: watchWith(check), release }
+      return {
+        call,
+        /** Address of the file at the server. */
+        url,
+        /** Headers that the server asked for when it made the address. */
+        headers: uploadHeaders(claims['headers']),
+        /** Throws `invalid_token` if a revoke, sign-out, block or logout has ended the link. */
+        check,
+        /** Repeats the check until the returned function is called; `onEnd` gets the error of a check that fails. */
+        watch(onEnd: (error: unknown) => void): () => void {
+          const timer = setInterval(() => void check().catch(onEnd), CHECK_MS).unref()
+          return () => clearInterval(timer)
+        },
+        /** Call it when the request is over. */
+        release,
+      }
     } catch (error) {
       release()
       throw error
@@ -99,12 +101,5 @@ export function createOpenLink({
     const none = { threads: [], attachments: [] }
     const named = use === 'upload' ? { ...ids, mentioned: none } : { ...none, mentioned: ids }
     await requireOwn(ownership, call, named)
-  }
-}
-
-function watchWith(check: OpenLink['check']): OpenLink['watch'] {
-  return (onEnd) => {
-    const timer = setInterval(() => void check().catch(onEnd), CHECK_MS).unref()
-    return () => clearInterval(timer)
   }
 }
