@@ -19,17 +19,12 @@ type Input = NonNullable<AskedSession['input']>
 /** Workflows whose refusal one line of the log explains. */
 const MOST_REFUSALS = 5
 
-/** A workflow that the caller may use, with the variables of its expressions. */
-export interface ChosenWorkflow {
-  readonly workflow: WorkflowSettings
-  readonly scope: Scope
-}
-
 /**
  * Chooses the workflow that is asked for by name, if its `when` holds; without a name, the first whose `when` holds. An
  * unknown name and a forbidden one get the same answer, whatever the input, so names cannot be probed.
  *
  * @param workflows - in the config file's order
+ * @returns the workflow, with the variables of its expressions
  * @throws ServiceError `workflow_not_allowed`; `invalid_request` when the caller may use the workflow
  * but the input does not fit it
  */
@@ -37,7 +32,7 @@ export function chooseWorkflow(
   workflows: readonly WorkflowSettings[],
   caller: VerifiedClaims,
   asked: AskedSession,
-): ChosenWorkflow {
+): { readonly workflow: WorkflowSettings; readonly scope: Scope } {
   const { workflow: named, input = {} } = asked
   for (const workflow of workflows) {
     if (named !== undefined && named !== workflow.name) continue

@@ -6,9 +6,6 @@ import { asAttachment } from './store.ts'
 import type { Speaker, StreamingRequest } from './streams.ts'
 import { asThread, pageOf } from './views.ts'
 
-/** A request whose answer is JSON. */
-type JsonRequest = Exclude<KnownRequest, StreamingRequest>
-
 /**
  * Carries out a request. Like the real samples it does not identify its caller: an id is enough, and the list
  * has everyone's threads.
@@ -17,7 +14,7 @@ type JsonRequest = Exclude<KnownRequest, StreamingRequest>
  * @throws `ApiError` 404 for unknown ids, 400 for an impossible request
  */
 export function answerTo(
-  request: JsonRequest,
+  request: Exclude<KnownRequest, StreamingRequest>,
   { store, origin }: Pick<Speaker, 'store' | 'origin'>,
 ): object {
   switch (request.type) {

@@ -1,16 +1,10 @@
 // Threads and pages in the shapes of the ChatKit protocol.
 
+import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import type { ServerItem, ServerThread } from '../../chatkit/protocol/thread.ts'
 import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
 import { paginate } from '../kit/page.ts'
 import type { SampleThread } from './store.ts'
-
-/** The part of a list that a request asks for. */
-interface ListParams {
-  readonly limit?: number | null | undefined
-  readonly order?: 'asc' | 'desc' | null | undefined
-  readonly after?: string | null | undefined
-}
 
 /** A page in the protocol's shape. */
 interface ServerPage<T> {
@@ -27,7 +21,7 @@ interface ServerPage<T> {
  */
 export function pageOf<T extends { readonly id: string }>(
   ascending: readonly T[],
-  { limit, order, after }: ListParams,
+  { limit, order, after }: Extract<KnownRequest, { type: 'threads.list' }>['params'],
 ): ServerPage<T> {
   const { data, has_more, last_id } = paginate(ascending, {
     limit: limit || DEFAULT_LIMIT,
