@@ -4,6 +4,6 @@
 const SPREAD_SECONDS = 5
 
 /** The `Retry-After` for a client that is refused because of overload: 1 to 5 s, drawn at random. */
-export function comeBackSeconds(random: () => number = Math.random): number {
-  return 1 + Math.floor(random() * SPREAD_SECONDS)
+export function comeBackSeconds(): number {
+  return 1 + Math.floor(Math.random() * SPREAD_SECONDS)
 }

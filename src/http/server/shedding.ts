@@ -27,8 +27,6 @@ interface SheddingOptions {
   readonly draining: AbortSignal
   /** Gets the number of refusals since its last call, at most once a second. */
   readonly onRefused: (count: number) => void
-  /** From 0 to 1; spreads the `Retry-After` of refusals. */
-  readonly random?: () => number
 }
 
 const MINT = '/v1/sessions'
@@ -105,7 +103,7 @@ function isMint({ method, url = '' }: IncomingMessage): boolean {
 function refuse(
   request: IncomingMessage,
   response: ServerResponse,
-  { origins, draining, random }: SheddingOptions,
+  { origins, draining }: SheddingOptions,
 ): string {
   const { origin } = request.headers
   const requestId = newId('req_')
@@ -114,7 +112,7 @@ function refuse(
       code: 'overloaded',
       detail: undefined,
       upstream: undefined,
-      retryAfterSeconds: comeBackSeconds(random),
+      retryAfterSeconds: comeBackSeconds(),
     },
     requestId,
   )

@@ -1,6 +1,6 @@
 import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import type { Origins } from '../../../src/http/origins.ts'
 import { createMintLimiter } from '../../../src/http/server/mint-pacing.ts'
@@ -20,7 +20,6 @@ let connection: RawConnection
 let draining: AbortController
 let refused: number[]
 let log: Record<string, unknown>[]
-let randoms: number[]
 /** Mints that the app received and has not answered yet. */
 let held: ServerResponse[]
 
@@ -29,7 +28,6 @@ beforeEach(async () => {
   draining = new AbortController()
   refused = []
   log = []
-  randoms = []
   held = []
   shedding = startShedding(options({ credentials: false }))
   await serve()
@@ -54,7 +52,6 @@ function options(change: Partial<Origins>) {
     log: createLog({ level: 'info', destination }),
     draining: draining.signal,
     onRefused: (count: number) => refused.push(count),
-    random: () => randoms.shift() ?? 0,
   }
 }
 
@@ -195,9 +192,13 @@ describe('a refused mint', () => {
   })
 
   test('tells clients different times to come back', async () => {
-    randoms = [0, 0.25, 0.5, 0.999]
+    const random = vi.spyOn(Math, 'random')
+    onTestFinished(() => random.mockRestore())
     const waits: unknown[] = []
-    while (randoms.length > 0) waits.push((await mint()).headers['retry-after'])
+    for (const drawn of [0, 0.25, 0.5, 0.999]) {
+      random.mockReturnValue(drawn)
+      waits.push((await mint()).headers['retry-after'])
+    }
     expect(waits).toEqual(['1', '2', '3', '5'])
   })
 
