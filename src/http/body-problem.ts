@@ -1,21 +1,18 @@
 // Says what is wrong with a body that does not fit its schema: plainly to the caller, precisely in the log.
 
 import type { z } from 'zod'
-import { ServiceError } from '../lib/errors.ts'
+import { issueIn, ServiceError } from '../lib/errors.ts'
 import { show, showAll } from '../lib/show.ts'
 
 /** The fields that the call knows. */
 type Known = ReadonlyMap<string, unknown>
 
 /** `invalid_request` for the first issue. */
-export function bodyProblem(
-  { issues: [issue] }: z.ZodError,
-  body: unknown,
-  known: Known,
-): ServiceError {
-  const detail = issue ? describeIssue(issue) : 'The body does not fit.'
-  const seen = issue ? ` ${whatIsWrong(issue, body, known)}` : ''
-  return new ServiceError('invalid_request', { reason: `body: ${detail}${seen}`, detail })
+export function bodyProblem(error: z.ZodError, body: unknown, known: Known): ServiceError {
+  const issue = issueIn(error)
+  const detail = describeIssue(issue)
+  const reason = `body: ${detail} ${whatIsWrong(issue, body, known)}`
+  return new ServiceError('invalid_request', { reason, detail })
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

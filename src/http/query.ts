@@ -2,7 +2,7 @@
 
 import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
-import { ServiceError } from '../lib/errors.ts'
+import { issueIn, ServiceError } from '../lib/errors.ts'
 import { showAll } from '../lib/show.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 
@@ -89,11 +89,11 @@ export function pathId<T>(c: AppContext, parse: (text: string) => T | undefined)
   })
 }
 
-function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
-  if (result.success) return
-  const issue = result.error?.issues[0]
-  if (issue?.code === 'unrecognized_keys') throw unknownParameter(issue.keys)
-  const name = issue?.path.map(String).join('.')
+function refuse({ error }: { success: boolean; error?: z.core.$ZodError }): void {
+  if (error === undefined) return
+  const issue = issueIn(error)
+  if (issue.code === 'unrecognized_keys') throw unknownParameter(issue.keys)
+  const name = issue.path.map(String).join('.')
   throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
 }
 

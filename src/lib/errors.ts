@@ -92,10 +92,15 @@ export function isCode(error: unknown, ...codes: readonly ErrorCode[]): boolean 
   return error instanceof ServiceError && codes.includes(error.code)
 }
 
+/** The first issue; an error of zod's has one at least. */
+export function issueIn({ issues: [issue] }: Pick<z.ZodError, 'issues'>): z.core.$ZodIssue {
+  if (issue === undefined) throw new TypeError('no issue')
+  return issue
+}
+
 /** The first member that does not fit, and why. Zod's messages name types and bounds, never the value. */
 export function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0]
-  if (issue === undefined) return 'unexpected shape'
+  const issue = issueIn(error)
   return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`
 }
 

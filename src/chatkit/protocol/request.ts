@@ -3,6 +3,7 @@
 // read tolerantly. The protocol has no user field. Source: the request types of the ChatKit server SDKs.
 
 import { z } from 'zod'
+import { issueIn } from '../../lib/errors.ts'
 import { show } from '../../lib/show.ts'
 
 /** Ids are opaque. The bound keeps made-up ids from filling the registry. */
@@ -59,7 +60,7 @@ function readEach<S extends z.ZodType>(
   for (const [key, input] of entries) {
     const { success, data, error } = entry.safeParse(input)
     if (!success) {
-      const message = error.issues[0]?.message ?? 'does not fit'
+      const { message } = issueIn(error)
       issues.push({ code: 'custom', message, path: [key], input })
       return undefined
     }
@@ -210,8 +211,8 @@ export function forgetSent(request: ParsedRequest['request']): void {
 /** For the log: the first field that does not fit, and what was expected; never a value. */
 export function whyNoRequest(error: unknown): string {
   if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : 'unknown'
-  const [issue] = error.issues
-  return issue === undefined ? 'unknown' : `${show(issue.path.join('.'))} ${issue.message}`
+  const { path, message } = issueIn(error)
+  return `${show(path.join('.'))} ${message}`
 }
 
 function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {

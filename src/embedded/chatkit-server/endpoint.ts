@@ -6,6 +6,7 @@ import { ZodError } from 'zod'
 import { type KnownRequest, parseRequest } from '../../chatkit/protocol/request.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
 import { MAX_JSON_DEPTH } from '../../http/backend/parameters.ts'
+import { issueIn } from '../../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'
 import { answerTo } from './answers.ts'
 import { eventStream } from './frames.ts'
@@ -54,6 +55,6 @@ function requestOf(bytes: Uint8Array): KnownRequest {
 function asRefusal(error: unknown): unknown {
   if (error instanceof StrictJsonError) return new ApiError(400, `Bad JSON: ${error.message}.`)
   if (!(error instanceof ZodError)) return error
-  const [issue] = error.issues
-  return new ApiError(400, `Bad request: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`)
+  const { path, message } = issueIn(error)
+  return new ApiError(400, `Bad request: ${path.join('.')}: ${message}.`)
 }

@@ -3,6 +3,7 @@
 
 import type { Context } from 'hono'
 import type { z } from 'zod'
+import { issueIn } from '../../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'
 import { ApiError } from './api-error.ts'
 
@@ -64,8 +65,7 @@ export function queryOf<S extends z.ZodObject>({ req }: Context, schema: S): z.i
 export function parseOrRefuse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  throw issue === undefined ? new ApiError(400, 'Invalid request.') : fromIssue(issue)
+  throw fromIssue(issueIn(result.error))
 }
 
 function fromIssue(issue: z.core.$ZodIssue): ApiError {

@@ -3,6 +3,7 @@
 import type { Dispatcher, Response } from 'undici'
 import { z } from 'zod'
 import { pageOf } from '../../../chatkit/wire/wire.ts'
+import { issueIn } from '../../../lib/errors.ts'
 import { jsonOrUndefined } from '../../../lib/json.ts'
 import { printable } from '../../../lib/printable.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
@@ -99,9 +100,9 @@ export function createServiceClient({
 export function expectAnswer<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
+  const { path } = issueIn(parsed.error)
   throw failure(
-    `the answer is not what this command expects (${issue?.path.join('.') || 'as a whole'}); is\n` +
+    `the answer is not what this command expects (${path.join('.') || 'as a whole'}); is\n` +
       'the service of the same version? --json shows it where it is JSON.',
   )
 }
