@@ -100,11 +100,7 @@ export function createAdapters({
      */
     breakers: () =>
       [...byKey].flatMap(([key, adapter]) =>
-        Object.entries(adapter.breakers()).map(([breaker, state]) => ({
-          key,
-          breaker,
-          open: state !== 'closed',
-        })),
+        Object.entries(adapter.breakers()).map(([breaker, open]) => ({ key, breaker, open })),
       ),
   }
 }

@@ -11,7 +11,7 @@ import { createBulkhead, LANE } from '../bulkhead.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import { handedOnSeconds } from '../wire/retry-after.ts'
 import { apiError } from '../wire/wire.ts'
-import { BreakerOpenError, type BreakerState, type CallOutcome, createBreaker } from './breaker.ts'
+import { BreakerOpenError, type CallOutcome, createBreaker } from './breaker.ts'
 import { exchange, type FaultKind, type UpstreamAnswer, UpstreamFault } from './exchange.ts'
 import { createRetryBudget, type RepeatableCall, type RetryPolicy, withRetry } from './retry.ts'
 
@@ -111,10 +111,11 @@ export function createApiClient({
         refused: refusedBy(answer),
         retryAfterSeconds: handedOnSeconds(answer.retryAfter, now()),
       }),
-    breakers: (): Readonly<Record<Lane, BreakerState>> => ({
-      mint: lanes.mint.state(),
-      threads: lanes.threads.state(),
-      cancel: lanes.cancel.state(),
+    /** Whether the breaker of each lane is open. */
+    breakers: (): Readonly<Record<Lane, boolean>> => ({
+      mint: lanes.mint.isOpen(),
+      threads: lanes.threads.isOpen(),
+      cancel: lanes.cancel.isOpen(),
     }),
   }
 }
@@ -130,7 +131,7 @@ function createLane(dispatcher: Dispatcher) {
   return {
     dispatcher,
     async run(call: RepeatableCall, caller: string | undefined): Promise<UpstreamAnswer> {
-      if (breaker.refuses(caller)) throw new BreakerOpenError(breaker.state())
+      if (breaker.refuses(caller)) throw new BreakerOpenError(breaker.isOpen())
       if (!bulkhead.take()) await bulkhead.wait(call.deadline)
       let era: number | undefined
       try {
@@ -145,7 +146,7 @@ function createLane(dispatcher: Dispatcher) {
         bulkhead.free()
       }
     },
-    state: breaker.state,
+    isOpen: breaker.isOpen,
   }
 }
 

@@ -4,16 +4,10 @@
 export class BreakerOpenError extends Error {
   override readonly name = 'BreakerOpenError'
 
-  constructor(state: BreakerState) {
-    super(state === 'closed' ? 'the breaker is open for this caller alone' : 'the breaker is open')
+  constructor(forEverybody: boolean) {
+    super(forEverybody ? 'the breaker is open' : 'the breaker is open for this caller alone')
   }
 }
-
-/**
- * `closed`: calls go through. `open`: they are refused. `half_open`: refused, while a probe is under way. An open
- * breaker shows `closed` when no call has come for a minute: nobody is refused, and the next call is a probe.
- */
-export type BreakerState = 'closed' | 'half_open' | 'open'
 
 /** Result of a call. `unknown`: it shows nothing about the upstream, for example because its caller left. */
 export type CallOutcome = 'well' | 'failed' | 'unknown'
@@ -62,12 +56,6 @@ export function createBreaker(now: () => number = () => performance.now()) {
     if (outcome === 'unknown') probeAt = now()
   }
 
-  function state(): BreakerState {
-    if (!open) return 'closed'
-    if (probesOut > 0) return 'half_open'
-    return now() < probeAt + IDLE_MS ? 'open' : 'closed'
-  }
-
   /** Whether {@link enter} would throw. */
   const refuses = (caller?: string) => {
     if (open) return now() < probeAt
@@ -84,7 +72,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
      * @throws {@link BreakerOpenError}
      */
     enter(caller?: string): number {
-      if (refuses(caller)) throw new BreakerOpenError(state())
+      if (refuses(caller)) throw new BreakerOpenError(open)
       if (open) {
         probeAt = now() + PROBE_EVERY_MS
         probesOut++
@@ -107,7 +95,11 @@ export function createBreaker(now: () => number = () => performance.now()) {
       sample.add(second, outcome === 'failed')
       if (outcome === 'failed' && sample.halfFailed(second)) change(true)
     },
-    state,
+    /**
+     * Whether everybody is refused, also while a probe is under way. False when no call has come for a minute: nobody is
+     * refused then, and the next call is a probe.
+     */
+    isOpen: (): boolean => open && (probesOut > 0 || now() < probeAt + IDLE_MS),
   }
 }
 

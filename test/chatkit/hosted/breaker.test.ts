@@ -25,26 +25,26 @@ const open = () => call(...times(20, 'failed'))
 describe('the breaker opens', () => {
   test('at the 20th failed call, not at the 19th', () => {
     call(...times(19, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     call('failed')
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
 
   test('when half have failed, not with one less', () => {
     call(...times(11, 'well'), ...times(9, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     call(...times(1, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     call('failed')
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
   })
 
   test('when half of many calls have failed: 1000 of 2000, not 999', () => {
     call(...times(1001, 'well'), ...times(999, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     call('failed', 'failed')
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
   })
 
   test('only on calls of the last 10 s: two failures a minute never do it', () => {
@@ -55,22 +55,22 @@ describe('the breaker opens', () => {
     call(...times(19, 'failed'))
     now += 11_000
     call(...times(19, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
   })
 
   test('on failures that are spread over those 10 s', () => {
     for (let second = 0; second < 10; second++) {
-      expect(breaker.state()).toBe('closed')
+      expect(breaker.isOpen()).toBe(false)
       call('failed', 'failed')
       now += 1000
     }
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
   })
 
   test('never on calls whose caller left, which are not counted at all', () => {
     call(...times(1000, 'unknown'))
     call(...times(19, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
   })
 })
 
@@ -82,45 +82,45 @@ describe('an open breaker', () => {
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
     now += 1
     breaker.enter()
-    expect(breaker.state()).toBe('half_open')
+    expect(breaker.isOpen()).toBe(true)
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
 
   test('closes after a successful probe, and starts a new count', () => {
     now += 2000
     call('well')
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     call(...times(19, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     call('failed')
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
   })
 
   test('stays open after a failed probe, and probes every 2 s', () => {
     for (let probe = 0; probe < 5; probe++) {
       now += 2000
       call('failed')
-      expect(breaker.state()).toBe('open')
+      expect(breaker.isOpen()).toBe(true)
       expect(() => breaker.enter()).toThrow(BreakerOpenError)
     }
   })
 
   test('shows closed when no call has come for a minute, and a probe decides even then', () => {
     now += 2000 + 59_999
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
     now += 1
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     breaker.enter()
-    expect(breaker.state()).toBe('half_open')
+    expect(breaker.isOpen()).toBe(true)
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
 
   test('goes on showing open while each of a call a minute fails', () => {
     for (let minute = 0; minute < 5; minute++) {
       now += 60_000
-      expect(breaker.state()).toBe('open')
+      expect(breaker.isOpen()).toBe(true)
       call('failed')
-      expect(breaker.state()).toBe('open')
+      expect(breaker.isOpen()).toBe(true)
     }
   })
 
@@ -129,16 +129,16 @@ describe('an open breaker', () => {
     const hanging = breaker.enter()
     now += 2000
     call('well')
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     breaker.report(hanging, 'failed')
     call(...times(19, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
   })
 
   test('makes the next call a probe when the caller of a probe has left', () => {
     now += 2000
     call('unknown')
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
     call('failed')
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
@@ -147,15 +147,15 @@ describe('an open breaker', () => {
     const fresh = createBreaker(() => now)
     const slow = times(40, 'failed').map(() => fresh.enter())
     for (const era of slow.slice(0, 20)) fresh.report(era, 'failed')
-    expect(fresh.state()).toBe('open')
+    expect(fresh.isOpen()).toBe(true)
     fresh.report(slow[20] ?? Number.NaN, 'well')
-    expect(fresh.state()).toBe('open')
+    expect(fresh.isOpen()).toBe(true)
     now += 2000
     fresh.report(fresh.enter(), 'well')
     for (const era of slow.slice(21)) fresh.report(era, 'failed')
-    expect(fresh.state()).toBe('closed')
+    expect(fresh.isOpen()).toBe(false)
     fresh.report(fresh.enter(), 'failed')
-    expect(fresh.state()).toBe('closed')
+    expect(fresh.isOpen()).toBe(false)
   })
 })
 
@@ -167,7 +167,7 @@ describe('a caller whose calls fail', () => {
     expect(breaker.refuses('mallory')).toBe(false)
     callAs('mallory', 'failed')
     expect(() => breaker.enter('mallory')).toThrow(BreakerOpenError)
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     callAs('alice', ...times(100, 'well'))
     call('well')
   })
@@ -206,32 +206,32 @@ describe('a caller whose calls fail', () => {
     for (let round = 0; round < 5; round++) {
       for (let at = 0; at < 100; at++) callAs('mallory', 'failed', 'well')
       now += 10_000
-      expect(breaker.state()).toBe('closed')
+      expect(breaker.isOpen()).toBe(false)
     }
   })
 
   test('opens it for nobody else together with three others, however often they fail', () => {
     for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(19, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
   })
 
   test('counts again for others after 10 s', () => {
     for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(4, 'failed'))
     now += 10_000
     for (const caller of ['a', 'b', 'c', 'd', 'e']) callAs(caller, ...times(4, 'failed'))
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
   })
 
   test('opens it for all together with four others', () => {
     for (const caller of ['a', 'b', 'c', 'd']) callAs(caller, ...times(4, 'failed'))
     callAs('e', ...times(3, 'failed'))
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
     callAs('e', 'failed')
-    expect(breaker.state()).toBe('open')
+    expect(breaker.isOpen()).toBe(true)
     expect(() => breaker.enter('alice')).toThrow(BreakerOpenError)
     now += 2000
     callAs('a', 'well')
-    expect(breaker.state()).toBe('closed')
+    expect(breaker.isOpen()).toBe(false)
   })
 
   test('is remembered while fewer than a thousand have failed since its latest failure', () => {
@@ -252,7 +252,7 @@ describe('a caller whose calls fail', () => {
     for (let at = 0; at < 1000; at++) {
       callAs(`user-${at}`, 'failed')
       now += 3000
-      if (breaker.state() === 'open') callAs('alice', 'well')
+      if (breaker.isOpen()) callAs('alice', 'well')
     }
     callAs('mallory', ...times(19, 'failed'))
     expect(breaker.refuses('mallory')).toBe(false)
