@@ -9,7 +9,7 @@ import { usableKeys } from '../lib/key-set.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { createDiscovery } from './keys/discovery.ts'
-import { createFetchJson, type FetchJson } from './keys/fetch-json.ts'
+import { createFetchJson } from './keys/fetch-json.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
 import { createFindKeys, createFixedKeys, namesOf } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
@@ -40,36 +40,23 @@ export interface IssuersOptions {
 
 /** @throws UnusableSettingError when inline key sets or secrets cannot be used; one line for each issuer */
 export function createIssuers({ issuers, now, log, dispatcher, secrets }: IssuersOptions): Issuers {
-  const parts = { now, log, secrets }
+  const parts = { now, log, dispatcher, secrets }
+  const created = new Map<string, Issuer>()
   const problems: string[] = []
-  const created = issuers.flatMap((settings) => {
-    const fetchJson = createFetchJson({ dispatcher, insecureHttp: settings.insecureHttp })
+  for (const settings of issuers) {
     try {
-      return [[settings.issuer, createIssuer(settings, fetchJson, parts)] as const]
+      const { issuer, sharedSecretEnv: beside } = settings
+      const keys = createKeys(settings, parts)
+      const secretKeys =
+        beside === undefined ? undefined : createSharedSecret(settings, beside, parts)
+      created.set(issuer, { settings, keys, secretKeys })
     } catch (error) {
       if (!(error instanceof UnusableSettingError)) throw error
       problems.push(error.message)
-      return []
     }
-  })
-  if (problems.length > 0) throw new UnusableSettingError(problems.join('\n'))
-  return new Map(created)
-}
-
-function createIssuer(
-  settings: IssuerSettings,
-  fetchJson: FetchJson,
-  parts: Pick<IssuersOptions, 'now' | 'log' | 'secrets'>,
-): Issuer {
-  const { sharedSecretEnv } = settings
-  return {
-    settings,
-    keys: createKeys(settings, fetchJson, parts),
-    secretKeys:
-      sharedSecretEnv === undefined
-        ? undefined
-        : createSharedSecret(settings, sharedSecretEnv, parts),
   }
+  if (problems.length > 0) throw new UnusableSettingError(problems.join('\n'))
+  return created
 }
 
 /**
@@ -82,11 +69,11 @@ export function keysFor({ keys, secretKeys }: Issuer, alg: string): IssuerKeys {
 
 function createKeys(
   settings: IssuerSettings,
-  fetchJson: FetchJson,
-  { now, log, secrets }: Pick<IssuersOptions, 'now' | 'log' | 'secrets'>,
+  { now, log, dispatcher, secrets }: Omit<IssuersOptions, 'issuers'>,
 ): IssuerKeys {
-  const { issuer, keys: source, staleKeysSeconds: staleSeconds } = settings
+  const { issuer, keys: source, staleKeysSeconds: staleSeconds, insecureHttp } = settings
   const read = createKeySetReader(issuer, log)
+  const fetchJson = createFetchJson({ dispatcher, insecureHttp })
   switch (source.kind) {
     case 'secret':
       return createSharedSecret(settings, source.secretEnv, { secrets, log })
@@ -103,8 +90,16 @@ function createKeys(
     }
     case 'discovery': {
       const discovery = createDiscovery({ issuer, fetchJson, now })
-      const load = createDiscoveredLoad(discovery, fetchJson, read)
       const { forget: forgetAddress } = discovery
+      const load = async () => {
+        const url = await discovery.keySetUrl()
+        try {
+          return read(await fetchJson(url))
+        } catch (error) {
+          forgetAddress()
+          throw error
+        }
+      }
       return createRemoteKeys({ issuer, staleSeconds, load, forgetAddress, now, log })
     }
   }
@@ -130,28 +125,10 @@ function createSharedSecret(
   return keys
 }
 
-function createDiscoveredLoad(
-  discovery: ReturnType<typeof createDiscovery>,
-  fetchJson: FetchJson,
-  read: KeySetReader,
-) {
-  return async () => {
-    const url = await discovery.keySetUrl()
-    try {
-      return read(await fetchJson(url))
-    } catch (error) {
-      discovery.forget()
-      throw error
-    }
-  }
-}
-
-type KeySetReader = (set: unknown) => readonly JWK[]
-
 /** Reads an issuer's key sets. Keys that are left out are logged when they differ from the last ones. */
-function createKeySetReader(issuer: string, log: Log): KeySetReader {
+function createKeySetReader(issuer: string, log: Log) {
   let logged = ''
-  return (set) =>
+  return (set: unknown): readonly JWK[] =>
     usableKeys(set, (reasons) => {
       const text = reasons.join('; ')
       if (text !== logged) log.warn({ issuer, keys: reasons }, 'keys of the issuer are left out')
