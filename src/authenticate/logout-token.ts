@@ -54,7 +54,10 @@ export async function verifyLogoutToken(
   try {
     return await verify(token, issuers, now)
   } catch (error) {
-    throw asBadRequest(error)
+    if (!(error instanceof ServiceError) || error.code === 'idp_unavailable') throw error
+    // The token is the body of the request, not its credential, so a bad token is a bad request (§2.8).
+    const reason = `logout token: ${error.reason}`
+    throw new ServiceError('invalid_request', { reason, cause: error })
   }
 }
 
@@ -87,13 +90,4 @@ function readClaims(claims: Readonly<Record<string, unknown>>): z.infer<typeof c
   const { sub, sid } = result.data
   if (sub === undefined && sid === undefined) throw invalidToken('claims: neither sub nor sid')
   return result.data
-}
-
-/** The token is the body of the request, not its credential, so a bad token is a bad request (§2.8). */
-function asBadRequest(error: unknown): unknown {
-  if (!(error instanceof ServiceError) || error.code === 'idp_unavailable') return error
-  return new ServiceError('invalid_request', {
-    reason: `logout token: ${error.reason}`,
-    cause: error,
-  })
 }
