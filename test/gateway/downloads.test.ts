@@ -237,6 +237,7 @@ describe('one object, one purpose', () => {
       [upload, 'GET', 'PUT, POST, OPTIONS'],
       [upload, 'HEAD', 'PUT, POST, OPTIONS'],
       [scene.url, 'GET', 'POST, OPTIONS'],
+      [scene.url, 'PUT', 'POST, OPTIONS'],
     ] as const
     for (const [url, method, allow] of attempts) {
       const response = await fetch(url, { method })

@@ -137,7 +137,7 @@ describe('two_phase', () => {
     const secret = `${scene.url}?upload=${session.secret}`
     expectProblem(await put(secret), 401, 'invalid_token')
     expectProblem(await put(`${url}x`), 401, 'invalid_token')
-    expectProblem(await put(scene.url, authorized()), 401, 'missing_token')
+    expectProblem(await put(scene.url, authorized()), 405, 'method_not_allowed')
     const now = Math.floor(Date.now() / 1000)
     const { upload_descriptor: other } = await create()
     await scene.registry.beginCancel(session.id, now)

@@ -46,13 +46,11 @@ const MOST_KEPT = 100
 export function linkUseOf(c: AppContext): LinkUse | undefined {
   const { method } = c.req
   const forUpload = c.req.query('upload') === undefined ? undefined : 'upload'
-  const named = c.req.query('file') === undefined ? forUpload : 'file'
-  // A PUT without a link counts as an upload, and is refused later because its link is missing.
-  const use = named ?? (method === 'PUT' ? 'upload' : undefined)
+  const use = c.req.query('file') === undefined ? forUpload : 'file'
   const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
   if (allowed.includes(method)) return use
   setHeader(c, 'Allow', [...allowed, 'OPTIONS'].join(', '))
-  const reason = named
+  const reason = use
     ? 'another purpose than that of the link'
     : `a chat is a POST, and ${method} needs a link`
   throw new ServiceError('method_not_allowed', { reason })
