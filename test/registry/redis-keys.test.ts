@@ -186,4 +186,20 @@ describe.runIf(wantsRedis())('the cost of a logout for Redis', () => {
     const reads = Number(/^cmdstat_hgetall:calls=(\d+)/m.exec(counted)?.[1])
     expect(reads).toBe(1)
   })
+
+  it('is small for sessions of the subject that have ended for good', async () => {
+    const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
+    for (let at = 0; at < 50; at++) {
+      await registry.record(entry({ id: `s${at}` }, { cap: { max: 1, whenFull: 'evict_oldest' } }))
+      await registry.confirmCancel([`s${at - 1}`], NOW)
+    }
+    await redis.cli('config', 'resetstat')
+    expect(await registry.usersOf(identity)).toEqual(['alice'])
+    await registry.revoke(order({ identity, now: NOW + 10_000 }))
+    const counted = await redis.cli('info', 'commandstats')
+    const callsOf = (name: string) =>
+      Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(counted)?.[1])
+    // The last session, which has expired, is read whole. Of the others only what says that they have ended.
+    expect([callsOf('hgetall'), callsOf('hmget'), callsOf('hget')]).toEqual([1, 51, 51])
+  })
 })

@@ -44,7 +44,13 @@ local of_identity = {}
 if issuer then
   -- Not the list of the user, to which thousands of subjects may map.
   local set = sid and sign_in_list(issuer, sid) or subject and key('of-subject', subject) or key('of-user', user)
-  of_identity = matching(redis.call('ZRANGE', set, 0, -1), 0)
+  -- Thousands may have ended for good in a day: reading each of them whole would take Redis as long as an outage.
+  local finishing = {}
+  for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
+    local status, reason = unpack(redis.call('HMGET', key('session', id), 'status', 'end_reason'))
+    if not reason or status == 'replaced' and reason == 'replaced' then finishing[#finishing + 1] = id end
+  end
+  of_identity = matching(finishing, 0)
 end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
@@ -131,9 +137,9 @@ local issuer, subject, sid = ARGV[1], ARGV[2], ARGV[3]
 local users, known = {}, {}
 local function add(set, sid)
   for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    local user, minted = unpack(redis.call('HMGET', key('session', id), 'user', 'minted'))
-    local of = user and cjson.decode(minted)
-    if of and of.issuer == issuer and (not sid or of.sid == sid) and not known[user] then
+    local user = redis.call('HGET', key('session', id), 'user')
+    local of = user and not known[user] and cjson.decode(redis.call('HGET', key('session', id), 'minted'))
+    if of and of.issuer == issuer and (not sid or of.sid == sid) then
       known[user] = true
       users[#users + 1] = user
     end
