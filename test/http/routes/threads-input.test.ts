@@ -6,12 +6,7 @@ import { ISSUER, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
 let own: string
-const scene = forAllTests(() =>
-  startThreadScene({
-    workflows: ['support', 'sales', 'desk'],
-    config: (yaml) => yaml.replace('algorithms: [HS256]', 'algorithms: [HS256]\n    cookie: app'),
-  }),
-)
+const scene = forAllTests(() => startThreadScene({ workflows: ['support', 'sales', 'desk'] }))
 beforeAll(async () => {
   own = await scene.seed('support', { user: 'alice' })
 })
@@ -66,27 +61,16 @@ describe('refused before anything is asked upstream:', () => {
     expect(scene.asked()).toBe(0)
   })
 
-  const badIds = [
-    'a%2Fb',
-    'a.b',
-    'a%20b',
-    '%00',
-    'cthr_%C3%A4',
-    '%ff',
-    '..%2f..%2fsessions',
-    `cthr_${'a'.repeat(195)}`,
-    'a'.repeat(129),
-    'cthr_x%3Fuser=bob',
-    'cthr_x;y',
-    '%24%7Bx%7D',
-  ]
-  test.each(badIds)('the id %s', async (id) => {
-    for (const line of EACH_CALL.slice(1)) {
-      scene.asked()
-      expectProblem(await scene.call(line.replace('ID', id)), 400, 'invalid_request')
-      expect(scene.asked()).toBe(0)
-    }
-  })
+  test.each(['a%2Fb', '%00', '%ff', '..%2f..%2fsessions', 'cthr_x%3Fuser=bob', 'a'.repeat(129)])(
+    'the id %s',
+    async (id) => {
+      for (const line of EACH_CALL.slice(1)) {
+        scene.asked()
+        expectProblem(await scene.call(line.replace('ID', id)), 400, 'invalid_request')
+        expect(scene.asked()).toBe(0)
+      }
+    },
+  )
 
   test('no token, a bad one, a token in the query', async () => {
     for (const line of EACH_CALL) {
@@ -95,33 +79,6 @@ describe('refused before anything is asked upstream:', () => {
       expectProblem(await answerOf(answer), 401, 'missing_token')
       const bad = await scene.call(line.replace('ID', own), { token: `${tokenFor()}x` })
       expectProblem(bad, 401, 'invalid_token')
-    }
-  })
-
-  test.each(['https://evil.example', 'null', 'https://app.acme.example.evil'])(
-    'the origin %s',
-    async (origin) => {
-      scene.asked()
-      for (const line of EACH_CALL) {
-        const answer = await scene.call(line.replace('ID', own), { headers: { origin } })
-        expectProblem(answer, 403, 'origin_not_allowed')
-        expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
-      }
-      expect(scene.asked()).toBe(0)
-    },
-  )
-
-  test('other methods', async () => {
-    const cases = [
-      ['POST', '/v1/threads', 'GET, HEAD, OPTIONS'],
-      ['DELETE', '/v1/threads', 'GET, HEAD, OPTIONS'],
-      ['PUT', `/v1/threads/${own}`, 'GET, DELETE, HEAD, OPTIONS'],
-      ['DELETE', `/v1/threads/${own}/items`, 'GET, HEAD, OPTIONS'],
-    ] as const
-    for (const [method, path, allow] of cases) {
-      const answer = await scene.call(`${method} ${path}`)
-      expectProblem(answer, 405, 'method_not_allowed')
-      expect(answer.headers['allow']).toBe(allow)
     }
   })
 })
@@ -163,16 +120,6 @@ describe('a caller is refused:', () => {
     expect(scene.asked()).toBe(0)
     const later = tokenFor('hugo', { iat: now + 6 })
     expect((await scene.call(`GET /v1/threads/${id}`, { token: later })).status).toBe(200)
-  })
-
-  test('a cookie counts as for a mint: with a proven origin only', async () => {
-    const get = (headers: Record<string, string>) =>
-      fetch(`${scene.running.url}/v1/threads`, {
-        headers: { cookie: `app=${tokenFor()}`, ...headers },
-      })
-    expect((await get({ 'sec-fetch-site': 'same-origin' })).status).toBe(200)
-    expect((await get({ 'sec-fetch-site': 'cross-site' })).status).toBe(401)
-    expect((await get({})).status).toBe(401)
   })
 })
 

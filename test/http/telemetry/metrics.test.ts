@@ -131,16 +131,6 @@ describe('metrics', () => {
     expect(text).not.toContain('method="other"')
   })
 
-  test('count entries of someone else that an upstream showed', async () => {
-    const { metrics, scrape } = scene()
-    metrics.foreignSeen({ source: 'hosted', what: 'thread', count: 3 })
-    metrics.foreignSeen({ source: 'self_hosted', what: 'item', count: 1 })
-    const text = await scrape()
-    const name = 'chatkit_mint_foreign_threads_total'
-    expect(text).toContain(`${name}{source="hosted",what="thread"} 3`)
-    expect(text).toContain(`${name}{source="self_hosted",what="item"} 1`)
-  })
-
   test('show live sessions, waiting cancels, ages of keys and open breakers', async () => {
     const text = await scene().scrape()
     expect(text).toContain('chatkit_mint_active_sessions 3')
