@@ -1,8 +1,8 @@
 import type { Route } from 'playwright-core'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
 import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { serve } from '../support/network/listen.ts'
 import { APP_ORIGIN, startService, tokenFor } from '../support/running-service.ts'
@@ -37,7 +37,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   const files = new Map<string, readonly [type: string, text: string, policy?: string]>()
 
   const browser = forAllTests(() => startBrowser())
-  const server = forAllTests(() => startChatKitServer({ port: 0 }))
+  const server = forAllTests(() => startSampleServer())
   const app = forAllTests(() =>
     serve((request, response) => {
       const [type, text, policy] = files.get(request.url ?? '') ?? ['text/plain', '']

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentSchema } from '../../src/config/variables.ts'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { freePort } from '../support/network/listen.ts'
 import { ISSUER, SHARED_SECRET, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -43,7 +43,7 @@ describe('the image', () => {
     let service: { readonly url: string; readonly env: Readonly<Record<string, string>> }
     const apis = forAllTests(async () => {
       const api = await startChatKitApi({ port: 0 })
-      const server = await startChatKitServer({ port: 0 })
+      const server = await startSampleServer()
       return { api, server, close: () => Promise.all([api.close(), server.close()]) }
     })
     let child: ChildProcess

@@ -2,16 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { EXAMPLE_LINES } from '../../src/commands/reference/log-fields.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../src/lib/log/fields.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS, adminToken } from '../support/admin-calls.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { guideText, ROOT } from './samples.ts'
 
-const server = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const server = forAllTests(() => startSampleServer())
 const running = forAllTests(() => {
   const config = selfHostedConfig({ server: server.url, more: ADMINS })
   return startService({ config, env: { PUBLIC_URL } })

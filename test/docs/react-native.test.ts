@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { ADMINS, revoke, secretOf, sessionsOf } from '../support/admin-calls.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -34,7 +34,7 @@ interface Element {
 const blockedStates: unknown[] = []
 Object.assign(globalThis, { blockedStates })
 
-const server = forAllTests(() => startChatKitServer({ port: 0 }))
+const server = forAllTests(() => startSampleServer())
 const running = forAllTests(() =>
   startService({
     config: selfHostedConfig({ server: server.url, more: ADMINS }),

@@ -4,12 +4,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createOpenApi } from '../../src/http/openapi/document.ts'
 import type { RouteDefinition } from '../../src/http/route-definition.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import {
   helpdeskSecret,
   PUBLIC_URL,
@@ -31,7 +31,7 @@ const CLIENT = 'desk:a secret of the help desk'
 const INTROSPECTION = `introspection:
   clients: [{ id: desk, secret_sha256: 'sha256:${createHash('sha256').update(CLIENT.slice(5)).digest('hex')}' }]`
 
-const server = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const server = forAllTests(() => startSampleServer())
 const running = forAllTests(() => {
   const config = selfHostedConfig({ server: server.url, more: `${ADMINS}\n${INTROSPECTION}` })
     .replace(`issuer: ${ISSUER}`, `issuer: ${iss}\n    logout: { client_ids: [web-app] }`)

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { serverAttachment } from '../../src/chatkit/protocol/thread.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { ask, eventsOf, input, textOf } from '../support/chatkit/server-client.ts'
 import { forEachTest } from '../support/started.ts'
 
-const running = forEachTest(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const running = forEachTest(() => startSampleServer())
 
 function form(bytes: string, name = 'a.txt', type = 'text/plain'): FormData {
   const data = new FormData()
@@ -75,13 +75,6 @@ describe('direct', () => {
       preview_url: `${running.origin}/upload/${attachment.id}`,
     })
     expect(await bytesOf(attachment.id)).toBe('\u0089PNG')
-    expect(running.server.requests()[0]).toMatchObject({
-      method: 'POST',
-      path: '/upload',
-      body: null,
-      status: 200,
-    })
-    expect(running.server.requests()[0]?.bytes).toBeGreaterThan(100)
   })
 
   it('anything but a form with a file is 400', async () => {

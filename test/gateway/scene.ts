@@ -3,7 +3,6 @@ import type { ChatKit } from '../../src/chatkit/port.ts'
 import { createSelfHosted } from '../../src/chatkit/self-hosted/adapter.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import type { SelfHostedWorkflow, Settings } from '../../src/config/settings.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
 import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
@@ -16,6 +15,7 @@ import { createMemoryBudget } from '../../src/lib/shares/memory-budget.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionState } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import {
   type AskOptions,
   ask,
@@ -88,7 +88,7 @@ export interface SessionParts {
 
 /** The gateway over real HTTP in front of a sample server, and sessions in a registry in memory. */
 export async function startScene(options: SceneOptions = {}) {
-  const sample = await startChatKitServer({ port: 0, wordMs: options.wordMs ?? 0 })
+  const sample = await startSampleServer(options)
   const keys = readSigningKeys(makeSigningKeys(), 'test')
   const registry = options.registry ?? createSqliteRegistry({ path: ':memory:' })
   const dispatcher = connectToAny(() => undefined, { allowH2: false })

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { startBrowser, wantsChromium } from '../browser/chromium.ts'
 import { ASK_AGAIN, CHATKIT_URL, FAKE_CHATKIT, NO_THREADS } from '../browser/fake-chatkit.ts'
 import { ADMINS, revoke } from '../support/admin-calls.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { freePort } from '../support/network/listen.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
@@ -42,7 +42,7 @@ const canInstall = process.env['CI'] === 'true' || (await reachesRegistry())
 
 describe.runIf(wantsChromium() && canInstall)('quick starts (need npm registry, Chromium)', () => {
   const browser = forAllTests(() => startBrowser())
-  const chatKitServer = forAllTests(() => startChatKitServer({ port: 0 }))
+  const chatKitServer = forAllTests(() => startSampleServer())
 
   test.each(chosen)(
     '$guide: its steps lead from an empty folder to the chat of the user whose token it is',

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { USER_AGENT } from '../../src/lib/version.ts'
 import { cli } from '../commands/cli/run-cli.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { startKeyServer } from '../support/key-server.ts'
 import { CREDENTIALS, startProxy } from '../support/network/proxy.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
@@ -33,7 +33,7 @@ console: { issuer: '${ISSUER}', client_id: console, client_secret_env: CONSOLE_C
 const signer = createSigner('ES256')
 const issuer = forAllTests(() => startKeyServer([signer.publicJwk]))
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
-const helpdesk = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const helpdesk = forAllTests(() => startSampleServer())
 const scene = forAllTests(async () => {
   const certificates = makeCertificates('DNS:*.corp.test,IP:127.0.0.1')
   const behind = { url: '' }

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Member, startMember } from '../support/fleet.ts'
@@ -18,7 +18,7 @@ import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
 
 let folder: string
 const upstream = forEachTest(() => startWatchedUpstream())
-const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
+const server = forEachTest(() => startSampleServer({ wordMs: 1 }))
 beforeEach(() => {
   folder = scratchFolder()
 })

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS, revoke } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { startService } from '../support/running-service.ts'
@@ -13,7 +13,7 @@ import { countsOf, eraseOf, exportOf, summaryOf } from '../support/user-data.ts'
 
 // Export and erase of threads at a self-hosted server, beside hosted ones.
 
-const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
+const server = forEachTest(() => startSampleServer({ wordMs: 1 }))
 const registry = forEachTest(() => createSqliteRegistry({ path: ':memory:' }))
 const running = forEachTest(() => {
   const config = selfHostedConfig({ server: server.url, more: ADMINS })
@@ -121,7 +121,7 @@ test('an erase ends a running stream, and a thread that the server makes late is
   const [alice, late] = [await askerFor('alice'), await askerFor('alice')]
   const counting = await alice(['threads.create', { input: input('count to 100000') }])
   const ended = counting.text()
-  server.server.setFaults({ first_byte_ms: 150, times: 1 })
+  server.server.setFaults({ latency_ms: 150, times: 1 })
   const coming = late(['threads.create', { input: input('hello') }]).then((answer) => answer.text())
   await expect.poll(() => askedOf('threads.create')).toHaveLength(2)
   expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true })
@@ -132,7 +132,7 @@ test('an erase ends a running stream, and a thread that the server makes late is
 
 test('an erase right after a revoke keeps no thread that the server makes late', async () => {
   const alice = await askerFor('alice')
-  server.server.setFaults({ first_byte_ms: 300, times: 1 })
+  server.server.setFaults({ latency_ms: 300, times: 1 })
   const coming = alice(['threads.create', { input: input('hello') }]).then((answer) =>
     answer.text(),
   )

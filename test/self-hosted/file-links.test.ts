@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { APP_ORIGIN, startService, tokenFor } from '../support/running-service.ts'
@@ -13,7 +13,7 @@ import { forAllTests } from '../support/started.ts'
 
 const FRAME = 'https://cdn.platform.openai.com'
 
-const sample = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const sample = forAllTests(() => startSampleServer())
 const instances = forAllTests(async () => {
   const store = join(scratchFolder(), 'store.db')
   const config = selfHostedConfig({ server: sample.url, more: ADMINS })

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { ask } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
@@ -8,7 +8,7 @@ import { forAllTests } from '../support/started.ts'
 
 const FRAME = 'https://cdn.platform.openai.com'
 
-const sample = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const sample = forAllTests(() => startSampleServer())
 const running = forAllTests(() => {
   const config = selfHostedConfig({ server: sample.url })
   const withCookie = config.replace('algorithms: [HS256]', '$&\n    cookie: __session')

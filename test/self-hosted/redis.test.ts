@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { framesOf, input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
@@ -13,7 +13,7 @@ import { startInstance } from './instance.ts'
 
 describe.runIf(wantsRedis())('two instances that share Redis and a key file', () => {
   const redis = forAllTests(() => startRedis())
-  const sample = forAllTests(() => startChatKitServer({ port: 0, wordMs: 5 }))
+  const sample = forAllTests(() => startSampleServer({ wordMs: 5 }))
   const SIGNING_KEY_FILE = join(scratchFolder(), 'keys.json')
   writeFileSync(SIGNING_KEY_FILE, makeSigningKeys())
   const start = () => startInstance(sample.url, { STORE_URL: redis.url, SIGNING_KEY_FILE })
@@ -45,7 +45,7 @@ describe.runIf(wantsRedis())('two instances that share Redis and a key file', ()
     for await (const frame of frames) last = frame
     expect(performance.now() - started).toBeLessThan(1000)
     expect(JSON.parse(last)).toMatchObject({ type: 'error' })
-    await expect.poll(() => sample.server.requests().at(-1)?.outcome).toBe('client_gone')
+    await expect.poll(() => sample.server.requests().at(-1)?.left).toBe(true)
     for (const { gateway } of [here, there]) {
       const answer = await answerOf(await asAt(gateway, { secret })(['threads.list']))
       expectProblem(answer, 401, 'invalid_token')

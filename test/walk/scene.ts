@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { ask, input } from '../support/chatkit/server-client.ts'
 import { startKeyServer } from '../support/key-server.ts'
 import { startServiceProcess } from '../support/service-process.ts'
@@ -20,7 +20,7 @@ export async function startScene() {
   const [keys, api, server] = await Promise.all([
     startKeyServer([signer.publicJwk]),
     startChatKitApi({ port: 0 }),
-    startChatKitServer({ port: 0, wordMs: 0 }),
+    startSampleServer(),
   ])
   const service = await startServiceProcess({
     config: configOf(keys, server.url),

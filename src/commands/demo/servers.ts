@@ -38,7 +38,7 @@ export async function startDemo(): Promise<RunningCommand> {
     }),
   )
   const api = await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))
-  const server = await onUsualPort(USUAL_PORTS.server, (free) => startChatKitServer({ port: free }))
+  const server = await onUsualPort(USUAL_PORTS.server, (free) => startChatKitServer(free))
   const tokenOf = async (sub: string) =>
     (await signIn.makeToken({ sub, expires_in: TOKEN_SECONDS })).token
   const tokens = {

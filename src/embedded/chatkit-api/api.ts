@@ -5,21 +5,12 @@ import { Hono } from 'hono'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { answerErrors, limitBody, loopbackHost } from '../kit/app.ts'
-import { createFaultBox } from '../kit/faults.ts'
 import { listenOnLoopback } from '../kit/listen.ts'
-import { createRecorder } from '../kit/recorder.ts'
 import { addControlCalls } from './control-calls.ts'
-import {
-  type ApiEnv,
-  type Faults,
-  faults,
-  identify,
-  loopbackOrigin,
-  misbehaving,
-  recording,
-} from './middleware.ts'
+import { createFaultBox, type Faults, misbehaving } from './faults.ts'
+import { type ApiEnv, identify, loopbackOrigin } from './middleware.ts'
 import { addOperations } from './operations.ts'
-import type { RecordedRequest } from './recorder.ts'
+import { createRecorder, type RecordedRequest, recording } from './recorder.ts'
 import type { ThreadSeed } from './seed.ts'
 import { createSessions } from './sessions.ts'
 import { createThreads } from './threads.ts'
@@ -37,8 +28,8 @@ export type ChatKitApi = ReturnType<typeof createChatKitApi>
 export function createChatKitApi({ now }: { readonly now: Clock }) {
   const sessions = createSessions(now)
   const threads = createThreads(now)
-  const faultBox = createFaultBox(faults)
-  const recorder = createRecorder<RecordedRequest>()
+  const faultBox = createFaultBox()
+  const recorder = createRecorder()
 
   const app = new Hono<ApiEnv>()
   app.use(identify, loopbackHost, loopbackOrigin)

@@ -4,10 +4,9 @@
 import type { Hono } from 'hono'
 import { parseJson } from '../../http/backend/parameters.ts'
 import { notAllowed } from '../kit/app.ts'
-import type { FaultBox } from '../kit/faults.ts'
-import type { Recorder } from '../kit/recorder.ts'
-import type { ApiEnv, Faults } from './middleware.ts'
-import type { RecordedRequest } from './recorder.ts'
+import type { FaultBox } from './faults.ts'
+import type { ApiEnv } from './middleware.ts'
+import type { Recorder } from './recorder.ts'
 import type { ThreadMemory } from './threads.ts'
 
 const THREADS = '/_embedded/threads'
@@ -21,7 +20,7 @@ export function addControlCalls(
     threads,
     faultBox,
     recorder,
-  }: { threads: ThreadMemory; faultBox: FaultBox<Faults>; recorder: Recorder<RecordedRequest> },
+  }: { threads: ThreadMemory; faultBox: FaultBox; recorder: Recorder },
 ): void {
   app.post(THREADS, async (c) => c.json(threads.seed(parseJson(await c.req.text()))))
   app.put(FAULTS, async (c) => c.json(faultBox.set(parseJson(await c.req.text()))))

@@ -1,8 +1,10 @@
-// The records of requests to the embedded ChatKit API, for tests and developers.
+// Records the requests to the embedded ChatKit API, for tests and developers.
 
+import type { MiddlewareHandler } from 'hono'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { jsonOrUndefined } from '../../lib/json.ts'
 import { Secret } from '../../lib/secret.ts'
+import type { ApiEnv } from './middleware.ts'
 
 /** Headers that carry credentials, in lower case. */
 const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
@@ -28,8 +30,39 @@ export interface RecordedRequest {
   status: number | null
 }
 
+const KEPT_REQUESTS = 1000
+
+export type Recorder = ReturnType<typeof createRecorder>
+
+/** Keeps the latest requests. An entry may still change while its request is answered. */
+export function createRecorder() {
+  const kept: RecordedRequest[] = []
+  return {
+    add(entry: RecordedRequest): RecordedRequest {
+      kept.push(entry)
+      if (kept.length > KEPT_REQUESTS) kept.shift()
+      return entry
+    },
+    /** Oldest first. */
+    all: (): readonly RecordedRequest[] => kept.slice(),
+    clear(): void {
+      kept.length = 0
+    },
+  }
+}
+
+/** Records each request, and later the status of its answer. */
+export function recording({ add }: Recorder, now: Clock): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    const details = { body: await context.req.text(), requestId: context.get('requestId'), now }
+    const entry = add(recordOf(context.req.raw, details))
+    await next()
+    entry.status = context.res.status
+  }
+}
+
 /** The entry for a request that has just arrived. */
-export function recordOf(
+function recordOf(
   request: Request,
   { body, requestId, now }: { body: string; requestId: string; now: Clock },
 ): RecordedRequest {

@@ -9,10 +9,9 @@ import { MAX_JSON_DEPTH } from '../../http/backend/parameters.ts'
 import { issueIn } from '../../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/json.ts'
 import { answerTo } from './answers.ts'
-import { eventStream } from './frames.ts'
-import type { ServerEnv } from './middleware.ts'
 import type { SampleStore } from './store.ts'
 import { streamFor, wantsStream } from './streams.ts'
+import type { Events } from './turn.ts'
 
 const PATH = '/chatkit'
 
@@ -21,21 +20,15 @@ const PATH = '/chatkit'
  *
  * @param wordMs - milliseconds that the assistant takes for each word
  */
-export function addEndpoint(app: Hono<ServerEnv>, store: SampleStore, wordMs: number): void {
-  app.post(PATH, (context) => {
-    const request = requestOf(context.get('bytes'))
-    const origin = new URL(context.req.url).origin
-    if (!wantsStream(request)) return context.json(answerTo(request, { store, origin }))
-    const left = new AbortController()
-    const pause = async () => {
-      if (wordMs > 0) await wait(wordMs, undefined, { signal: left.signal })
-    }
-    return eventStream(streamFor(request, { store, origin, pause }), {
-      faults: context.get('faults'),
-      entry: context.get('entry'),
-      left,
-      connection: context.env.outgoing,
-    })
+export function addEndpoint(app: Hono, store: SampleStore, wordMs: number): void {
+  const pause = async () => {
+    if (wordMs > 0) await wait(wordMs)
+  }
+  app.post(PATH, async ({ req, json }) => {
+    const request = requestOf(new Uint8Array(await req.arrayBuffer()))
+    const { origin } = new URL(req.url)
+    if (!wantsStream(request)) return json(answerTo(request, { store, origin }))
+    return eventStream(streamFor(request, { store, origin, pause }))
   })
   app.all(PATH, () => {
     throw new ApiError(405, 'This endpoint takes POST only.', { allow: 'POST' })
@@ -57,4 +50,19 @@ function asRefusal(error: unknown): unknown {
   if (!(error instanceof ZodError)) return error
   const { path, message } = issueIn(error)
   return new ApiError(400, `Bad request: ${path.join('.')}: ${message}.`)
+}
+
+/**
+ * Sends events as `text/event-stream`. An event is made only when the connection can take it, and none after the
+ * client has left.
+ */
+export function eventStream(events: Events): Response {
+  // With `transfer-encoding` set, the adapter sends the headers at once and does not wait for the first frames.
+  const headers = { 'content-type': 'text/event-stream', 'transfer-encoding': 'chunked' }
+  const body = ReadableStream.from(framesOf(events))
+  return new Response(body, { headers: { ...headers, 'cache-control': 'no-cache' } })
+}
+
+async function* framesOf(events: Events) {
+  for await (const event of events) yield Buffer.from(`data: ${JSON.stringify(event)}\n\n`)
 }

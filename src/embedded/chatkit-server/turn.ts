@@ -7,7 +7,7 @@ import type { NewItem, SampleStore, SampleThread } from './store.ts'
 export interface Turn {
   readonly store: SampleStore
   readonly thread: SampleThread
-  /** Waits as long as a word takes. Rejects when the client leaves. */
+  /** Waits as long as a word takes. */
   pause(): Promise<void>
 }
 

@@ -2,7 +2,6 @@
 
 import type { Context, Hono } from 'hono'
 import { ApiError } from '../../http/backend/api-error.ts'
-import type { ServerEnv } from './middleware.ts'
 import { asAttachment, type SampleStore } from './store.ts'
 
 const DIRECT = '/upload'
@@ -14,7 +13,7 @@ const OCTETS = 'application/octet-stream'
  * the attachment; `PUT` (bytes) or `POST` (form) on `/upload/{id}` is the second phase of `two_phase`. `GET
  * /upload/{id}` gives the bytes to anyone.
  */
-export function addUploads(app: Hono<ServerEnv>, store: SampleStore): void {
+export function addUploads(app: Hono, store: SampleStore): void {
   app.post(DIRECT, async (context) => {
     const file = await fileOf(context)
     const attachment = store.createAttachment({
@@ -24,8 +23,9 @@ export function addUploads(app: Hono<ServerEnv>, store: SampleStore): void {
     })
     return context.json(asAttachment(attachment, new URL(context.req.url).origin))
   })
-  app.put(TWO_PHASE, (context) => {
-    store.attachment(context.req.param('id')).bytes = context.get('bytes')
+  app.put(TWO_PHASE, async (context) => {
+    const attachment = store.attachment(context.req.param('id'))
+    attachment.bytes = new Uint8Array(await context.req.arrayBuffer())
     return context.body(null, 204)
   })
   app.post(TWO_PHASE, async (context) => {
@@ -41,10 +41,8 @@ export function addUploads(app: Hono<ServerEnv>, store: SampleStore): void {
 }
 
 /** The field `file` of a form. */
-async function fileOf(context: Context<ServerEnv>): Promise<File> {
-  const headers = { 'content-type': context.req.header('content-type') ?? OCTETS }
-  const body = new Uint8Array(context.get('bytes'))
-  const form = await new Response(body, { headers }).formData().catch(() => undefined)
+async function fileOf(context: Context): Promise<File> {
+  const form = await context.req.formData().catch(() => undefined)
   const file = form?.get('file')
   if (!(file instanceof File)) throw new ApiError(400, `A form with a field 'file' is needed.`)
   return file

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import OpenAI from 'openai'
-import { startChatKitServer } from '../../../src/embedded/chatkit-server/server.ts'
 import { ADMINS } from '../../support/admin-calls.ts'
+import { startSampleServer } from '../../support/chatkit/sample-server.ts'
 import { officialClient } from '../../support/chatkit/sdk.ts'
 import { PUBLIC_URL } from '../../support/chatkit/self-hosted.ts'
 import {
@@ -69,7 +69,7 @@ export interface BackendOptions extends Omit<RunningOptions, 'config'> {
 
 /** The service with API keys, over an embedded ChatKit API and a self-hosted server. */
 export async function startBackend({ limits = HIGH_LIMITS, env, ...options }: BackendOptions = {}) {
-  const server = await startChatKitServer({ port: 0, wordMs: 1 })
+  const server = await startSampleServer({ wordMs: 1 })
   const running = await startService({
     ...options,
     config: configOf(server.url, limits),

@@ -1,7 +1,6 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { addEndpoint } from '../../../src/embedded/chatkit-server/endpoint.ts'
-import type { ServerEnv } from '../../../src/embedded/chatkit-server/middleware.ts'
 import {
   createSampleStore,
   type SampleStore,
@@ -25,11 +24,9 @@ export interface SeedableServer {
 /** @param now - the clock of `created_at` */
 export async function startSeedableServer(now: Clock = Date.now): Promise<SeedableServer> {
   const store = createSampleStore(now)
-  const app = new Hono<ServerEnv>()
-  app.use(async (context, next) => {
-    const bytes = new Uint8Array(await context.req.arrayBuffer())
-    context.set('bytes', bytes)
-    await server.onRequest?.(Buffer.from(bytes).toString())
+  const app = new Hono()
+  app.use(async ({ req }, next) => {
+    await server.onRequest?.(await req.text())
     await next()
   })
   addEndpoint(app, store, 0)

@@ -14,11 +14,8 @@ import {
   type RunningChatKitApi,
   startChatKitApi,
 } from '../../../../src/embedded/chatkit-api/api.ts'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../../../src/embedded/chatkit-server/server.ts'
 import { createSqliteRegistry } from '../../../../src/registry/sqlite.ts'
+import { type SampleFaults, startSampleServer } from '../../../support/chatkit/sample-server.ts'
 import { startScriptedUpstream } from '../../../support/chatkit/scripted-upstream.ts'
 import { type KeyServerBehaviour, startKeyServer } from '../../../support/key-server.ts'
 import { leaksIn } from '../../../support/leaks.ts'
@@ -51,7 +48,7 @@ const signer = createSigner('ES256')
 let variables: Record<string, string>
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
 const issuer = forAllTests(() => startKeyServer([signer.publicJwk]))
-const own = forAllTests(() => startChatKitServer({ port: 0 }))
+const own = forAllTests(() => startSampleServer())
 beforeEach(async () => {
   api.api.clearRequests()
   own.server.clearRequests()
@@ -362,7 +359,7 @@ describe('self-hosted servers', () => {
     expect(api.api.requests()).toEqual([])
   })
 
-  test.each<[string, Parameters<RunningChatKitServer['server']['setFaults']>[0], RegExp]>([
+  test.each<[string, SampleFaults, RegExp]>([
     ['401', { status: 401 }, /PUBLIC_URL as issuer .*jwks\.json/],
     ['403', { status: 403 }, /PUBLIC_URL as issuer .*jwks\.json/],
     ['404', { status: 404 }, /check the path in workflows\.helpdesk\.server/],

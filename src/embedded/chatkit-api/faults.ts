@@ -1,52 +1,73 @@
-// Makes an embedded server misbehave: keeps the faults that are set, and makes the faulty answers.
+// Makes the embedded ChatKit API misbehave: keeps the faults that are set, and makes the faulty answers.
 
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
+import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { errorBody } from '../../http/backend/api-error.ts'
 import { parseOrRefuse } from '../../http/backend/parameters.ts'
-
-/** Milliseconds by which an answer is delayed. */
-export const milliseconds = z.int().min(0).max(600_000)
+import type { ApiEnv } from './middleware.ts'
 
 /**
- * Faults that both embedded servers have.
+ * How the next calls misbehave. Everything is optional; an empty object is good behaviour again.
  *
+ * - `latency_ms`: the answer is delayed, after the call has been carried out
  * - `status`, `body`: this answer instead of the call. A string is sent unchanged (as HTML when it begins with
  *   `<`), any other value as JSON; without a body, the API's error format. A 3xx has a `Location` on this
  *   server
- * - `hang`: no answer comes
+ * - `hang`: no answer comes; with `status` or `body`, these are sent, and the answer never ends
+ * - `retry_after`: value of the header `Retry-After`: seconds or any text
  * - `times`: number of requests that misbehave; when absent, all until the faults are changed
  */
-export const commonFaults = z.strictObject({
+const faults = z.strictObject({
+  latency_ms: z.int().min(0).max(600_000).optional(),
   status: z.int().min(200).max(599).optional(),
   body: z.json().optional(),
   hang: z.boolean().optional(),
+  retry_after: z.union([z.int().min(0), z.string().regex(/^[\x20-\x7e]+$/)]).optional(),
   times: z.int().min(1).optional(),
 })
-type CommonFaults = z.infer<typeof commonFaults>
+export type Faults = z.infer<typeof faults>
 
-export type FaultBox<Faults extends CommonFaults> = ReturnType<typeof createFaultBox<Faults>>
+export type FaultBox = ReturnType<typeof createFaultBox>
 
 /** Keeps the faults that are set; at first there are none. */
-export function createFaultBox<Faults extends CommonFaults>(schema: z.ZodType<Faults>) {
-  const none = schema.parse({})
-  let current = none
+export function createFaultBox() {
+  let current: Faults = {}
   let left = Number.POSITIVE_INFINITY
   return {
     /** @throws `ApiError` 400 when they are malformed */
     set(value: unknown): Faults {
-      current = parseOrRefuse(schema, value)
+      current = parseOrRefuse(faults, value)
       left = current.times ?? Number.POSITIVE_INFINITY
       return current
     },
     /** The faults for a request that arrives now; counts it. */
     take(): Faults {
-      if (left === 0) return none
+      if (left === 0) return {}
       left -= 1
       return current
     },
+  }
+}
+
+/** Applies the faults that are set. It runs before the checks, because a real outage does not ask for a key first. */
+export function misbehaving(faultBox: FaultBox): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    const wanted = faultBox.take()
+    const signal = signalOfLeaving(context.env)
+    const answer = faultyAnswer(wanted)
+    if (answer !== undefined) context.res = answer
+    else if (wanted.hang) {
+      if (!signal.aborted) await once(signal, 'abort')
+      context.res = new Response(null, { status: 500 })
+    } else await next()
+    // Ends early when the client leaves.
+    if (wanted.latency_ms !== undefined) {
+      await wait(wanted.latency_ms, undefined, { signal }).catch(() => undefined)
+    }
+    if (wanted.retry_after !== undefined) context.header('retry-after', String(wanted.retry_after))
   }
 }
 
@@ -60,7 +81,7 @@ const BODILESS = [204, 205, 304]
  *
  * @returns undefined when the call must be carried out
  */
-export function faultyAnswer(wanted: CommonFaults): Response | undefined {
+export function faultyAnswer(wanted: Faults): Response | undefined {
   if (wanted.status === undefined && wanted.body === undefined) return undefined
   const status = wanted.status ?? 200
   const text = bodyText(wanted.body, status)
@@ -70,7 +91,7 @@ export function faultyAnswer(wanted: CommonFaults): Response | undefined {
   return new Response(wanted.hang ? endless(text) : text, { status, headers })
 }
 
-function bodyText(body: CommonFaults['body'], status: number): string {
+function bodyText(body: Faults['body'], status: number): string {
   if (typeof body === 'string') return body
   return JSON.stringify(body === undefined ? usualBody(status) : body)
 }
@@ -108,19 +129,9 @@ function endless(text: string): ReadableStream<Uint8Array> {
  *
  * @param env - undefined for a request without a connection
  */
-export function signalOfLeaving(env: Partial<HttpBindings> | undefined): AbortSignal {
+function signalOfLeaving(env: Partial<HttpBindings> | undefined): AbortSignal {
   const left = new AbortController()
   if (env?.outgoing?.closed) left.abort()
   env?.outgoing?.once('close', () => left.abort())
   return left.signal
-}
-
-/** Waits; ends early when the client leaves. */
-export async function holdBack(ms: number | undefined, signal: AbortSignal): Promise<void> {
-  if (ms !== undefined) await wait(ms, undefined, { signal }).catch(() => undefined)
-}
-
-/** Resolves when the client leaves. */
-export async function untilGone(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort')
 }
