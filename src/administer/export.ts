@@ -104,8 +104,11 @@ export async function* exportUser(
 async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
   const { sources, onForeign } = parts
   yield* orFailure({ what: 'sessions' }, foundIn(sessionLines(parts, user)))
+  // The same id from two API keys is one thread of one project.
+  const hosted = new Set<string>()
   for (const source of sources) {
-    yield* sourceLines(parts, source, { user, call, onForeign })
+    const named = source.threadsAt ? new Set<string>() : hosted
+    yield* sourceLines(parts, source, { user, named, call, onForeign })
   }
   const unreachable = unreachableThings(parts, { kind: 'thread', user })
   yield* orFailure({ what: 'threads' }, unreadIn(unreachable))
@@ -141,38 +144,40 @@ async function* auditLines({ registry }: ExportParts, user: string): Lines {
   for await (const page of pages) yield page.map((audit) => ({ type: 'audit', audit }))
 }
 
+/** `named`: ids of the user's threads that have their lines. */
+type ReadThreads = SourceCall & { readonly user: string; readonly named: Set<string> }
+
 /** Lines of a source's threads. If its list fails, the ownership records name those that were not on it. */
 async function* sourceLines(
   parts: ExportParts,
   source: ThreadSource,
-  { user, ...context }: SourceCall & { readonly user: string },
+  context: ReadThreads,
 ): AsyncGenerator<Found, void, undefined> {
   const list = { what: 'threads', workflow: source.name } as const
-  const named = new Set<string>()
-  for await (const found of orFailure(list, threadLines(source, user, context))) {
+  for await (const found of orFailure(list, threadLines(source, context))) {
     yield found
     for (const line of found.lines) {
-      if (line.type === 'thread') named.add(line.thread.id)
-      if (line.type === 'failure') named.add(line.thread_id)
+      if (line.type === 'thread') context.named.add(line.thread.id)
+      if (line.type === 'failure') context.named.add(line.thread_id)
     }
     if (found.failure?.what !== 'threads') continue
-    const unlisted = unlistedThreads(parts, source, { user, named, code: found.failure.code })
+    const unlisted = unlistedThreads(parts, source, { ...context, code: found.failure.code })
     yield* orFailure(list, unreadIn(unlisted))
   }
 }
 
 async function* threadLines(
   source: ThreadSource,
-  user: string,
-  context: SourceCall,
+  context: ReadThreads,
 ): AsyncGenerator<Found, void, undefined> {
-  for await (const { threads, missing } of threadPages(source, user, context)) {
+  for await (const { threads, missing } of threadPages(source, context)) {
     for (const id of missing) {
       const part = { what: 'thread', workflow: source.name, id } as const
       yield unread({ ...part, code: 'upstream_unavailable' })
     }
     const withItems = async (one: ListedThread) => ({ one, first: await firstItems(one, context) })
-    for await (const { one, first } of mapAhead(threads, AHEAD, withItems)) {
+    const unnamed = threads.filter(({ thread }) => !context.named.has(thread.id))
+    for await (const { one, first } of mapAhead(unnamed, AHEAD, withItems)) {
       const part = { what: 'items', workflow: source.name, id: one.thread.id } as const
       yield { lines: [{ type: 'thread', thread: one.thread }] }
       yield* orFailure(part, foundIn(itemLines(one, first, context)))
@@ -192,7 +197,7 @@ function unread(failure: Unread): Found {
   return { lines: [{ type: 'failure', thread_id: failure.id }], failure }
 }
 
-async function* threadPages(source: ThreadSource, user: string, context: SourceCall) {
+async function* threadPages(source: ThreadSource, { user, ...context }: ReadThreads) {
   for (let after: string | undefined, pages = 1; ; pages += 1) {
     const query = { user, limit: PAGE, order: 'asc', after } as const
     const missing: string[] = []

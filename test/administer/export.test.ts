@@ -22,8 +22,10 @@ const pageOf = <T extends { readonly id: string }>(data: readonly T[], hasMore: 
   ...{ first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null },
 })
 
+type Upstream = Pick<ChatKit, 'listThreads' | 'listThreadItems'>
+
 /** Invents one more entry at each request in the list that `endless` names; other lists have one entry. */
-function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 'listThreadItems'> {
+function inventing(endless: 'threads' | 'items'): Upstream {
   return {
     async listThreads(query) {
       return pageOf([thread(`thr_${after(query)}`)], endless === 'threads')
@@ -32,12 +34,12 @@ function inventing(endless: 'threads' | 'items'): Pick<ChatKit, 'listThreads' | 
       const item = { id: `msg_${after(query)}`, object: 'chatkit.thread_item', created_at: NOW }
       return pageOf([{ ...item, thread_id: id, type: 'new' }], endless === 'items')
     },
-  } as Pick<ChatKit, 'listThreads' | 'listThreadItems'>
+  } as Upstream
 }
 
 /** @param owned - ids of threads in the ownership records of the source; or the error of a store that is down */
 async function exportFrom(
-  chatkit: Pick<ChatKit, 'listThreads' | 'listThreadItems'>,
+  chatkit: Upstream | readonly Upstream[],
   owned: readonly string[] | Error = [],
   call?: CallOptions,
 ) {
@@ -55,14 +57,14 @@ async function exportFrom(
       listAudit: () => pageOrDown([]),
       listOwned: () => pageOrDown(ids.map((id) => ownership({ id, source: 'support' }))),
     },
-    sources: [
-      {
+    sources: [chatkit]
+      .flat()
+      .map((one) => ({
         name,
         workflows: [name],
-        chatkit: chatkit as ChatKit,
+        chatkit: one as ChatKit,
         threadsAt: isOwned ? 'support' : undefined,
-      },
-    ],
+      })),
     onForeign: () => undefined,
     now: () => NOW * 1000,
   }
@@ -104,6 +106,18 @@ test('an export whose list fails after its first page names the threads that it 
     { type: 'failure', thread_id: 'thr_101' },
   ])
   expect(lines.at(-1)).toMatchObject({ threads: 100, failed: 3, complete: false })
+})
+
+test('a thread that two API keys of one project see is in an export once, with its items', async () => {
+  const { listThreadItems } = inventing('threads')
+  const holding = (...ids: readonly string[]) => ({
+    listThreadItems,
+    listThreads: async () => pageOf(ids.map(thread), false),
+  })
+  const lines = await exportFrom([holding('thr_1', 'thr_2'), holding('thr_2', 'thr_3')])
+  const ids = lines.flatMap((line) => (line.type === 'thread' ? [line.thread.id] : []))
+  expect(ids).toEqual(['thr_1', 'thr_2', 'thr_3'])
+  expect(lines.at(-1)).toMatchObject({ complete: true, threads: 3, items: 3 })
 })
 
 test('an export whose reader leaves ends with the reason, and asks for nothing more', async () => {
