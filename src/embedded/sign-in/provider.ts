@@ -15,23 +15,14 @@ import { clientMetadata, type SignInClient } from './clients.ts'
 import type { PrivateKey } from './keys.ts'
 import { errorPage, signedOutPage, signOutPage } from './pages.ts'
 
-/** Accounts, clients and tokens of the provider. */
-export interface ProviderOptions {
-  readonly issuer: string
-  /** Signs all tokens. */
-  readonly key: PrivateKey
-  readonly accounts: Accounts
-  readonly clients: readonly SignInClient[]
-  /** `aud` of the access tokens. */
-  readonly audience: string
-  /** Life of the tokens. */
-  readonly tokenSeconds: number
-}
-
 /** Path of the page for choosing an account; the interaction's id comes after it. */
 export const SIGN_IN_PATH = '/sign-in/'
 
 const DAY_SECONDS = 86_400
+/** `aud` of the access tokens. */
+export const AUDIENCE = 'chat-api'
+/** A resource indicator is an absolute URI (RFC 8707 §2). */
+const RESOURCE = `urn:${AUDIENCE}`
 const API_SCOPE = 'chat'
 const OPENID_SCOPE = 'openid profile'
 
@@ -41,9 +32,16 @@ export function createProvider({
   key,
   accounts,
   clients,
-  audience,
   tokenSeconds,
-}: ProviderOptions): Provider {
+}: {
+  readonly issuer: string
+  /** Signs all tokens. */
+  readonly key: PrivateKey
+  readonly accounts: Accounts
+  readonly clients: readonly SignInClient[]
+  /** Life of the tokens. */
+  readonly tokenSeconds: number
+}): Provider {
   const { alg: algorithm } = key
   const provider: Provider = new Provider(issuer, {
     adapter: createMemoryAdapter(),
@@ -65,7 +63,7 @@ export function createProvider({
     findAccount: (_context: unknown, id: string) => findAccount(accounts, id),
     extraTokenClaims: (_context: unknown, token: AccessToken) =>
       accessTokenClaims(provider, accounts, token),
-    loadExistingGrant: (context: KoaContext) => grantEverything(context, resourceOf(audience)),
+    loadExistingGrant: grantEverything,
     interactions: {
       policy: withoutConsent(),
       url: (_context: unknown, { uid }: { readonly uid: string }) => SIGN_IN_PATH + uid,
@@ -77,7 +75,7 @@ export function createProvider({
       fetch(url, init),
     renderError: (context: KoaContext, { error, error_description: why }: OidcError) =>
       render(context, errorPage([error, why].filter(Boolean).join(': '))),
-    features: features({ algorithm, audience, tokenSeconds }),
+    features: features(algorithm, tokenSeconds),
   })
   return provider
 }
@@ -87,15 +85,10 @@ interface OidcError {
   readonly error_description?: string
 }
 
-function features({
-  algorithm,
-  audience,
-  tokenSeconds,
-}: Pick<ProviderOptions, 'audience' | 'tokenSeconds'> & { readonly algorithm: string }) {
-  const resource = resourceOf(audience)
+function features(algorithm: string, tokenSeconds: number) {
   const server = {
     scope: API_SCOPE,
-    audience,
+    audience: AUDIENCE,
     accessTokenTTL: tokenSeconds,
     accessTokenFormat: 'jwt',
     jwt: { sign: { alg: algorithm } },
@@ -106,7 +99,7 @@ function features({
     // Every access token is for the one API, whether the client names it or not (RFC 8707).
     resourceIndicators: {
       enabled: true,
-      defaultResource: () => resource,
+      defaultResource: () => RESOURCE,
       useGrantedResource: () => true,
       getResourceServerInfo: () => server,
     },
@@ -116,11 +109,6 @@ function features({
       postLogoutSuccessSource: (context: KoaContext) => render(context, signedOutPage()),
     },
   }
-}
-
-/** A resource indicator is an absolute URI (RFC 8707 §2), which an audience need not be. */
-function resourceOf(audience: string): string {
-  return URL.canParse(audience) ? audience : `urn:${audience}`
 }
 
 function claimNames(accounts: Accounts): string[] {
@@ -147,14 +135,14 @@ function withoutConsent() {
   return policy
 }
 
-async function grantEverything({ oidc }: KoaContext, resource: string): Promise<Grant> {
+async function grantEverything({ oidc }: KoaContext): Promise<Grant> {
   const { provider, session, client } = oidc
   const known = session.grantIdFor(client.clientId)
   const existing = known === undefined ? undefined : await provider.Grant.find(known)
   if (existing !== undefined) return existing
   const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
   grant.addOIDCScope(OPENID_SCOPE)
-  grant.addResourceScope(resource, API_SCOPE)
+  grant.addResourceScope(RESOURCE, API_SCOPE)
   await grant.save()
   return grant
 }

@@ -9,7 +9,7 @@ import { type Accounts, SAMPLE_ACCOUNTS } from './accounts.ts'
 import { type SignInClient, WEB_APP } from './clients.ts'
 import { newSigningKey, type SignInAlgorithm } from './keys.ts'
 import { accountPage, errorPage, welcomePage } from './pages.ts'
-import { createProvider, SIGN_IN_PATH } from './provider.ts'
+import { AUDIENCE, createProvider, SIGN_IN_PATH } from './provider.ts'
 import { createTokenEndpoint, TOKENS_PATH } from './token-endpoint.ts'
 import { createTokenMaker, type MadeIssuer } from './token-maker.ts'
 
@@ -29,7 +29,6 @@ export async function startSignIn({
   algorithm = 'ES256',
   accounts = SAMPLE_ACCOUNTS,
   clients = [WEB_APP],
-  audience = 'chat-api',
   tokenSeconds = 3600,
   issuers: others = [],
 }: {
@@ -40,8 +39,6 @@ export async function startSignIn({
   /** alice, bob and ada when absent. */
   readonly accounts?: Accounts
   readonly clients?: readonly SignInClient[]
-  /** `aud` of the access tokens. */
-  readonly audience?: string
   /** Life of the tokens. */
   readonly tokenSeconds?: number
   /** Issuers besides the sign-in itself whose tokens it makes on request; the first is the default. */
@@ -51,8 +48,8 @@ export async function startSignIn({
   const key = await newSigningKey(algorithm)
   const server = createServer()
   const { origin: issuer, close } = await listenOnLoopback(server, port)
-  const provider = createProvider({ issuer, key, accounts, clients, audience, tokenSeconds })
-  const own = { settings: shapeOf(issuer, audience), key }
+  const provider = createProvider({ issuer, key, accounts, clients, tokenSeconds })
+  const own = { settings: shapeOf(issuer), key }
   const issuers = [...others, own]
   const makeToken = createTokenMaker({ issuers, accounts, now: Date.now })
   attach(server, provider, { accounts, makeToken })
@@ -69,11 +66,11 @@ export async function startSignIn({
 }
 
 /** The provider's access tokens, which follow RFC 9068. */
-function shapeOf(issuer: string, audience: string): MadeIssuer['settings'] {
+function shapeOf(issuer: string): MadeIssuer['settings'] {
   return {
     issuer,
     tenant: undefined,
-    audience: [audience],
+    audience: [AUDIENCE],
     audienceClaim: 'aud',
     tokenTypes: ['at+jwt'],
     requiredClaims: [],
