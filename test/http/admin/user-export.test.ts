@@ -133,15 +133,13 @@ describe('an export', () => {
   })
 
   test.each([
-    ['GET /users/alice/export?limit=1', 400, 'invalid_request'],
-    ['GET /users/%00/export', 400, 'invalid_request'],
-    [`GET /users/${'x'.repeat(513)}/export`, 400, 'invalid_request'],
-    ['POST /users/alice/export', 405, 'method_not_allowed'],
-    ['POST /users/alice/erase?now=1', 400, 'invalid_request'],
-    ['POST /users/%ff/erase', 400, 'invalid_request'],
-    ['GET /users/alice/erase', 405, 'method_not_allowed'],
-  ] as const)('%s is refused', async (line, status, code) => {
-    expectProblem(await callAdmin(scene.running, line), status, code)
+    'GET /users/alice/export?limit=1',
+    'GET /users/%00/export',
+    `GET /users/${'x'.repeat(513)}/export`,
+    'POST /users/alice/erase?now=1',
+    'POST /users/%ff/erase',
+  ])('%s is refused', async (line) => {
+    expectProblem(await callAdmin(scene.running, line), 400, 'invalid_request')
     expect(scene.upstream.api.requests()).toEqual([])
     expect(await auditOf(scene.running, '&user=alice')).toEqual([])
   })
@@ -218,31 +216,6 @@ describe('an export whose upstream fails in the middle', () => {
   )
 })
 
-test('an export ends its work when the output is closed early', async () => {
-  seed('alice', 1000, 20)
-  const leave = new AbortController()
-  const response = await callUser(scene.running, 'GET alice export', {
-    headers: { authorization: `Bearer ${adminToken()}` },
-    signal: leave.signal,
-  })
-  const reader = response.body?.getReader()
-  await reader?.read()
-  leave.abort()
-  const asked = () => scene.upstream.authorizations.length
-  let before = -1
-  await expect
-    .poll(
-      () => {
-        const still = before === asked()
-        before = asked()
-        return still
-      },
-      { interval: 200 },
-    )
-    .toBe(true)
-  expect(asked()).toBeLessThan(900)
-})
-
 test('an export ends a hanging upstream call when the client leaves', async () => {
   const [, , third = ''] = seed('alice', 3, 1)
   const ended = Promise.withResolvers<void>()
@@ -272,12 +245,19 @@ test('an export ends a hanging upstream call when the client leaves', async () =
 })
 
 test('an export fetches nothing that nobody reads', async () => {
-  seed('alice', 1000, 20)
+  // More than the buffers of the sockets take.
+  const items = [{ type: 'chatkit.widget' as const, widget: 'x'.repeat(200_000) }]
+  for (let at = 0; at < 200; at++) scene.upstream.api.seedThread({ user: 'alice', items })
   const response = await callUser(scene.running, 'GET alice export')
   await response.body?.getReader().read()
-  await new Promise((resolve) => setTimeout(resolve, 500))
-  // No more threads are fetched than fit into the buffers of the sockets.
-  expect(scene.upstream.authorizations.length).toBeLessThan(900)
+  const asked = () => scene.upstream.authorizations.length
+  const grows = async () => {
+    const before = asked()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    return asked() > before
+  }
+  await expect.poll(grows, { timeout: 10_000 }).toBe(false)
+  expect(asked()).toBeLessThan(150)
 })
 
 test('an admin has two exports under way at most; one more is 429, asks nobody, and is no entry', async () => {
