@@ -52,19 +52,18 @@ function expectRefused(answer: RawAnswer, status: number, code: string): void {
 }
 
 describe('a mint goes through with', () => {
-  test('no body and no content type', async () => expectMinted(await post(undefined, [])))
-  test('Content-Length: 0 and no content type', async () => expectMinted(await post('', [])))
-  test('an empty application/json body', async () => expectMinted(await post('')))
-  test('application/json without a body', async () => expectMinted(await post(undefined)))
   test.each([
     [[JSON_TYPE]],
     [[]],
     [['Content-Type: text/plain']],
     [['Content-Type: application/x-www-form-urlencoded']],
-  ])('an empty chunked body, with %j', async (types) => {
+  ])('no body, one of length 0 and an empty chunked one, with %j', async (types) => {
     const head = { headers: [bearer, ...types, 'Transfer-Encoding: chunked'] }
     const bytes = Buffer.concat([rawRequest('POST /v1/sessions', head), Buffer.from('0\r\n\r\n')])
-    expectMinted(await rawExchange(running.url, bytes))
+    for (const sent of [post(undefined, types), post('', types), rawExchange(running.url, bytes)]) {
+      expect(await sent).toMatchObject({ status: 200 })
+    }
+    expect(running.upstream.requests()).toHaveLength(3)
   })
   test('an empty object', async () => expectMinted(await post('{}')))
 })
@@ -264,13 +263,6 @@ describe('null counts as absence', () => {
     const [request] = running.upstream.requests()
     expect(request?.body).toMatchObject({ workflow: { state_variables: { page: 'none' } } })
   })
-})
-
-describe('a body of length 0 counts as no body', () => {
-  test.each(['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'x'])(
-    'whatever its type: %s',
-    async (type) => expectMinted(await post('', [`Content-Type: ${type}`])),
-  )
 })
 
 describe('input within its declaration', () => {

@@ -57,13 +57,6 @@ test('without a key file, two services in memory sign with keys of their own', a
   expect(new Set(await Promise.all(kids)).size).toBe(2)
 })
 
-test('other methods are refused', async () => {
-  running = await startService({ config, env: { PUBLIC_URL } })
-  const url = `${running.url}/.well-known/jwks.json`
-  const answer = await answerOf(await fetch(url, { method: 'POST' }))
-  expectProblem(answer, 405, 'method_not_allowed')
-})
-
 test('without a self-hosted workflow there is no key set, no introspection, no gateway', async () => {
   running = await startService({ env: { PUBLIC_URL } })
   expectProblem(await answerOf(await keySet()), 404, 'not_found')

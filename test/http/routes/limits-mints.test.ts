@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import { expectRefusedMint, mintWith, signOut } from '../../support/admin-calls.ts'
+import { ADMINS, expectRefusedMint, mintWith, revoke, signOut } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
-import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { answerOf } from '../../support/problem-answer.ts'
 import { onSqlite } from '../../support/registry/each-store.ts'
 import {
-  APP_ORIGIN,
   DEFAULT_CONFIG,
   HIGH_LIMITS,
   type Running,
@@ -90,17 +89,6 @@ test('users are told apart by what they map to, not by their tokens', async () =
   expect((await running.mint(tokenFor('Alice'))).status).toBe(200)
 })
 
-test('a page may read the headers, of the refusal too', async () => {
-  running = await startService({ config: config('limits: { mints_per_user: { max: 1 } }') })
-  await running.mint()
-  const answer = await answerOf(await running.mint(tokenFor(), { headers: { origin: APP_ORIGIN } }))
-  expectProblem(answer, 429, 'rate_limited')
-  expect(answer.headers).toMatchObject({
-    'access-control-allow-origin': APP_ORIGIN,
-    'access-control-expose-headers': 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id',
-  })
-})
-
 test('a sign-out is not limited, and says nothing of limits', async () => {
   running = await startService({ config: config('limits: { mints_per_user: { max: 1 } }') })
   await running.mint()
@@ -109,4 +97,24 @@ test('a sign-out is not limited, and says nothing of limits', async () => {
     expect(answer.status).toBe(204)
     expect(answer.headers.has('ratelimit')).toBe(false)
   }
+})
+
+test('a rate limit is judged before body, workflow and block, for a blocked user too', async () => {
+  const limits = config('limits: { mints_per_user: { max: 2 } }')
+  running = await startService({ config: `${limits}\n${ADMINS}\n` })
+  await revoke(running, 'alice', { block_seconds: 3600 })
+  const codes: string[] = []
+  for (const body of [undefined, undefined, undefined, '{"workflow":"none"}', '{']) {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await running.mint(
+      tokenFor('alice'),
+      body === undefined ? {} : { body, headers },
+    )
+    codes.push(`${answer.status} ${/"code":"(\w+)"/.exec(await answer.text())?.[1]}`)
+  }
+  const limited = '429 rate_limited'
+  expect(codes).toEqual(['403 user_blocked', '403 user_blocked', limited, limited, limited])
+  const others: number[] = []
+  for (let tries = 0; tries < 3; tries++) others.push((await running.mint(tokenFor('bob'))).status)
+  expect(others).toEqual([200, 200, 429])
 })
