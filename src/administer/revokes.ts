@@ -6,7 +6,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { UserId } from '../lib/ids.ts'
 import { mapSubject } from '../map/map-user.ts'
-import type { Audit } from '../registry/audit.ts'
+import { type Audit, auditedOnFailure } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Block, Page, PageQuery } from '../registry/records.ts'
 import type { Revoke, RevokeCommand, RevokeResult } from '../revoke/revoke.ts'
@@ -62,9 +62,10 @@ export function createAdministerRevokes({
     if (blockSeconds > 0) refuseOwn(request, [user])
     const { actor, requestId } = request
     const command = { user, blockSeconds, reason, by: actor }
-    const event = { actor, action: 'revoke', user, outcome: 'ok', reason, requestId } as const
+    const event = { actor, action: 'revoke', user, reason, requestId } as const
     const asked = unixSeconds(now) + blockSeconds
-    const revoked = await revoke.revokeUser(command, () => audit.write(event))
+    const done = () => audit.write({ ...event, outcome: 'ok' })
+    const revoked = await auditedOnFailure(audit, event, revoke.revokeUser(command, done))
     if (blockSeconds === 0 || (revoked.blockedUntil ?? 0) <= asked) return { user, ...revoked }
     const held = await registry.getBlock(user, asked - blockSeconds)
     if (held?.reason !== ERASE_REASON) return { user, ...revoked }
@@ -101,9 +102,7 @@ export function createAdministerRevokes({
       // Before any of them is revoked.
       if (terms.blockSeconds > 0) refuseOwn(request, users)
       const revoked: RevokedUser[] = []
-      for (const user of users) {
-        revoked.push(await revokeUser(request, { user, ...terms }))
-      }
+      for (const user of users) revoked.push(await revokeUser(request, { user, ...terms }))
       const [first] = revoked
       if (first === undefined) throw unknownSubject()
       return {
@@ -125,9 +124,11 @@ export function createAdministerRevokes({
 
     /** @returns whether there was a block */
     async liftBlock({ actor, requestId }: AdminRequest, user: UserId): Promise<boolean> {
-      const stood = await registry.liftBlock(user, unixSeconds(now))
+      const event = { actor, action: 'unblock', user, requestId } as const
+      const lifting = registry.liftBlock(user, unixSeconds(now))
+      const stood = await auditedOnFailure(audit, event, lifting)
       const reason = stood ? undefined : 'there was no block'
-      await audit.write({ actor, action: 'unblock', user, outcome: 'ok', reason, requestId })
+      await audit.write({ ...event, outcome: 'ok', reason })
       return stood
     },
   }

@@ -2,7 +2,7 @@
 
 import { ServiceError } from '../lib/errors.ts'
 import type { SessionId } from '../lib/ids.ts'
-import type { Audit } from '../registry/audit.ts'
+import { type Audit, auditedOnFailure } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Page, SessionQuery, SessionRecord } from '../registry/records.ts'
 import type { Revoke } from '../revoke/revoke.ts'
@@ -45,10 +45,10 @@ export function createAdministerSessions({
       { actor, requestId }: Pick<AdminRequest, 'actor' | 'requestId'>,
       id: SessionId,
     ): Promise<SessionRecord> {
-      const session = (await revoke.cancelSession(id, actor)) ?? noSuchSession()
-      const { user } = session
-      const event = { actor, action: 'cancel', user, outcome: 'ok', reason: id, requestId } as const
-      await audit.write(event)
+      const event = { actor, action: 'cancel', reason: id, requestId } as const
+      const cancelled = await auditedOnFailure(audit, event, revoke.cancelSession(id, actor))
+      const session = cancelled ?? noSuchSession()
+      await audit.write({ ...event, user: session.user, outcome: 'ok' })
       return session
     },
   }

@@ -4,7 +4,7 @@ import type { ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import { isCode } from '../lib/errors.ts'
 import type { ThreadId } from '../lib/ids.ts'
-import type { Audit, AuditEvent } from '../registry/audit.ts'
+import { type Audit, auditedOnFailure } from '../registry/audit.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import type { Threads } from '../threads/threads.ts'
 import { type AdminRequest, auditRead } from './audit.ts'
@@ -72,18 +72,5 @@ export function createAdministerThreads({
       await audit.write({ ...ofUser, outcome: 'ok' })
       return auditedOnFailure(audit, ofUser, threads.delete(located, call))
     },
-  }
-}
-
-async function auditedOnFailure<T>(
-  audit: Pick<Audit, 'write'>,
-  event: Omit<AuditEvent, 'outcome'>,
-  work: Promise<T>,
-): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    await audit.write({ ...event, outcome: 'failed' })
-    throw error
   }
 }

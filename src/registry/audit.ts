@@ -84,6 +84,23 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions) {
   }
 }
 
+/**
+ * Records what an admin tried when it failed. It may have been done all the same: the store's answer can be lost, and
+ * with `?replicas=N` a revoke holds on the primary.
+ */
+export async function auditedOnFailure<T>(
+  audit: Pick<Audit, 'write'>,
+  event: Omit<AuditEvent, 'outcome'>,
+  work: Promise<T>,
+): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    await audit.write({ ...event, outcome: 'failed' })
+    throw error
+  }
+}
+
 /** Makes the function that says whether an event repeats an earlier one too often to be written again. */
 function createRepeats(now: Clock): (event: AuditEvent) => boolean {
   const windows = new Map<string, { count: number; readonly endsMs: number }>()

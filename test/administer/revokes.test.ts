@@ -1,12 +1,15 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { blockForErase } from '../../src/administer/erase-block.ts'
 import { createAdministerRevokes } from '../../src/administer/revokes.ts'
+import { createAdministerSessions } from '../../src/administer/sessions.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import type { Canceller } from '../../src/outbox/cancel.ts'
+import type { AuditEvent } from '../../src/registry/audit.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
 import { entry, NOW } from '../contracts/registry-fixtures.ts'
-import { userId } from '../support/ids.ts'
+import { sessionId, userId } from '../support/ids.ts'
+import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 
 const issuer = 'https://idp.example/'
 const CONFIG = `
@@ -37,6 +40,30 @@ function scene() {
   })
   return { registry, audited, ...administer }
 }
+
+test('a revoke, an unblock and a cancel that fail are in the audit, because they may have been done', async () => {
+  const registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
+  const canceller = { cancelAll: vi.fn(), cancelSoon() {} }
+  const revoke = createRevoke({ registry, canceller, now })
+  const write = vi.fn(async (_event: AuditEvent) => {})
+  const parts = { registry, revoke, audit: { write }, issuers: [], now }
+  const { revokeUser, liftBlock } = createAdministerRevokes(parts)
+  const { cancelSession } = createAdministerSessions(parts)
+  const alice = userId('alice')
+  for (const method of ['revoke', 'liftBlock', 'beginCancel'] as const) registry.losing.add(method)
+  const revoked = revokeUser(request, { user: alice, blockSeconds: 60, reason: 'why' })
+  await expect(revoked).rejects.toMatchObject({ code: 'store_unavailable' })
+  expect(await registry.getBlock(alice, NOW)).toMatchObject({ by: 'idp|eve' })
+  await expect(liftBlock(request, alice)).rejects.toMatchObject({ code: 'store_unavailable' })
+  const cancelled = cancelSession(request, sessionId('cksess_1'))
+  await expect(cancelled).rejects.toMatchObject({ code: 'store_unavailable' })
+  const by = { actor: 'idp|eve', requestId: 'req_1', outcome: 'failed' }
+  expect(write.mock.calls).toEqual([
+    [{ ...by, action: 'revoke', user: 'alice', reason: 'why' }],
+    [{ ...by, action: 'unblock', user: 'alice' }],
+    [{ ...by, action: 'cancel', reason: 'cksess_1' }],
+  ])
+})
 
 test('a revoke by subject names the sessions of all its users, and knows it when any of them is known', async () => {
   const { registry, revokeSubject } = scene()
