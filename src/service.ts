@@ -173,17 +173,16 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { limits, issuers } = settings
   const { onAnswer } = options
   const origins = originsOf(settings, environment.publicUrl)
-  const sources = threadSources(settings.workflows, chatkitOf)
-  const onForeign = tellOfForeign(context)
+  const sources = threadSources(settings.workflows, chatkitOf, tellOfForeign(context))
   const threadsOf = (sources: readonly ThreadSource[]) =>
-    createThreads({ sources, registry, randomBytes, onForeign })
+    createThreads({ sources, registry, randomBytes })
   const threads = threadsOf(sources)
   const revoke = createRevoke({ registry, canceller, now })
   const mint = createMint({ registry, chatkit: chatkitOf, canceller, limits, issuers, now })
   const threadsFor = (key: ApiKeySettings) =>
     threadsOf(sources.filter(({ workflows }) => workflows.some((name) => mayUse(key, name))))
   const calls = { settings, registry, mint, revoke, threadsFor, audit, hashUser, now }
-  const userData = createUserData({ registry, audit, sources, onForeign, canceller, now, log })
+  const userData = createUserData({ registry, audit, sources, canceller, now, log })
   const { publicUrl } = environment
   const signed = { keys: parts.signingKeys, publicUrl, retention: settings.retention }
   const receipts = createReceipts({ registry, audit, ...signed, now })

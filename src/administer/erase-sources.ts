@@ -4,7 +4,7 @@ import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
-import { type Foreign, sourcePage } from '../threads/source-reader.ts'
+import { sourcePage } from '../threads/source-reader.ts'
 import { type ThreadSource, threadIdAt } from '../threads/sources.ts'
 import { deleteLocated } from '../threads/threads.ts'
 import { type Deletable, deleteAll, type IdPage } from './deletions.ts'
@@ -15,7 +15,6 @@ import { unreachableThings } from './registry-pages.ts'
 export interface SourcesToErase {
   readonly registry: Pick<Registry, 'listOwned'>
   readonly sources: readonly ThreadSource[]
-  readonly onForeign: (foreign: Foreign) => void
 }
 
 /** The counters that {@link eraseFromSources} raises, and the failures that it adds. */
@@ -79,7 +78,7 @@ function threadsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Dele
   return {
     list: (after) =>
       at === undefined
-        ? hostedIds(of, source, { user, after })
+        ? hostedIds(source, user, after)
         : ownedIds(of, { kind: 'thread', source: at, user }, after),
     async remove(id) {
       const thread = threadIdAt(source, id)
@@ -104,12 +103,12 @@ function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: UserId): 
 }
 
 async function hostedIds(
-  { onForeign }: SourcesToErase,
   source: ThreadSource,
-  { user, after }: { readonly user: UserId; readonly after: string | undefined },
+  user: UserId,
+  after: string | undefined,
 ): Promise<IdPage> {
   const query = { user, limit: PAGE, order: 'asc', after } as const
-  const page = await sourcePage(source, query, { call: undefined, onForeign })
+  const page = await sourcePage(source, query, undefined)
   return { ids: page.values.map(({ id }) => id), hasMore: page.hasMore }
 }
 

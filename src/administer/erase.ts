@@ -28,7 +28,6 @@ export type EraseSummary = Awaited<ReturnType<typeof conclude>>
 /** The parts that {@link eraseUser} works on. */
 export interface EraseParts {
   readonly sources: SourcesToErase['sources']
-  readonly onForeign: SourcesToErase['onForeign']
   readonly registry: SourcesToErase['registry'] &
     Pick<Registry, 'getBlock' | 'readStanding' | 'revoke' | 'liftBlock'> &
     Pick<Registry, 'listSessions' | 'eraseUser'>

@@ -10,7 +10,7 @@ import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
-import { blameCursor, type Foreign, type SourceCall, sourcePage } from '../threads/source-reader.ts'
+import { blameCursor, sourcePage } from '../threads/source-reader.ts'
 import { type ThreadSource, threadIdAt } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 import { createGiveWay } from './give-way.ts'
@@ -48,7 +48,6 @@ export interface ExportSummary {
 export interface ExportParts {
   readonly registry: Pick<Registry, 'listSessions' | 'listAudit' | 'listOwned'>
   readonly sources: readonly ThreadSource[]
-  readonly onForeign: (foreign: Foreign) => void
   readonly now: Clock
 }
 
@@ -102,13 +101,12 @@ export async function* exportUser(
 }
 
 async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
-  const { sources, onForeign } = parts
   yield* orFailure({ what: 'sessions' }, foundIn(sessionLines(parts, user)))
   // The same id from two API keys is one thread of one project.
   const hosted = new Set<string>()
-  for (const source of sources) {
+  for (const source of parts.sources) {
     const named = source.threadsAt ? new Set<string>() : hosted
-    yield* sourceLines(parts, source, { user, named, call, onForeign })
+    yield* sourceLines(parts, source, { user, named, call })
   }
   const unreachable = unreachableThings(parts, { kind: 'thread', user })
   yield* orFailure({ what: 'threads' }, unreadIn(unreachable))
@@ -145,7 +143,11 @@ async function* auditLines({ registry }: ExportParts, user: string): Lines {
 }
 
 /** `named`: ids of the user's threads that have their lines. */
-type ReadThreads = SourceCall & { readonly user: string; readonly named: Set<string> }
+interface ReadThreads {
+  readonly user: string
+  readonly named: Set<string>
+  readonly call: CallOptions
+}
 
 /** Lines of a source's threads. If its list fails, the ownership records name those that were not on it. */
 async function* sourceLines(
@@ -168,19 +170,22 @@ async function* sourceLines(
 
 async function* threadLines(
   source: ThreadSource,
-  context: ReadThreads,
+  { user, named, call }: ReadThreads,
 ): AsyncGenerator<Found, void, undefined> {
-  for await (const { threads, missing } of threadPages(source, context)) {
+  for await (const { threads, missing } of threadPages(source, user, call)) {
     for (const id of missing) {
       const part = { what: 'thread', workflow: source.name, id } as const
       yield unread({ ...part, code: 'upstream_unavailable' })
     }
-    const withItems = async (one: ListedThread) => ({ one, first: await firstItems(one, context) })
-    const unnamed = threads.filter(({ thread }) => !context.named.has(thread.id))
+    const withItems = async (one: ListedThread) => {
+      const [first] = await Promise.allSettled([itemsAfter(one, undefined, call)])
+      return { one, first }
+    }
+    const unnamed = threads.filter(({ thread }) => !named.has(thread.id))
     for await (const { one, first } of mapAhead(unnamed, AHEAD, withItems)) {
       const part = { what: 'items', workflow: source.name, id: one.thread.id } as const
       yield { lines: [{ type: 'thread', thread: one.thread }] }
-      yield* orFailure(part, foundIn(itemLines(one, first, context)))
+      yield* orFailure(part, foundIn(itemLines(one, first, call)))
     }
   }
 }
@@ -197,12 +202,12 @@ function unread(failure: Unread): Found {
   return { lines: [{ type: 'failure', thread_id: failure.id }], failure }
 }
 
-async function* threadPages(source: ThreadSource, { user, ...context }: ReadThreads) {
+async function* threadPages(source: ThreadSource, user: string, call: CallOptions) {
   for (let after: string | undefined, pages = 1; ; pages += 1) {
     const query = { user, limit: PAGE, order: 'asc', after } as const
     const missing: string[] = []
-    const call = { ...context.call, onMissing: (id: string) => missing.push(id) }
-    const page = sourcePage(source, query, { ...context, call })
+    const onMissing = (id: string) => missing.push(id)
+    const page = sourcePage(source, query, { ...call, onMissing })
     const { values, hasMore } = await page.catch((error) => blameCursor(error, after !== undefined))
     yield { threads: values.map((thread) => ({ thread, source })), missing }
     if (!hasMore) return
@@ -214,12 +219,7 @@ async function* threadPages(source: ThreadSource, { user, ...context }: ReadThre
 type ListedThread = Omit<FoundThread, 'id'>
 type FirstItems = PromiseSettledResult<ThreadItemPage>
 
-async function firstItems(of: ListedThread, context: SourceCall): Promise<FirstItems> {
-  const [first] = await Promise.allSettled([itemsAfter(of, undefined, context)])
-  return first
-}
-
-async function* itemLines(of: ListedThread, first: FirstItems, context: SourceCall): Lines {
+async function* itemLines(of: ListedThread, first: FirstItems, call: CallOptions): Lines {
   if (first.status === 'rejected') throw first.reason
   const { id } = of.thread
   let page = first.value
@@ -227,17 +227,17 @@ async function* itemLines(of: ListedThread, first: FirstItems, context: SourceCa
     yield page.data.map((item) => ({ type: 'item', thread_id: id, item }))
     if (!page.has_more) return
     after = nextCursor(page.last_id ?? undefined, { after, pages })
-    page = await itemsAfter(of, after, context)
+    page = await itemsAfter(of, after, call)
   }
 }
 
-async function itemsAfter(of: ListedThread, after: string | undefined, context: SourceCall) {
+async function itemsAfter(of: ListedThread, after: string | undefined, call: CallOptions) {
   const id = threadIdAt(of.source, of.thread.id)
   if (id === undefined) {
     throw new ServiceError('upstream_rejected', { reason: 'a thread id that no call can name' })
   }
   const query = { limit: PAGE, order: 'asc', ...(after !== undefined && { after }) } as const
-  return listItemsOf({ ...of, id }, query, context)
+  return listItemsOf({ ...of, id }, query, call)
 }
 
 /** @throws when the upstream ignores the cursor, or gives page after page: its list would never end */

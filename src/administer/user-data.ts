@@ -6,7 +6,6 @@ import type { Log } from '../lib/log.ts'
 import { count } from '../lib/printable.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 import type { Audit } from '../registry/audit.ts'
-import type { Foreign } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import type { AdminRequest } from './audit.ts'
 import { type EraseLine, type EraseParts, type EraseSummary, eraseUser } from './erase.ts'
@@ -24,7 +23,6 @@ export function createUserData({
   registry,
   audit,
   sources,
-  onForeign,
   canceller,
   now,
   log,
@@ -32,8 +30,6 @@ export function createUserData({
   readonly registry: EraseParts['registry'] & ExportParts['registry']
   readonly audit: Pick<Audit, 'write' | 'flush'>
   readonly sources: readonly ThreadSource[]
-  /** Called when an upstream lists threads or items that belong to another user. */
-  readonly onForeign: (foreign: Foreign) => void
   readonly canceller: EraseParts['canceller']
   readonly now: Clock
   readonly log: Log
@@ -57,7 +53,7 @@ export function createUserData({
           // Entries that still wait are written before this one, so that the export holds them, too.
           await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
           yield []
-          yield* exportUser({ registry, sources, onForeign, now }, user, call)
+          yield* exportUser({ registry, sources, now }, user, call)
         } finally {
           free()
         }
@@ -82,7 +78,7 @@ export function createUserData({
       refuseOwn({ actor, ownUser }, [user])
       const event = { actor, action: 'erase', user, requestId } as const
       await audit.write({ ...event, outcome: 'ok', reason: 'begun' })
-      const parts = { registry, sources, onForeign, canceller, audit, underWay, now }
+      const parts = { registry, sources, canceller, audit, underWay, now }
       return eraseUser(parts, {
         user,
         by: actor,

@@ -1,14 +1,15 @@
 // Reads one page of the items of a thread.
 
+import type { CallOptions } from '../chatkit/port.ts'
 import type { ThreadItem } from '../chatkit/wire/item.ts'
 import { collect, type Fetched, listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadItemPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import type { FoundThread } from './find-thread.ts'
-import { blameCursor, type SourceCall } from './source-reader.ts'
+import { blameCursor } from './source-reader.ts'
 
 /**
- * Drops items that name another thread, and reports them to `onForeign`.
+ * Drops items that name another thread, and reports them to the source's `onForeign`.
  *
  * @param query - its cursors are item ids
  * @throws `not_found` when the thread is gone or its user has changed since it was found;
@@ -17,7 +18,7 @@ import { blameCursor, type SourceCall } from './source-reader.ts'
 export async function listItemsOf(
   { id, thread, source }: FoundThread,
   query: ListQuery,
-  { call, onForeign }: SourceCall,
+  call?: CallOptions,
 ): Promise<ThreadItemPage> {
   const { user: asUser } = thread
   const hasCursor = query.after !== undefined || query.before !== undefined
@@ -28,7 +29,7 @@ export async function listItemsOf(
     })
     const entries = data.map((item) => ({ id: item.id, value: isOf(item, id) ? item : undefined }))
     const count = entries.filter(({ value }) => value === undefined).length
-    if (count > 0) onForeign({ source, what: 'item', count })
+    if (count > 0) source.onForeign({ source, what: 'item', count })
     return { entries, hasMore }
   })
   return listOf(await page.catch((error) => blameCursor(error, hasCursor)))

@@ -1,13 +1,13 @@
 // Reads one page of a list over several sources: reads them at the same time and merges their threads by
 // `created_at`. Such a list pages forward only.
 
+import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadPage } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { type CursorScope, type ListPosition, openCursor, sealCursor } from './cursors.ts'
 import {
   blameCursor,
   createSourceReader,
-  type SourceCall,
   type SourceQuery,
   type SourceReader,
 } from './source-reader.ts'
@@ -46,7 +46,7 @@ export async function mergedList(
     /** Authenticates cursors; the same for all instances. */
     readonly key: Uint8Array
   },
-  context: SourceCall,
+  call: CallOptions | undefined,
 ): Promise<ThreadPage> {
   const { user, order, limit, after, before } = query
   if (before !== undefined) throw new ForwardOnlyError()
@@ -54,7 +54,7 @@ export async function mergedList(
   const start = after === undefined ? [] : openCursor(key, scope, after)
   const readers = sources.map((source, number) => {
     const from = { user, order, limit: Math.max(1, limit), position: start[number] ?? null }
-    return createSourceReader(source, from, context)
+    return createSourceReader(source, from, call)
   })
   const merged = merge(readers, limit, order)
   const entries = await merged.catch((error) => blameCursor(error, after !== undefined))

@@ -1,11 +1,12 @@
 // Reads one page of a list that has one source. Its cursors are thread ids, and it pages in both directions.
 
+import type { CallOptions } from '../chatkit/port.ts'
 import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
 import { isCode } from '../lib/errors.ts'
 import { badCursor } from './cursors.ts'
 import { findThread } from './find-thread.ts'
-import { blameCursor, type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
+import { blameCursor, type SourceQuery, sourcePage } from './source-reader.ts'
 import { type ThreadSource, threadIdAt } from './sources.ts'
 
 /**
@@ -17,7 +18,7 @@ import { type ThreadSource, threadIdAt } from './sources.ts'
 export async function singleList(
   source: ThreadSource,
   query: SourceQuery,
-  context: SourceCall,
+  call: CallOptions | undefined,
 ): Promise<ThreadPage> {
   const { user, after, before } = query
   const cursors = [after, before].filter((cursor) => cursor !== undefined)
@@ -25,13 +26,13 @@ export async function singleList(
   if (ids.length < cursors.length) throw badCursor()
   // A self-hosted server’s cursors are looked up in the ownership records, among the user's own.
   if (user !== undefined && source.threadsAt === undefined) {
-    const proofs = ids.map((id) => findThread([source], { id, user }, context.call))
+    const proofs = ids.map((id) => findThread([source], { id, user }, call))
     // All are awaited, so that the time taken does not tell which cursor is bad.
     for (const proof of await Promise.allSettled(proofs)) {
       if (proof.status === 'fulfilled') continue
       throw isCode(proof.reason, 'not_found') ? badCursor(proof.reason) : proof.reason
     }
   }
-  const page = sourcePage(source, query, context)
+  const page = sourcePage(source, query, call)
   return listOf(await page.catch((error) => blameCursor(error, cursors.length > 0)))
 }

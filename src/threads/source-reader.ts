@@ -8,14 +8,6 @@ import { isCode, ServiceError } from '../lib/errors.ts'
 import { badCursor, type SourcePosition } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** Entries in an upstream's answer that are of another user or thread; or `missing`: a thread that it could not show. */
-export interface Foreign {
-  readonly source: ThreadSource
-  readonly what: 'thread' | 'item' | 'missing'
-  /** Number of them in one answer. */
-  readonly count: number
-}
-
 /** Selects threads of one source. Cursors are thread ids, passed on as they are. */
 export interface SourceQuery {
   /** Threads of everyone when undefined. */
@@ -25,12 +17,6 @@ export interface SourceQuery {
   readonly order: 'asc' | 'desc'
   readonly after?: string | undefined
   readonly before?: string | undefined
-}
-
-/** Options and reports of the upstream calls of one request. */
-export interface SourceCall {
-  readonly call: CallOptions | undefined
-  readonly onForeign: (foreign: Foreign) => void
 }
 
 /**
@@ -43,11 +29,11 @@ export interface SourceCall {
 export async function sourcePage(
   source: ThreadSource,
   { user, ...asked }: SourceQuery,
-  { call, onForeign }: SourceCall,
+  call: CallOptions | undefined,
 ): Promise<Collected<Thread>> {
   const onMissing = (id: string) => {
     call?.onMissing?.(id)
-    onForeign({ source, what: 'missing', count: 1 })
+    source.onForeign({ source, what: 'missing', count: 1 })
   }
   // The ownership records give these pages. Where the server has lost many threads, a page is empty.
   if (user === undefined && source.threadsAt !== undefined) {
@@ -64,7 +50,7 @@ export async function sourcePage(
       count += 1
       return { id: thread.id, value: undefined }
     })
-    if (count > 0) onForeign({ source, what: 'thread', count })
+    if (count > 0) source.onForeign({ source, what: 'thread', count })
     return { entries, hasMore: answer.has_more }
   })
   if (asked.limit > 0 && page.values.length === 0 && page.hasMore) throw nothingButMore()
@@ -84,7 +70,7 @@ export function createSourceReader(
     position,
     ...query
   }: Omit<SourceQuery, 'after' | 'before'> & { readonly position: SourcePosition | null },
-  context: SourceCall,
+  call: CallOptions | undefined,
 ) {
   let fills = 0
 
@@ -93,7 +79,7 @@ export function createSourceReader(
     const isPassed = ({ created_at }: Thread) =>
       query.order === 'desc' ? created_at > seconds : created_at < seconds
     for (let after: string | undefined, pages = 0; pages < MAX_FILLS; pages++) {
-      const page = await sourcePage(source, { ...query, limit: MAX_LIMIT, after }, context)
+      const page = await sourcePage(source, { ...query, limit: MAX_LIMIT, after }, call)
       const start = page.values.findIndex((thread) => !isPassed(thread))
       if (start !== -1) return { ...page, values: page.values.slice(start) }
       if (!page.hasMore) return { values: [], hasMore: false }
@@ -121,7 +107,7 @@ export function createSourceReader(
       fills += 1
       if (fills > MAX_FILLS) throw endless()
       const [after, seconds] = reader.last ?? []
-      const page = await sourcePage(source, { ...query, after }, context).catch((error) => {
+      const page = await sourcePage(source, { ...query, after }, call).catch((error) => {
         if (!isCode(error, 'invalid_request') || seconds == null) throw error
         return pageAfter(seconds, error)
       })

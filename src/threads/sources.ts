@@ -15,6 +15,16 @@ export interface ThreadSource {
   readonly chatkit: ChatKit
   /** Name under which the registry keeps its owners; undefined for a hosted one. */
   readonly threadsAt: string | undefined
+  /** Called when the upstream shows something of another user or thread, or cannot show a thread. */
+  readonly onForeign: (foreign: Foreign) => void
+}
+
+/** Entries in an upstream's answer that are of another user or thread; or `missing`: a thread that it could not show. */
+export interface Foreign {
+  readonly source: Pick<ThreadSource, 'name' | 'threadsAt'>
+  readonly what: 'thread' | 'item' | 'missing'
+  /** Number of them in one answer. */
+  readonly count: number
 }
 
 type WorkflowWithThreads =
@@ -25,6 +35,7 @@ type WorkflowWithThreads =
 export function threadSources(
   workflows: readonly WorkflowWithThreads[],
   adapterOf: (workflow: WorkflowName) => ChatKit,
+  onForeign: ThreadSource['onForeign'],
 ): readonly ThreadSource[] {
   const groups = Map.groupBy(workflows, (workflow) =>
     workflow.kind === 'hosted' ? adapterOf(workflow.name) : workflow.threadsAt,
@@ -35,7 +46,7 @@ export function threadSources(
     const { name } = first
     const workflows = group.map((workflow) => workflow.name)
     const threadsAt = first.kind === 'self-hosted' ? first.threadsAt : undefined
-    return { name, workflows, chatkit: adapterOf(name), threadsAt }
+    return { name, workflows, chatkit: adapterOf(name), threadsAt, onForeign }
   })
 }
 

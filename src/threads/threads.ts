@@ -12,7 +12,7 @@ import { type FoundThread, findThread, type LocatedThread, locateThread } from '
 import { listItemsOf } from './items.ts'
 import { mergedList } from './merged-list.ts'
 import { singleList } from './single-list.ts'
-import type { Foreign, SourceQuery } from './source-reader.ts'
+import type { SourceQuery } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
 interface AnyonesQuery extends Omit<SourceQuery, 'user'> {
@@ -37,13 +37,10 @@ export function createThreads({
   sources,
   registry,
   randomBytes,
-  onForeign,
 }: {
   readonly sources: readonly ThreadSource[]
   readonly registry: Pick<Registry, 'keptKey' | 'ownersOf'>
   readonly randomBytes: (size: number) => Uint8Array
-  /** Gets the entries of an upstream's answers that are of another user or thread, or could not be shown. */
-  readonly onForeign: (foreign: Foreign) => void
 }) {
   let cursorKey: Uint8Array | undefined
 
@@ -52,14 +49,13 @@ export function createThreads({
     { workflow, user, ...rest }: AnyonesQuery,
     call: CallOptions | undefined,
   ): Promise<ThreadPage> {
-    const context = { call, onForeign }
     const query = { ...rest, user }
     const chosen = workflow === undefined ? sources : [sourceOf(sources, workflow)]
     const [only, another] = chosen
-    if (only !== undefined && another === undefined) return singleList(only, query, context)
+    if (only !== undefined && another === undefined) return singleList(only, query, call)
     // Kept in the store, so that every instance accepts the cursors of all.
     cursorKey ??= await registry.keptKey('thread-cursors', () => randomBytes(CURSOR_KEY_BYTES))
-    return mergedList({ sources: chosen, kind, query, key: cursorKey }, context)
+    return mergedList({ sources: chosen, kind, query, key: cursorKey }, call)
   }
 
   return {
@@ -76,7 +72,7 @@ export function createThreads({
       { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
       call?: CallOptions,
     ): Promise<ThreadItemPage> {
-      return listItemsOf(await findThread(sources, { id, user }, call), query, { call, onForeign })
+      return listItemsOf(await findThread(sources, { id, user }, call), query, call)
     },
 
     async deleteOwn(user: string, id: ThreadId, call?: CallOptions): Promise<ThreadDeleted> {
@@ -92,11 +88,7 @@ export function createThreads({
       findThread(sources, { id }, call),
 
     /** Throws `not_found` when the thread's user has changed since it was found. */
-    listItems: (
-      found: FoundThread,
-      query: ListQuery,
-      call?: CallOptions,
-    ): Promise<ThreadItemPage> => listItemsOf(found, query, { call, onForeign }),
+    listItems: listItemsOf,
 
     /** For admins: the owner of a thread that is to be deleted. */
     locate: (id: ThreadId, call?: CallOptions): Promise<LocatedThread> =>

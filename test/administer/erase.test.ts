@@ -31,7 +31,7 @@ async function erase(
   const told: EraseSummary[] = []
   const lines = eraseUser(
     {
-      ...{ registry, sources: [], onForeign: () => {}, underWay },
+      ...{ registry, sources: [], underWay },
       canceller: { cancelAll: async () => ({ cancelled: [], cancelling: [] }), inBackground() {} },
       ...{ audit: { flush }, now },
     },
@@ -138,11 +138,11 @@ test('things that cannot be deleted are failures: a thread with an id that threa
   const listThreads = async () => ({ data: [{ id: 'a/b', user: alice }], has_more: false })
   const name = 'support' as WorkflowName
   const chatkit = { listThreads } as unknown as ChatKit
-  const sources = [{ name, workflows: [name], chatkit, threadsAt: undefined }]
+  const sources = [{ name, workflows: [name], chatkit, threadsAt: undefined, onForeign() {} }]
   const counts = { threads_deleted: 0, threads_failed: 0, attachments_deleted: 0 }
   const failures = createFailures()
   const progress = { counts, failures, onThread: () => {} }
-  await eraseFromSources({ registry, sources, onForeign: () => {} }, alice, progress)
+  await eraseFromSources({ registry, sources }, alice, progress)
   expect(counts).toEqual({ threads_deleted: 0, threads_failed: 1, attachments_deleted: 0 })
   expect(failures.named()).toEqual([
     { what: 'thread', workflow: 'support', id: 'a/b', code: 'invalid_request' },

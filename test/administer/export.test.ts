@@ -64,8 +64,8 @@ async function exportFrom(
         workflows: [name],
         chatkit: one as ChatKit,
         threadsAt: isOwned ? 'support' : undefined,
+        onForeign() {},
       })),
-    onForeign: () => undefined,
     now: () => NOW * 1000,
   }
   return (await Array.fromAsync(exportUser(parts, 'alice', call))).flat()

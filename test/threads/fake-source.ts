@@ -11,6 +11,7 @@ export type Row = readonly [id: string, user: string, at: number]
 
 /** A source over rows in memory, with the paging of the embedded API. */
 export interface FakeSource extends ThreadSource {
+  onForeign: ThreadSource['onForeign']
   rows: Row[]
   /** Shows everyone's threads whatever is asked. */
   careless: boolean
@@ -73,6 +74,7 @@ export function fakeSource(name: string, rows: readonly Row[] = [], selfHosted =
     workflows: [workflowName(name)],
     chatkit: chatkit as ChatKit,
     threadsAt: selfHosted ? name : undefined,
+    onForeign() {},
     rows: [...rows],
     careless: false,
     failure: undefined,

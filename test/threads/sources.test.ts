@@ -21,7 +21,7 @@ test('hosted workflows of one adapter are one source, and so are self-hosted one
     own('e', 'shop'),
     own('f', 'desk'),
   ]
-  const sources = threadSources(workflows, of)
+  const sources = threadSources(workflows, of, () => {})
   expect(sources.map(({ name, workflows, threadsAt }) => [name, workflows, threadsAt])).toEqual([
     ['a', ['a', 'd'], undefined],
     ['b', ['b', 'f'], 'desk'],

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import type { Foreign } from '../../src/threads/source-reader.ts'
+import type { Foreign } from '../../src/threads/sources.ts'
 import { createThreads } from '../../src/threads/threads.ts'
 import { plain, userId } from '../support/ids.ts'
 import { type FakeSource, fakeSource } from './fake-source.ts'
@@ -14,8 +14,8 @@ function threadsOf(
 ) {
   const registry = { keptKey, ownersOf: ownersIn(sources) }
   const foreign: Foreign[] = []
-  const onForeign = (one: Foreign) => foreign.push(one)
-  return { threads: plain(createThreads({ sources, registry, randomBytes, onForeign })), foreign }
+  for (const source of sources) source.onForeign = (one) => foreign.push(one)
+  return { threads: plain(createThreads({ sources, registry, randomBytes })), foreign }
 }
 
 /** Ownership records that name the owner of every row of a self-hosted source. */
@@ -415,4 +415,12 @@ test('items of a thread that name another thread are left out, and those that na
     'unnamed',
   ])
   expect(foreign).toMatchObject([{ what: 'item', count: 1 }])
+})
+
+test('threads of another user that a source shows are left out, and reported', async () => {
+  const [source] = everything()
+  source.careless = true
+  const { threads, foreign } = threadsOf([source])
+  expect(ids(await threads.listOwn('alice', QUERY))).toEqual(['a5', 'a3', 'a1'])
+  expect(foreign).toMatchObject([{ source: { name: 'support' }, what: 'thread', count: 1 }])
 })

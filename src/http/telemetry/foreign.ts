@@ -2,7 +2,7 @@
 // fault of the upstream that an operator has to look into.
 
 import type { Log } from '../../lib/log.ts'
-import type { Foreign } from '../../threads/source-reader.ts'
+import type { Foreign } from '../../threads/sources.ts'
 import type { Metrics } from './metrics.ts'
 
 export function tellOfForeign({

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import type { ChatKit } from '../../../src/chatkit/port.ts'
 import { tellOfForeign } from '../../../src/http/telemetry/foreign.ts'
 import { createMetrics } from '../../../src/http/telemetry/metrics.ts'
 import { workflowName } from '../../support/ids.ts'
@@ -21,8 +20,7 @@ test.each([
       breakers: () => [],
       mintsUnderWay: () => 0,
     })
-    const name = workflowName('support')
-    const source = { name, workflows: [name], chatkit: {} as ChatKit, threadsAt }
+    const source = { name: workflowName('support'), threadsAt }
     tellOfForeign({ metrics, log })({ source, what, count: 2 })
     expect(lines).toMatchObject([{ level: 40, workflow: 'support', what, count: 2, msg }])
     const text = await (await metrics.app.request('/metrics')).text()
