@@ -2,11 +2,10 @@
 
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
-import type { Clock } from '../../lib/clock.ts'
 import { answerErrors, limitBody, loopbackHost } from '../kit/app.ts'
 import { listenOnLoopback } from '../kit/listen.ts'
 import { addEndpoint } from './endpoint.ts'
-import { createSampleStore } from './store.ts'
+import { createSampleStore, type SampleStore } from './store.ts'
 import { addUploads } from './uploads.ts'
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -17,17 +16,10 @@ export const DEFAULT_WORD_MS = 20
  * assistant repeats the user's words. Like the usual samples, it does not identify its caller: whoever reaches
  * it sees and changes everyone's threads.
  *
- * @param parts - `wordMs`: milliseconds that the assistant takes for each word, 0 for no pause
+ * @param wordMs - milliseconds that the assistant takes for each word, 0 for no pause
  * @returns the app, which serves `/chatkit` and `/upload`
  */
-export function createChatKitServer({
-  now,
-  wordMs,
-}: {
-  readonly now: Clock
-  readonly wordMs: number
-}): Hono {
-  const store = createSampleStore(now)
+export function createChatKitServer(store: SampleStore, wordMs: number): Hono {
   const app = new Hono()
   app.use(loopbackHost, limitBody(MAX_BODY_BYTES))
   addEndpoint(app, store, wordMs)
@@ -43,7 +35,7 @@ export function createChatKitServer({
  * @throws Node's own error when the port is taken
  */
 export async function startChatKitServer(port: number) {
-  const { fetch } = createChatKitServer({ now: Date.now, wordMs: DEFAULT_WORD_MS })
+  const { fetch } = createChatKitServer(createSampleStore(Date.now), DEFAULT_WORD_MS)
   const listening = await listenOnLoopback(createAdaptorServer({ fetch }), port)
   // `url` is the endpoint, for a workflow's `server:`.
   return { ...listening, url: `${listening.origin}/chatkit` }

@@ -3,11 +3,11 @@ import { createSelfHosted } from '../../../src/chatkit/self-hosted/adapter.ts'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
-import { startSeedableServer } from '../../support/chatkit/seedable-server.ts'
+import { startSampleServer } from '../../support/chatkit/sample-server.ts'
 import { plain, userId, workflowName } from '../../support/ids.ts'
 
 async function makeContract() {
-  const server = await startSeedableServer()
+  const server = await startSampleServer()
   const keys = readSigningKeys(makeSigningKeys(), 'test')
   const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })

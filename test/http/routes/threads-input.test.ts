@@ -129,10 +129,10 @@ describe('a thread that changes hands between check and act', () => {
     const id = await scene.seed('desk', { user: 'alice' })
     const thing = { source: scene.servers.desk.url, kind: 'thread', id } as const
     const { desk } = scene.servers
-    const types: string[] = []
+    const types: unknown[] = []
     const was = desk.onRequest
-    desk.onRequest = async (body) => {
-      types.push(JSON.parse(body).type)
+    desk.onRequest = async ({ type }) => {
+      types.push(type)
       await scene.registry.releaseOwnership({ ...thing, user: userId('alice') })
       await scene.registry.claimOwnership({ ...thing, user: userId('bob'), createdAt: 1 })
     }

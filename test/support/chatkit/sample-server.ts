@@ -5,6 +5,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { type Faults, faultyAnswer } from '../../../src/embedded/chatkit-api/faults.ts'
 import { createChatKitServer } from '../../../src/embedded/chatkit-server/server.ts'
+import { createSampleStore, type SampleThread } from '../../../src/embedded/chatkit-server/store.ts'
 import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { isObject, jsonOrUndefined } from '../../../src/lib/json.ts'
@@ -36,7 +37,9 @@ export interface SampleRequest {
   left: boolean
 }
 
-/** The sample ChatKit server, which shows its requests, and misbehaves when a test says so. */
+export type SampleServer = Awaited<ReturnType<typeof startSampleServer>>
+
+/** The sample ChatKit server, which a test can fill, which shows its requests, and misbehaves when a test says so. */
 export async function startSampleServer({
   wordMs = 0,
   now = Date.now,
@@ -44,7 +47,8 @@ export async function startSampleServer({
   readonly wordMs?: number
   readonly now?: Clock
 } = {}) {
-  const sample = createChatKitServer({ now, wordMs })
+  const store = createSampleStore(now)
+  const sample = createChatKitServer(store, wordMs)
   const requests: SampleRequest[] = []
   let faults: SampleFaults = {}
   let faulty = Number.POSITIVE_INFINITY
@@ -53,6 +57,7 @@ export async function startSampleServer({
     const bytes = new Uint8Array(await raw.arrayBuffer())
     const request = requestOf(raw, bytes)
     requests.push(request)
+    await running.onRequest?.(request)
     env.outgoing.once('close', () => {
       request.left = !env.outgoing.writableFinished
     })
@@ -68,9 +73,22 @@ export async function startSampleServer({
     return response
   })
   const listening = await listenOnLoopback(createAdaptorServer({ fetch: app.fetch }))
-  return {
+  const running = {
     ...listening,
     url: `${listening.origin}/chatkit`,
+    store,
+    /** A thread with one assistant message for each text, oldest first. */
+    seed({ title, texts = [] }: { title?: string; texts?: readonly string[] }): SampleThread {
+      const thread = store.createThread()
+      thread.title = title ?? null
+      for (const text of texts) {
+        const content = [{ type: 'output_text' as const, text, annotations: [] }]
+        store.save(thread, store.newItem(thread, { type: 'assistant_message', content }))
+      }
+      return thread
+    },
+    /** Called when a request has arrived, before it is answered. */
+    onRequest: undefined as ((request: SampleRequest) => void | Promise<void>) | undefined,
     server: {
       setFaults(wanted: SampleFaults): void {
         faults = wanted
@@ -83,6 +101,7 @@ export async function startSampleServer({
       },
     },
   }
+  return running
 }
 
 function requestOf({ method, url, headers: given }: Request, bytes: Uint8Array): SampleRequest {

@@ -15,7 +15,7 @@ import {
   startService,
   tokenFor,
 } from '../running-service.ts'
-import { type SeedableServer, startSeedableServer } from './seedable-server.ts'
+import { type SampleServer, startSampleServer } from './sample-server.ts'
 import { PUBLIC_URL } from './self-hosted.ts'
 
 /** Two projects at OpenAI, each behind its own key, one of them behind two; two servers of one's own. */
@@ -53,7 +53,7 @@ export interface ThreadScene {
   readonly running: Running
   readonly registry: Registry
   readonly projects: Readonly<Record<'support' | 'sales', ChatKitApi>>
-  readonly servers: Readonly<Record<'desk' | 'shop', SeedableServer>>
+  readonly servers: Readonly<Record<'desk' | 'shop', SampleServer>>
   /** The ChatKit API lists everyone's threads, even if those of one user are asked for. */
   careless: boolean
   /** Changes what the ChatKit API answers. */
@@ -86,7 +86,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
   const now = () => seconds * 1000
   const registry = createSqliteRegistry({ path: ':memory:' })
   const projects = { support: createChatKitApi({ now }), sales: createChatKitApi({ now }) }
-  const servers = { desk: await startSeedableServer(now), shop: await startSeedableServer(now) }
+  const servers = { desk: await startSampleServer({ now }), shop: await startSampleServer({ now }) }
   const count = () => {
     asked++
   }
