@@ -132,21 +132,6 @@ describe('when OpenAI does not confirm', () => {
   })
 })
 
-test('a blocked widget that asks every 100 ms for 10 s gets 403 each time, and the upstream no create', async () => {
-  const secret = await secretOf(running, 'widget')
-  await revoke(running, 'widget', { block_seconds: 600 })
-  expect(upstreamStatus(running, secret)).toBe('cancelled')
-  running.upstream.clearRequests()
-  const codes: string[] = []
-  for (let tries = 0; tries < 100; tries++) {
-    const answer = await answerOf(await running.mint(tokenFor('widget')))
-    codes.push(`${answer.status} ${answer.json()['code']}`)
-    await sleep(100)
-  }
-  expect(codes).toEqual(Array(100).fill('403 user_blocked'))
-  expect(running.upstream.requests()).toEqual([])
-})
-
 test('a user mapped from other claims is revoked by subject once there was a session, and is 404 before', async () => {
   const config = `${DEFAULT_CONFIG.replace('user: claims.sub', 'user: claims.email')}\n${ADMINS}\n`
   const running = await startService({ config })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { adminToken, auditOf } from '../../support/admin-calls.ts'
+import { adminToken, auditOf, type PageSeen } from '../../support/admin-calls.ts'
 import {
   MIXES,
   startThreadScene,
@@ -12,20 +12,15 @@ import { APP_ORIGIN, ISSUER } from '../../support/running-service.ts'
 
 let scene: ThreadScene
 
-interface PageSeen {
-  readonly data: readonly Readonly<Record<string, unknown>>[]
-  readonly first_id: string | null
-  readonly last_id: string | null
-  readonly has_more: boolean
-}
+type Page = PageSeen<Readonly<Record<string, unknown>>>
 
-async function page(query = '', user = 'alice'): Promise<PageSeen> {
+async function page(query = '', user = 'alice'): Promise<Page> {
   const answer = await scene.call(`GET /v1/threads${query}`, { user })
   expect(answer.status, answer.body).toBe(200)
   return JSON.parse(answer.body)
 }
 
-const ids = ({ data }: PageSeen) => data.map(({ id }) => id)
+const ids = ({ data }: Page) => data.map(({ id }) => id)
 
 /** An answer without the parts that differ for each request. */
 function withoutRequestId({ status, headers, body }: RawAnswer): unknown {
