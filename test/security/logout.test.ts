@@ -222,4 +222,21 @@ describe('a store that fails', () => {
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
     await expectOver(running, earlier('alice'))
   })
+
+  test('the logout is in the audit, because it may have ended sessions', async () => {
+    const registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
+    const running = await startService({ config: LOGOUT_CONFIG, registry })
+    registry.losing.add('markLogout')
+    expect((await sendLogout(running, logoutToken({ sub: 'alice' }))).status).toBe(503)
+    const user = `${ISSUER}|alice`
+    const failed = {
+      actor: user,
+      user,
+      outcome: 'failed',
+      reason: 'subject',
+      chain: { byUser: true },
+    }
+    const page = await registry.listAudit({ action: 'logout', limit: 5 })
+    expect(page?.data).toMatchObject([failed])
+  })
 })

@@ -8,7 +8,7 @@ import type { Settings } from '../../config/settings.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import { mapSubject } from '../../map/map-user.ts'
-import type { Audit } from '../../registry/audit.ts'
+import { type Audit, auditedOnFailure } from '../../registry/audit.ts'
 import { actorOf } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
 import type { Revoke } from '../../revoke/revoke.ts'
@@ -78,14 +78,16 @@ export function backchannelLogout({
     const command = await commandOf(c)
     const key = `logout:${command.issuer}|${command.jti}`
     if (await registry.remembers(key, unixSeconds(now))) throw replayed()
-    const found = await revoke.logOut(command)
     const { issuer, subject } = command
-    const users = found.size > 0 ? [...found] : [subject && mapSubject(issuers, issuer, subject)]
-    const event = auditEvent(command, c.var.requestId)
+    const mapped = subject && mapSubject(issuers, issuer, subject)
     // An entry names its user, so that an erase of the user removes the actor.
-    await Promise.all(
-      users.map((user) => audit.write({ ...event, user, byUser: user !== undefined })),
-    )
+    const eventOf = (user: string | undefined) => ({
+      ...auditEvent(command, c.var.requestId),
+      ...{ user, byUser: user !== undefined },
+    })
+    const found = await auditedOnFailure(audit, eventOf(mapped), revoke.logOut(command))
+    const users = found.size > 0 ? [...found] : [mapped]
+    await Promise.all(users.map((user) => audit.write({ ...eventOf(user), outcome: 'ok' })))
     // Remembered last. If it were remembered first and the store then failed, the provider's next try would be
     // refused as a replay. Two equal logouts at once both do the same, and the second is refused.
     const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))
@@ -97,7 +99,7 @@ export function backchannelLogout({
 function auditEvent({ issuer, subject, sid }: LogoutCommand, requestId: string) {
   const reason = sid === undefined ? 'subject' : 'sid'
   const actor = actorOf({ issuer, subject })
-  return { actor, action: 'logout', outcome: 'ok', reason, requestId } as const
+  return { actor, action: 'logout', reason, requestId } as const
 }
 
 function replayed(): ServiceError {
