@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { createChatServer } from '../../src/docs/chatkit-server.ts'
 import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { asAt, createThread, itemIn } from '../gateway/scene.ts'
-import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { secretOf } from '../support/admin-calls.ts'
+import { selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { EVENTUALLY_MS } from '../support/eventually.ts'
 import { freePort } from '../support/network/listen.ts'
@@ -34,7 +35,7 @@ beforeAll(() => void printed.mockReturnValue())
 afterAll(() => printed.mockRestore())
 
 const userNamed = async (name: string) =>
-  asAt(`${running.url}/chatkit/helpdesk`, { secret: await helpdeskSecret(running, name) })
+  asAt(`${running.url}/chatkit/helpdesk`, { secret: await secretOf(running, name) })
 
 test('answers a chat, keeps it, and deletes it', async () => {
   const alice = await userNamed('alice')

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest'
 import { EXAMPLE_LINES } from '../../src/commands/reference/log-fields.ts'
 import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../src/lib/log/fields.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { ADMINS, adminToken } from '../support/admin-calls.ts'
+import { ADMINS, adminToken, secretOf } from '../support/admin-calls.ts'
 import { startSampleServer } from '../support/chatkit/sample-server.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { guideText, ROOT } from './samples.ts'
@@ -30,7 +30,7 @@ async function linesOfSomeRequests() {
   expect((await running.mint(tokenFor('alice', { aud: 'web-app' }))).status).toBe(401)
   running.upstream.setFaults({ status: 500, times: 2 })
   expect((await running.mint(tokenFor(), post({ workflow: 'support' }))).status).toBe(503)
-  const alice = asAt(`${running.url}/chatkit/helpdesk`, { secret: await helpdeskSecret(running) })
+  const alice = asAt(`${running.url}/chatkit/helpdesk`, { secret: await secretOf(running) })
   const { id } = await createThread(alice)
   const calls: readonly (readonly [string, string, RequestInit?])[] = [
     [`/v1/threads/${id}`, tokenFor()],

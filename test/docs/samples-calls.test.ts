@@ -8,14 +8,9 @@ import { createOpenApi } from '../../src/http/openapi/document.ts'
 import type { RouteDefinition } from '../../src/http/route-definition.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { ADMINS } from '../support/admin-calls.ts'
+import { ADMINS, secretOf } from '../support/admin-calls.ts'
 import { startSampleServer } from '../support/chatkit/sample-server.ts'
-import {
-  helpdeskSecret,
-  PUBLIC_URL,
-  selfHostedConfig,
-  sidOf,
-} from '../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
 import { ISSUER, signer, startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
@@ -65,7 +60,7 @@ function samplesIn(language: Language): ReadonlyMap<string, string> {
 
 /** A user with a session, two threads and a picture. */
 async function seed() {
-  const secret = await helpdeskSecret(running, 'alice', { iss })
+  const secret = await secretOf(running, 'alice', { iss })
   const alice = asAt(`${running.url}/chatkit/helpdesk`, { secret })
   const photo = { name: 'photo.png', size: 3, mime_type: 'image/png' }
   const made = (await (await alice(['attachments.create', photo])).json()) as Made

@@ -6,7 +6,8 @@ import { readEnvironment } from '../../src/config/env.ts'
 import { connectTo, connectToAny } from '../../src/lib/connections.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { asAt } from '../gateway/scene.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { secretOf } from '../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { proxyPage, startFaultyProxy } from '../support/network/faulty-proxy.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { type Running, startService } from '../support/running-service.ts'
@@ -82,7 +83,7 @@ test.each([
 ])(
   'a proxy that %s on plain http makes a call of the gateway fail',
   async (_name, answer, status) => {
-    const alice = asAt(`${service.url}/chatkit/helpdesk`, { secret: await helpdeskSecret(service) })
+    const alice = asAt(`${service.url}/chatkit/helpdesk`, { secret: await secretOf(service) })
     proxy.answer = answer
     const response = await alice(['threads.list', {}])
     expect(response.status).toBe(status)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
-import { ADMINS, auditOf, signOut } from '../support/admin-calls.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { ADMINS, auditOf, secretFrom, signOut } from '../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { stoppedClock } from '../support/issuer-settings.ts'
 import { answerOf, expectBothSchemes, expectProblem } from '../support/problem-answer.ts'
 import type { RawAnswer } from '../support/raw-http.ts'
@@ -75,7 +75,7 @@ describeEachStore('guesses, %s', (env) => {
     })
   const tokenOf = (user: string, claims = {}) =>
     signer.token(claimsOf({ sub: user, ...claims }, clock.now()))
-  const secretOf = (user = 'alice') => helpdeskSecret({ mint: () => running.mint(tokenOf(user)) })
+  const secretOf = (user = 'alice') => secretFrom(running, tokenOf(user))
 
   /**
    * Of 40 guesses, those within the limit get their own refusal, the others 429. Where Redis is late, a call is

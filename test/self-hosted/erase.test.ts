@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { ADMINS, revoke } from '../support/admin-calls.ts'
+import { ADMINS, revoke, secretOf } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
 import { startSampleServer } from '../support/chatkit/sample-server.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { startService } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
@@ -21,7 +21,7 @@ const running = forEachTest(() => {
 })
 
 async function askerFor(user: string) {
-  const secret = await helpdeskSecret(running, user)
+  const secret = await secretOf(running, user)
   return asAt(`${running.url}/chatkit/helpdesk`, { secret })
 }
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { ADMINS, revoke, signOut } from '../support/admin-calls.ts'
+import { ADMINS, revoke, secretOf, signOut } from '../support/admin-calls.ts'
 import { startSampleServer } from '../support/chatkit/sample-server.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { APP_ORIGIN, startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -27,7 +27,7 @@ beforeEach(() => sample.server.clearRequests())
 /** Uploads a picture at the second instance, and gives the link to it as the first one shows it. */
 async function showPicture(): Promise<string> {
   const { first, second } = instances
-  const alice = asAt(`${first.url}/chatkit/helpdesk`, { secret: await helpdeskSecret(first) })
+  const alice = asAt(`${first.url}/chatkit/helpdesk`, { secret: await secretOf(first) })
   const params = { name: 'a.png', size: 3, mime_type: 'image/png' }
   const made = await (await alice(['attachments.create', params])).json()
   const { id, upload_url } = made as { id: string; upload_url: string }

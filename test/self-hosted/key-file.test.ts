@@ -4,8 +4,8 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
-import { ADMINS, adminToken } from '../support/admin-calls.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { ADMINS, adminToken, secretOf } from '../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
@@ -46,7 +46,7 @@ const signWith = async (text: string, claims: JWTPayload, type = CLIENT_SECRET_T
   readSigningKeys(text, 'test').sign(claims, type)
 
 test('only a client secret that was handed out is accepted, whatever else is signed with the same key', async () => {
-  const minted = await helpdeskSecret(running)
+  const minted = await secretOf(running)
   expect([await isActive(minted), await gatewayStatus(minted)]).toEqual([true, 404])
   const text = readFileSync(path, 'utf8')
   const claims = decodeJwt(minted)
@@ -72,14 +72,14 @@ test('after a rotation of the key file old client secrets hold, and new ones com
   const store = { STORE_URL: `sqlite:${join(folder, 'store.db')}` }
   const env = { PUBLIC_URL, SIGNING_KEY_FILE: path, ...store }
   const before = await startService({ config, env })
-  const old = await helpdeskSecret(before)
+  const old = await secretOf(before)
   await before.close()
   const { keys: oldKeys } = JSON.parse(readFileSync(path, 'utf8'))
   const { keys: newKeys } = JSON.parse(makeSigningKeys())
   const next = join(folder, 'next.json')
   writeFileSync(next, JSON.stringify({ keys: [...newKeys, ...oldKeys] }))
   const after = await startService({ config, env: { ...env, SIGNING_KEY_FILE: next } })
-  const fresh = await helpdeskSecret(after)
+  const fresh = await secretOf(after)
   expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid)
   expect([await isActive(old, after), await isActive(fresh, after)]).toEqual([true, true])
 })
@@ -87,14 +87,14 @@ test('after a rotation of the key file old client secrets hold, and new ones com
 test('without a key file, client secrets hold after a restart with the key in SQLite', async () => {
   const env = { PUBLIC_URL, STORE_URL: `sqlite:${join(folder, 'kept.db')}` }
   const before = await startService({ config, env })
-  const secret = await helpdeskSecret(before)
+  const secret = await secretOf(before)
   await before.close()
   const after = await startService({ config, env })
   expect(await isActive(secret, after)).toBe(true)
 })
 
 test('the log says that all instances need one key, when another key signed the secret', async () => {
-  const claims = decodeJwt(await helpdeskSecret(running))
+  const claims = decodeJwt(await secretOf(running))
   expect(await gatewayStatus(await signWith(await makeSigningKeys(), claims))).toBe(401)
   expect(running.log.find(({ status }) => status === 401)).toMatchObject({
     reason: expect.stringContaining('all instances need the same SIGNING_KEY_FILE'),

@@ -9,14 +9,10 @@ import {
   type PageSeen,
   revoke,
   type SessionSeen,
+  secretOf,
   sessionsOf,
 } from '../support/admin-calls.ts'
-import {
-  helpdeskSecret,
-  PUBLIC_URL,
-  selfHostedConfig,
-  sidOf,
-} from '../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
 import { ISSUER, type Running, startService, tokenFor } from '../support/running-service.ts'
 
 const server = 'http://127.0.0.1:9/chatkit'
@@ -60,7 +56,7 @@ test('the answer is a client secret alone: a JWT for one workflow, user and sess
 
 test('no two client secrets have the same sid or jti', async () => {
   await start()
-  const claims = [await helpdeskSecret(running), await helpdeskSecret(running)].map((secret) =>
+  const claims = [await secretOf(running), await secretOf(running)].map((secret) =>
     decodeJwt(secret),
   )
   expect(new Set(claims.map(({ sid }) => sid)).size).toBe(2)
@@ -78,16 +74,16 @@ test('a client secret lives as long as the config says, and no longer than the t
     const { iat = 0, exp = 0 } = decodeJwt(secret)
     return exp - iat
   }
-  expect(seconds(await helpdeskSecret(running))).toBe(120)
+  expect(seconds(await secretOf(running))).toBe(120)
   const now = Math.floor(Date.now() / 1000)
-  const short = await helpdeskSecret(running, 'alice', { exp: now + 60 })
+  const short = await secretOf(running, 'alice', { exp: now + 60 })
   expect(seconds(short)).toBeLessThanOrEqual(60)
   expect(decodeJwt(short).exp).toBeLessThanOrEqual(now + 60)
 })
 
 test('a client secret and the log do not hold the state variables', async () => {
   await start({ workflow: `    state_variables: { plan: 'claims.plan' }\n` })
-  const secret = await helpdeskSecret(running, 'alice', { plan: 'planted-state' })
+  const secret = await secretOf(running, 'alice', { plan: 'planted-state' })
   for (const part of secret.split('.')) {
     expect(Buffer.from(part, 'base64url').toString()).not.toContain('planted-state')
   }
@@ -97,7 +93,7 @@ test('a client secret and the log do not hold the state variables', async () => 
 test('any user that a token can name is the sub of the client secret', async () => {
   await start()
   for (const user of ['a|b', 'ü🦊', '"quoted"\\', 'x'.repeat(200)]) {
-    expect(decodeJwt(await helpdeskSecret(running, user)).sub).toBe(user)
+    expect(decodeJwt(await secretOf(running, user)).sub).toBe(user)
   }
 })
 
@@ -105,7 +101,7 @@ test('a self-hosted workflow is refused with 403 to a user for whom its `when` i
   await start({ workflow: `    when: '"pro" in claims.groups'\n` })
   const own = { workflow: 'helpdesk' }
   await expectRefusedMint(running, tokenFor('alice'), [403, 'workflow_not_allowed'], own)
-  const { sub } = decodeJwt(await helpdeskSecret(running, 'alice', { groups: ['pro'] }))
+  const { sub } = decodeJwt(await secretOf(running, 'alice', { groups: ['pro'] }))
   expect(sub).toBe('alice')
 })
 
@@ -113,7 +109,7 @@ describe('a self-hosted session', () => {
   beforeEach(() => start())
 
   test('an admin sees self-hosted sessions, without their secret or state', async () => {
-    const secret = await helpdeskSecret(running)
+    const secret = await secretOf(running)
     const [session] = await sessionsOf(running, 'alice')
     expect(session).toMatchObject({ id: sidOf(secret), user: 'alice', status: 'active' })
     expect(JSON.stringify(session)).not.toContain(secret.split('.')[2])
@@ -122,7 +118,7 @@ describe('a self-hosted session', () => {
   })
 
   test('a cancel of a self-hosted session is confirmed at once, and no upstream is asked', async () => {
-    const [first, second] = [await helpdeskSecret(running), await helpdeskSecret(running)]
+    const [first, second] = [await secretOf(running), await secretOf(running)]
     const answer = await callAdmin(running, `POST /sessions/${sidOf(first)}/cancel`)
     expect(answer.status).toBe(200)
     expect(answer.json()).toMatchObject({ id: sidOf(first), status: 'cancelled' })
@@ -134,19 +130,19 @@ describe('a self-hosted session', () => {
   })
 
   test('a revoke ends all self-hosted sessions of a user, and its block refuses the next mint', async () => {
-    const sids = [await helpdeskSecret(running), await helpdeskSecret(running)].map(sidOf)
+    const sids = [await secretOf(running), await secretOf(running)].map(sidOf)
     const seen = await revoke(running, 'alice', { block_seconds: 60 })
     expect(seen.cancelled.toSorted()).toEqual(sids.toSorted())
     expect(seen.cancelling).toEqual([])
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
     expect((await callAdmin(running, 'DELETE /users/alice/block')).status).toBeLessThan(300)
-    await helpdeskSecret(running)
+    await secretOf(running)
     expect(running.upstream.requests()).toEqual([])
   })
 
   test('a refresh replaces the session of the client secret that it brings', async () => {
-    const first = await helpdeskSecret(running)
-    const beside = await helpdeskSecret(running)
+    const first = await secretOf(running)
+    const beside = await secretOf(running)
     const token = tokenFor('alice')
     const response = await mintWith(running, token, { current_client_secret: first })
     const second = JSON.parse(await response.text()).client_secret

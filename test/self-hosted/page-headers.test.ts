@@ -3,7 +3,8 @@ import { text } from 'node:stream/consumers'
 import { beforeEach, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { secretOf } from '../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { ask, input } from '../support/chatkit/server-client.ts'
 import { APP_ORIGIN, startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
@@ -47,7 +48,7 @@ const running = forAllTests(() =>
 )
 
 async function askAs(type: string, params: unknown, headers: Record<string, string> = {}) {
-  const authorization = `Bearer ${await helpdeskSecret(running)}`
+  const authorization = `Bearer ${await secretOf(running)}`
   const url = `${running.url}/chatkit/helpdesk`
   return ask(url, [type, params], { headers: { authorization, origin: APP_ORIGIN, ...headers } })
 }
@@ -106,7 +107,7 @@ test.each([
 )
 
 test('headers of a server’s answer reach a client without Origin too, which no browser holds back', async () => {
-  const authorization = `Bearer ${await helpdeskSecret(running)}`
+  const authorization = `Bearer ${await secretOf(running)}`
   const url = `${running.url}/chatkit/helpdesk`
   const { status, headers } = await ask(url, ['threads.list', {}], { headers: { authorization } })
   expect([status, headers.get('x-chatkit-run-id')]).toEqual([200, 'run_1'])

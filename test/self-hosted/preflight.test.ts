@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
+import { secretOf } from '../support/admin-calls.ts'
 import { startSampleServer } from '../support/chatkit/sample-server.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { ask } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { APP_ORIGIN, startService } from '../support/running-service.ts'
@@ -65,7 +66,7 @@ test('ChatKit’s frame gets no credentials though the config lists its origin t
 test.each([FRAME, APP_ORIGIN])(
   'a request of ChatKit’s frame from %s passes, and the server does not see its own header',
   async (origin) => {
-    const secret = await helpdeskSecret(running)
+    const secret = await secretOf(running)
     const headers = { authorization: `Bearer ${secret}`, origin, 'chatkit-frame-instance-id': 'f1' }
     const answer = await ask(`${running.url}/chatkit/helpdesk`, ['threads.list'], { headers })
     expect(answer.status).toBe(200)
@@ -90,7 +91,7 @@ test.each([
 test.each([`${FRAME}.evil`, `${FRAME}:8443`, 'http://cdn.platform.openai.com', 'null'])(
   'the gateway refuses the origin %s, and the server sees nothing',
   async (origin) => {
-    const secret = await helpdeskSecret(running)
+    const secret = await secretOf(running)
     expectProblem(await preflight('/chatkit/helpdesk', origin), 403, 'origin_not_allowed')
     const headers = { authorization: `Bearer ${secret}`, origin }
     const asked = await ask(`${running.url}/chatkit/helpdesk`, ['threads.list'], { headers })

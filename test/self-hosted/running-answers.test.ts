@@ -2,13 +2,16 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { asAt } from '../gateway/scene.ts'
 import { lastError, note, rest, startScripted } from '../gateway/scripted-server.ts'
-import { ADMINS, askAdmin, callAdmin, mintWith, revoke, signOut } from '../support/admin-calls.ts'
 import {
-  helpdeskSecret,
-  PUBLIC_URL,
-  selfHostedConfig,
-  sidOf,
-} from '../support/chatkit/self-hosted.ts'
+  ADMINS,
+  askAdmin,
+  callAdmin,
+  mintWith,
+  revoke,
+  secretOf,
+  signOut,
+} from '../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { stoppedClock } from '../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
@@ -20,7 +23,7 @@ async function startAnswer() {
   const clock = stoppedClock(Date.now())
   const config = selfHostedConfig({ server: url, more: ADMINS })
   const running = await startService({ config, env: { PUBLIC_URL }, now: clock.now })
-  const secret = await helpdeskSecret(running)
+  const secret = await secretOf(running)
   const alice = asAt(`${running.url}/chatkit/helpdesk`, { secret })
   const response = await alice(['threads.create', { input: input('hi') }])
   const [server] = opened

@@ -111,7 +111,7 @@ export async function revoke(running: Running, user: string, body: unknown = {})
 }
 
 /** Mints and gives the client secret; throws when it is refused. */
-export async function secretFrom(running: Running, token: string): Promise<string> {
+export async function secretFrom(running: Pick<Running, 'mint'>, token: string): Promise<string> {
   const text = await (await running.mint(token)).text()
   const body: { client_secret?: string } = JSON.parse(text)
   if (body.client_secret === undefined) throw new Error(`not minted: ${text}`)
@@ -120,8 +120,8 @@ export async function secretFrom(running: Running, token: string): Promise<strin
 
 /** The same for a user of the default config. */
 export function secretOf(
-  running: Running,
-  user: string,
+  running: Pick<Running, 'mint'>,
+  user = 'alice',
   claims: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
   return secretFrom(running, tokenFor(user, claims))

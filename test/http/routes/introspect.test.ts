@@ -9,14 +9,10 @@ import {
   callAdmin,
   mintWith,
   revoke,
+  secretOf,
   signOut,
 } from '../../support/admin-calls.ts'
-import {
-  helpdeskSecret,
-  PUBLIC_URL,
-  selfHostedConfig,
-  sidOf,
-} from '../../support/chatkit/self-hosted.ts'
+import { PUBLIC_URL, selfHostedConfig, sidOf } from '../../support/chatkit/self-hosted.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectBothSchemes, expectProblem } from '../../support/problem-answer.ts'
 import { signer, startService, tokenFor } from '../../support/running-service.ts'
@@ -50,7 +46,7 @@ const token = (user: string, claims: Readonly<Record<string, unknown>> = {}) => 
   return tokenFor(user, { iat: now, exp: now + 3600, ...claims })
 }
 const secretFor = (user = 'alice', claims = {}) =>
-  helpdeskSecret({ mint: () => running.mint(token(user, claims)) })
+  secretOf({ mint: () => running.mint(token(user, claims)) })
 
 async function introspect(
   secret: string | undefined,

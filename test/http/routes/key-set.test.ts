@@ -1,7 +1,8 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { expect, test } from 'vitest'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
+import { secretOf } from '../../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { type Running, startService, tokenFor } from '../../support/running-service.ts'
 
@@ -37,7 +38,7 @@ test('the public keys are for everyone, and may be kept for five minutes', async
 
 test('the published keys verify a client secret, and no secret with a changed byte', async () => {
   running = await startService({ config, env: { PUBLIC_URL } })
-  const secret = await helpdeskSecret(running)
+  const secret = await secretOf(running)
   const keys = createLocalJWKSet((await (await keySet()).json()) as JSONWebKeySet)
   const expected = { issuer: PUBLIC_URL, audience: 'chatkit:helpdesk' }
   const { payload } = await jwtVerify(secret, keys, expected)
@@ -52,7 +53,7 @@ test('without a key file, two services in memory sign with keys of their own', a
   running = await startService({ config, env: { PUBLIC_URL } })
   const other = await startService({ config, env: { PUBLIC_URL } })
   const kids = [running, other].map(async (one) => {
-    return decodeProtectedHeader(await helpdeskSecret(one)).kid
+    return decodeProtectedHeader(await secretOf(one)).kid
   })
   expect(new Set(await Promise.all(kids)).size).toBe(2)
 })

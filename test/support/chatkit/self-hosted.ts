@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import { DEFAULT_CONFIG, HIGH_LIMITS, type Running, tokenFor } from '../running-service.ts'
+import { DEFAULT_CONFIG, HIGH_LIMITS } from '../running-service.ts'
 
 /** The issuer of self-hosted client secrets. */
 export const PUBLIC_URL = 'https://mint.acme.example'
@@ -20,18 +20,6 @@ export function selfHostedConfig({ server, limits, workflow = '', more = '' }: S
   const helpdesk = `workflows:\n  helpdesk:\n    server: ${server}\n${workflow}`
   const config = DEFAULT_CONFIG.replace('workflows:\n', helpdesk)
   return `${config.replace(HIGH_LIMITS, limits ?? HIGH_LIMITS)}\n${more}\n`
-}
-
-/** Mints for `helpdesk`, the default, and gives the client secret; throws when it is refused. */
-export async function helpdeskSecret(
-  running: Pick<Running, 'mint'>,
-  user = 'alice',
-  claims: Readonly<Record<string, unknown>> = {},
-): Promise<string> {
-  const response = await running.mint(tokenFor(user, claims))
-  const text = await response.text()
-  if (response.status !== 200) throw new Error(`not minted: ${response.status} ${text}`)
-  return JSON.parse(text).client_secret
 }
 
 /** The session that a client secret belongs to. */
