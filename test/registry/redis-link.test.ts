@@ -4,6 +4,7 @@ import { createLog } from '../../src/lib/log.ts'
 import { type RedisConnection, scriptOf } from '../../src/registry/redis/link/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { EVENTUALLY_MS, eventually } from '../support/eventually.ts'
+import { recordingLog } from '../support/issuer-settings.ts'
 
 const CALL_MS = 50
 const STEP = scriptOf('a step')
@@ -156,7 +157,7 @@ test('a WAIT that nobody answers refuses its own step, and Redis is not suspecte
 describe('while the connection of revokes cannot be opened', () => {
   /** A link whose first connection works, and a revoke that failed because the second one did not. */
   async function failedRevoke() {
-    const lines: string[] = []
+    const { log, text } = recordingLog()
     const connections: { ready: boolean }[] = []
     let tries = 0
     let open = async () => {}
@@ -176,7 +177,7 @@ describe('while the connection of revokes cannot be opened', () => {
       },
       address: 'redis.example:6379',
       replicas: 1,
-      log: createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } }),
+      log,
       callMs: CALL_MS,
     })
     link = opened
@@ -186,7 +187,7 @@ describe('while the connection of revokes cannot be opened', () => {
     }
     openWith(() => Promise.reject(new Error('ERR max number of clients reached')))
     await expect(opened.runReplicated(STEP, [], String)).rejects.toMatchObject(refused)
-    const saysWorking = () => lines.join().includes('redis answers again')
+    const saysWorking = () => text().includes('redis answers again')
     return { ...opened, connections, tries: () => tries, openWith, saysWorking }
   }
 

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startUserHash } from '../../../src/http/telemetry/user-hash.ts'
-import { createLog } from '../../../src/lib/log.ts'
 import { eventually } from '../../support/eventually.ts'
+import { recordingLog } from '../../support/issuer-settings.ts'
 
 /** Two instances on one store that keeps a key, and that can be down. */
 function scene({ away }: { readonly away: boolean }) {
   const store = { away, asked: 0, kept: undefined as Uint8Array | undefined }
-  const said: string[] = []
-  const log = createLog({ level: 'info', destination: { write: (line) => said.push(line) } })
+  const { log, lines: said } = recordingLog()
   const registry = {
     async keptKey(_name: string, make: () => Uint8Array) {
       store.asked++
@@ -36,7 +35,7 @@ test('without the store nobody is named; once it answers, all instances hash ali
   const { start, store, said } = scene({ away: true })
   const [one, other] = await Promise.all([start(), start()])
   expect([one('alice'), other('alice')]).toEqual([undefined, undefined])
-  expect(said.map((line) => JSON.parse(line))).toMatchObject([
+  expect(said).toMatchObject([
     { level: 40, msg: expect.stringContaining('does not answer') },
     { level: 40 },
   ])
