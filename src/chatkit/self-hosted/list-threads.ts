@@ -52,7 +52,10 @@ export function listThreads(
       async (part): Promise<Fetched<Thread>> => {
         const order = part.order ?? 'desc'
         const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
-        if (owned === undefined) throw badCursor()
+        if (owned === undefined) {
+          const reason = 'the cursor names no thread of this list'
+          throw new ServiceError('invalid_request', { reason })
+        }
         const { shown, unasked } = await readThreads(owned.data)
         const end = owned.data.findIndex(({ id }) => unasked.has(id))
         stopped = end !== -1
@@ -104,7 +107,10 @@ function createReadThreads(ask: Ask, query: ThreadListQuery, onMissing: CallOpti
     const [lost] = missing
     if (lost !== undefined) {
       list ??= await firstList(ask, lost.user, {})
-      if (list.failure !== undefined) throw unanswered(list.failure)
+      if (list.failure !== undefined) {
+        const reason = 'the server shows neither a thread nor its list'
+        throw serverFault('upstream_unavailable', reason, list.failure)
+      }
     }
     for (const { id } of missing) onMissing?.(id)
     return { shown, unasked }
@@ -117,7 +123,10 @@ async function firstList(ask: Ask, user: string, { order = 'desc', after }: Thre
     const params = { limit: PAGE, order, ...cursor }
     const answer = await ask(user, { type: 'threads.list', params }, anyThreadPage)
     const readable = answer.data.flatMap((thread) => serverThread.safeParse(thread).data ?? [])
-    if (readable.length === 0 && answer.data.length > 0) throw unreadable()
+    if (readable.length === 0 && answer.data.length > 0) {
+      const reason = 'no thread of the list fits the ChatKit protocol'
+      throw serverFault('upstream_invalid_response', reason)
+    }
     const threads = readable.map((thread) => toWireThread(thread, user))
     return { threads, isWhole: !answer.has_more, failure: undefined }
   }
@@ -134,18 +143,6 @@ function localFailure(error: unknown): ServiceError {
   throw error
 }
 
-function unreadable(): ServiceError {
-  return serverFault('upstream_invalid_response', 'no thread of the list fits the ChatKit protocol')
-}
-
-function unanswered(cause: unknown): ServiceError {
-  return serverFault(
-    'upstream_unavailable',
-    'the server shows neither a thread nor its list',
-    cause,
-  )
-}
-
 /**
  * @throws `not_found` when the server does not have it; `upstream_invalid_response` when it shows another
  * thread
@@ -155,8 +152,4 @@ export async function readThread(ask: Ask, id: string, user: string): Promise<Th
   const thread = await ask(user, { type: 'threads.get_by_id', params }, serverThread)
   if (thread.id === id) return toWireThread(thread, user)
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')
-}
-
-function badCursor(): ServiceError {
-  return new ServiceError('invalid_request', { reason: 'the cursor names no thread of this list' })
 }

@@ -98,16 +98,15 @@ export function createThreadCalls({
 function cursorRefused({ after, before }: Pick<ListQuery, 'after' | 'before'>) {
   return (error: unknown): never => {
     if (!isCode(error, 'invalid_request') || (after ?? before) === undefined) throw error
-    if (error instanceof ForwardOnlyError) throw forwardOnly()
+    if (error instanceof ForwardOnlyError) {
+      const message =
+        "Invalid 'before': a list over several workflows pages forward only, by 'after'."
+      throw refusal(message, 'before', 'invalid_value')
+    }
     const isBefore = after === undefined || refusedParam(error) === 'before'
     const [param, id] = isBefore ? (['before', before] as const) : (['after', after] as const)
     throw refusal(`No item found with id '${id}'.`, param, 'invalid_value')
   }
-}
-
-function forwardOnly(): ApiError {
-  const message = "Invalid 'before': a list over several workflows pages forward only, by 'after'."
-  return refusal(message, 'before', 'invalid_value')
 }
 
 function refusedParam(error: unknown): string | undefined {

@@ -150,20 +150,15 @@ function rememberFigures(figures: MetricSources['figures']): MetricSources['figu
 function addGauges(registry: Registry, sources: MetricSources): void {
   const here = { registers: [registry] }
   const { figures } = sources
-  new Gauge({
-    ...DEFINITIONS.activeSessions,
-    ...here,
-    async collect() {
-      this.set((await orNothing(figures))?.activeSessions ?? Number.NaN)
-    },
-  })
-  new Gauge({
-    ...DEFINITIONS.outboxLength,
-    ...here,
-    async collect() {
-      this.set((await orNothing(figures))?.outboxLength ?? Number.NaN)
-    },
-  })
+  for (const name of ['activeSessions', 'outboxLength'] as const) {
+    new Gauge({
+      ...DEFINITIONS[name],
+      ...here,
+      async collect() {
+        this.set((await orNothing(figures))?.[name] ?? Number.NaN)
+      },
+    })
+  }
   new Gauge({
     ...DEFINITIONS.mintsUnderWay,
     ...here,
