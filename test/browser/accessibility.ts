@@ -105,3 +105,12 @@ export async function expectReadable(page: Page, name: string): Promise<void> {
     expect({ name, look, faults }).toEqual({ name, look, faults: [] })
   }
 }
+
+/** Presses Tab until the element has the focus. */
+export async function tabTo(page: Page, id: string) {
+  for (let left = 60; left > 0; left--) {
+    if ((await page.evaluate('document.activeElement.id')) === id) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`${id} cannot be reached by the keyboard`)
+}

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DataScene, startDataScene } from '../console/data-scene.ts'
 import { startConsoleScene } from '../console/scene.ts'
 import { forAllTests, forEachTest } from '../support/started.ts'
-import { expectReadable, seriousFaults } from './accessibility.ts'
+import { expectReadable, seriousFaults, tabTo } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 import { takePicture } from './pictures.ts'
 
@@ -408,14 +408,6 @@ async function signInOn(page: Page, url: string, account: string) {
 
 function focused(page: Page): Promise<unknown> {
   return page.evaluate('document.activeElement.textContent.trim()')
-}
-
-async function tabTo(page: Page, id: string) {
-  for (let left = 60; left > 0; left--) {
-    if ((await page.evaluate('document.activeElement.id')) === id) return
-    await page.keyboard.press('Tab')
-  }
-  throw new Error(`${id} cannot be reached by the keyboard`)
 }
 
 async function plantFigures({ addMinute }: DataScene) {

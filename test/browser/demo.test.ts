@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Spawned, spawnNode } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
-import { expectReadable } from './accessibility.ts'
+import { expectReadable, tabTo } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 // `npm run demo`, and a person at its page.
@@ -290,12 +290,3 @@ customElements.define('openai-chatkit', class extends HTMLElement {
     this.textContent = await (await api.fetch(api.url, { method: 'POST', headers, body })).text()
   }
 })`
-
-/** Presses Tab until the element has the focus. */
-async function tabTo(page: Page, id: string): Promise<void> {
-  for (let left = 40; left > 0; left--) {
-    await page.keyboard.press('Tab')
-    if ((await page.evaluate('document.activeElement?.id')) === id) return
-  }
-  throw new Error(`#${id} cannot be reached by keyboard`)
-}
