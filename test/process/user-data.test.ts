@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
@@ -11,6 +10,7 @@ import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Member, startMember } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { residentMb } from '../support/service-process.ts'
 import { forEachTest } from '../support/started.ts'
 import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
 
@@ -63,12 +63,6 @@ function seedPrepared(user: string, threads: number, items: number): void {
       headers: { 'content-type': 'application/json' },
     })
   }
-}
-
-/** Memory of a process on Linux, in MB. */
-function residentMb({ child }: Member): number {
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
 }
 
 const THREADS = 10_000

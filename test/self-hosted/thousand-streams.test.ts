@@ -1,21 +1,15 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { Agent, type Dispatcher, request } from 'undici'
 import { expect, test } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
 import { note, startScripted } from '../gateway/scripted-server.ts'
 import { input } from '../support/chatkit/server-client.ts'
+import { residentMb } from '../support/service-process.ts'
 import { startInstance } from './instance.ts'
 
 const STREAMS = 1000
 const MOST_MB = 150
 const FRAME = note('x')
-
-/** Memory of a process on Linux, in MB. */
-function residentMb(pid: number | undefined): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return Number(kilobytes) / 1024
-}
 
 test.runIf(process.platform === 'linux')(
   `each of ${STREAMS} open streams of a process delivers, and they cost less than ${MOST_MB} MB`,
@@ -23,7 +17,7 @@ test.runIf(process.platform === 'linux')(
     const { url, opened } = await startScripted()
     const instance = await startInstance(url)
     const dispatcher = new Agent({ allowH2: false })
-    const fresh = residentMb(instance.process.child.pid)
+    const fresh = residentMb(instance.process)
     const secrets: string[] = []
     await eachBounded(
       Array.from({ length: STREAMS }, (_, at) => `user ${at}`),
@@ -40,7 +34,7 @@ test.runIf(process.platform === 'linux')(
       expect(answer.statusCode).toBe(200)
       bodies.push(answer.body)
     }
-    const minted = residentMb(instance.process.child.pid)
+    const minted = residentMb(instance.process)
     // Not all at once: on a busy machine the last of them would not be read within 5 s.
     await eachBounded(secrets, 100, open)
     expect(opened).toHaveLength(STREAMS)
@@ -49,7 +43,7 @@ test.runIf(process.platform === 'linux')(
       for (const response of opened) response.write(FRAME)
       for (const [chunk] of await Promise.all(heard)) expect(String(chunk)).toBe(FRAME)
     }
-    const loaded = residentMb(instance.process.child.pid)
+    const loaded = residentMb(instance.process)
     const figures = [fresh, minted, loaded].map((megabytes) => megabytes.toFixed(0))
     await annotate(`MB when fresh, after the mints, with all streams: ${figures.join(', ')}`)
     // From the fresh process on: memory that the mints left free could hide what the streams take.

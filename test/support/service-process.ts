@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -150,6 +150,12 @@ async function until<T>(
     await setTimeout(10)
   }
   throw new Error(`did not come:\n${process.said.stdout}${process.said.stderr}`)
+}
+
+/** Memory of a process on Linux, in MB. */
+export function residentMb({ child }: Pick<Spawned, 'child'>): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
 }
 
 function jsonLines(text: string): Record<string, unknown>[] {
