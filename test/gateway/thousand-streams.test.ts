@@ -7,7 +7,7 @@ import { note, start, startScripted } from './scripted-server.ts'
 
 const STREAMS = 1000
 
-test('a thousand open streams need one query of the store at a time and little memory, and all end with their sessions', {
+test('a thousand open streams need one query of the store at a time, and all end with their sessions', {
   timeout: 60_000,
 }, async () => {
   const { url, opened } = await startScripted()
@@ -22,8 +22,6 @@ test('a thousand open streams need one query of the store at a time and little m
   const sessions = await Promise.all(
     Array.from({ length: STREAMS }, (_, at) => scene.session(`user ${at}`)),
   )
-  globalThis.gc?.()
-  const before = process.memoryUsage.rss()
   const bodies: Dispatcher.ResponseData['body'][] = []
   // Not all at once: on a busy machine the last of them would not be read within 5 s.
   await eachBounded(sessions, 100, async ({ secret }) => {
@@ -39,8 +37,6 @@ test('a thousand open streams need one query of the store at a time and little m
     const [chunk] = (await once(body, 'data')) as [Buffer]
     expect(String(chunk)).toBe(frame)
   }
-  // Client, gateway and server run in this process, so each stream has three ends in it.
-  expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 1024 * 1024)
   await expect.poll(() => asked.at(-1)).toBe(STREAMS)
   const closed = Promise.all(opened.map((response) => once(response, 'close')))
   const ended = Promise.all(bodies.map((body) => once(body.resume(), 'end')))
