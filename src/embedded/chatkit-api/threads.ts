@@ -1,10 +1,14 @@
 // Threads of the embedded ChatKit API, in memory.
 
 import { type KnownThreadItem, knownThreadItem } from '../../chatkit/wire/item.ts'
-import { type Thread, type ThreadDeleted, thread } from '../../chatkit/wire/thread.ts'
+import {
+  type Thread,
+  type ThreadDeleted,
+  type ThreadPage,
+  thread,
+} from '../../chatkit/wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../../chatkit/wire/wire.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
-import type { ListPage } from '../../http/backend/operations.ts'
 import { parseOrRefuse } from '../../http/backend/parameters.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
@@ -41,7 +45,7 @@ export function createThreads(now: Clock) {
       return entry.thread
     },
     /** @throws `ApiError` 400 on an unknown cursor */
-    list({ user, ...query }: ThreadListQuery): ListPage<Thread> {
+    list({ user, ...query }: ThreadListQuery): ThreadPage {
       const rows = user === undefined ? ordered : ordered.filter((row) => row.user === user)
       return paginate(rows, query)
     },
@@ -54,8 +58,7 @@ export function createThreads(now: Clock) {
       return { id, object: 'chatkit.thread.deleted', deleted: true }
     },
     /** @throws `ApiError` 404; 400 on an unknown cursor */
-    listItems: (id: string, query: ListQuery): ListPage<KnownThreadItem> =>
-      paginate(find(id).items, query),
+    listItems: (id: string, query: ListQuery) => paginate(find(id).items, query),
   }
 }
 

@@ -1,8 +1,8 @@
 // Cuts a page out of a list, as the ChatKit API does.
 
+import { listOf } from '../../chatkit/wire/pages.ts'
 import { DEFAULT_LIMIT, type ListQuery } from '../../chatkit/wire/wire.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
-import type { ListPage } from '../../http/backend/operations.ts'
 
 /**
  * One page, in the order asked for. `after` gives the entries after the cursor; `before` alone those directly before
@@ -14,7 +14,7 @@ import type { ListPage } from '../../http/backend/operations.ts'
 export function paginate<T extends { readonly id: string }>(
   ascending: readonly T[],
   query: ListQuery,
-): ListPage<T> {
+) {
   const rows = query.order === 'asc' ? ascending : ascending.toReversed()
   const start = query.after === undefined ? 0 : indexOf(rows, query.after, 'after') + 1
   const end = query.before === undefined ? rows.length : indexOf(rows, query.before, 'before')
@@ -22,13 +22,7 @@ export function paginate<T extends { readonly id: string }>(
   const limit = query.limit ?? DEFAULT_LIMIT
   const backwards = query.before !== undefined && query.after === undefined
   const data = backwards ? range.slice(Math.max(0, range.length - limit)) : range.slice(0, limit)
-  return {
-    object: 'list',
-    data,
-    first_id: data.at(0)?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: range.length > data.length,
-  }
+  return listOf({ values: data, hasMore: range.length > data.length })
 }
 
 function indexOf<T extends { readonly id: string }>(

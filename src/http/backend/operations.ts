@@ -2,13 +2,17 @@
 // this service for backends, or the memory of the embedded ChatKit API.
 
 import type { Context, Env, Handler } from 'hono'
-import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import {
   type ChatSession,
   type CreateSessionParams,
   createSessionParams,
 } from '../../chatkit/wire/session.ts'
-import type { Thread, ThreadDeleted } from '../../chatkit/wire/thread.ts'
+import type {
+  Thread,
+  ThreadDeleted,
+  ThreadItemPage,
+  ThreadPage,
+} from '../../chatkit/wire/thread.ts'
 import {
   type ListQuery,
   listQuery,
@@ -19,15 +23,6 @@ import { withoutNulls } from '../body.ts'
 import { parseJson, parseOrRefuse, queryOf, requireJsonType } from './parameters.ts'
 import type { BACKEND_ROUTES } from './routes.ts'
 
-/** A page of a list, as the API answers it. */
-export interface ListPage<T> {
-  readonly object: 'list'
-  readonly data: readonly T[]
-  readonly first_id: string | null
-  readonly last_id: string | null
-  readonly has_more: boolean
-}
-
 type MaybePromise<T> = T | Promise<T>
 
 /** Carries out the operations. Each throws an `ApiError` or a `ServiceError`; ids are as they stand in the path. */
@@ -36,10 +31,10 @@ export interface Operations<E extends Env> {
   readBody(c: Context<E>): Promise<string | Uint8Array>
   createSession(c: Context<E>, params: CreateSessionParams): MaybePromise<ChatSession>
   cancelSession(c: Context<E>, id: string): MaybePromise<ChatSession>
-  listThreads(c: Context<E>, query: ThreadListQuery): MaybePromise<ListPage<Thread>>
+  listThreads(c: Context<E>, query: ThreadListQuery): MaybePromise<ThreadPage>
   retrieveThread(c: Context<E>, id: string): MaybePromise<Thread>
   deleteThread(c: Context<E>, id: string): MaybePromise<ThreadDeleted>
-  listItems(c: Context<E>, id: string, query: ListQuery): MaybePromise<ListPage<ThreadItem>>
+  listItems(c: Context<E>, id: string, query: ListQuery): MaybePromise<ThreadItemPage>
 }
 
 /** By operation id. */
