@@ -190,8 +190,16 @@ export function signOut({
   return async (c) => {
     const { principal, user, requestId } = c.var
     const actor = actorOf(principal)
-    await revoke.signOut(user, actor)
-    audit.note({ actor, action: 'sign_out', user, byUser: true, outcome: 'ok', requestId })
+    const note = (outcome: 'ok' | 'failed') =>
+      audit.note({ actor, action: 'sign_out', user, byUser: true, outcome, requestId })
+    try {
+      await revoke.signOut(user, actor)
+    } catch (error) {
+      // It may have been done all the same: the store's answer can be lost.
+      note('failed')
+      throw error
+    }
+    note('ok')
     return c.body(null, 204)
   }
 }

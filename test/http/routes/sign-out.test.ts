@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import {
   ADMIN_CONFIG,
   auditOf,
@@ -11,7 +12,8 @@ import {
 } from '../../support/admin-calls.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
 import { serviceOnSqlite } from '../../support/registry/each-store.ts'
-import { APP_ORIGIN, tokenFor } from '../../support/running-service.ts'
+import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
+import { APP_ORIGIN, startService, tokenFor } from '../../support/running-service.ts'
 
 describe('DELETE /v1/sessions', () => {
   const running = serviceOnSqlite(ADMIN_CONFIG)
@@ -79,6 +81,20 @@ describe('DELETE /v1/sessions', () => {
         request_id: answer.headers['x-request-id'],
       },
     ])
+  })
+
+  test('a sign-out that fails is in the audit, because it may have been done', async () => {
+    const registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
+    const { url } = await startService({ registry })
+    registry.losing.add('revoke')
+    const headers = { authorization: `Bearer ${tokenFor('alice')}` }
+    const answer = await fetch(`${url}/v1/sessions`, { method: 'DELETE', headers })
+    expectProblem(await answerOf(answer), 503, 'store_unavailable')
+    const actor = 'https://issuer.test|alice'
+    const entries = async () => (await registry.listAudit({ action: 'sign_out', limit: 5 }))?.data
+    await expect
+      .poll(entries)
+      .toMatchObject([{ actor, user: 'alice', outcome: 'failed', chain: { byUser: true } }])
   })
 
   test('refused like a mint: no token, a bad one, an origin that is not allowed', async () => {
