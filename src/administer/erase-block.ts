@@ -52,7 +52,7 @@ export async function blockForErase(
     return (await registry.readStanding(question)).generation === generation
   }
 
-  /** Of several erases only the last that raised the generation prolongs the block: it must stay the last. */
+  /** Only the erase that was the last to raise the generation prolongs the block, and so it stays the last. */
   async function renew(): Promise<void> {
     const held = await currentBlock()
     const isLong = held !== undefined && held.until > unixSeconds(now) + LONG_ENOUGH_SECONDS

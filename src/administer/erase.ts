@@ -63,8 +63,9 @@ const MAX_CANCELLING = 1000
 
 /**
  * Once begun, it runs to its end even if nobody reads the lines: a proxy that gives up must not leave
- * the user half erased, and neither must the end of the process, as far as it may wait. If it is repeated, it erases what is left. While another erase of the user runs, it
- * waits: two at once would prolong each other's block, and neither could lift it.
+ * the user half erased. A process that is to end waits for it, as long as it may. If it is repeated, it erases what
+ * is left. While another erase of the user runs, it waits: two at once would prolong each other's block, and neither
+ * could lift it.
  *
  * @throws before the first line only: when the user cannot be blocked. One that had to wait throws later
  */

@@ -142,7 +142,7 @@ async function* auditLines({ registry }: ExportParts, user: string): Lines {
   for await (const page of pages) yield page.map((audit) => ({ type: 'audit', audit }))
 }
 
-/** `named`: ids of the user's threads that have their lines. */
+/** `named`: ids of the threads that are in the export already. */
 interface ReadThreads {
   readonly user: string
   readonly named: Set<string>

@@ -152,7 +152,7 @@ export function bodyLength(c: AppContext): number | undefined {
 /** Bounds the time for a body. The server's own bound is longer for a small one, because it must allow uploads. */
 async function within<T>(milliseconds: number, body: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>()
-  // What came while the process stood still is read between the timer and `setImmediate`.
+  // If the process stood still, bytes that came meanwhile are read between the timer and `setImmediate`.
   const refuse = () => late.reject(new Error('too slow'))
   const timer = setTimeout(() => setImmediate(refuse), milliseconds)
   try {

@@ -16,10 +16,10 @@ export interface Credential {
   readonly header?: string
 }
 
-/** What the config says about credentials. */
+/** The config's settings for credentials. */
 interface Accepted {
   readonly origins: Pick<Origins, 'app'>
-  /** In lower case; headers in which a proxy puts the token. */
+  /** Headers in which a proxy puts the token; in lower case. */
   readonly headerNames: readonly string[]
   readonly cookieNames: ReadonlySet<string>
 }

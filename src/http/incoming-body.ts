@@ -51,7 +51,7 @@ export function readIncoming(
     })
   }
 
-  // What came while the process stood still is read between the timer and `setImmediate`.
+  // If the process stood still, bytes that came meanwhile are read between the timer and `setImmediate`.
   const refuse = () => stop(new Error('too slow'))
   const timer = setTimeout(() => setImmediate(refuse), limits.milliseconds)
   incoming.on('data', take)

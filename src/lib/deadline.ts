@@ -34,7 +34,7 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
     controller?.abort()
     atEnd?.()
   }
-  // What came while the process stood still is read between the timer and `setImmediate`.
+  // If the process stood still, bytes that came meanwhile are read between the timer and `setImmediate`.
   let turn: NodeJS.Immediate | undefined
   const timer = setTimeout(() => {
     turn = setImmediate(finish)

@@ -108,7 +108,7 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
         if (call?.signal?.aborted) throw call.signal.reason
         canceller.cancelSoon(endedByRecord(await registry.record(entry), cap.max))
       } catch (error) {
-        // With the id of another session, that one would end.
+        // The id is that of another session, which a cancel would end.
         if (!isCode(error, 'upstream_invalid_response')) canceller.cancelUngiven(session)
         throw error
       }

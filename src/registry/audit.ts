@@ -85,8 +85,8 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions) {
 }
 
 /**
- * Records what an admin tried when it failed. It may have been done all the same: the store's answer can be lost, and
- * with `?replicas=N` a revoke holds on the primary.
+ * Records an action that failed. It may have been done all the same: the store's answer can be lost, and with
+ * `?replicas=N` a revoke holds on the primary.
  */
 export async function auditedOnFailure<T>(
   audit: Pick<Audit, 'write'>,

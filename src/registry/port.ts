@@ -226,7 +226,7 @@ export const FIRST_LEASE_MS = 5000
 /** A cancel that seems to wait longer, in milliseconds, was written before the clock was set back: none waits 6 s. */
 export const LATEST_DUE_MS = 10_000
 
-/** Seconds for which a raised generation outlives each mint that began before, and an ended block a clock that is ahead. */
+/** Seconds to keep a raised generation, and a block after its end: longer than a mint takes, and than clocks differ. */
 export const GENERATION_KEPT_SECONDS = 86_400
 
 /** How many requests that run no model a window allows for each run of the model that it allows. */
