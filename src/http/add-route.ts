@@ -8,7 +8,8 @@ import { show, showAll } from '../lib/show.ts'
 import { setHeader } from './answer.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 import { answerOptions, type Origins, refuseForeignOrigin } from './origins.ts'
-import type { CheckName, RouteDefinitions } from './route-definition.ts'
+import { query } from './query.ts'
+import type { CheckName, RouteDefinition, RouteDefinitions } from './route-definition.ts'
 
 /** The steps of each method of one URL: checks, then the handler. `HEAD` runs the steps of `GET`. */
 export type Methods = Readonly<
@@ -26,11 +27,21 @@ export function withHandlers(
     const handler = handlers[id]
     if (handler === undefined) continue
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    const found = route.checks.map((name) => checks[name])
-    if (!found.every((check) => check !== undefined)) throw new Error(`no check for ${route.path}`)
-    urls[path] = { ...urls[path], [route.method]: [...found, handler] }
+    const steps = [...checksOf(route, checks), handler]
+    urls[path] = { ...urls[path], [route.method]: steps }
   }
   return urls
+}
+
+function checksOf(
+  { path, checks: names, query: parameters }: RouteDefinition,
+  checks: Readonly<Record<CheckName, Check | undefined>>,
+): Check[] {
+  const found = names.map((name) => checks[name])
+  if (!found.every((check) => check !== undefined)) throw new Error(`no check for ${path}`)
+  // Backends get their refusals in the words of the API, from the handler.
+  if (parameters === undefined || names.includes('backend')) return found
+  return [...found, query(parameters)]
 }
 
 /** Finds the routes of a path, and remembers them where the path is fixed: to search for them takes 6,500 instructions of a mint. */

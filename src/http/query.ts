@@ -1,9 +1,10 @@
 // Checks the parts of a URL: query parameters, the parameters of lists, ids in paths.
 
+import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { issueIn, ServiceError } from '../lib/errors.ts'
 import { showAll } from '../lib/show.ts'
-import type { AppContext } from './context.ts'
+import type { AppContext, AppEnv, Check } from './context.ts'
 
 /** An id; in the list of blocks, a user. */
 const cursor = z.string().min(1).max(2048)
@@ -30,24 +31,21 @@ export const timeInQuery = z
   .pipe(z.int().min(0))
 
 /**
- * Reads and checks the query. A repeated parameter is refused, because two readers may not agree on which value
- * counts.
+ * Checks the query. After this check, {@link validQuery} gives the result. A repeated parameter is
+ * refused, because two readers may not agree on which value counts.
  *
  * @param schema - a strict object for calls of programs
- * @throws `invalid_request`
  */
-export function readQuery<S extends z.ZodType<object>>(c: AppContext, schema: S): z.output<S> {
-  checkEscapes(c)
-  const given = Object.entries(c.req.queries()).map(([name, all]) => [
-    name,
-    all.length > 1 ? all : all[0],
-  ])
-  const { success, data, error } = schema.safeParse(Object.fromEntries(given))
-  if (success) return data
-  const issue = issueIn(error)
-  if (issue.code === 'unrecognized_keys') throw unknownParameter(issue.keys)
-  const name = issue.path.map(String).join('.')
-  throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
+export function query(schema: z.ZodType<object>): Check {
+  const validate = zValidator<typeof schema, 'query', AppEnv, string, typeof refuse>(
+    'query',
+    schema,
+    refuse,
+  )
+  return async (c) => {
+    checkEscapes(c)
+    await validate(c, async () => {})
+  }
 }
 
 /**
@@ -60,6 +58,14 @@ export function refuseQuery(c: AppContext): void {
   checkEscapes(c)
   const { searchParams } = new URL(c.req.url)
   if (searchParams.size > 0) throw unknownParameter([...searchParams.keys()])
+}
+
+/**
+ * The query that {@link query} has checked. The table of routes erases Hono's input types; the schema
+ * restores them.
+ */
+export function validQuery<S extends z.ZodType>(c: AppContext, _schema: S): z.output<S> {
+  return c.req.valid('query' as never)
 }
 
 /** Returns the page, or refuses the cursor if it belongs to no entry of this list. */
@@ -81,6 +87,14 @@ export function pathId<T>(c: AppContext, parse: (text: string) => T | undefined)
     reason: 'an id with characters that ids do not have',
     detail: 'The id in the path is not valid.',
   })
+}
+
+function refuse({ error }: { success: boolean; error?: z.core.$ZodError }): void {
+  if (error === undefined) return
+  const issue = issueIn(error)
+  if (issue.code === 'unrecognized_keys') throw unknownParameter(issue.keys)
+  const name = issue.path.map(String).join('.')
+  throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
 }
 
 /**

@@ -50,7 +50,7 @@ export interface RouteDefinition {
   readonly tag: keyof typeof TAGS
   /** Each parameter in the path, with a description and an example; read by the handler. */
   readonly pathParameters?: Readonly<Record<string, z.ZodType>>
-  /** Read by the handler. */
+  /** Checked before the handler runs; for backends by the handler, which words refusals as the API does. */
   readonly query?: z.ZodObject
   /** Read by the handler. The body may be absent where the schema accepts `{}`. */
   readonly requestBody?: {

@@ -13,7 +13,7 @@ export interface PathLength {
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   'admin-revoke': { files: 32, functions: 87 },
-  'own-threads': { files: 46, functions: 128 },
+  'own-threads': { files: 46, functions: 131 },
   'gateway-stream': { files: 36, functions: 125 },
   // Last, because the meter of the loop's lag, which a mint starts, goes on for a while on a busy machine.
   mint: { files: 55, functions: 177 },

@@ -6,7 +6,7 @@ import type { Administer } from '../../administer/administer.ts'
 import { presentAuditEntry, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppEnv } from '../context.ts'
-import { listParameters, pageOrRefusal, readQuery, timeInQuery } from '../query.ts'
+import { listParameters, pageOrRefusal, timeInQuery, validQuery } from '../query.ts'
 import { listOf, pageAnswer, type RouteDefinitions, unixTime } from '../route-definition.ts'
 
 const { limit, after } = listParameters
@@ -126,7 +126,7 @@ export const AUDIT_ROUTES = {
 
 export function listAudit({ readAudit }: Pick<Administer, 'readAudit'>): Handler<AppEnv> {
   return async (c) => {
-    const { not_action: notAction, ...asked } = readQuery(c, auditListQuery)
+    const { not_action: notAction, ...asked } = validQuery(c, auditListQuery)
     const page = pageOrRefusal(await readAudit(adminRequest(c), { ...asked, notAction }))
     return c.json(presentList(page, presentAuditEntry, ({ id }) => id))
   }

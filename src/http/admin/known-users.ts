@@ -8,7 +8,7 @@ import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 import { presentKnownUser, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppEnv } from '../context.ts'
-import { listParameters, pageOrRefusal, readQuery } from '../query.ts'
+import { listParameters, pageOrRefusal, validQuery } from '../query.ts'
 import {
   blockedUntil,
   listOf,
@@ -77,7 +77,7 @@ export function listUsers({
   readonly now: Clock
 }): Handler<AppEnv> {
   return async (c) => {
-    const { q, ...list } = readQuery(c, userListQuery)
+    const { q, ...list } = validQuery(c, userListQuery)
     const asked = { ...list, q: q === '' ? undefined : q, now: unixSeconds(now) }
     const page = pageOrRefusal(await administer.listUsers(adminRequest(c), asked))
     return c.json(presentList(page, presentKnownUser, ({ user }) => user))

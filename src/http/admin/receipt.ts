@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Receipts } from '../../administer/receipt.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppEnv } from '../context.ts'
-import { readQuery, timeInQuery } from '../query.ts'
+import { timeInQuery, validQuery } from '../query.ts'
 import type { RouteDefinitions } from '../route-definition.ts'
 import { pathUser, userInPath } from './users.ts'
 
@@ -51,7 +51,7 @@ export const RECEIPT_ROUTES = {
 
 export function userReceipt({ issueReceipt }: Receipts): Handler<AppEnv> {
   return async (c) => {
-    const { since } = readQuery(c, receiptQuery)
+    const { since } = validQuery(c, receiptQuery)
     const receipt = await issueReceipt(adminRequest(c), pathUser(c), since)
     return c.body(receipt, 200, { 'content-type': 'application/jose' })
   }

@@ -8,7 +8,7 @@ import type { SessionRecord } from '../../registry/records.ts'
 import { presentList, presentSession, SESSION_STATUSES } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
-import { listParameters, pageOrRefusal, pathId, readQuery, refuseQuery } from '../query.ts'
+import { listParameters, pageOrRefusal, pathId, refuseQuery, validQuery } from '../query.ts'
 import {
   type HandlersOf,
   idInPath,
@@ -113,7 +113,7 @@ export function adminSessions({
 }): HandlersOf<typeof SESSIONS_ROUTES> {
   return {
     async listSessions(c) {
-      const asked = { ...readQuery(c, sessionListQuery), now: unixSeconds(now) }
+      const asked = { ...validQuery(c, sessionListQuery), now: unixSeconds(now) }
       const page = pageOrRefusal(await administer.listSessions(adminRequest(c), asked))
       const present = (one: SessionRecord) => presentSession(one, asked.now)
       return c.json(presentList(page, present, ({ id }) => id))

@@ -7,7 +7,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { MAX_USER_CHARACTERS, parseThreadId } from '../../lib/ids.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppContext } from '../context.ts'
-import { pathId, readQuery, refuseQuery } from '../query.ts'
+import { pathId, refuseQuery, validQuery } from '../query.ts'
 import { type HandlersOf, UPSTREAM } from '../route-definition.ts'
 import { itemListQuery, threadListParameters, threadRoutes } from '../routes/threads.ts'
 import { readOptions } from '../upstream-call-options.ts'
@@ -49,7 +49,7 @@ export function anyThreads({
 }): HandlersOf<typeof ANY_THREAD_ROUTES> {
   return {
     async listAnyThreads(c) {
-      const asked = readQuery(c, anyThreadsQuery)
+      const asked = validQuery(c, anyThreadsQuery)
       const { workflow } = asked
       if (workflow !== undefined && !workflows.some(({ name }) => name === workflow)) {
         throw unknownWorkflow()
@@ -66,7 +66,7 @@ export function anyThreads({
       return c.json(await administer.deleteThread(threadRequest(c), pathId(c, parseThreadId)))
     },
     async listAnyItems(c) {
-      const asked = { query: readQuery(c, itemListQuery), id: pathId(c, parseThreadId) }
+      const asked = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       const { items } = await administer.readItems(threadRequest(c), asked)
       return c.json(items)
     },

@@ -11,7 +11,7 @@ import { presentBlock, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
 import type { AppContext } from '../context.ts'
-import { listParameters, pageOrRefusal, readQuery, refuseQuery } from '../query.ts'
+import { listParameters, pageOrRefusal, refuseQuery, validQuery } from '../query.ts'
 import {
   blockedUntil,
   type HandlersOf,
@@ -196,7 +196,7 @@ export function adminUsers({
       return c.body(null, 204)
     },
     async listBlocks(c) {
-      const asked = { ...readQuery(c, blockListQuery), now: unixSeconds(now) }
+      const asked = { ...validQuery(c, blockListQuery), now: unixSeconds(now) }
       const page = pageOrRefusal(await administer.listBlocks(adminRequest(c), asked))
       return c.json(presentList(page, presentBlock, ({ user }) => user))
     },

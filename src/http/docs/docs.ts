@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import { icon, styleSheet } from '../../lib/look/look.ts'
 import type { AppContext } from '../context.ts'
-import { readQuery } from '../query.ts'
+import { validQuery } from '../query.ts'
 import { type HandlersOf, type RouteDefinitions, textAnswer } from '../route-definition.ts'
 import type { DocsParts } from './render.ts'
 import { MAX_QUERY } from './search.ts'
@@ -117,7 +117,7 @@ export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
   const handlers: HandlersOf<typeof DOCS_ROUTES> = {
     docs: async (c) => answer(c, await (await pages()).page('')),
     docsSearch: async (c) => {
-      const { q } = readQuery(c, searchQuery)
+      const { q } = validQuery(c, searchQuery)
       return answer(c, await (await pages()).results(q))
     },
     guide: async (c) => {

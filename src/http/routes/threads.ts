@@ -11,7 +11,7 @@ import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext } from '../context.ts'
-import { listParameters, pathId, readQuery, refuseQuery } from '../query.ts'
+import { listParameters, pathId, refuseQuery, validQuery } from '../query.ts'
 import {
   type HandlersOf,
   idInPath,
@@ -163,7 +163,7 @@ export function ownThreads({
 
   return {
     async listOwnThreads(c) {
-      const asked = readQuery(c, ownThreadsQuery)
+      const asked = validQuery(c, ownThreadsQuery)
       const { principal, user } = c.var
       if (asked.workflow !== undefined) requireWorkflow(workflows, principal, asked.workflow)
       await requireStanding(c)
@@ -191,7 +191,7 @@ export function ownThreads({
       }
     },
     async listOwnItems(c) {
-      const thread = { query: readQuery(c, itemListQuery), id: pathId(c, parseThreadId) }
+      const thread = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       await requireStanding(c)
       return c.json(await threads.listOwnItems(c.var.user, thread, readOptions(c)))
     },
