@@ -150,6 +150,7 @@ describe('items', () => {
       content: [
         { type: 'input_text', text: 'see' },
         { type: 'input_tag', id: 'e_1', text: '@report', data: { secret: 1 } },
+        { type: 'quoted_text', text: 'and before', more: 1 },
       ],
       attachments: [
         {
@@ -171,6 +172,7 @@ describe('items', () => {
         { type: 'quoted_text', text: 'as you said' },
         { type: 'input_text', text: 'see' },
         { type: 'input_text', text: '@report' },
+        { type: 'quoted_text', text: 'and before' },
       ],
       attachments: [
         { id: 'atc_1', type: 'file', name: 'a.txt', mime_type: 'text/plain', preview_url: null },
