@@ -53,7 +53,9 @@ export const auditEntry = z
       .string()
       .nullable()
       .describe('The ChatKit user it was about; null where there is none, or was erased.'),
-    outcome: z.enum(['ok', 'refused', 'failed']).describe('The outcome.'),
+    outcome: z
+      .enum(['ok', 'refused', 'failed'])
+      .describe('The outcome. An action that failed may have been done all the same, or in part.'),
     reason: z
       .string()
       .nullable()
