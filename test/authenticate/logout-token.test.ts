@@ -135,6 +135,17 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   await refused(token(changes), reason)
 })
 
+test('a logout token of a tenant may leave tid out, and with one it must be that of iss', async () => {
+  const ofTenant = serviceOf({ tenant: 'tenant-a' })
+  for (const tid of [undefined, 'tenant-a']) {
+    expect((await ofTenant.verifyLogoutToken(token({ tid }))).jti).toBe('logout-1')
+  }
+  for (const tid of ['tenant-b', 'TENANT-A', '', null]) {
+    await refused(token({ tid }), /tid is not the tenant/, ofTenant)
+  }
+  expect((await service.verifyLogoutToken(token({ tid: 'tenant-b' }))).jti).toBe('logout-1')
+})
+
 test.each(['at+jwt', 'dpop+jwt', 'secevent+jwt', 'id_token+jwt', 'none'])(
   'a logout token with typ %s is refused',
   (typ) => refused(token({}, { typ }), /typ/),
