@@ -1,6 +1,7 @@
 // Reads environment and config file, and reports the problems of both together.
 
 import { resolve } from 'node:path'
+import { apiKeyProblem } from './api-key.ts'
 import {
   checkEnvironment,
   type Environment,
@@ -69,6 +70,7 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (needs?.console)
     problems.push(...(attempt(() => consoleProblems(environment), problems) ?? []))
   problems.push(...ownGatewayProblems(environment, settings))
+  if (settings) problems.push(...(attempt(() => usualKeyProblems(environment), problems) ?? []))
   if (settings && problems.length === 0) {
     return { environment, settings, envFile: read?.envFile }
   }
@@ -122,6 +124,16 @@ function selfHostedProblems(environment: Environment, workflow: string): string[
     )
   }
   return problems
+}
+
+/**
+ * The file needs this key only where a workflow is hosted, and has judged it then. Without one it still cancels the
+ * sessions that are left at OpenAI.
+ */
+function usualKeyProblems({ secret }: Pick<Environment, 'secret'>): string[] {
+  const key = secret('OPENAI_API_KEY')?.()
+  const problem = key && apiKeyProblem(key.reveal())
+  return problem === undefined ? [] : [`OPENAI_API_KEY: ${problem}`]
 }
 
 /** The gateway would call itself, and refuse its own token. */

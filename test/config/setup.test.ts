@@ -157,6 +157,18 @@ test('a file that holds a text that is no key is a problem', () => {
   expect(problems).toEqual([expect.stringMatching(/needs OPENAI_API_KEY .*, which is in quotes/)])
 })
 
+test('also where no workflow is hosted: it cancels the sessions that are left at OpenAI', () => {
+  writeFileSync(file, minimalWith('id: wf_1', 'server: http://desk.internal/'))
+  const PUBLIC_URL = 'https://chat.corp.test'
+  expect(problemsOf({ PUBLIC_URL, OPENAI_API_KEY: '' })).toEqual([])
+  expect(problemsOf({ PUBLIC_URL, OPENAI_API_KEY: "'sk-planted'" })).toEqual([
+    'OPENAI_API_KEY: is in quotes; leave them out',
+  ])
+  expect(
+    problemsOf({ PUBLIC_URL, OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: join(folder, 'none') }),
+  ).toEqual([expect.stringMatching(/^OPENAI_API_KEY_FILE: cannot read /)])
+})
+
 test('a key comes from a file, and rotates with it', () => {
   const key = join(folder, 'key')
   writeFileSync(key, `${API_KEY}\n`)
