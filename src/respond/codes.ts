@@ -195,7 +195,8 @@ export const CODES = {
   idp_unavailable: {
     status: 503,
     title: 'Identity provider unavailable',
-    detail: 'The keys to check this token cannot be fetched. Wait for the seconds in Retry-After.',
+    detail:
+      'The keys of the identity provider cannot be fetched. Wait for the seconds in Retry-After.',
     retryAfter: 5,
     console:
       'The identity provider cannot be reached, or refuses this service. Chats go on; try to sign in again in a moment.',
