@@ -45,8 +45,11 @@ export interface EraseCommand {
   readonly by: string
   /** Audit entries with this action stay. */
   readonly keptAction: string
-  /** Called before the last line, even if nobody reads the lines any more. Never rejects. */
-  readonly onEnd: (summary: EraseSummary) => Promise<void>
+  /**
+   * Called before the last line, even if nobody reads the lines any more; without a summary when the user could not be
+   * blocked, so that nothing was erased. Never rejects.
+   */
+  readonly onEnd: (summary?: EraseSummary) => Promise<void>
 }
 
 const EVERY_MS = 1000
@@ -77,7 +80,12 @@ export async function* eraseUser(
   const { user } = command
   const tally = createTally()
   const before = underWay.get(user)
-  const begun = (before ?? Promise.resolve()).then(() => blockForErase(parts, command))
+  const begun = (before ?? Promise.resolve())
+    .then(() => blockForErase(parts, command))
+    .catch(async (error: unknown) => {
+      await command.onEnd()
+      throw error
+    })
   let summary: EraseSummary | undefined
   const running = begun.then(async (block) => {
     const isLast = () => underWay.get(user) === ended

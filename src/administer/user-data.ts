@@ -83,11 +83,11 @@ export function createUserData({
         user,
         by: actor,
         keptAction: event.action,
-        async onEnd(summary: EraseSummary) {
+        async onEnd(summary?: EraseSummary) {
           try {
             await audit.write({ ...event, ...outcomeOf(summary) })
           } catch (error) {
-            // The erase is done, and the audit already says that it began.
+            // The audit already says that it began.
             log.error(
               { err: error, request_id: requestId },
               'the outcome of an erase is not in the audit',
@@ -100,7 +100,11 @@ export function createUserData({
 }
 
 /** Makes the audit's reason: counts only, and nothing of what was erased. */
-function outcomeOf({ complete, ...summary }: EraseSummary) {
+function outcomeOf(erased: EraseSummary | undefined) {
+  if (erased === undefined) {
+    return { outcome: 'failed', reason: 'nothing erased: the user could not be blocked' } as const
+  }
+  const { complete, ...summary } = erased
   const { threads_deleted: threads, records_erased: records, failed, sessions } = summary
   const left = `${count(failed, 'failure')}, ${count(sessions.cancelling.length, 'session')} not confirmed`
   const done = `${count(threads, 'thread')} and ${count(records, 'record')} erased`

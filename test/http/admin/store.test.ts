@@ -58,6 +58,16 @@ describe('while the store is down', () => {
     expect(upstreamStatus(running, secret)).toBe('active')
   })
 
+  test('an erase that cannot block its user is failed in the audit', async () => {
+    registry.failing.add('revoke')
+    const answer = await callAdmin(running, 'POST /users/alice/erase')
+    expectProblem(answer, 503, 'store_unavailable')
+    expect(await auditOf(running, '&action=erase')).toMatchObject([
+      { outcome: 'failed', reason: 'nothing erased: the user could not be blocked' },
+      { outcome: 'ok', reason: 'begun' },
+    ])
+  })
+
   test('an erase that has begun says until when its block holds, and that it is not complete', async () => {
     const erased = eraseOf(running, 'alice')
     await expect.poll(() => registry.calls).toContain('revoke')
