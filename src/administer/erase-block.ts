@@ -2,7 +2,6 @@
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
-import { NO_IDENTITY } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
 
 /** How long the block lasts after its last renewal, also after a crash. */
@@ -15,19 +14,19 @@ export const ERASE_REASON = 'The data of this user is being erased.'
 
 /**
  * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays when the erase
- * is done. So does a block that is set during the erase: as every revoke does, it raises the generation, and `lift`
- * compares that. When several instances erase at once, the one that blocked last lifts the block.
+ * is done. So does a block that is set during the erase: `lift` ends only the block that the erase was the last to ask
+ * for. When several instances erase at once, the one that blocked last lifts the block.
  *
  * @param by - the admin who erases: `issuer|subject`
  * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `hold` to block again if nobody does;
- * `lift` to end it, if it is an erase's and nobody has revoked since; `until`, the end of the block set last
+ * `lift` to end it, if it is an erase's and nobody has blocked since; `until`, the end of the block set last
  */
 export async function blockForErase(
   {
     registry,
     now,
   }: {
-    readonly registry: Pick<Registry, 'getBlock' | 'readStanding' | 'revoke' | 'liftBlock'>
+    readonly registry: Pick<Registry, 'getBlock' | 'revoke' | 'liftBlock'>
     readonly now: Clock
   },
   { user, by }: { readonly user: UserId; readonly by: string },
@@ -47,19 +46,14 @@ export async function blockForErase(
 
   let { cancelling, generation } = await block()
 
-  async function isLast(): Promise<boolean> {
-    const question = { user, identity: NO_IDENTITY, now: unixSeconds(now) }
-    return (await registry.readStanding(question)).generation === generation
-  }
-
-  /** Only the erase that was the last to raise the generation prolongs the block, and so it stays the last. */
+  /** Only the erase that was the last to block prolongs the block, and so it stays the last. */
   async function renew(): Promise<void> {
     const held = await currentBlock()
-    const isLong = held !== undefined && held.until > unixSeconds(now) + LONG_ENOUGH_SECONDS
-    if (isLong && !(await isLast())) return
+    const isOthers = held !== undefined && held.generation !== generation
+    if (isOthers && held.until > unixSeconds(now) + LONG_ENOUGH_SECONDS) return
     const renewed = await block()
-    // After somebody else's revoke the old generation is kept, so that `lift` leaves the block.
-    if (held === undefined || renewed.generation === generation + 1) generation = renewed.generation
+    // After somebody else's block the old generation is kept, so that `lift` leaves the block.
+    if ((renewed.blockBefore ?? generation) === generation) generation = renewed.generation
   }
 
   return {

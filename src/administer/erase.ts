@@ -29,7 +29,7 @@ export type EraseSummary = Awaited<ReturnType<typeof conclude>>
 export interface EraseParts {
   readonly sources: SourcesToErase['sources']
   readonly registry: SourcesToErase['registry'] &
-    Pick<Registry, 'getBlock' | 'readStanding' | 'revoke' | 'liftBlock'> &
+    Pick<Registry, 'getBlock' | 'revoke' | 'liftBlock'> &
     Pick<Registry, 'listSessions' | 'eraseUser'>
   readonly canceller: Pick<Canceller, 'cancelAll' | 'inBackground'>
   readonly audit: Pick<Audit, 'flush'>

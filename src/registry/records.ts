@@ -126,6 +126,8 @@ export interface RevokeOutcome {
   readonly cancelling: readonly SessionRecord[]
   /** The end of the block that holds after the revoke, if one does. */
   readonly blockedUntil: number | undefined
+  /** The generation of the block that held before, if one did. */
+  readonly blockBefore: number | undefined
   /** The user's generation, as this revoke raised it. */
   readonly generation: number
   /** Whether the store knows the user, as `isKnown` answers it. */
@@ -146,6 +148,8 @@ const block = z.object({
   /** The admin: `issuer|subject`. */
   by: text,
   createdAt: count,
+  /** The generation of the last revoke that asked for a block, be it for a shorter one. */
+  generation: count,
 })
 
 export type Block = Readonly<z.output<typeof block>>

@@ -93,6 +93,24 @@ test('the block that an earlier erase left is the one of the admin who repeats i
   expect(await block()).toMatchObject({ by: 'idp|eve' })
 })
 
+test.each(['before', 'after'])(
+  'a sign-out and a logout %s a renewal do not keep the block after the erase',
+  async (when) => {
+    const erase = await begin()
+    const end = async () => {
+      await revoke()
+      await plain(registry).revoke(order({ identity: { issuer: 'idp' }, now: seconds }))
+    }
+    seconds += 60
+    if (when === 'before') await end()
+    await erase.renew()
+    if (when === 'after') await end()
+    expect(await block()).toMatchObject({ until: seconds + 300 })
+    await erase.lift()
+    expect(await block()).toBeUndefined()
+  },
+)
+
 test('a block that holds is not written again', async () => {
   const erase = await begin()
   const held = await block()

@@ -255,16 +255,20 @@ export function eraseSuite(suite: Suite): void {
     it('is read while it holds', async () => {
       expect(await registry.getBlock('alice', NOW)).toBeUndefined()
       await registry.revoke(order({ block }))
-      const read = { user: 'alice', ...block, createdAt: NOW }
+      const read = { user: 'alice', ...block, createdAt: NOW, generation: 1 }
       expect(await registry.getBlock('alice', NOW + 59)).toEqual(read)
       expect(await registry.getBlock('alice', NOW + 60)).toBeUndefined()
       expect(await registry.getBlock('bob', NOW)).toBeUndefined()
     })
 
-    it('is lifted if the generation is unchanged, and kept if it was raised', async () => {
+    it('is lifted by the generation of the last revoke that asked for one, be it for a shorter one', async () => {
       await registry.revoke(order({ block }))
-      await registry.revoke(order({ endReason: 'signed_out' }))
-      expect(await registry.liftBlock('alice', NOW, 1)).toBe(false)
+      const shorter = { ...block, until: NOW + 1 }
+      expect(await registry.revoke(order({ block: shorter }))).toMatchObject({ blockBefore: 1 })
+      expect(await registry.revoke(order({ endReason: 'signed_out' }))).toMatchObject({
+        blockBefore: 2,
+      })
+      for (const other of [1, 3]) expect(await registry.liftBlock('alice', NOW, other)).toBe(false)
       expect(await registry.getBlock('alice', NOW)).toMatchObject({ until: NOW + 60 })
       expect(await registry.liftBlock('alice', NOW, 2)).toBe(true)
       expect(await registry.getBlock('alice', NOW)).toBeUndefined()

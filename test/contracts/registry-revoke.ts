@@ -149,15 +149,16 @@ export function revokeSuite({ registry }: Suite): void {
       await registry.revoke(order({ user: '{bob}', block: block(NOW + 20) }))
       await registry.revoke(order({ user: 'carol' }))
       await registry.revoke(order({ user: 'alice', block: block(NOW + 5, 'shorter') }))
+      const more = { reason: undefined, by: 'idp|ada', createdAt: NOW }
       expect(await list()).toEqual([
-        { user: '{bob}', until: NOW + 20, reason: undefined, by: 'idp|ada', createdAt: NOW },
-        { user: 'alice', until: NOW + 10, reason: 'spam', by: 'idp|ada', createdAt: NOW },
+        { ...more, user: '{bob}', until: NOW + 20, generation: 1 },
+        { ...more, user: 'alice', until: NOW + 10, reason: 'spam', generation: 2 },
       ])
       expect((await list(NOW + 10))?.map((one) => one.user)).toEqual(['{bob}'])
       await registry.revoke(order({ user: 'alice', block: block(NOW + 30) }))
       expect(await list()).toEqual([
-        { user: 'alice', until: NOW + 30, reason: undefined, by: 'idp|ada', createdAt: NOW },
-        { user: '{bob}', until: NOW + 20, reason: undefined, by: 'idp|ada', createdAt: NOW },
+        { ...more, user: 'alice', until: NOW + 30, generation: 3 },
+        { ...more, user: '{bob}', until: NOW + 20, generation: 1 },
       ])
       await registry.liftBlock('{bob}', NOW)
       expect((await list())?.map((one) => one.user)).toEqual(['alice'])

@@ -156,7 +156,10 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'a sign-out does nothing': changing((registry) => ({
     async revoke(order) {
       if (order.endReason !== 'signed_out') return registry.revoke(order)
-      return { cancelling: [], blockedUntil: undefined, generation: 0, known: true }
+      return {
+        ...{ cancelling: [], blockedUntil: undefined, blockBefore: undefined },
+        ...{ generation: 0, known: true },
+      }
     },
   })),
 

@@ -72,7 +72,7 @@ describe('a SQLite file of schema version 3', () => {
   it('keeps the block, the generation, the outbox and the logout marks', async () => {
     const until = NOW + 3600
     const by = 'https://idp.example/|ada'
-    const block = { user: 'bob', until, reason: 'why', by, createdAt: NOW }
+    const block = { user: 'bob', until, reason: 'why', by, createdAt: NOW, generation: 0 }
     expect(await registry.getBlock('bob', NOW)).toEqual(block)
     expect(await registry.readStanding(standingQuery('bob'))).toMatchObject({
       generation: 1,

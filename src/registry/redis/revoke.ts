@@ -13,7 +13,8 @@ const MARK_KEPT_SECONDS = 86_400
 
 /**
  * ARGV: JSON of the command, with `due`, when the cancels are due in ms, and `kept`, seconds to keep the generation.
- * → end of the block that holds or '', the generation, 1 when the user is known, sessions whose cancel is not confirmed.
+ * → end of the block that holds or '', the generation of the block that held before or '', the user's generation, 1 when
+ * the user is known, sessions whose cancel is not confirmed.
  */
 const REVOKE = script(
   USER,
@@ -54,7 +55,9 @@ if issuer then
 end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
+local before = holds and redis.call('HGET', state, 'block_generation') or ''
 local till = block and block['until']
+if till then redis.call('HSET', state, 'block_generation', generation) end
 if till and till > (holds or 0) then
   redis.call('ZADD', key('blocks'), redis.call('INCR', key('seq')), user)
   redis.call('ZADD', key('block-ends'), till, user)
@@ -81,7 +84,7 @@ end
 table.sort(unconfirmed, function(one, other) return tonumber(one.seq) < tonumber(other.seq) end)
 local reply = {}
 for at, session in ipairs(unconfirmed) do reply[at] = flat_session(session.id) end
-return { tostring(holds or ''), generation, is_known(user), reply }`,
+return { tostring(holds or ''), before, generation, is_known(user), reply }`,
 )
 
 /** ARGV: now, id, when the cancel is due in ms, who cancels or '' → the session as it is now, or an empty row. */
@@ -97,16 +100,17 @@ return flat_session(ARGV[2])`,
 /** Lua that reads a user's block as a row, nil when none holds, or deletes it. */
 export const FLAT_BLOCK = `
 local function flat_block(user, now)
-  local till, by, created_at, reason = unpack(redis.call('HMGET', key('user', user),
-    'block_until', 'block_by', 'block_created_at', 'block_reason'))
+  local till, by, created_at, generation, reason = unpack(redis.call('HMGET', key('user', user),
+    'block_until', 'block_by', 'block_created_at', 'block_generation', 'block_reason'))
   if not till or tonumber(till) <= tonumber(now) then return nil end
-  local flat = { 'user', user, 'until', till, 'by', by, 'created_at', created_at }
-  if reason then flat[9], flat[10] = 'reason', reason end
+  local flat = { 'user', user, 'until', till, 'by', by, 'created_at', created_at, 'generation', generation or 0 }
+  if reason then flat[11], flat[12] = 'reason', reason end
   return flat
 end
 
 local function forget_block(user)
-  redis.call('HDEL', key('user', user), 'block_until', 'block_by', 'block_created_at', 'block_reason')
+  redis.call('HDEL', key('user', user), 'block_until', 'block_by', 'block_created_at', 'block_generation',
+    'block_reason')
   redis.call('ZREM', key('blocks'), user)
   redis.call('ZREM', key('block-ends'), user)
 end
@@ -115,13 +119,13 @@ end
 /** ARGV: user, now. */
 const READ_BLOCK = script(FLAT_BLOCK, 'return flat_block(unpack(ARGV)) or {}')
 
-/** ARGV: now, user, the generation it must still be or '' → 1 when a block held. */
+/** ARGV: now, user, the generation that the block must have or '' → 1 when a block held. */
 const LIFT_BLOCK = script(
   USER,
   FLAT_BLOCK,
   `
-local generation, held = state_of(ARGV[2], tonumber(ARGV[1]))
-if ARGV[3] ~= '' and generation ~= ARGV[3] then return 0 end
+local _, held = state_of(ARGV[2], tonumber(ARGV[1]))
+if ARGV[3] ~= '' and redis.call('HGET', key('user', ARGV[2]), 'block_generation') ~= ARGV[3] then return 0 end
 forget_block(ARGV[2])
 if not held then return 0 end
 -- While a block held, no mint has prolonged this for its links.
@@ -162,7 +166,7 @@ for kind, value in pairs({ subject = given.subject, sid = given.sid }) do
   redis.call('SET', mark, string.format('%.0f %.0f', before, till), 'EX', ttl)
 end`)
 
-const revokeReply = z.tuple([countOrNone, z.number(), z.number(), sessions])
+const revokeReply = z.tuple([countOrNone, countOrNone, z.number(), z.number(), sessions])
 const blockOrNone = row.transform((fields) => ('user' in fields ? toBlock(fields) : undefined))
 
 export function createRevokes(link: Link) {
@@ -173,8 +177,8 @@ export function createRevokes(link: Link) {
       const kept = Math.max(0, (block?.until ?? now) - now) + GENERATION_KEPT_SECONDS
       const args = [JSON.stringify({ ...command, due, kept })]
       const reply = await link.runReplicated(REVOKE, args, (answer) => revokeReply.parse(answer))
-      const [blockedUntil, generation, known, cancelling] = reply
-      return { cancelling, blockedUntil, generation, known: known === 1 }
+      const [blockedUntil, blockBefore, generation, known, cancelling] = reply
+      return { cancelling, blockedUntil, blockBefore, generation, known: known === 1 }
     },
     beginCancel: (id, now, by = '') =>
       link.runReplicated(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS, by], (reply) =>

@@ -7,10 +7,8 @@ import { userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { createReadInSteps, readPage, splitFilter } from './pages.ts'
 
-const LIFT = `
-  DELETE FROM blocks WHERE user = ?1
-    AND (?2 IS NULL OR ?2 = (SELECT generation FROM users WHERE user = ?1))
-  RETURNING until`
+const LIFT =
+  'DELETE FROM blocks WHERE user = ?1 AND generation = ifnull(?2, generation) RETURNING until'
 
 export function createLists(db: Database) {
   const readInSteps = createReadInSteps(db)

@@ -4,7 +4,7 @@
 export const APPLICATION_ID = 0x434b4d54
 
 /** The `user_version` of a file with this schema: each change of the schema raises it. */
-export const SCHEMA_VERSION = 11
+export const SCHEMA_VERSION = 12
 
 /**
  * The schema of a new file; migrate.ts brings older files to it.
@@ -74,7 +74,8 @@ export const SCHEMA = `
     until INTEGER NOT NULL,
     reason TEXT,
     by TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE INDEX blocks_until ON blocks (until);
 

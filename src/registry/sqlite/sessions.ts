@@ -193,22 +193,27 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   ).all(...match)
   return {
     cancelling: cancelling.map(toSession),
-    blockedUntil: block(sql, command),
+    ...block(sql, command, generation),
     generation,
     known: known === 1,
   }
 }
 
-/** Sets the given block unless a longer one holds; returns the end of the block that holds. */
-function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
-  const current = sql('SELECT until FROM blocks WHERE user = ? AND until > ?')
-  const [until] = readNumbers(current, user, now)
-  if (block === undefined || block.until <= (until ?? 0)) return until
+/** Sets the given block unless a longer one holds, which then has this generation too. */
+function block(sql: Sql, { user, block, now }: UserRevoke, generation: number) {
+  const current = sql('SELECT until, generation FROM blocks WHERE user = ? AND until > ?')
+  const [until, blockBefore] = readNumbers(current, user, now)
+  if (block === undefined) return { blockedUntil: until, blockBefore }
+  if (block.until <= (until ?? 0)) {
+    sql('UPDATE blocks SET generation = ? WHERE user = ?').run(generation, user)
+    return { blockedUntil: until, blockBefore }
+  }
   // Written anew, it is the last in the order of creation.
   sql(
-    'INSERT OR REPLACE INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)',
-  ).run(user, block.until, block.reason ?? null, block.by, now)
-  return block.until
+    `INSERT OR REPLACE INTO blocks (user, until, reason, by, created_at, generation)
+      VALUES (?, ?, ?, ?, ?, ?)`,
+  ).run(user, block.until, block.reason ?? null, block.by, now, generation)
+  return { blockedUntil: block.until, blockBefore }
 }
 
 function end(
