@@ -39,12 +39,14 @@ function interpolated(environment: Record<string, string>): Record<string, strin
   return Object.fromEntries(entries)
 }
 
-/** The result of a start with this environment, this text as its config file, and a signing key. */
+/** The result of a start with this environment, this text as its config file, and a file for each secret. */
 function setUp(environment: Record<string, string>, config: string) {
-  const [file, key] = [join(folder, 'config.yaml'), join(folder, 'signing-key.json')]
+  const [file, secret] = [join(folder, 'config.yaml'), join(folder, 'secret')]
   writeFileSync(file, config)
-  writeFileSync(key, '{}')
-  return readSetup({ ...environment, CONFIG_FILE: file, SIGNING_KEY_FILE: key })
+  writeFileSync(secret, 'sk-0123456789')
+  const named = Object.keys(environment).filter((name) => name.endsWith('_FILE'))
+  const secrets = Object.fromEntries(named.map((name) => [name, secret]))
+  return readSetup({ ...environment, ...secrets, CONFIG_FILE: file })
 }
 
 const pod = manifest('Deployment').spec.template.spec
