@@ -3,13 +3,7 @@
 import { Writable } from 'node:stream'
 import { z } from 'zod'
 
-/** A stream that takes the service's log and shows it to a person. */
-export type DemoLog = Writable & {
-  /** Shows requests from now on, not only warnings. */
-  showRequests(): void
-  /** One of the latest requests, by the request id of its answer. */
-  requestOf(id: string): LogLine | undefined
-}
+export type DemoLog = ReturnType<typeof createDemoLog>
 
 /** Requests that are remembered. */
 const KEPT_REQUESTS = 200
@@ -32,13 +26,15 @@ const logLine = z.looseObject({
 type LogLine = z.infer<typeof logLine>
 
 /**
+ * A stream that takes the service's log and shows it to a person.
+ *
  * @param output - gets the short lines
  * @param advice - by code of a refusal, for the end of its line
  */
 export function createDemoLog(
   output: NodeJS.WritableStream,
   advice: Readonly<Record<string, string>> = {},
-): DemoLog {
+) {
   let requestsToo = false
   const requests: LogLine[] = []
   const stream = new Writable({
@@ -55,9 +51,11 @@ export function createDemoLog(
     },
   })
   return Object.assign(stream, {
+    /** Shows requests from now on, not only warnings. */
     showRequests() {
       requestsToo = true
     },
+    /** One of the latest requests, by the request id of its answer. */
     requestOf: (id: string) => requests.findLast((line) => line.request_id === id),
   })
 }

@@ -20,16 +20,15 @@ export function auditCommand(io: Io): Command {
     .addCommand(verifyAudit(io))
 }
 
-interface Filters {
+interface Flags extends TargetFlags, ListFlags {
   readonly user?: string
   readonly actor?: string
   readonly action?: string
   readonly notAction?: string
   readonly since?: number
   readonly until?: number
+  readonly follow?: true
 }
-
-type Flags = TargetFlags & ListFlags & Filters & { readonly follow?: true }
 
 function listAudit(io: Io): Command {
   const command = new Command('list')
@@ -51,10 +50,10 @@ function listAudit(io: Io): Command {
     .addHelpText('after', EXAMPLES)
   return serviceOptions(command).action(async (flags: Flags) => {
     const service = await serviceOf(io, flags)
-    const { limit, user, actor, action, notAction, since, until, json } = flags
+    const { user, actor, action, notAction, since, until } = flags
     const filters = { user, actor, action, not_action: notAction, since, until }
     const fetch = service.pages('/v1/admin/audit', shownEntry, filters)
-    if (flags.follow) return await follow(io, { pageOf: fetch, limit, since, json })
+    if (flags.follow) return await follow(io, fetch, flags)
     await printList(io, flags, { what: 'entries', head: HEAD, row, fetch })
   })
 }

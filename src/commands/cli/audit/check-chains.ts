@@ -169,13 +169,10 @@ function summaryOf(chain: readonly Seen[]) {
 
 function toChained(entry: WireEntry): ChainedEntry {
   const { instance, seq, prev, salt, by_user: byUser, erased, hash: _hash, ...same } = entry
-  const { actor, user, reason, request_id: requestId } = same
   return {
     ...same,
-    actor: actor ?? undefined,
-    user: user ?? undefined,
-    reason: reason ?? undefined,
-    requestId: requestId ?? undefined,
+    ...withoutNulls(entry),
+    requestId: entry.request_id ?? undefined,
     chain: {
       instance,
       seq,

@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { printable } from '../../../lib/printable.ts'
 import type { Io } from '../io.ts'
 import { print, printLine, time } from '../output.ts'
-import type { PageSeen } from '../pages.ts'
+import type { ListFlags, PageSeen } from '../pages.ts'
+import type { TargetFlags } from '../target/target.ts'
 
 /** Milliseconds between two polls. Each poll is an admin's read, which adds an entry to the audit. */
 const EVERY_MS = 2000
@@ -29,6 +30,8 @@ export const shownEntry = z.looseObject({
 })
 type Entry = z.infer<typeof shownEntry>
 
+type FollowFlags = Pick<ListFlags & TargetFlags, 'limit' | 'json'> & { readonly since?: number }
+
 /** Reads a page; `since` narrows it further. */
 type ReadPage = (
   list: { readonly limit: number; readonly after?: string | undefined; readonly since?: number },
@@ -41,17 +44,8 @@ type ReadPage = (
  */
 export async function follow(
   io: Io,
-  {
-    pageOf,
-    limit = 20,
-    since = 0,
-    json,
-  }: {
-    readonly pageOf: ReadPage
-    readonly limit?: number | undefined
-    readonly since?: number | undefined
-    readonly json?: boolean | undefined
-  },
+  pageOf: ReadPage,
+  { limit = 20, since = 0, json }: FollowFlags,
 ): Promise<void> {
   const own = new Set<string>()
   const onRequestId = (id: string) => {

@@ -5,7 +5,7 @@ import { systemCode } from '../../../lib/errors.ts'
 import { reasonOf } from '../../../lib/show.ts'
 
 /** An address that was called. */
-interface Target {
+export interface Target {
   readonly url: string
   /** The variable or key of the config that holds the address. */
   readonly setting: string

@@ -103,13 +103,8 @@ function hostedNote(workflows: readonly WorkflowSettings[]): Finding[] {
   return hosted.length === 0 ? [] : [note('hosted workflows', hosted.join(', '), MOVE_ON)]
 }
 
-const MARKS: Readonly<Record<Finding['status'], string>> = {
-  ok: 'ok    ',
-  note: 'note  ',
-  wrong: 'WRONG ',
-}
-
 async function show(io: Io, { check, status, message, advice }: Finding): Promise<void> {
-  await print(io, `${MARKS[status]}${printable(`${check}: ${message}`)}`)
+  const mark = (status === 'wrong' ? 'WRONG' : status).padEnd(6)
+  await print(io, `${mark}${printable(`${check}: ${message}`)}`)
   if (advice !== undefined) await print(io, `      ${printable(advice)}`)
 }

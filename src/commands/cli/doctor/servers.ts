@@ -4,11 +4,10 @@ import { serverThreadPage } from '../../../chatkit/protocol/thread.ts'
 import { createAskServer } from '../../../chatkit/self-hosted/ask.ts'
 import { openSigningKeys, type SigningKeys } from '../../../chatkit/signing/signing-keys.ts'
 import type { SelfHostedWorkflow } from '../../../config/settings.ts'
-import type { ProxyFor } from '../../../lib/connections.ts'
 import { ServiceError, UnusableSettingError } from '../../../lib/errors.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import type { Registry } from '../../../registry/port.ts'
-import { adviceOnConnection } from './connection-advice.ts'
+import { adviceOnConnection, type Target } from './connection-advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import type { WorkflowChecks } from './workflows.ts'
 
@@ -83,7 +82,8 @@ async function checkServer(
     signal.throwIfAborted()
     const message = `${server} does not answer as a ChatKit server: ${reasonOf(error)}`
     const { proxyFor } = environment.proxies
-    return wrong(check, message, adviceOnServer(error, { name, url: server, status, proxyFor }))
+    const target = { url: server, setting: `workflows.${name}.server`, status, proxyFor }
+    return wrong(check, message, adviceOnServer(error, target))
   }
 }
 
@@ -96,20 +96,11 @@ function showsAll(check: string, server: string): Finding {
   )
 }
 
-function adviceOnServer(
-  error: unknown,
-  target: {
-    readonly name: string
-    readonly url: string
-    readonly status: number | undefined
-    readonly proxyFor: ProxyFor
-  },
-): string {
-  const { name, url, status, proxyFor } = target
+function adviceOnServer(error: unknown, target: Target): string {
+  const { url, setting, status } = target
   if (status === 401 || status === 403) {
     return `it refuses the token: it must expect this service's PUBLIC_URL as issuer and "${url}" as audience, and reach PUBLIC_URL/.well-known/jwks.json, where the running service must have the same signing keys as this command (SIGNING_KEY_FILE or STORE_URL)`
   }
-  const setting = `workflows.${name}.server`
   switch (error instanceof ServiceError ? error.code : undefined) {
     case 'not_found':
       return `check the path in ${setting}: the server runs and has nothing there, perhaps but for a slash at its end`
@@ -121,6 +112,6 @@ function adviceOnServer(
     case 'upstream_timeout':
       return 'the server took the call and gave no whole answer in time: look at its log'
     default:
-      return adviceOnConnection(error, { url, setting, status, proxyFor })
+      return adviceOnConnection(error, target)
   }
 }

@@ -19,13 +19,14 @@ import { type Finding, note, ok, wrong } from './finding.ts'
 const PUBLIC_URL_MS = 3000
 
 /** Shows the proxies for calls, without passwords. */
-export function describeProxies(setup: Setup): Finding[] {
-  const { shown } = setup.environment.proxies
+export function describeProxies({ environment, settings }: Setup): Finding[] {
+  const { shown } = environment.proxies
   if (shown === undefined) return []
   const { https = 'none', http = 'none', no_proxy: exempt } = shown
   const apart = exempt === undefined ? '' : `, apart from NO_PROXY (${exempt})`
   const message = `for https ${https}, for plain http ${http}${apart}`
-  return [ok('proxy', message), ...readByProxies(setup).map((line) => note('proxy', line))]
+  const notes = readByProxies(environment, settings).map((line) => note('proxy', line))
+  return [ok('proxy', message), ...notes]
 }
 
 /** Fetches the keys of each issuer, with the service's own code. */

@@ -53,8 +53,12 @@ async function checkOne(
 ): Promise<Finding> {
   const check = `workflow ${workflow.name}`
   const context = contextOf(workflow, checks)
-  // Without the signal, so that a minted session is cancelled even after Ctrl-C.
-  const cancel = (id: SessionId) => chatkit.cancelSession(id)
+  // The error, if it fails. Without the signal, so that a minted session is cancelled even after Ctrl-C.
+  const cancel = (id: SessionId) =>
+    chatkit.cancelSession(id).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
   let status: number | undefined
   const call = {
     signal: checks.signal,
@@ -65,7 +69,7 @@ async function checkOne(
   const params = createParams({ user: checks.user, workflow, stateVariables: undefined }, SECONDS)
   try {
     const { id } = await chatkit.createSession(params, call)
-    const left = await failureOf(() => cancel(id))
+    const left = await cancel(id)
     if (left !== undefined) return leftOver(check, id, left)
     return ok(check, `minted and cancelled a session of ${describeCall(context)}`)
   } catch (error) {
@@ -73,20 +77,11 @@ async function checkOne(
     const id = error instanceof UnusableSessionError ? error.sessionId : undefined
     const message = `no session of ${describeCall(context)}: ${reasonOf(error)}`
     const advice = adviceOnApi(error, { ...context, status })
-    if (id === undefined || (await failureOf(() => cancel(id))) === undefined) {
+    if (id === undefined || (await cancel(id)) === undefined) {
       return wrong(check, message, advice)
     }
     const left = `${message}; the session ${id} was made all the same and could not be cancelled`
     return { ...wrong(check, left, advice), session_left: id }
-  }
-}
-
-async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    return error
   }
 }
 

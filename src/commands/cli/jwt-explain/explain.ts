@@ -9,7 +9,7 @@ import { parseStrictJson, StrictJsonError } from '../../../lib/json.ts'
 import { createLog } from '../../../lib/log.ts'
 import { printable } from '../../../lib/printable.ts'
 import type { AskedSession } from '../../../map/choose-workflow.ts'
-import { type CommandError, failure, wrongUse } from '../exit.ts'
+import { failure, wrongUse } from '../exit.ts'
 import { type Io, readInput } from '../io.ts'
 import { print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { type JwtReport, reportOnToken } from './report.ts'
@@ -48,14 +48,11 @@ export async function explain(io: Io, options: ExplainOptions): Promise<void> {
     await (options.json ? printJson(io, report) : show(io, report, rules.configFile))
     if (report.accepted) return
     for (const line of rules.notes) remark(io, line)
-    throw refusalOf(report)
+    const { status, code, reason } = report
+    throw failure(`refused: ${status} ${code}: ${printable(reason ?? '')}`)
   } finally {
     await dispatcher.destroy()
   }
-}
-
-function refusalOf({ status, code, reason }: JwtReport): CommandError {
-  return failure(`refused: ${status} ${code}: ${printable(reason ?? '')}`)
 }
 
 function askedOf({ workflow, input }: ExplainOptions): AskedSession {
@@ -89,12 +86,6 @@ async function readTokenFrom(io: Io): Promise<string> {
   return token
 }
 
-const SIGNATURES: Readonly<Record<JwtReport['token']['signature'], string>> = {
-  valid: 'valid',
-  not_valid: 'not valid',
-  not_checked: 'not checked',
-}
-
 async function show(io: Io, report: JwtReport, configFile: string): Promise<void> {
   const { token, session } = report
   await printFields(io, [
@@ -104,7 +95,7 @@ async function show(io: Io, report: JwtReport, configFile: string): Promise<void
     ),
     ['issuer', token.issuer],
     ['key', `alg ${token.alg ?? '–'}, kid ${token.kid ?? '–'}, typ ${token.typ ?? '–'}`],
-    ['signature', SIGNATURES[token.signature]],
+    ['signature', token.signature.replace('_', ' ')],
     ['subject', token.subject],
     ['claims', listed(token.claims)],
     ['issued', time(token.issued_at)],

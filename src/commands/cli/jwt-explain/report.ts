@@ -19,16 +19,6 @@ import { lookAt } from './look.ts'
 /** The service's judgement of a token, and the session that it maps to. */
 export type JwtReport = Awaited<ReturnType<typeof reportOnToken>>
 
-/** Whether the caller may use a workflow. */
-interface WorkflowVerdict {
-  readonly name: string
-  readonly allowed: boolean
-  /** Why it is not allowed, or why its mint would fail. */
-  readonly reason: string | null
-  /** The `when` that refuses, with the values of the claims that it uses. */
-  readonly rule: string | null
-}
-
 /** The rules, the keys, and the client's request. */
 interface ReportOptions {
   readonly settings: Settings
@@ -146,7 +136,11 @@ function shown(claims: Principal['claims'], name: string): string {
   return `is ${show(JSON.stringify(claims[name])).slice(1, -1)}`
 }
 
-function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict[] {
+/**
+ * Whether the caller may use each workflow. `reason`: why it is not allowed, or why its mint would fail; `rule`: the
+ * `when` that refuses.
+ */
+function verdicts(principal: Principal, options: ReportOptions) {
   const { workflows } = options.settings
   const { input = {} } = options.asked
   return workflows.map((workflow) => {
@@ -156,15 +150,10 @@ function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict
       return { name, allowed: true, reason: null, rule: null }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
-      if (error.code !== 'workflow_not_allowed')
-        return { name, allowed: true, reason: error.reason, rule: null }
+      const { code, reason } = error
+      if (code !== 'workflow_not_allowed') return { name, allowed: true, reason, rule: null }
       const why = whyRefused(workflow.when, { ...principal, input: presentInput(input) })
-      return {
-        name,
-        allowed: false,
-        reason: why ?? error.reason,
-        rule: ruleOf(workflow, principal),
-      }
+      return { name, allowed: false, reason: why ?? reason, rule: ruleOf(workflow, principal) }
     }
   })
 }

@@ -80,7 +80,10 @@ export function tokensOf(io: Io, answer: TokenAnswer, kept?: string): Tokens {
 function refusalOf(error: unknown): unknown {
   if (error instanceof CommandError) return error
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (isCode(cause, 'idp_unavailable')) return away(cause)
+    if (isCode(cause, 'idp_unavailable')) {
+      const why = `${printable(reasonOf(cause))}.\n${UNREACHABLE_ADVICE}`
+      return new CommandError(EXIT.unavailable, why)
+    }
     if (
       cause instanceof oidc.AuthorizationResponseError ||
       cause instanceof oidc.ResponseBodyError
@@ -93,13 +96,8 @@ function refusalOf(error: unknown): unknown {
   return failure(`what the provider answered is not good: ${why}.`)
 }
 
-function away(error: Error): CommandError {
-  const why = printable(reasonOf(error))
-  return new CommandError(
-    EXIT.unavailable,
-    `${why}.\nCheck --issuer, and that the provider runs. One without a discovery document (better-auth) cannot be used with login: set CHATKIT_MINT_TOKEN to an admin's token.`,
-  )
-}
+const UNREACHABLE_ADVICE =
+  "Check --issuer, and that the provider runs. One without a discovery document (better-auth) cannot be used with login: set CHATKIT_MINT_TOKEN to an admin's token."
 
 /** RFC 6749 §4.1.2.1 and §5.2, RFC 8628 §3.5. */
 function refused({

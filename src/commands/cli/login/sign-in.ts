@@ -90,11 +90,9 @@ async function byBrowser(
     readonly keep: (answer: TokenAnswer) => Promise<void>
   },
 ): Promise<void> {
-  const [state, nonce, verifier] = [
-    oidc.randomState(),
-    oidc.randomNonce(),
-    oidc.randomPKCECodeVerifier(),
-  ]
+  const state = oidc.randomState()
+  const nonce = oidc.randomNonce()
+  const verifier = oidc.randomPKCECodeVerifier()
   const { redirectUri, arrived, close } = await listenForCallback(state, port, signal)
   try {
     const url = oidc.buildAuthorizationUrl(provider, {

@@ -22,7 +22,7 @@ import {
   user,
   withSubject,
 } from '../arguments.ts'
-import { type CommandError, failure, wrongUse } from '../exit.ts'
+import { failure, wrongUse } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, time } from '../output.ts'
 import { type ListFlags, listOptions } from '../pages.ts'
@@ -138,7 +138,7 @@ async function callsOf(io: Io, flags: TargetFlags): Promise<ThreadCalls> {
   const call = { signal: io.signal }
   return {
     async listThreads({ workflow, ...query }) {
-      if (workflow !== undefined) throw hostedKnowsNoWorkflow()
+      if (workflow !== undefined) throw wrongUse(HOSTED_KNOWS_NO_WORKFLOW)
       return await chatkit.listThreads(query, call)
     },
     retrieveThread: (id) => chatkit.retrieveThread(id, call),
@@ -159,12 +159,9 @@ function serviceThreads({ call }: ServiceClient): ThreadCalls {
   }
 }
 
-function hostedKnowsNoWorkflow(): CommandError {
-  return wrongUse(
-    '--workflow: the ChatKit API does not know which workflow a thread is of. This service can\n' +
-      'tell its own apart: see --url.',
-  )
-}
+const HOSTED_KNOWS_NO_WORKFLOW =
+  '--workflow: the ChatKit API does not know which workflow a thread is of. This service can\n' +
+  'tell its own apart: see --url.'
 
 const THREADS = {
   what: 'threads',

@@ -100,7 +100,7 @@ test('audit list --follow --since reads nothing from before', async () => {
     if (asked.length === 2) controller.abort()
     return { data: [], has_more: false, first_id: null, last_id: null }
   }
-  await follow(io, { pageOf, since: 4_000_000_000 })
+  await follow(io, pageOf, { since: 4_000_000_000 })
   expect(asked).toEqual([undefined, 4_000_000_000])
 })
 
@@ -121,6 +121,6 @@ test('audit list --follow forgets the oldest of its own reads when their entries
     const data = [entryOf(5000), entryOf(0)]
     return { data, has_more: false, first_id: null, last_id: null }
   }
-  await follow(io, { pageOf, json: true })
+  await follow(io, pageOf, { json: true })
   expect(said.out.match(/aud_\d+/g)).toEqual(['aud_0'])
 })
