@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
   for (const line of settingsNotes(setup.settings)) log.warn(`config: ${line}`)
-  for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
+  for (const line of readByProxies(setup.environment, setup.settings)) log.warn(`proxy: ${line}`)
   for (const line of environmentNotes(setup.environment)) log.warn(line)
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)

@@ -51,10 +51,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
  * @param variables - as in {@link readEnvironment}
  * @returns the environment, in which a variable with a problem has a harmless value that needs nothing else
  */
-export function checkEnvironment(variables: Variables = process.env): {
-  readonly environment: Environment
-  readonly problems: string[]
-} {
+export function checkEnvironment(variables: Variables = process.env) {
   const set = withoutBlanks(variables)
   const { data, error } = parseVariables(set)
   const problems = problemsOf(error, set)

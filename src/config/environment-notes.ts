@@ -4,7 +4,6 @@ import { getCACertificates } from 'node:tls'
 import { isSecureUrl } from '../lib/loopback.ts'
 import type { Environment } from './env.ts'
 import { isPlaceholder } from './file/placeholders.ts'
-import type { Proxies } from './proxies.ts'
 import type { Settings } from './settings.ts'
 import { isAtLoopback } from './urls.ts'
 
@@ -46,13 +45,10 @@ export function authorityNotes({
 /**
  * One line for each plain-http address of a server that is called through a proxy, for the start's log and the doctor.
  */
-export function readByProxies({
-  environment: { proxies },
-  settings: { workflows },
-}: {
-  readonly environment: { readonly proxies: Proxies }
-  readonly settings: Pick<Settings, 'workflows'>
-}): string[] {
+export function readByProxies(
+  { proxies }: Pick<Environment, 'proxies'>,
+  { workflows }: Pick<Settings, 'workflows'>,
+): string[] {
   return workflows.flatMap((workflow) => {
     if (workflow.kind === 'hosted') return []
     const { name, server, uploadUrl = server } = workflow

@@ -12,7 +12,8 @@ import type {
 
 /** One line for each, for `check-config` and the log of a start. */
 export function settingsNotes(settings: Settings): string[] {
-  return [...placeholderNotes(settings), ...widenedTrust(settings), ...idleSettings(settings)]
+  const left = placeholderNotes(settings.issuers, settings.corsOrigins)
+  return [...left, ...widenedTrust(settings), ...idleSettings(settings)]
 }
 
 function widenedTrust(settings: Settings): string[] {

@@ -97,10 +97,7 @@ const WRONG_URL = 'https://wrong.invalid'
  * @param set - without blanks
  * @returns the values, and the problems. A wrong variable counts as unset, but a wrong `PUBLIC_URL` is still one
  */
-export function parseVariables(set: Readonly<Record<string, string | undefined>>): {
-  readonly data: z.infer<typeof environmentSchema>
-  readonly error: z.ZodError | undefined
-} {
+export function parseVariables(set: Readonly<Record<string, string | undefined>>) {
   // Read once: compiling the schema takes longer than it saves.
   const { data, error } = environmentSchema.safeParse(set, { jitless: true })
   if (data !== undefined) return { data, error }

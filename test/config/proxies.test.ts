@@ -171,8 +171,7 @@ workflows:
 `,
     { file: 'test.yaml' },
   )
-  const lines = (variables: Variables) =>
-    readByProxies({ environment: readEnvironment(variables), settings })
+  const lines = (variables: Variables) => readByProxies(readEnvironment(variables), settings)
   const proxies = { HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY, NO_PROXY: '.internal' }
   expect(lines(proxies).map((line) => /goes to (\S+),/.exec(line)?.[1])).toEqual([
     'http://far.test/chatkit',

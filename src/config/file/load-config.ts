@@ -3,7 +3,7 @@
 import { readRandomKey, Secret } from '../../lib/secret.ts'
 import { reportExpressionProblems } from '../expressions/checks.ts'
 import { type Compile, createCompiler } from '../expressions/expressions.ts'
-import { createPseudonym } from '../expressions/pseudonym.ts'
+import { createPseudonym, type Pseudonym } from '../expressions/pseudonym.ts'
 import { reportBackendProblems } from './backend-checks.ts'
 import { buildSettings } from './build-settings.ts'
 import { reportConsoleProblems } from './console-checks.ts'
@@ -95,9 +95,7 @@ function check(
   return { problems, environment: [...new Set(needed.map(({ name }) => name))], parsed }
 }
 
-function pseudonymFrom(
-  secrets: SecretLookup | undefined,
-): ReturnType<typeof createPseudonym> | undefined {
+function pseudonymFrom(secrets: SecretLookup | undefined): Pseudonym | undefined {
   const secret = secrets?.(PSEUDONYM_KEY, 'pseudonym_key')
   const key = secret instanceof Secret ? readRandomKey(secret.reveal()) : undefined
   return key === undefined ? undefined : createPseudonym(key)

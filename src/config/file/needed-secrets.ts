@@ -18,13 +18,11 @@ type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret
 export const PSEUDONYM_KEY = 'USER_PSEUDONYM_KEY'
 
 /** Why a text cannot be a secret of that kind, as the end of a sentence. */
-const PROBLEM_OF: Readonly<Record<SecretKind, ((text: string) => string | undefined) | undefined>> =
-  {
-    api_key: apiKeyProblem,
-    shared_secret: sharedSecretProblem,
-    pseudonym_key: randomKeyProblem,
-    client_secret: undefined,
-  }
+const PROBLEM_OF: Readonly<Partial<Record<SecretKind, (text: string) => string | undefined>>> = {
+  api_key: apiKeyProblem,
+  shared_secret: sharedSecretProblem,
+  pseudonym_key: randomKeyProblem,
+}
 
 /** A secret that the file refers to. */
 interface NeededSecret {

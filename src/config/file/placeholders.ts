@@ -1,5 +1,6 @@
 // Finds placeholders of the shipped config files, and variables, in the place of values.
 
+import type { IssuerSettings } from '../settings.ts'
 import { UNFILLED } from '../urls.ts'
 import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
@@ -61,13 +62,10 @@ export function reportPlaceholders(data: RawMapping, report: Report): void {
 }
 
 /** One line for each value of the shipped files with which the service starts. */
-export function placeholderNotes({
-  issuers,
-  corsOrigins: origins,
-}: {
-  readonly issuers: readonly { readonly issuer: string }[]
-  readonly corsOrigins: readonly string[]
-}): string[] {
+export function placeholderNotes(
+  issuers: readonly Pick<IssuerSettings, 'issuer'>[],
+  origins: readonly string[],
+): string[] {
   const left = origins.filter((origin) => HOST.test(origin))
   const until = left.length === origins.length ? '; no page of yours can call until then' : ''
   return [

@@ -32,7 +32,7 @@ export function reportWorkflowProblems(data: RawMapping, report: Report): void {
     const workflow = asMapping(value)
     const path = ['workflows', name]
     reportTarget(workflow, path, report)
-    reportFallback(name, { workflow, workflows }, report)
+    reportFallback(name, workflows, report)
     reportIdentifying(data, { workflow, path }, report)
   }
   reportAdopters(workflows, report)
@@ -112,18 +112,9 @@ function reportTarget(workflow: RawMapping, path: Path, report: Report): void {
   }
 }
 
-interface FallbackContext {
-  readonly workflow: RawMapping
-  readonly workflows: RawMapping
-}
-
 /** A fallback has no fallback itself, so that nobody has to follow a chain to see which workflow a user gets. */
-function reportFallback(
-  name: string,
-  { workflow, workflows }: FallbackContext,
-  report: Report,
-): void {
-  const fallback = asText(workflow['fallback'])
+function reportFallback(name: string, workflows: RawMapping, report: Report): void {
+  const fallback = asText(asMapping(workflows[name])['fallback'])
   if (fallback === undefined) return
   const path = ['workflows', name, 'fallback']
   const target = Object.hasOwn(workflows, fallback) ? asMapping(workflows[fallback]) : undefined

@@ -61,16 +61,14 @@ test('placeholders are accepted for work that does not run the service', () => {
   ])
 })
 
-const originNotes = (corsOrigins: string[]) => placeholderNotes({ issuers: [], corsOrigins })
+const originNotes = (corsOrigins: string[]) => placeholderNotes([], corsOrigins)
 
 test('the issuers of the examples that a provider may give to others get a remark', () => {
   const folder = join(import.meta.dirname, '../../../config/examples')
   const unnoticed = readdirSync(folder).filter((name) => {
     const text = readFileSync(join(folder, name), 'utf8')
     const { issuers } = loadConfig(text, { file: name }).settings
-    return (
-      placesIn(text).length === 0 && placeholderNotes({ issuers, corsOrigins: [] }).length === 0
-    )
+    return placesIn(text).length === 0 && placeholderNotes(issuers, []).length === 0
   })
   // The issuer of WorkOS is everybody's: the key set, which names the customer, tells them apart.
   expect(unnoticed).toEqual(['workos.yaml'])
@@ -81,7 +79,7 @@ test.each([
   'https://login.corp.test/',
   'https://acmes.okta.com',
 ])('%s gets no remark', (issuer) => {
-  expect(placeholderNotes({ issuers: [{ issuer }], corsOrigins: [] })).toEqual([])
+  expect(placeholderNotes([{ issuer }], [])).toEqual([])
 })
 
 test('an origin of the shipped files gets a remark and is no error', () => {
