@@ -14,7 +14,7 @@ import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { badge, code, facts, longId, moment, utc } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
-import { cancelButton } from '../view/session-table.ts'
+import { cancelLink } from '../view/session-table.ts'
 import { userLink } from '../view/tables.ts'
 
 const NO_SESSION = {
@@ -44,7 +44,7 @@ export function sessionPage({ answers, administer, addresses, now }: PageParts):
         ...endOf(record, { reason, now: seconds }),
       ],
     )}
-${view.status === 'active' ? cancelButton(addresses, view.id) : statusAdvice(view.status, c.req.path)}
+${view.status === 'active' ? cancelLink(addresses, view.id, 'button danger quiet') : statusAdvice(view.status, c.req.path)}
 </div>`
     return answers.page(c, { title: `Session ${view.id}`, signIn, section: 'sessions' }, content)
   }

@@ -69,14 +69,13 @@ function decodes(text: string): boolean {
   }
 }
 
-function pageOf(
-  { root }: Addresses,
-  {
-    q,
-    found,
-    results,
-  }: { readonly q: string; readonly found: Html | string; readonly results: Html },
-): Html {
+interface UsersParts {
+  readonly q: string
+  readonly found: Html | string
+  readonly results: Html
+}
+
+function pageOf({ root }: Addresses, { q, found, results }: UsersParts): Html {
   return html`<form class="filters" method="get" action="${root}/users" role="search" aria-label="Find users" data-live>
 <div><label for="q">User or subject begins with</label><input id="q" name="q" type="search" value="${q}" maxlength="${USER_UNITS}" autocomplete="off" autocapitalize="off" spellcheck="false" dir="auto"></div>
 <div class="buttons"><button>Find</button> <a href="${root}/users">All users</a></div>

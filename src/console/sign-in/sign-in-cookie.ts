@@ -97,7 +97,7 @@ export function createSignInCookie({
     const { issuer, subject } = identityOfKept(kept)
     return parseUserId(kept.user) ?? mapSubject(issuers, issuer, subject)
   }
-  const ends = createEnds({ registry, keepSeconds: seconds, now })
+  const ends = createEnds(registry, seconds, now)
 
   return {
     selfOf: (who: Parameters<typeof selfOf>[1]) => selfOf(userOf, who),
@@ -159,17 +159,16 @@ export function createSignInCookie({
 /** The issuer in logout marks that end sign-ins to the console. */
 const CONSOLE = 'console'
 
-/** Ends sign-ins by a logout mark in the registry: those of the admin that began before its time, in milliseconds. */
-function createEnds({
-  registry,
-  keepSeconds,
-  now,
-}: {
-  readonly registry: Pick<Registry, 'markLogout' | 'readStanding'>
-  /** The longest sign-in. */
-  readonly keepSeconds: number
-  readonly now: Clock
-}) {
+/**
+ * Ends sign-ins by a logout mark in the registry: those of the admin that began before its time, in milliseconds.
+ *
+ * @param keepSeconds - the longest sign-in
+ */
+function createEnds(
+  registry: Pick<Registry, 'markLogout' | 'readStanding'>,
+  keepSeconds: number,
+  now: Clock,
+) {
   return {
     async endBefore(actor: string, issuedBefore: number): Promise<void> {
       const keepUntil = unixSeconds(now) + keepSeconds

@@ -62,11 +62,7 @@ function sessionMenu(view: View, { addresses, users }: SessionTableParts): Html 
     ...(users ? [copyItem('user', user)] : []),
     ...(users && subject !== user ? [copyItem('subject', subject)] : []),
     ...(users ? [copyItem('issuer', issuer)] : []),
-    ...(status === 'active'
-      ? [
-          html`<a class="danger" href="${addresses.sessionPage(id)}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`,
-        ]
-      : []),
+    ...(status === 'active' ? [cancelLink(addresses, id, 'danger')] : []),
   ])
 }
 
@@ -84,6 +80,6 @@ function confirmed({ status, confirmedAt, endedBy }: SessionRecord, now: number)
 }
 
 /** The link to the page that cancels a session. */
-export function cancelButton(addresses: Addresses, id: string): Html {
-  return html`<a class="button danger quiet" href="${addresses.sessionPage(id)}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`
+export function cancelLink(addresses: Addresses, id: string, look: string): Html {
+  return html`<a class="${look}" href="${addresses.sessionPage(id)}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`
 }

@@ -20,6 +20,13 @@ const searchQuery = z.object({
     .describe('Words; sections with all of them are found, or else those with the most.'),
 })
 
+const nameIn = (description: string, example: string) =>
+  z
+    .string()
+    .min(1)
+    .max(64)
+    .meta({ description, examples: [example] })
+
 export const DOCS_ROUTES = {
   docs: {
     ...SHARED,
@@ -43,13 +50,7 @@ export const DOCS_ROUTES = {
     description:
       'How to use the service from a page or a phone, and how to run it; `api` is this description. ' +
       'A name that ends in `.md` gives a guide or this description as text. For an unknown name, a browser gets status 404 and a page with the list of pages.',
-    pathParameters: {
-      page: z
-        .string()
-        .min(1)
-        .max(64)
-        .meta({ description: 'Its name, as the list on `/docs` has it.', examples: ['errors'] }),
-    },
+    pathParameters: { page: nameIn('Its name, as the list on `/docs` has it.', 'errors') },
     answers: [
       textAnswer('The page.', 'text/html'),
       textAnswer('For a name with `.md`: a guide or `api` as Markdown.', 'text/markdown'),
@@ -64,13 +65,7 @@ export const DOCS_ROUTES = {
     summary: 'A file of the docs to copy',
     description:
       'A ChatKit server to begin with, or the check of the token that it gets, as a file; `/docs/{file}` shows it.',
-    pathParameters: {
-      file: z
-        .string()
-        .min(1)
-        .max(64)
-        .meta({ description: 'Its name, as the guides have it.', examples: ['chatkit-server.ts'] }),
-    },
+    pathParameters: { file: nameIn('Its name, as the guides have it.', 'chatkit-server.ts') },
     answers: [textAnswer('The file, which a browser saves.', 'text/plain')],
   },
   guideList: {

@@ -12,7 +12,7 @@ import {
 import { securityOf } from './operation.ts'
 import { type Content, describeResponses, problemExamples, problemSchema } from './responses.ts'
 import { samplesOf } from './samples.ts'
-import { type JsonSchema, jsonSchema, namedSchemas } from './schemas.ts'
+import { jsonSchema, namedSchemas } from './schemas.ts'
 
 /** The document that `GET /openapi.json` answers. */
 export type OpenApi = ReturnType<typeof createOpenApi>
@@ -128,24 +128,13 @@ function bodiesOf({ requestBody, answers }: RouteDefinition): readonly z.ZodType
   return [requestBody, ...answers].flatMap((body) => body?.schema ?? [])
 }
 
-interface Parameter {
-  readonly name: string
-  readonly in: 'path' | 'query'
-  readonly required: boolean
-  readonly description: string
-  readonly schema: JsonSchema
-}
-
-function parametersOf({ pathParameters = {}, query }: RouteDefinition): readonly Parameter[] {
-  const all = [
-    ...Object.entries(pathParameters).map(([name, one]) => ({ name, in: 'path', one }) as const),
-    ...Object.entries(query?.shape ?? {}).map(
-      ([name, one]) => ({ name, in: 'query', one }) as const,
-    ),
-  ]
-  return all.map(({ name, in: place, one }) => {
-    const { description, ...schema } = jsonSchema(one, 'output')
-    const text = String(description ?? '')
-    return { name, in: place, required: place === 'path', description: text, schema }
-  })
+function parametersOf({ pathParameters = {}, query }: RouteDefinition) {
+  const all = { path: pathParameters, query: query?.shape ?? {} }
+  return Object.entries(all).flatMap(([place, ones]) =>
+    Object.entries(ones).map(([name, one]) => {
+      const { description, ...schema } = jsonSchema(one, 'output')
+      const text = String(description ?? '')
+      return { name, in: place, required: place === 'path', description: text, schema }
+    }),
+  )
 }
