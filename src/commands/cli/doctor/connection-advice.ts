@@ -5,7 +5,7 @@ import { systemCode } from '../../../lib/errors.ts'
 import { reasonOf } from '../../../lib/show.ts'
 
 /** An address that was called. */
-export interface Target {
+export interface CalledAddress {
   readonly url: string
   /** The variable or key of the config that holds the address. */
   readonly setting: string
@@ -23,7 +23,7 @@ const UNKNOWN_AUTHORITY = [
 ]
 
 /** Advice to an operator when something cannot be reached. */
-export function adviceOnConnection(error: unknown, target: Target): string {
+export function adviceOnConnection(error: unknown, target: CalledAddress): string {
   const { url, setting, status } = target
   if (status !== undefined) {
     return `${url} is there and fails by itself: look at its status page or log, and try again later`

@@ -7,7 +7,7 @@ import type { SelfHostedWorkflow } from '../../../config/settings.ts'
 import { ServiceError, UnusableSettingError } from '../../../lib/errors.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import type { Registry } from '../../../registry/port.ts'
-import { adviceOnConnection, type Target } from './connection-advice.ts'
+import { adviceOnConnection, type CalledAddress } from './connection-advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import type { WorkflowChecks } from './workflows.ts'
 
@@ -96,7 +96,7 @@ function showsAll(check: string, server: string): Finding {
   )
 }
 
-function adviceOnServer(error: unknown, target: Target): string {
+function adviceOnServer(error: unknown, target: CalledAddress): string {
   const { url, setting, status } = target
   if (status === 401 || status === 403) {
     return `it refuses the token: it must expect this service's PUBLIC_URL as issuer and "${url}" as audience, and reach PUBLIC_URL/.well-known/jwks.json, where the running service must have the same signing keys as this command (SIGNING_KEY_FILE or STORE_URL)`
