@@ -245,7 +245,6 @@ export function textOfCode(code: string): CodeText | undefined {
 
 /** Advice for the client: the error's own `detail`, or else the text of its code. */
 export function detailOf(error: Pick<ServiceError, 'code' | 'detail' | 'upstream'>): string {
-  const text: CodeText = CODES[error.code]
-  const ofServer = error.upstream === 'self-hosted' ? text.selfHosted : undefined
-  return error.detail ?? ofServer ?? text.detail
+  const { detail, selfHosted }: CodeText = CODES[error.code]
+  return error.detail ?? (error.upstream && selfHosted) ?? detail
 }
