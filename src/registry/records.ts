@@ -166,10 +166,6 @@ export interface RateWindow {
   readonly nowMs: number
 }
 
-/** Counters of a user's calls, mints apart. Their keys are this name, a colon and the user; an erase deletes them. */
-export const USER_COUNTERS = ['attachments', 'links', 'reads'] as const
-export type UserCounter = (typeof USER_COUNTERS)[number]
-
 /** What a counter shows after one use. */
 export interface Count {
   /** Uses in the window, this one included. */
