@@ -5,7 +5,7 @@ import type { Authenticator } from '../authenticate/authenticate.ts'
 import type { Principal } from '../authenticate/claims.ts'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { AdminSettings, Settings } from '../config/settings.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
 import { parseUserId, type UserId } from '../lib/ids.ts'
 import { whyNoAdmin } from '../map/evaluate.ts'
 import type { UserOf } from '../map/map-user.ts'
@@ -111,7 +111,8 @@ export function requireAdmin({
     } catch (error) {
       const reason = `${c.req.method} ${c.req.routePath}`
       const event = { ...selfOf(userOf, principal), reason, requestId: c.var.requestId }
-      audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
+      const outcome = isCode(error, 'store_unavailable') ? 'failed' : 'refused'
+      audit.note({ ...event, action: 'admin_attempt', outcome })
       throw error
     }
     c.set('admin', actorOf(principal))

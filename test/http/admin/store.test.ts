@@ -105,6 +105,15 @@ describe('while the store is down', () => {
   })
 })
 
+test('an admin whose block the store cannot look up has failed in the audit, and was not refused', async () => {
+  registry.failing.add('*')
+  expectProblem(await callAdmin(running, 'GET /sessions'), 503, 'store_unavailable')
+  registry.failing.clear()
+  await expect
+    .poll(async () => (await auditOf(running, '&action=admin_attempt')).map((one) => one.outcome))
+    .toEqual(['failed'])
+})
+
 describe('a revoke answers 200 only when it is durable', () => {
   test.each<keyof Registry>(['revoke', 'appendAudit'])('and 503 when %s fails', async (method) => {
     registry.failing.add(method)
