@@ -45,7 +45,7 @@ export function readCredential(c: AppContext, accepted: Accepted, userCall: bool
   const { authorization } = incoming.headers
   if (authorization === undefined) return readCookie(c, accepted, userCall)
   const scheme = BEARER.exec(authorization)?.[0]
-  if (scheme === undefined) throw missing('an Authorization header of another scheme')
+  if (scheme === undefined) throw missing('an Authorization header that does not begin with Bearer')
   const token = authorization.slice(scheme.length)
   if (token === '') throw missing('an Authorization header without a token')
   return { token }

@@ -53,6 +53,11 @@ test.each([
   expect(refusal({ authorization })).toMatchObject({ code: 'missing_token' })
 })
 
+test('the log of a token without its scheme says that the header must begin with Bearer', () => {
+  const reason = 'an Authorization header that does not begin with Bearer'
+  expect(refusal({ authorization: 'a.b.c' })).toMatchObject({ code: 'missing_token', reason })
+})
+
 test('a repeated Authorization header is invalid_request, even when both are equal', () => {
   const authorization = ['Bearer a.b.c', 'Bearer a.b.c']
   expect(refusal({ authorization })).toMatchObject({ code: 'invalid_request' })

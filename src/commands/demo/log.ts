@@ -25,16 +25,15 @@ const logLine = z.looseObject({
 })
 type LogLine = z.infer<typeof logLine>
 
+type Advice = (code: string, route: string) => string | undefined
+
 /**
  * A stream that takes the service's log and shows it to a person.
  *
  * @param output - gets the short lines
- * @param advice - by code of a refusal, for the end of its line
+ * @param adviseOn - what stands at the end of a refusal's line
  */
-export function createDemoLog(
-  output: NodeJS.WritableStream,
-  advice: Readonly<Record<string, string>> = {},
-) {
+export function createDemoLog(output: NodeJS.WritableStream, adviseOn: Advice = () => undefined) {
   let requestsToo = false
   const requests: LogLine[] = []
   const stream = new Writable({
@@ -44,7 +43,7 @@ export function createDemoLog(
         const line = logLine.parse(JSON.parse(text))
         const isRequest = line.msg === 'request'
         if (isRequest && requests.push(line) > KEPT_REQUESTS) requests.shift()
-        if (isRequest && requestsToo) output.write(`${describeRequest(line, advice)}\n`)
+        if (isRequest && requestsToo) output.write(`${describeRequest(line, adviseOn)}\n`)
         else if (line.level >= WARN) output.write(`${text}\n`)
       }
       done()
@@ -61,10 +60,10 @@ export function createDemoLog(
 }
 
 /** `POST /v1/sessions 403 workflow_not_allowed: support (2 ms)` */
-function describeRequest(line: LogLine, advice: Readonly<Record<string, string>>): string {
+function describeRequest(line: LogLine, adviseOn: Advice): string {
   const { method = '-', route = '', status, code, reason, workflow, ms = 0 } = line
   const why = code === undefined ? workflow : `${code}${reason === undefined ? '' : `: ${reason}`}`
-  const more = code === undefined ? undefined : advice[code]
+  const more = code === undefined ? undefined : adviseOn(code, route)
   const parts = [method, route, status, why, more && `(${more})`, `(${Math.round(ms)} ms)`]
   return parts.filter((part) => part !== undefined && part !== '').join(' ')
 }

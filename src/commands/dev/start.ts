@@ -26,9 +26,12 @@ export interface RunningDev extends RunningCommand {
 /** Life, in seconds, of the token in the introduction and of those of the sign-in. */
 const TOKEN_SECONDS = 12 * 3600
 
-/** Added to the log line of each refused token: tokens of the real provider look right but cannot be verified here. */
 const OWN_TOKENS =
   'npm run dev takes only tokens of its own sign-in (npx chatkit-mint token create); npm start takes those of your issuers'
+
+/** Tokens of the real provider look right but cannot be verified here. The gateway takes client secrets, no tokens. */
+const adviseOn = (code: string, route: string): string | undefined =>
+  code === 'invalid_token' && !route.startsWith('/chatkit/') ? OWN_TOKENS : undefined
 
 /** The variables that the command reads, and the stream that it writes to. */
 interface World {
@@ -65,7 +68,7 @@ export async function startDev(
     ...(login ? [[login.clientSecretEnv, consoleSecret] as const] : []),
   ])
   const environment = withSecrets(setup.environment, secrets)
-  const short = createDemoLog(output, { invalid_token: OWN_TOKENS })
+  const short = createDemoLog(output, adviseOn)
   const log = createLog({ level: environment.logLevel, destination: short })
   const make = async (url: string) => {
     const publicUrl = setup.publicUrl ?? url

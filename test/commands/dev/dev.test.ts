@@ -180,6 +180,17 @@ describe('self-hosted workflows', () => {
       expect(dev.introduction).toMatch(/nobody listens there yet: start your ChatKit server/)
     })
   })
+
+  test('the line of a refused client secret says nothing of tokens that dev takes', async () => {
+    const config = `${ISSUERS}\nworkflows: { helpdesk: { server: 'http://127.0.0.1:9/chatkit' } }\n`
+    await during(startDevScene(config), async (dev) => {
+      dev.showRequests()
+      const headers = { authorization: 'Bearer a.b.c' }
+      await fetch(`${dev.urls.service}/chatkit/helpdesk`, { method: 'POST', headers })
+      await expect.poll(() => dev.said()).toMatch(/401 invalid_token: client secret: .* ms\)\n$/)
+      expect(dev.said()).not.toContain('npm run dev takes only')
+    })
+  })
 })
 
 describe('admins', () => {
