@@ -4,9 +4,8 @@
 import type { RateLimit } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import type { UserCounter } from '../registry/counters.ts'
 import type { Registry } from '../registry/port.ts'
-import type { Count } from '../registry/records.ts'
+import type { Count, UserCounter } from '../registry/records.ts'
 import { setHeader } from './answer.ts'
 import type { AppContext } from './context.ts'
 

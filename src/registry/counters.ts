@@ -1,10 +1,6 @@
 // Rate counters in memory, with fixed windows; the keys of those that belong to a user.
 
-import type { Count, RateWindow } from './records.ts'
-
-/** Counters of a user's calls, mints apart. Their keys are this name, a colon and the user; an erase deletes them. */
-const USER_COUNTERS = ['attachments', 'links', 'reads'] as const
-export type UserCounter = (typeof USER_COUNTERS)[number]
+import { type Count, type RateWindow, USER_COUNTERS } from './records.ts'
 
 /** Keys of a user's counters, apart from that of mints. */
 export const countersOf = (user: string) => USER_COUNTERS.map((name) => `${name}:${user}`)

@@ -67,9 +67,7 @@ export interface StandingQuery {
   readonly identity: TokenIdentity
   /** Hash of the secret that the client says it holds. */
   readonly currentSecretHash?: string | undefined
-  /**
-   * Asks for `liveSessions`. From this number on, Redis looks each of them up, and leaves out those that it has evicted.
-   */
+  /** Asks for `liveSessions`. From this number on, Redis looks each up, and leaves out those that it has evicted. */
   readonly exactFrom?: number | undefined
   readonly now: number
 }
@@ -166,6 +164,10 @@ export interface RateWindow {
   readonly nowMs: number
 }
 
+/** Counters of a user's calls, mints apart. Their keys are this name, a colon and the user; an erase deletes them. */
+export const USER_COUNTERS = ['attachments', 'links', 'reads'] as const
+export type UserCounter = (typeof USER_COUNTERS)[number]
+
 /** What a counter shows after one use. */
 export interface Count {
   /** Uses in the window, this one included. */
@@ -234,10 +236,7 @@ export interface SessionKey {
 export interface SessionUse extends SessionKey {
   /** Runs of the model per minute, at least 1. For other requests the limit is ten times as high. */
   readonly maxPerMinute: number
-  /**
-   * The limit that counts the request. `nothing` is not counted, and is refused only when both limits are used
-   * up.
-   */
+  /** The limit that counts the request. `nothing` is not counted, and is refused only when both limits are used up. */
   readonly counts: 'run' | 'read' | 'nothing'
   readonly nowMs: number
 }
