@@ -80,6 +80,8 @@ async function checkServer(
       : ok(check, `${server} answers`)
   } catch (error) {
     signal.throwIfAborted()
+    const signsAlone = environment.signingKeys === undefined && environment.store.kind === 'memory'
+    if (signsAlone && (status === 401 || status === 403)) return refusesOwnKey(check, server)
     const message = `${server} does not answer as a ChatKit server: ${reasonOf(error)}`
     const { proxyFor } = environment.proxies
     const target = { url: server, setting: `workflows.${name}.server`, status, proxyFor }
@@ -93,6 +95,15 @@ function showsAll(check: string, server: string): Finding {
     check,
     `${server} answers, and shows threads to a user who has none`,
     'it does not tell users apart: only the gateway does. Let nobody else reach it, and let it verify the token, see src/docs/move-to-self-hosted.md',
+  )
+}
+
+/** The note for a server that verifies tokens, where the service keeps its key in a memory that no command sees. */
+function refusesOwnKey(check: string, server: string): Finding {
+  return note(
+    check,
+    `${server} answers, and refuses a token that this command signs with a key of its own`,
+    'with memory: no command has the signing key of the service: name a file in SIGNING_KEY_FILE to check more',
   )
 }
 

@@ -375,6 +375,14 @@ describe('self-hosted servers', () => {
     expect(finding?.advice).toMatch(advice)
   })
 
+  test('that refuse the token are not called wrong where no command can have the signing key', async () => {
+    delete variables['SIGNING_KEY_FILE']
+    own.server.setFaults({ status: 401 })
+    expect(await helpdesk()).toMatchObject(saying('note', 'with a key of its own'))
+    own.server.setFaults({ status: 500 })
+    expect(await helpdesk()).toMatchObject({ status: 'wrong' })
+  })
+
   test('that do not listen are reported as such', async () => {
     writeFileSync(file, configOf('http://127.0.0.1:9/chatkit'))
     expect((await helpdesk())?.advice).toMatch(/^nothing listens there/)
