@@ -23,7 +23,7 @@ export interface PageParts {
   readonly log: Log
 }
 
-const noticeSchema = z.object({ text: z.string() })
+const noticeSchema = z.object({ text: z.string(), on: z.string() })
 const NOTICE_SECONDS = 60
 
 /** Makes the functions that write these answers. */
@@ -35,13 +35,19 @@ export function createPageAnswers({
   readonly cookies: Cookies
 }) {
   return {
-    /** Answers with a page, which shows the notice of the last form once. */
+    /**
+     * Answers with a page, which shows the notice of the last form once. A page in another tab leaves it alone: under
+     * another user it would be untrue, and the page that it is for would say nothing.
+     */
     async page(
       c: AppContext,
       frame: PageFrame & { readonly signIn: SignIn },
       content: Html,
     ): Promise<Response> {
-      const notice = (await cookies.read(c, 'notice', noticeSchema))?.text
+      const last = await cookies.read(c, 'notice', noticeSchema)
+      const { pathname, search } = new URL(c.req.url)
+      // What comes before the path is that of `PUBLIC_URL`, which a proxy may have removed.
+      const notice = last?.on.endsWith(pathname + search) ? last.text : undefined
       if (notice !== undefined) cookies.clear(c, 'notice')
       return c.html(renderPage(addresses, { ...frame, notice }, content))
     },
@@ -51,7 +57,7 @@ export function createPageAnswers({
       c: AppContext,
       { to, notice }: { readonly to: string; readonly notice: string },
     ): Promise<Response> {
-      await cookies.write(c, 'notice', { value: { text: notice }, seconds: NOTICE_SECONDS })
+      await cookies.write(c, 'notice', { value: { text: notice, on: to }, seconds: NOTICE_SECONDS })
       return c.redirect(to, 303)
     },
   }

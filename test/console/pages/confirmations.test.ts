@@ -42,6 +42,17 @@ describe('a confirmed revoke', () => {
     expect(scene.running.upstream.sessions().map(({ status }) => status)).toEqual(['cancelled'])
   })
 
+  test('is told on the page of its user, not on one that another tab loads before it', async () => {
+    const csrf = csrfOf(await askRevoke())
+    const fields = { csrf, user: 'alice', block_seconds: '3600', reason: 'left' }
+    await sendForm(browser, `${scene.console}/user/revoke`, fields)
+    for (const other of [userPage('bob'), `${scene.console}/sessions`, scene.console]) {
+      expect((await browser.go(other)).text).not.toContain('Revoked:')
+    }
+    expect((await browser.go(userPage())).text).toContain('Revoked: 1 session cancelled')
+    expect((await browser.go(userPage())).text).not.toContain('Revoked:')
+  })
+
   test('sent late blocks from then on, and says until when', async () => {
     await askRevoke()
     clock = 20 * 60_000
