@@ -128,6 +128,21 @@ export function sweepSuite({ registry }: Suite): void {
       expect(pageIds(await registry.listAudit({ limit: 9 }))).toEqual(['m449'])
     })
 
+    it('drops entries from the future of a clock that was ahead with the next old one, however many', async () => {
+      const year = 365 * 86_400
+      const append = async (name: string, times: readonly number[]) =>
+        registry.appendAudit(times.map((at, n) => auditEntry({ id: `${name}${n}`, at: NOW + at })))
+      await append('ahead', [year])
+      await append(
+        'mixed',
+        Array.from({ length: 450 }, (_, n) => (n % 3 === 0 ? -9 : year)),
+      )
+      await append('stays', [-9, year, 0, -9])
+      await registry.sweep(retention(NOW - 5))
+      const left = pageIds(await registry.listAudit({ limit: 9 }))
+      expect(left).toEqual(['stays3', 'stays2', 'stays1'])
+    })
+
     it('works through thousands', async () => {
       for (let from = 0; from < 2_000; from += 100) {
         await Promise.all(

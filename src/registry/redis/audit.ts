@@ -89,18 +89,26 @@ for action, added in pairs(of_action) do redis.call('ZADD', key('audit-of-action
 redis.call('ZADD', key('audit'), unpack(all))`)
 
 /**
- * ARGV: before, how many at most → how many were deleted. It stops at the first entry that stays, in the
- * order of writing: each instance's chain loses only a beginning.
+ * ARGV: before, how many at most, now → how many were deleted. It stops at the first entry that stays, in the order of
+ * writing: each instance's chain loses only a beginning. An entry from the future, by a clock that was ahead, goes with
+ * the next old one: it was written before that.
  */
 export const SWEEP_AUDIT = script(
   ENTRY,
   `
-local gone = 0
+local before, now = tonumber(ARGV[1]), tonumber(ARGV[3])
+local gone, passed = 0, {}
 for _, id in ipairs(redis.call('ZRANGE', key('audit'), 0, ARGV[2] - 1)) do
   local entry = read_entry(id)
-  if entry and entry.at >= tonumber(ARGV[1]) then break end
-  if entry then forget_entry(entry) else redis.call('ZREM', key('audit'), id) end
-  gone = gone + 1
+  if entry and entry.at >= before and entry.at <= now then break end
+  passed[#passed + 1] = entry
+  if not entry then
+    redis.call('ZREM', key('audit'), id)
+    gone = gone + 1
+  elseif entry.at < before then
+    for _, old in ipairs(passed) do forget_entry(old) end
+    gone, passed = gone + #passed, {}
+  end
 end
 return gone`,
 )

@@ -91,7 +91,7 @@ export function createRetention(link: Link) {
         [SWEEP_AUDIT, auditBefore],
         [SWEEP_USERS, usersSeenBefore],
       ] as const) {
-        while ((await link.run(step, [before, BATCH], toCount)) === BATCH);
+        while ((await link.run(step, [before, BATCH, now], toCount)) > 0);
       }
     },
     async eraseUser({ user, keptAction, limit, now }) {

@@ -29,12 +29,13 @@ const MARKS = `
 
 /**
  * Stops at the first entry (in the order of writing) that is to stay, so that each instance's chain loses only
- * its beginning, even if a clock was set back.
+ * its beginning, even if a clock was set back. An entry from the future, by a clock that was ahead, goes with the next
+ * old one: it was written before that.
  */
 const OLD_ENTRIES = `
-  WITH oldest AS MATERIALIZED (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2)
-  DELETE FROM audit WHERE seq IN (SELECT seq FROM oldest)
-    AND seq < coalesce((SELECT min(seq) FROM oldest WHERE at >= ?1), ${Number.MAX_SAFE_INTEGER})`
+  WITH oldest AS MATERIALIZED (SELECT seq, at FROM audit ORDER BY seq LIMIT ?3)
+  DELETE FROM audit WHERE seq <= (SELECT max(seq) FROM oldest WHERE at < ?1 AND seq < coalesce(
+    (SELECT min(seq) FROM oldest WHERE at BETWEEN ?1 AND ?2), ${Number.MAX_SAFE_INTEGER}))`
 
 /** Windows that one transaction looks at. */
 const WINDOWS = 1000
@@ -60,18 +61,18 @@ export function createRetention(db: Database) {
 async function sweep(db: Database, retention: Retention): Promise<void> {
   const { sessionsEndedBefore, auditBefore, usersSeenBefore, now } = retention
   const changedBefore = now - GENERATION_KEPT_SECONDS
-  // Each statement takes a time and a number of rows.
-  const steps: readonly (readonly [string, number])[] = [
+  // Each statement takes times and a number of rows.
+  const steps: readonly (readonly [string, ...number[]])[] = [
     [batchOf('sessions', 'seq', 'ends_at < ?'), sessionsEndedBefore],
     [batchOf('blocks', 'seq', 'until <= ?'), changedBefore],
     [MARKS, now],
     [batchOf('remembered', 'key', 'until <= ?'), now],
-    [OLD_ENTRIES, auditBefore],
+    [OLD_ENTRIES, auditBefore, now],
     [LONG_UNSEEN, usersSeenBefore],
   ]
-  for (const [text, before] of steps) {
-    const deleteSome = (sql: Sql) => sql(text).run(before, BATCH).changes
-    while ((await db.write(deleteSome)) === BATCH) await nextTurn()
+  for (const [text, ...times] of steps) {
+    const deleteSome = (sql: Sql) => Number(sql(text).run(...times, BATCH).changes)
+    while ((await db.write(deleteSome)) > 0) await nextTurn()
   }
   await walk(db, [0, ''] as readonly [number, string], (sql, from) => {
     const next = sql(NEXT_OF_USERS).get(...from, changedBefore, USERS)
