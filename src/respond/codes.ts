@@ -91,6 +91,7 @@ export const CODES = {
     title: 'Not found',
     detail: 'There is nothing here.',
     console: 'There is nothing at this address, or not any more.',
+    command: 'Check the id. A service without `admins` in its config has no admin calls.',
     direct: 'there is no such thing, or the key belongs to another project.',
   },
   method_not_allowed: {
@@ -205,6 +206,7 @@ export const CODES = {
     status: 503,
     title: 'Store unavailable',
     detail: 'The session store cannot be used. Wait for the seconds in Retry-After.',
+    command: 'Where the service runs, `chatkit-mint doctor` says why.',
     retryAfter: 2,
     console:
       'The session store does not answer: try again in a moment. A form that you sent may have taken effect; to send it again does no harm.',
@@ -233,12 +235,7 @@ export const CODES = {
 
 const TEXTS: ReadonlyMap<string, CodeText> = new Map(Object.entries(CODES))
 
-/**
- * The row of a code.
- *
- * @param code - may come from another version of this service
- * @returns undefined when this version does not know the code
- */
+/** The row of a code that may come from another version of this service; undefined when this one does not know it. */
 export function textOfCode(code: string): CodeText | undefined {
   return TEXTS.get(code)
 }

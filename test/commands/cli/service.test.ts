@@ -83,7 +83,7 @@ describe('threads', () => {
     const gone = await quickCli(['threads', 'retrieve', ...one], env)
     expect(gone).toMatchObject({ code: 1, out: '' })
     expect(gone.err).toMatch(
-      /code: not_found\nrequest_id: req_\S+\n$|code: not_found\nrequest_id: \S+\n$/,
+      /nothing here\. Check the id\. .*`admins`.*\ncode: not_found\nrequest_id: req_\S+\n$/,
     )
   })
 })
