@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { signInOf } from '../../src/registry/identity.ts'
 import {
   auditEntry,
@@ -53,6 +53,26 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     await registry.liftBlock('alice', NOW)
     expect(Number(await redis.cli('ttl', '{ckm}:user:alice'))).toBeLessThanOrEqual(86_400)
     expect((await registry.readStanding(standingQuery())).generation).toBe(2)
+  })
+
+  it('are not swept by an instance whose clock is over an hour ahead, as far as it may ask', async () => {
+    const before = { sessionsEndedBefore: NOW, auditBefore: NOW, usersSeenBefore: NOW, now: NOW }
+    const isThere = async () => (await registry.getSession('s1')) !== undefined
+    const record = () => registry.record(entry({ id: 's1', expiresAt: NOW - 10 }))
+    await record()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_700_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    await registry.sweep(before)
+    expect(await isThere()).toBe(true)
+    vi.setSystemTime(Date.now() - 200_000)
+    await registry.sweep(before)
+    expect(await isThere()).toBe(false)
+
+    await record()
+    vi.setSystemTime(Date.now() + 200_000)
+    await redis.cli('acl', 'setuser', 'default', '-info')
+    await registry.sweep(before)
+    expect(await isThere()).toBe(false)
   })
 
   it('of a generation lasts as long as the links of the newest session, which name it', async () => {

@@ -7,10 +7,19 @@ import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
 import { SESSION, script } from './keys.ts'
 import { KNOWN } from './known-users.ts'
 import type { Link } from './link/link.ts'
+import { countOrNone } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
 /** Most sessions, blocks or entries that one script deletes: Redis serves nobody else meanwhile. */
 const BATCH = 100
+
+/** An instance whose clock is ahead of Redis's by more seconds sweeps nothing: what seems over to it may be in force. */
+const MOST_AHEAD_SECONDS = 3600
+
+/** → the seconds of Redis's clock, or '' where our user may not ask. */
+const CLOCK = script(`
+local info = redis.pcall('INFO', 'server')
+return type(info) == 'string' and string.match(info, 'server_time_usec:(%d+)%d%d%d%d%d%d') or ''`)
 
 /** ARGV: ended before, how many at most → how many were deleted. */
 const SWEEP_SESSIONS = script(
@@ -85,6 +94,8 @@ export function createRetention(link: Link) {
   const toCount = (reply: unknown) => z.number().parse(reply)
   return {
     async sweep({ sessionsEndedBefore, auditBefore, usersSeenBefore, now }) {
+      const clock = await link.run(CLOCK, [], (reply) => countOrNone.parse(reply))
+      if (Date.now() / 1000 - (clock ?? Number.POSITIVE_INFINITY) > MOST_AHEAD_SECONDS) return
       for (const [step, before] of [
         [SWEEP_SESSIONS, sessionsEndedBefore],
         [SWEEP_BLOCKS, now - GENERATION_KEPT_SECONDS],
