@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { ROOT, type Sample, samplesIn } from './samples.ts'
 
@@ -98,20 +98,15 @@ function checked(name: string, files: readonly File[], options: object, from: st
   }
 }
 
-describe('samples in TypeScript', () => {
-  test('fit the types, and would not, were an option of the helper another', () => {
-    expect(typescript.length).toBeGreaterThanOrEqual(5)
-    const errors = checked('typescript', typescript, STRICT, 'getToken:', 'token:')
+test.each([
+  ['TypeScript', 'getToken', 'token', typescript, STRICT],
+  ['JavaScript', 'domainKey', 'domain', javascript, EDITOR],
+] as const)(
+  'samples in %s fit the types, and would not, were the option %s another',
+  (language, name, other, samples, options) => {
+    expect(samples.length).toBeGreaterThanOrEqual(4)
+    const errors = checked(language.toLowerCase(), samples, options, `${name}:`, `${other}:`)
     expect(errors.ofSamples).toEqual([])
-    expect(errors.ofCopy).toMatch(/'token' does not exist/)
-  })
-})
-
-describe('samples in JavaScript', () => {
-  test('fit the types, and would not, were an option of ChatKit another', () => {
-    expect(javascript.length).toBeGreaterThanOrEqual(4)
-    const errors = checked('javascript', javascript, EDITOR, 'domainKey:', 'domain:')
-    expect(errors.ofSamples).toEqual([])
-    expect(errors.ofCopy).toMatch(/'domain' does not exist/)
-  })
-})
+    expect(errors.ofCopy).toContain(`'${other}' does not exist`)
+  },
+)

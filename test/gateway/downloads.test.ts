@@ -5,6 +5,7 @@ import { linkUseOf } from '../../src/gateway/files/file-links.ts'
 import type { AppContext } from '../../src/http/context.ts'
 import { eventually } from '../support/eventually.ts'
 import { userId } from '../support/ids.ts'
+import { flood } from '../support/network/listen.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { bytes, startFiles } from './file-server.ts'
 import { WORKFLOW } from './scene.ts'
@@ -189,18 +190,12 @@ describe('a server with a wrong answer', () => {
 
 test('a file of 1 GB streams at the client’s pace and is never held in memory', async () => {
   const { link, serve } = await startPicture()
-  const chunk = Buffer.alloc(1024 * 1024)
   let sent = 0
   serve((_request, response) => {
     response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': String(2 ** 30) })
-    const more = () => {
-      while (sent < 2 ** 30) {
-        sent += chunk.length
-        if (!response.write(chunk)) return response.once('drain', more)
-      }
-      return response.end()
-    }
-    more()
+    flood(response, 2 ** 30, (bytes) => {
+      sent += bytes
+    })
   })
   const reader = (await fetch(link)).body?.getReader()
   await reader?.read()

@@ -3,7 +3,6 @@ import { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { readIncoming } from '../../src/http/incoming-body.ts'
-import { TooLargeError } from '../../src/lib/read-bounded.ts'
 
 const LIMITS = { maxBytes: 5000, milliseconds: 60_000 }
 
@@ -37,21 +36,6 @@ test('a connection with many small chunks waits for a turn of the others, and go
   await vi.waitFor(() => expect(resume).toHaveBeenCalledTimes(pause.mock.calls.length))
   incoming.push(null)
   expect((await body).length).toBe(2500)
-})
-
-test('a body of the longest length is read, and one byte more is refused', async () => {
-  for (const [length, isRead] of [
-    [5000, true],
-    [5001, false],
-  ] as const) {
-    const { incoming, body } = startReading()
-    for (let at = 0; at < length; at += 100) {
-      incoming.push(Buffer.alloc(Math.min(100, length - at), 'x'))
-    }
-    incoming.push(null)
-    if (isRead) expect((await body).length).toBe(length)
-    else await expect(body).rejects.toThrow(TooLargeError)
-  }
 })
 
 test('nothing more is held once the body was refused', async () => {

@@ -63,19 +63,7 @@ test('a write is sent with a second write, in case it changes nothing itself, an
   expect(await one).toBe('done')
 })
 
-test('writes that come during a WAIT are sent together after it', async () => {
-  const { send, untilSent, answer } = scene()
-  const first = send(['first'])
-  await untilSent(['first', 'a write', 'WAIT 2'])
-  const others = [send(['second']), send(['third'])]
-  answer(0, [1, 1, 3])
-  await first
-  await untilSent(['first', 'a write', 'WAIT 2', 'second', 'third', 'a write', 'WAIT 2'])
-  answer(0, [2, 3, 1, 2])
-  expect(await Promise.all(others)).toEqual([2, 3])
-})
-
-test('a write that fails is refused alone', async () => {
+test('writes that come during a WAIT are sent together after it, and one that fails is refused alone', async () => {
   const { send, untilSent, answer } = scene()
   const first = send(['first'])
   await untilSent(['first', 'a write', 'WAIT 2'])

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
-import { serve } from './network/listen.ts'
+import { flood, serve } from './network/listen.ts'
 
 export type KeyServerBehaviour =
   /** The key set, or the discovery document, as it should be. */
@@ -54,7 +54,7 @@ export async function startKeyServer(keys: readonly Record<string, unknown>[] = 
     discovery: {} as Record<string, unknown>,
     jwksBehaviour: { kind: 'ok' } as KeyServerBehaviour,
     discoveryBehaviour: { kind: 'ok' } as KeyServerBehaviour,
-    /** Bytes of the last flood that were written before the connection closed. */
+    /** Bytes of floods that were sent before their connections closed. */
     floodedBytes: 0,
     close,
   }
@@ -97,7 +97,9 @@ function behave(
       response.writeHead(302, { location: behaviour.location }).end()
       return
     case 'flood':
-      flood(server, behaviour.bytes, response)
+      flood(response, behaviour.bytes, (bytes) => {
+        server.floodedBytes += bytes
+      })
       return
     case 'stall':
       response.writeHead(200).write('{"keys":')
@@ -107,18 +109,4 @@ function behave(
     case 'reset':
       response.socket?.resetAndDestroy()
   }
-}
-
-function flood(server: KeyServer, bytes: number, response: ServerResponse): void {
-  const chunk = Buffer.alloc(65_536, ' ')
-  server.floodedBytes = 0
-  const pour = () => {
-    while (server.floodedBytes < bytes && !response.destroyed) {
-      server.floodedBytes += chunk.length
-      if (!response.write(chunk)) return
-    }
-    response.end()
-  }
-  response.on('drain', pour)
-  pour()
 }

@@ -1,3 +1,12 @@
+/** Fields of every kind of item, and of every list. */
+const ITEM = {
+  id: 'string',
+  created_at: 'number',
+  object: '"chatkit.thread_item"',
+  thread_id: 'string',
+}
+const LIST = { first_id: 'string?', has_more: 'boolean', last_id: 'string?', object: '"list"' }
+
 /**
  * The objects of the ChatKit API reference, copied from it by hand: for each field its type, with `?` where
  * it may be null. A type is `string`, `number`, `boolean`, `map` (of strings, numbers and booleans), quoted
@@ -32,13 +41,7 @@ const REFERENCE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     version: 'string?',
   },
   tracing: { enabled: 'boolean' },
-  threads: {
-    data: '[]chatkit_thread',
-    first_id: 'string?',
-    has_more: 'boolean',
-    last_id: 'string?',
-    object: '"list"',
-  },
+  threads: { ...LIST, data: '[]chatkit_thread' },
   chatkit_thread: {
     id: 'string',
     created_at: 'number',
@@ -52,20 +55,14 @@ const REFERENCE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   closed: { reason: 'string?', type: '"closed"' },
   thread_delete_response: { id: 'string', deleted: 'boolean', object: '"chatkit.thread.deleted"' },
   chatkit_thread_item_list: {
+    ...LIST,
     data: '[]user_message|assistant_message|widget|client_tool_call|task|task_group',
-    first_id: 'string?',
-    has_more: 'boolean',
-    last_id: 'string?',
-    object: '"list"',
   },
   user_message: {
-    id: 'string',
+    ...ITEM,
     attachments: '[]attachment',
     content: '[]input_text|quoted_text',
-    created_at: 'number',
     inference_options: 'inference_options?',
-    object: '"chatkit.thread_item"',
-    thread_id: 'string',
     type: '"chatkit.user_message"',
   },
   attachment: {
@@ -79,14 +76,7 @@ const REFERENCE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   quoted_text: { text: 'string', type: '"quoted_text"' },
   inference_options: { model: 'string?', tool_choice: 'tool_choice?' },
   tool_choice: { id: 'string' },
-  assistant_message: {
-    id: 'string',
-    content: '[]output_text',
-    created_at: 'number',
-    object: '"chatkit.thread_item"',
-    thread_id: 'string',
-    type: '"chatkit.assistant_message"',
-  },
+  assistant_message: { ...ITEM, content: '[]output_text', type: '"chatkit.assistant_message"' },
   output_text: {
     annotations: '[]file_annotation|url_annotation',
     text: 'string',
@@ -96,44 +86,24 @@ const REFERENCE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   file_source: { filename: 'string', type: '"file"' },
   url_annotation: { source: 'url_source', type: '"url"' },
   url_source: { type: '"url"', url: 'string' },
-  widget: {
-    id: 'string',
-    created_at: 'number',
-    object: '"chatkit.thread_item"',
-    thread_id: 'string',
-    type: '"chatkit.widget"',
-    widget: 'string',
-  },
+  widget: { ...ITEM, type: '"chatkit.widget"', widget: 'string' },
   client_tool_call: {
-    id: 'string',
+    ...ITEM,
     arguments: 'string',
     call_id: 'string',
-    created_at: 'number',
     name: 'string',
-    object: '"chatkit.thread_item"',
     output: 'string?',
     status: '"in_progress"|"completed"',
-    thread_id: 'string',
     type: '"chatkit.client_tool_call"',
   },
   task: {
-    id: 'string',
-    created_at: 'number',
+    ...ITEM,
     heading: 'string?',
-    object: '"chatkit.thread_item"',
     summary: 'string?',
     task_type: '"custom"|"thought"',
-    thread_id: 'string',
     type: '"chatkit.task"',
   },
-  task_group: {
-    id: 'string',
-    created_at: 'number',
-    object: '"chatkit.thread_item"',
-    tasks: '[]grouped_task',
-    thread_id: 'string',
-    type: '"chatkit.task_group"',
-  },
+  task_group: { ...ITEM, tasks: '[]grouped_task', type: '"chatkit.task_group"' },
   grouped_task: { heading: 'string?', summary: 'string?', type: '"custom"|"thought"' },
 }
 

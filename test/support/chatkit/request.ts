@@ -1,4 +1,5 @@
 import type { ChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
+import { jsonOrUndefined } from '../../../src/lib/json.ts'
 
 /** Headers that the API requires of every call. */
 export const CREDENTIALS = {
@@ -34,13 +35,5 @@ export async function apiRequest(api: ChatKitApi, path: string, parts: RequestPa
         }
   const response = await api.app.request(path, init)
   const text = await response.text()
-  return { status: response.status, headers: response.headers, text, body: parsed(text) }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return { status: response.status, headers: response.headers, text, body: jsonOrUndefined(text) }
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
+import { flood } from '../network/listen.ts'
 
 export type Behaviour =
   /** As the reference has it; `changes` replace members of the session. At once, or after `ms`. */
@@ -105,7 +106,7 @@ export async function startScriptedUpstream(port = 0) {
     /** For `OPENAI_BASE_URL`. */
     url: `${origin}/v1`,
     seen: [] as SeenRequest[],
-    /** Bytes of the flood that the client has read. */
+    /** Bytes of the flood that were sent. */
     flooded: 0,
     /** Behaviours for the next creates; the last entry stays. */
     creates: [] as Behaviour[],
@@ -176,7 +177,10 @@ function behave(behaviour: Behaviour, scene: Scene): void {
       response.socket?.end(behaviour.text)
       break
     case 'flood':
-      flood(behaviour.bytes, scene)
+      response.setHeader('content-type', 'application/json')
+      flood(response, behaviour.bytes, (bytes) => {
+        scene.upstream.flooded += bytes
+      })
       break
   }
 }
@@ -209,22 +213,4 @@ function cut(scene: Scene): void {
   const whole = JSON.stringify(usualSession(scene))
   scene.response.writeHead(200, { 'content-length': whole.length })
   scene.response.write(whole.slice(0, -40), () => scene.response.socket?.destroy())
-}
-
-function flood(bytes: number, { response, upstream }: Scene): void {
-  const chunk = Buffer.alloc(64 * 1024, 'x')
-  response.writeHead(200, { 'content-type': 'application/json' })
-  const more = (): void => {
-    if (response.destroyed) return
-    if (upstream.flooded >= bytes) {
-      response.end()
-      return
-    }
-    response.write(chunk, (error) => {
-      if (error) return
-      upstream.flooded += chunk.length
-      more()
-    })
-  }
-  more()
 }

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { problemsOf } from '../../../src/http/openapi/operation.ts'
 import { describeResponses, problemSchema } from '../../../src/http/openapi/responses.ts'
 import { isBackendPath } from '../../../src/http/origins.ts'
 import type { Answer, RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
+import { jsonOrUndefined } from '../../../src/lib/json.ts'
 import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
 
 /** Codes that the HTTP server itself can answer, before it looks for a route. */
@@ -124,8 +126,7 @@ function faultOfApiError(answer: AnswerOnTheWire): string | undefined {
   const type = mediaTypeOf(answer)
   if (type !== 'application/json') return `the media type ${type}`
   if (answer.method === 'HEAD') return undefined
-  const body = json(answer.body)
-  const parsed = wholeApiError.safeParse(body)
+  const parsed = wholeApiError.safeParse(jsonOrUndefined(answer.body))
   return parsed.success ? undefined : `no error of the API: ${parsed.error.message}`
 }
 
@@ -142,7 +143,7 @@ function faultOfProblem(answer: AnswerOnTheWire, codes: readonly string[]): stri
   const type = mediaTypeOf(answer)
   if (type !== 'application/problem+json') return `the media type ${type}`
   if (answer.method === 'HEAD') return undefined
-  const problem = problemSchema.safeParse(json(answer.body))
+  const problem = problemSchema.safeParse(jsonOrUndefined(answer.body))
   if (!problem.success) return `no problem details: ${problem.error.message}`
   if (problem.data.status !== answer.status) return 'another status in the body'
   return codes.includes(problem.data.code) ? undefined : `a code not listed: ${problem.data.code}`
@@ -174,31 +175,15 @@ function textsOf(type: string | undefined, body: string): readonly string[] {
 }
 
 function faultOfJson(schema: Answer['schema'], text: string): string | undefined {
-  const body = json(text)
+  const body = jsonOrUndefined(text)
   const parsed = schema?.safeParse(body)
   if (parsed?.success !== true) return `${parsed?.error.message} in ${text.slice(0, 300)}`
   // Parsing drops members that the schema does not know, so a comparison finds them.
-  return JSON.stringify(sorted(parsed.data)) === JSON.stringify(sorted(body))
+  return isDeepStrictEqual(parsed.data, body)
     ? undefined
     : `members that are not described: ${text.slice(0, 300)}`
 }
 
 function mediaTypeOf({ headers }: AnswerOnTheWire): string | undefined {
   return headers['content-type']?.split(';')[0]?.trim()
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.entries(value)
-    .map(([key, inner]) => [key, sorted(inner)] as const)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
 }

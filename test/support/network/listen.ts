@@ -1,7 +1,12 @@
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
 import { createServer } from 'node:net'
+import { Readable } from 'node:stream'
 import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 
 /** A server that listens on loopback. */
@@ -10,6 +15,26 @@ export type Listening = Awaited<ReturnType<typeof serve>>
 /** Answers HTTP on a free port of this machine. */
 export function serve(listener: RequestListener) {
   return listenOnLoopback(createHttpServer(listener))
+}
+
+/**
+ * A body of so many bytes, sent as fast as it is read.
+ *
+ * @param onSent - called before each piece, with its length
+ */
+export function flood(
+  response: ServerResponse,
+  bytes: number,
+  onSent: (bytes: number) => void,
+): void {
+  const piece = Buffer.alloc(65_536, ' ')
+  function* pieces() {
+    for (let sent = 0; sent < bytes; sent += piece.length) {
+      onSent(piece.length)
+      yield piece
+    }
+  }
+  Readable.from(pieces()).pipe(response)
 }
 
 /** Below those that the kernel gives to `listen(0)` and to connections, so that no other test gets one meanwhile. */
