@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import {
@@ -36,7 +36,6 @@ beforeEach(async () => {
 afterEach(() => {
   registry.failing.clear()
   registry.losing.clear()
-  registry.slowMs = 0
 })
 
 // Without PUBLIC_URL there are no receipts.
@@ -139,12 +138,22 @@ describe('a revoke answers 200 only when it is durable', () => {
   })
 
   test('and after the write of a slow store', async () => {
-    registry.slowMs = 200
-    const pending = revoke(running, 'alice', { block_seconds: 60 })
-    await expect.poll(() => registry.calls).toContain('revoke')
-    const answer = await pending
-    expect(answer.blocked_until).not.toBeNull()
-    registry.slowMs = 0
+    const write = registry.revoke
+    const begun = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    registry.revoke = async (command) => {
+      begun.resolve()
+      await held.promise
+      return write(command)
+    }
+    const answered = vi.fn()
+    const pending = revoke(running, 'alice', { block_seconds: 60 }).finally(answered)
+    await begun.promise
+    // A whole request later, audit entry included, an early answer would be there.
+    await sessionsOf(running, 'alice')
+    expect(answered).not.toHaveBeenCalled()
+    held.resolve()
+    expect((await pending).blocked_until).not.toBeNull()
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
   })
 
