@@ -91,7 +91,7 @@ redis.call('ZADD', key('audit'), unpack(all))`)
 /**
  * ARGV: before, how many at most, now → how many were deleted. It stops at the first entry that stays, in the order of
  * writing: each instance's chain loses only a beginning. An entry from the future, by a clock that was ahead, goes with
- * the next old one: it was written before that.
+ * the next old one, because it was written before that. A whole batch of such entries stays, with all after it.
  */
 export const SWEEP_AUDIT = script(
   ENTRY,

@@ -30,7 +30,7 @@ const MARKS = `
 /**
  * Stops at the first entry (in the order of writing) that is to stay, so that each instance's chain loses only
  * its beginning, even if a clock was set back. An entry from the future, by a clock that was ahead, goes with the next
- * old one: it was written before that.
+ * old one, because it was written before that. A whole batch of such entries stays, with all after it.
  */
 const OLD_ENTRIES = `
   WITH oldest AS MATERIALIZED (SELECT seq, at FROM audit ORDER BY seq LIMIT ?3)
