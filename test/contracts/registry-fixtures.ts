@@ -79,6 +79,14 @@ export const standingQuery = (user = 'alice', currentSecretHash?: string) => ({
   now: NOW,
 })
 
+/** What a sweep drops: all that ended before a time. */
+export const retention = (before: number, now = NOW) => ({
+  sessionsEndedBefore: before,
+  auditBefore: before,
+  usersSeenBefore: before,
+  now,
+})
+
 export const ownership = (of: Partial<Plain<Ownership>> & { id: string }) =>
   ({ source: 'support', kind: 'thread', user: 'alice', createdAt: NOW, ...of }) as Ownership
 

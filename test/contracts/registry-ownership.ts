@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { Ownership } from '../../src/registry/owned-records.ts'
 import type { Plain } from '../support/ids.ts'
-import { entry, NOW, order, ownership, pageIds, type Suite } from './registry-fixtures.ts'
+import {
+  entry,
+  NOW,
+  order,
+  ownership,
+  pageIds,
+  retention,
+  type Suite,
+} from './registry-fixtures.ts'
 
 /** claimOwnership, ownersOf, releaseOwnership. */
 export function ownershipSuite(suite: Suite): void {
@@ -106,13 +114,7 @@ export function ownershipSuite(suite: Suite): void {
       await registry.record(entry({ id: 's1' }))
       await claim({ id: 't1' })
       await registry.revoke(order())
-      const later = NOW + 50_000_000
-      await registry.sweep({
-        sessionsEndedBefore: later,
-        auditBefore: later,
-        usersSeenBefore: later,
-        now: later,
-      })
+      await registry.sweep(retention(NOW + 50_000_000, NOW + 50_000_000))
       expect(await registry.getSession('s1')).toBeUndefined()
       expect(await ownerOf({ id: 't1' })).toBe('alice')
       const mine = { kind: 'thread', user: 'alice', limit: 5, order: 'desc' } as const

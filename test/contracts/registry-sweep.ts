@@ -8,16 +8,10 @@ import {
   order,
   pageIds,
   query,
+  retention,
   type Suite,
   standingQuery,
 } from './registry-fixtures.ts'
-
-const retention = (endedBefore: number, now = NOW) => ({
-  sessionsEndedBefore: endedBefore,
-  auditBefore: endedBefore,
-  usersSeenBefore: endedBefore,
-  now,
-})
 
 export function sweepSuite({ registry }: Suite): void {
   describe('a sweep', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { USE_WINDOW_MS } from '../../src/registry/port.ts'
 import type { SessionUse } from '../../src/registry/records.ts'
 import type { Plain } from '../support/ids.ts'
-import { entry, NOW, order, type Suite, session } from './registry-fixtures.ts'
+import { entry, NOW, order, retention, type Suite, session } from './registry-fixtures.ts'
 
 const MS = NOW * 1000
 const ENDED = { kind: 'ended' }
@@ -100,13 +100,7 @@ export function usesSuite(suite: Suite): void {
     it('is refused after a sweep took the session', async () => {
       await registry.record(entry({ id: 's1' }))
       await use()
-      const later = NOW + 601
-      await registry.sweep({
-        sessionsEndedBefore: later,
-        auditBefore: NOW,
-        usersSeenBefore: NOW,
-        now: later,
-      })
+      await registry.sweep(retention(NOW + 601, NOW + 601))
       expect(await registry.getSession('s1')).toBeUndefined()
       expect(await use()).toEqual(ENDED)
     })

@@ -15,6 +15,7 @@ import {
   type PlainRegistry,
   pageIds,
   query,
+  retention,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { allowDocumentedUser, DOCUMENTED_USER } from '../support/registry/documented-user.ts'
@@ -182,13 +183,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
     expect(ids((await registry.revoke(order({ identity }))).cancelling)).toEqual(['next'])
     expect(ids(await claim(registry, NOW * 1000 + FIRST_LEASE_MS))).toEqual(['kept', 'next'])
-    const before = NOW + 1_000_000
-    await registry.sweep({
-      sessionsEndedBefore: before,
-      auditBefore: before,
-      usersSeenBefore: before,
-      now: before,
-    })
+    await registry.sweep(retention(NOW + 1_000_000, NOW + 1_000_000))
     for (const set of ['sessions', 'ends', 'outbox', 'audit', 'known-users', 'blocks']) {
       expect(await redis.cli('exists', `{ckm}:${set}`), set).toBe('0')
     }

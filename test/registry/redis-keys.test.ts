@@ -7,6 +7,7 @@ import {
   order,
   ownership,
   type PlainRegistry,
+  retention,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { guideText } from '../docs/samples.ts'
@@ -124,12 +125,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
       await registry.releaseOwnership(ownership({ id: 't1' }))
       const later = NOW + 100_000
       if (isClaimed) await claim(registry, later * 1000)
-      await registry.sweep({
-        sessionsEndedBefore: later,
-        auditBefore: later,
-        usersSeenBefore: later,
-        now: later,
-      })
+      await registry.sweep(retention(later, later))
       const keys = await redis.keys('*')
       const ttls = await Promise.all(keys.map((key) => redis.cli('ttl', key)))
       const permanent = keys.filter((_, at) => ttls[at] === '-1').sort()

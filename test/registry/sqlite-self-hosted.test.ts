@@ -8,7 +8,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ownedRows } from '../../src/registry/sqlite/ownership.ts'
 import { listText } from '../../src/registry/sqlite/pages.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { entry, NOW, ownership, type PlainRegistry } from '../contracts/registry-fixtures.ts'
+import {
+  entry,
+  NOW,
+  ownership,
+  type PlainRegistry,
+  retention,
+} from '../contracts/registry-fixtures.ts'
 import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
@@ -25,17 +31,13 @@ afterEach(async () => {
   await registry.close()
 })
 
+const ONCE = { maxPerMinute: 1, counts: 'run' } as const
+const USE = { id: 's1', user: 'alice', nowMs: NOW * 1000, ...ONCE }
+
 describe('the SQLite file of self-hosted workflows', () => {
   it('has uses, states and ownership again after it is closed and reopened', async () => {
     await registry.record(entry({ id: 's1', state: { plan: 'pro', seats: 3, trial: false } }))
-    const use = {
-      id: 's1',
-      user: 'alice',
-      maxPerMinute: 1,
-      counts: 'run',
-      nowMs: NOW * 1000,
-    } as const
-    await registry.useSession(use)
+    await registry.useSession(USE)
     await registry.claimOwnership(ownership({ id: 't1' }))
     await registry.close()
     registry = plain(createSqliteRegistry({ path }))
@@ -44,29 +46,17 @@ describe('the SQLite file of self-hosted workflows', () => {
       seats: 3,
       trial: false,
     })
-    expect((await registry.useSession(use)).kind).toBe('limited')
+    expect((await registry.useSession(USE)).kind).toBe('limited')
     expect(await registry.claimOwnership(ownership({ id: 't1', user: 'bob' }))).toBe('taken')
   })
 
   it('counts no use of a session that the sweep deleted', async () => {
     await registry.record(entry({ id: 's1' }))
-    await registry.useSession({
-      id: 's1',
-      user: 'alice',
-      maxPerMinute: 1,
-      counts: 'run',
-      nowMs: NOW * 1000,
-    })
+    await registry.useSession(USE)
     const db = new DatabaseSync(path)
     const uses = () => db.prepare('SELECT id FROM session_uses').all()
     expect(uses()).toEqual([{ id: 's1' }])
-    const later = NOW + 601
-    await registry.sweep({
-      sessionsEndedBefore: later,
-      auditBefore: NOW,
-      usersSeenBefore: NOW,
-      now: later,
-    })
+    await registry.sweep(retention(NOW + 601, NOW + 601))
     expect(uses()).toEqual([])
     db.close()
   })
@@ -78,14 +68,7 @@ describe('the SQLite file of self-hosted workflows', () => {
       db.prepare('UPDATE sessions SET state = ?').run(state)
       const refused = { code: 'store_unavailable' }
       await expect(registry.getSession('s1')).rejects.toMatchObject(refused)
-      const use = {
-        id: 's1',
-        user: 'alice',
-        maxPerMinute: 1,
-        counts: 'run',
-        nowMs: NOW * 1000,
-      } as const
-      await expect(registry.useSession(use)).rejects.toMatchObject(refused)
+      await expect(registry.useSession(USE)).rejects.toMatchObject(refused)
     }
     db.close()
   })

@@ -1,5 +1,6 @@
 import { ROUTES } from '../../src/http/route-table.ts'
 import type { ErrorCode } from '../../src/lib/errors.ts'
+import type { presentAuditEntry, presentSession } from '../../src/respond/views.ts'
 import { answerOf, expectProblem } from './problem-answer.ts'
 import type { RawAnswer } from './raw-http.ts'
 import { DEFAULT_CONFIG, type Running, tokenFor } from './running-service.ts'
@@ -24,15 +25,6 @@ export function adminToken(claims: Readonly<Record<string, unknown>> = {}): stri
   return tokenFor('ada', { roles: ['chatkit-admin'], ...claims })
 }
 
-/** A session as the admin endpoints show it. */
-export interface SessionSeen {
-  readonly id: string
-  readonly user: string
-  readonly status: string
-  readonly created_at: number
-  readonly expires_at: number
-}
-
 /** A page as the admin endpoints answer it. */
 export interface PageSeen<T> {
   readonly data: readonly T[]
@@ -41,15 +33,8 @@ export interface PageSeen<T> {
   readonly has_more: boolean
 }
 
-export interface AuditSeen {
-  readonly actor: string
-  readonly action: string
-  readonly user: string | null
-  readonly outcome: string
-  readonly reason: string | null
-  readonly request_id: string
-  readonly by_user: boolean
-}
+export type SessionSeen = ReturnType<typeof presentSession>
+export type AuditSeen = ReturnType<typeof presentAuditEntry>
 
 export interface RevokeSeen {
   readonly user: string

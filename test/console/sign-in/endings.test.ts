@@ -102,29 +102,19 @@ describeEachStore('a sign-in to the console, %s', (env) => {
       expect(await statusWith(last, '/figures.json')).toBe(401)
     })
 
-    test('although a page asks for its figures by itself all the time', async () => {
+    test.each([
+      ['figures', '/figures.json', {}, 401],
+      ['the page of a user', '/user?user=alice', { 'x-page-refresh': '1' }, 303],
+    ])('although %s are asked for by a page itself all the time', async (_, path, headers, end) => {
       const browser = await scene.signedIn()
       for (let n = 0; n < 3; n++) {
         passedMs += 9 * MINUTE
-        const polled = await browser.send(`${scene.console}/figures.json`)
+        const polled = await browser.send(scene.console + path, { headers })
         expect([polled.status, polled.headers.getSetCookie()]).toEqual([200, []])
       }
       passedMs += 4 * MINUTE
-      expect((await browser.send(`${scene.console}/figures.json`)).status).toBe(401)
+      expect((await browser.send(scene.console + path, { headers })).status).toBe(end)
       expect((await browser.send(scene.console)).status).toBe(303)
-    })
-
-    test('although the page of a user refreshes itself all the time', async () => {
-      const browser = await scene.signedIn()
-      const page = `${scene.console}/user?user=alice`
-      const headers = { 'x-page-refresh': '1' }
-      for (let n = 0; n < 3; n++) {
-        passedMs += 9 * MINUTE
-        const refreshed = await browser.send(page, { headers })
-        expect([refreshed.status, refreshed.headers.getSetCookie()]).toEqual([200, []])
-      }
-      passedMs += 4 * MINUTE
-      expect((await browser.send(page, { headers })).status).toBe(303)
     })
 
     test('for a cookie that was copied before, too', async () => {

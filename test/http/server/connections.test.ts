@@ -180,19 +180,18 @@ test('garbage behind a mint under way is refused once, after the answer to the m
   expect(connection.rest()).toBe('')
 })
 
-test('a broken body behind an answer is not answered a second time', async () => {
+test.each([
+  [
+    'is broken is not answered a second time',
+    'Transfer-Encoding: chunked',
+    'zz\r\nnot a chunk\r\n',
+  ],
+  ['never comes loses its connection soon', 'Content-Length: 1000', ''],
+])('a refused request whose body %s', async (_name, framing, body) => {
   const connection = await openRaw(running.url)
-  connection.send(rawRequest('POST /v1/sessions', { headers: ['Transfer-Encoding: chunked'] }))
+  connection.send(rawRequest('POST /v1/sessions', { headers: [framing] }))
   expectProblem(await connection.next(), 401, 'missing_token')
-  connection.send('zz\r\nnot a chunk\r\n')
-  await connection.closed
-  expect(connection.rest()).toBe('')
-})
-
-test('a client that never sends the body of a refused request loses its connection soon', async () => {
-  const connection = await openRaw(running.url)
-  connection.send(rawRequest('POST /v1/sessions', { headers: ['Content-Length: 1000'] }))
-  expectProblem(await connection.next(), 401, 'missing_token')
+  connection.send(body)
   await connection.closed
   expect(connection.rest()).toBe('')
 })
