@@ -4,6 +4,7 @@
 
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { whyOf } from '../lib/show.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
 import { invalidToken } from './open-call.ts'
@@ -60,7 +61,10 @@ export function createOpenStreams({
         if (ended.has(stream.session.id)) end(stream, 'session_ended')
       }
     } catch (error) {
-      log.warn({ err: error, streams: watched.size }, 'the store does not say which sessions ended')
+      log.warn(
+        { ...whyOf(error), streams: watched.size },
+        'the store does not say which sessions ended',
+      )
     } finally {
       asking = false
     }

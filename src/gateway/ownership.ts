@@ -8,7 +8,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import { show } from '../lib/show.ts'
+import { show, whyOf } from '../lib/show.ts'
 import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
 import type { PageQuery } from '../registry/records.ts'
@@ -81,7 +81,7 @@ export function createOwnership({
     try {
       await registry.releaseOwnership({ ...thing, source, user })
     } catch (error) {
-      log.warn({ err: error, source }, 'a record of ownership was left behind')
+      log.warn({ ...whyOf(error), source }, 'a record of ownership was left behind')
     }
   }
 

@@ -36,6 +36,11 @@ export function reasonOf(error: unknown): string {
   return scrub(inFull(error))
 }
 
+/** For a line of the log: the reasons of a failure that was foreseen are enough; only an unforeseen one needs its stack. */
+export function whyOf(error: unknown) {
+  return error instanceof ServiceError ? { reason: reasonOf(error) } : { err: error }
+}
+
 /** Each reason once, because many errors repeat that of their cause. */
 function inFull(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'

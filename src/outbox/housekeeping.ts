@@ -3,6 +3,7 @@
 import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { whyOf } from '../lib/show.ts'
 import type { Registry } from '../registry/port.ts'
 import { CANCELS_AT_A_TIME, type Canceller } from './cancel.ts'
 
@@ -71,7 +72,7 @@ function createLoop(
       failing = false
     } catch (error) {
       // Logged once per outage: the log line of each refused request shows the state of the store too.
-      if (!failing) log.error({ err: error }, `${name} failed; it is tried again`)
+      if (!failing) log.error(whyOf(error), `${name} failed; it is tried again`)
       failing = true
     }
     schedule(more ? 0 : everyMs)

@@ -5,6 +5,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { whyOf } from '../lib/show.ts'
 import { type AuditEntry, type ChainedEntry, entryHash, erasedEntry } from './audit-entry.ts'
 import type { Registry } from './port.ts'
 
@@ -85,7 +86,7 @@ export function createAuditQueue({
    */
   function failed(error: unknown): void {
     // Logged once per outage: the log line of each refused request shows the state of the store too.
-    if (!failing) log.error({ err: error }, 'audit entries wait for the store')
+    if (!failing) log.error(whyOf(error), 'audit entries wait for the store')
     failing = true
     // A promise keeps its first answer: those that a later try gives are ignored.
     for (const writer of [...writers, ...backlog.writers()]) writer.reject(error)

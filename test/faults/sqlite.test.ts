@@ -164,7 +164,9 @@ describe.runIf(canMount())('on a file system of its own', () => {
       },
     })
     expect(ended.code).toBe(74)
-    expect(ended.stderr).toMatch(/^STORE_URL: .*cannot be used: .*(read-?only|EROFS)/)
+    expect(ended.stderr).toMatch(
+      /^STORE_URL: .*cannot be used: .*(read-?only|EROFS).*; mount a volume there/,
+    )
     expect(ended.stdout).not.toContain('"listening"')
   })
 })

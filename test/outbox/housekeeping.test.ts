@@ -51,6 +51,8 @@ test('housekeeping goes on after an outage of the store, which it logs once', as
   housekeeping.start()
   await vi.advanceTimersByTimeAsync(5_000)
   expect(scene.logText().match(/outbox failed/g)).toHaveLength(1)
+  expect(scene.logText()).toMatch(/"reason":"[^"]+".*outbox failed/)
+  expect(scene.logText()).not.toContain('"stack"')
   isDown = false
   await vi.advanceTimersByTimeAsync(1_000)
   expect(scene.upstream.ended.size).toBe(1)

@@ -110,6 +110,7 @@ describe('the SQLite file', () => {
   it('is refused at the start when it is a folder, or when its folder cannot be created', () => {
     mkdirSync(file.path)
     expect(() => open()).toThrow(StoreUnusableError)
+    expect(() => open()).toThrow(/cannot be used: EISDIR.*; name a file in this folder$/)
     writeFileSync(join(file.folder, 'file'), '')
     expect(() => open({ path: join(file.folder, 'file', 'mint.db') })).toThrow(StoreUnusableError)
     symlinkSync(join(file.folder, 'nowhere'), join(file.folder, 'link'))
@@ -119,8 +120,16 @@ describe('the SQLite file', () => {
   // Node's own recursive mkdir never returns there.
   it.runIf(existsSync('/proc/self'))('is refused at once in a folder below /proc', () => {
     expect(() => open({ path: '/proc/chatkit-mint/deep/mint.db' })).toThrow(
-      /cannot be used: ENOENT/,
+      /cannot be used: ENOENT.*; name a path where folders can be made$/,
     )
+  })
+
+  it('is refused with advice when it, or a file beside it, may not be written', () => {
+    const advice = /; let the user of this process write the file and its folder \(the image runs/
+    mkdirSync(`${file.path}-journal`)
+    expect(() => open()).toThrow(advice)
+    // Nobody may write there, not even root.
+    if (existsSync('/proc/1/mem')) expect(() => open({ path: '/proc/1/mem' })).toThrow(advice)
   })
 
   it('is refused when a newer version wrote it, and left unchanged', async () => {

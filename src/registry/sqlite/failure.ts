@@ -5,16 +5,18 @@ import { ServiceError } from '../../lib/errors.ts'
 // SQLite's primary result codes (sqlite.org/rescode.html) from which an operator can tell what to do.
 const BUSY = 5
 const LOCKED = 6
+const READ_ONLY = 8
 const CORRUPT = 11
+const CANNOT_OPEN = 14
 const NOT_A_DATABASE = 26
 const REASONS: Readonly<Record<number, string>> = {
   [BUSY]: 'SQLite is busy: another process holds the lock',
   [LOCKED]: 'SQLite is busy: another connection holds the lock',
-  8: 'the SQLite file is read-only',
+  [READ_ONLY]: 'the SQLite file is read-only',
   10: 'SQLite cannot read or write its file',
   [CORRUPT]: 'the SQLite file is corrupt',
   13: 'no space is left for the SQLite file',
-  14: 'the SQLite file cannot be opened',
+  [CANNOT_OPEN]: 'the SQLite file cannot be opened',
   [NOT_A_DATABASE]: 'the SQLite file is not a database',
 }
 
@@ -28,6 +30,12 @@ function resultCode(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error)
   return code === BUSY || code === LOCKED
+}
+
+/** Whether SQLite may not write the file, or make its side files. */
+export function isUnwritable(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === READ_ONLY || code === CANNOT_OPEN
 }
 
 /** Whether SQLite cannot read what is in the file. */

@@ -4,9 +4,10 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createFolder } from '../../lib/create-folder.ts'
+import { systemCode } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { StoreUnusableError } from '../port.ts'
-import { isBusy, isDamage } from './failure.ts'
+import { isBusy, isDamage, isUnwritable } from './failure.ts'
 import { changeSchema } from './migrate.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, SCHEMA, SCHEMA_VERSION } from './schema.ts'
@@ -15,6 +16,16 @@ import { APPLICATION_ID, HEALTH_WRITE, SCHEMA, SCHEMA_VERSION } from './schema.t
 const OPEN_WAIT_MS = 5_000
 /** How long one call of SQLite waits for a lock, in milliseconds: it blocks the event loop. */
 const BUSY_WAIT_MS = 50
+const LET_WRITE =
+  '; let the user of this process write the file and its folder (the image runs as node, 1000:1000)'
+/** Advice by the system's code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: LET_WRITE,
+  EPERM: LET_WRITE,
+  EROFS: '; mount a volume there that can be written',
+  EISDIR: '; name a file in this folder',
+  ENOENT: '; name a path where folders can be made',
+}
 const RESTORE = '; restore a backup, see src/docs/operate.md'
 /** A larger file is not checked, because that would delay the start. */
 const CHECKED_BYTES = 64 * 1024 * 1024
@@ -65,11 +76,16 @@ export function openDatabase(options: OpenOptions): DatabaseSync {
   } catch (error) {
     db?.close()
     const why = error instanceof Error ? error.message : String(error)
-    const advice = isDamage(error) ? RESTORE : ''
-    throw new StoreUnusableError(`the store ${options.path} cannot be used: ${why}${advice}`, {
-      cause: error,
-    })
+    throw new StoreUnusableError(
+      `the store ${options.path} cannot be used: ${why}${adviceOn(error)}`,
+      { cause: error },
+    )
   }
+}
+
+function adviceOn(error: unknown): string {
+  if (isDamage(error)) return RESTORE
+  return isUnwritable(error) ? LET_WRITE : (ADVICE[systemCode(error) ?? ''] ?? '')
 }
 
 /** Not for a database in memory, which has no pages to check, no log, and no other process to wait for. */
