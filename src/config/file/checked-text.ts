@@ -73,7 +73,9 @@ const WITHOUT_ORIGIN = new Set(['file', 'data', 'blob', 'about', 'javascript', '
 export function issuerProblem(value: string): string | undefined {
   const problem = urlProblem(value)
   if (problem !== undefined) return problem
-  return value.includes('?') ? 'must not have a query' : undefined
+  if (value.includes('?')) return 'must not have a query'
+  const isDocument = value.includes('/.well-known/')
+  return isDocument ? 'must end before /.well-known/, which discovery adds' : undefined
 }
 
 /** Why a text cannot be a URL to fetch from: it must be `https`, or `http`, which other checks restrict. */

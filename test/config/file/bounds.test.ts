@@ -25,6 +25,11 @@ test.each([
   ['issuer over http', minimalWith('https:', 'http:'), 'issuers[0].issuer'],
   ['issuer that is no URL', minimalWith('https://login.corp.test/', 'acme'), 'issuers[0].issuer'],
   ['issuer with a query', minimalWith('corp.test/', 'example/?a=b'), 'issuers[0].issuer'],
+  [
+    'issuer that is its discovery document',
+    minimalWith('corp.test/', 'corp.test/.well-known/openid-configuration'),
+    'issuers[0].issuer',
+  ],
   ['issuer with a fragment', minimalWith('corp.test/', 'example/#a'), 'issuers[0].issuer'],
   ['issuer with a password', minimalWith('https://', 'https://u:p@'), 'issuers[0].issuer'],
   [
