@@ -17,10 +17,12 @@ import { answers, claim, redisInstances } from '../support/registry/redis-instan
 import { forEachTest } from '../support/started.ts'
 
 const instances = redisInstances()
+/** With a longer deadline, because the machine may be busy. */
+const patient = (url: string) => instances.answering(url, { callMs: 5_000 })
 
 describe.runIf(wantsRedis())('keys in Redis', () => {
   const redis = forEachTest(() => startRedis(['--appendonly', 'yes', '--appendfsync', 'always']))
-  const registry = forEachTest(() => instances.answering(redis.url))
+  const registry = forEachTest(() => patient(redis.url))
   afterEach(() => instances.closeAll())
 
   it('start-up warns of settings with which Redis may lose data', async () => {
@@ -161,7 +163,7 @@ async function everyKind(
 
 describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {
   const redis = forEachTest(() => startRedis())
-  const registry = forEachTest(() => instances.answering(redis.url))
+  const registry = forEachTest(() => patient(redis.url))
   afterEach(() => instances.closeAll())
 
   it('is one command before the call of the upstream, and one after it', async () => {
@@ -182,7 +184,7 @@ describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {
 
 describe.runIf(wantsRedis())('the cost of a logout for Redis', () => {
   const redis = forEachTest(() => startRedis())
-  const registry = forEachTest(() => instances.answering(redis.url))
+  const registry = forEachTest(() => patient(redis.url))
   afterEach(() => instances.closeAll())
 
   it.each([

@@ -56,8 +56,15 @@ test('a flood of requests with one key leaves thirty end users’ mints at 200',
     }
     return answer()
   }
-  const threads = Promise.all(Array.from({ length: FLOOD }, () => status('/threads')))
-  await eventually(() => expect(reads).toBe(HALF_A_LANE))
+  let refused = 0
+  const read = async () => {
+    const answer = await status('/threads')
+    if (answer === 429) refused++
+    return answer
+  }
+  const threads = Promise.all(Array.from({ length: FLOOD }, read))
+  // None is left that could take the place of one that a busy machine made slow for too long.
+  await eventually(() => expect([reads, refused]).toEqual([HALF_A_LANE, FLOOD - HALF_A_LANE]))
 
   const body = JSON.stringify({ user: 'greedy', workflow: { id: 'support' } })
   const creates = flood(() => status('/sessions', { body }))
