@@ -220,28 +220,25 @@ describe('a login that fails keeps nothing', () => {
   })
 
   test.each([
-    ['no issuer', ['--client-id', 'cli']],
-    ['no client id', ['--issuer', 'https://login.acme.example/']],
-    ['an issuer over http', ['--issuer', 'http://login.acme.example/', '--client-id', 'cli']],
+    ['--client-id=cli', 'no identity provider is named'],
+    ['--issuer=https://login.acme.example/', 'no identity provider is named'],
+    ['--issuer=http://login.acme.example/ --client-id=cli', 'must be an https URL'],
+    ['--issuer=https://a:b@login.acme.example/ --client-id=x', 'must be an https URL'],
+    ['--issuer=login --client-id=cli', 'must be an https URL'],
+    ['--issuer=https://login.acme.example/ --client-id=', 'must not be empty'],
     [
-      'an issuer with a password',
-      ['--issuer', 'https://a:b@login.acme.example/', '--client-id', 'x'],
+      '--issuer=https://a.example/ --client-id=x --url=http://b.example',
+      '--url must be an https URL',
     ],
-    ['an issuer that is no URL', ['--issuer', 'login', '--client-id', 'cli']],
-    ['an empty client id', ['--issuer', 'https://login.acme.example/', '--client-id', '']],
-    [
-      'a service over http',
-      ['--issuer', 'https://a.example/', '--client-id', 'x', '--url', 'http://b.example'],
-    ],
-    ['port 0', ['--port', '0']],
-    ['an hour', ['--timeout', '3600']],
-    ['a profile with slashes', ['--profile', '../x']],
-    ['a profile that is a dot', ['--profile', '.']],
-    ['a profile of the language', ['--profile', '__proto__']],
-    ['an empty profile', ['--profile', '']],
-  ])('%s: exit 2, and nobody is asked', async (_, words) => {
-    const { code } = await quickCli(['login', ...words], variables)
-    expect(code).toBe(2)
+    ['--port=0', 'from 1 to 65535'],
+    ['--timeout=3600', 'from 1 to 300'],
+    ['--profile=../x', '1 to 64 letters'],
+    ['--profile=.', '1 to 64 letters'],
+    ['--profile=__proto__', '1 to 64 letters'],
+    ['--profile=', '1 to 64 letters'],
+  ])('%s: exit 2, and nobody is asked', async (words, why) => {
+    const { code, err } = await quickCli(['login', ...words.split(' ')], variables)
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(why) })
     expect(provider.requests).toEqual([])
   })
 
