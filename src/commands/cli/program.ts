@@ -1,6 +1,7 @@
 // Builds the tree of commands, and runs a command line.
 
 import { Command, CommanderError } from 'commander'
+import { printable } from '../../lib/printable.ts'
 import { VERSION } from '../../lib/version.ts'
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
@@ -81,7 +82,10 @@ function connect(command: Command, io: Io): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => io.stdout.write(text),
     writeErr: (text) => io.stderr.write(text),
-    outputError: (text, write) => write(withoutSecrets(withChoices(text, command))),
+    outputError: (text, write) => {
+      // Commander quotes what it refuses, and an id may be a stranger's.
+      write(withoutSecrets(withChoices(text.replace(/[^\n]+/g, printable), command)))
+    },
     getOutHelpWidth: () => io.stdout.columns ?? 100,
     getErrHelpWidth: () => io.stderr.columns ?? 100,
     // Without this, commander would follow FORCE_COLOR; its help has no colours anyway.

@@ -82,6 +82,8 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ['an unknown command', ['threads', 'lsit'], /unknown command 'lsit'.*list/s],
     ['one that is like its opposite', ['users', 'block', 'x'], /^(?!.*mean).*revoke, unblock/],
     ['an option unlike any', ['users', 'revoke', 'x', '--ban'], /'--ban'; .*--block-seconds/],
+    ['an id with escape sequences', ['sessions', 'cancel', '\x1b[2J'], /'\\u\{1b\}\[2J'/],
+    ['a command with some', ['threads', 'l\x1b[2J'], /'l\\u\{1b\}\[2J'; known here: list/],
     ['an unknown option', [...LIST, '--limt', '3'], /unknown option '--limt'.*--limit/s],
     ['a value of an option that is known', [...LIST, '--limit', 'x'], /^(?!.*known here)/s],
     ['a shell', ['completion', 'tcsh'], /bash, zsh, fish/],
