@@ -406,12 +406,12 @@ test('events that clients have read do not count while their streams are silent'
   const { url, opened } = await startScripted()
   const { alice } = await start({
     server: url,
-    gateway: { userMemoryBytes: 24 * MEBIBYTE, maxFrameBytes: 32 * MEBIBYTE },
+    gateway: { userMemoryBytes: 6 * MEBIBYTE, maxFrameBytes: 8 * MEBIBYTE },
   })
   for (let at = 0; at < 3; at++) {
     const { body } = await alice(CREATE)
     const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
-    opened[at]?.write(note(`${'x'.repeat(11 * MEBIBYTE)}end`))
+    opened[at]?.write(note(`${'x'.repeat(3 * MEBIBYTE)}end`))
     for (let text = ''; !text.includes('end'); ) {
       const { done, value = '' } = (await reader?.read()) ?? { done: true }
       expect(done).toBe(false)
