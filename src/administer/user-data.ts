@@ -102,7 +102,7 @@ export function createUserData({
 /** Makes the audit's reason: counts only, and nothing of what was erased. */
 function outcomeOf(erased: EraseSummary | undefined) {
   if (erased === undefined) {
-    return { outcome: 'failed', reason: 'nothing erased: the user could not be blocked' } as const
+    return { outcome: 'failed', reason: 'nothing erased: the block is not confirmed' } as const
   }
   const { complete, ...summary } = erased
   const { threads_deleted: threads, records_erased: records, failed, sessions } = summary

@@ -62,7 +62,7 @@ describe('while the store is down', () => {
     const answer = await callAdmin(running, 'POST /users/alice/erase')
     expectProblem(answer, 503, 'store_unavailable')
     expect(await auditOf(running, '&action=erase')).toMatchObject([
-      { outcome: 'failed', reason: 'nothing erased: the user could not be blocked' },
+      { outcome: 'failed', reason: 'nothing erased: the block is not confirmed' },
       { outcome: 'ok', reason: 'begun' },
     ])
   })
