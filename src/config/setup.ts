@@ -70,7 +70,8 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (needs?.console)
     problems.push(...(attempt(() => consoleProblems(environment), problems) ?? []))
   problems.push(...ownGatewayProblems(environment, settings))
-  if (settings) problems.push(...(attempt(() => usualKeyProblems(environment), problems) ?? []))
+  if (settings?.workflows.every(({ kind }) => kind === 'self-hosted'))
+    problems.push(...(attempt(() => usualKeyProblems(environment), problems) ?? []))
   if (settings && problems.length === 0) {
     return { environment, settings, envFile: read?.envFile }
   }
@@ -126,10 +127,7 @@ function selfHostedProblems(environment: Environment, workflow: string): string[
   return problems
 }
 
-/**
- * The file needs this key only where a workflow is hosted, and has judged it then. Without one it still cancels the
- * sessions that are left at OpenAI.
- */
+/** Where no workflow is hosted, the file needs no API key. This one still cancels the sessions that are left at OpenAI. */
 function usualKeyProblems({ secret }: Pick<Environment, 'secret'>): string[] {
   const key = secret('OPENAI_API_KEY')?.()
   const problem = key && apiKeyProblem(key.reveal())

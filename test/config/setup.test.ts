@@ -167,6 +167,8 @@ test('also where no workflow is hosted: it cancels the sessions that are left at
   expect(
     problemsOf({ PUBLIC_URL, OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: join(folder, 'none') }),
   ).toEqual([expect.stringMatching(/^OPENAI_API_KEY_FILE: cannot read /)])
+  writeFileSync(file, minimalWith('id: wf_1', 'id: wf_1\n    api_key_env: TEAM_KEY'))
+  expect(problemsOf({ TEAM_KEY: 'sk-planted', OPENAI_API_KEY: "'unused'" })).toEqual([])
 })
 
 test('a key comes from a file, and rotates with it', () => {
