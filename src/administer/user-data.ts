@@ -5,6 +5,7 @@ import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { count } from '../lib/printable.ts'
 import { createSlots } from '../lib/shares/slots.ts'
+import { whyOf } from '../lib/show.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import type { AdminRequest } from './audit.ts'
@@ -89,7 +90,7 @@ export function createUserData({
           } catch (error) {
             // The audit already says that it began.
             log.error(
-              { err: error, request_id: requestId },
+              { ...whyOf(error), request_id: requestId },
               'the outcome of an erase is not in the audit',
             )
           }

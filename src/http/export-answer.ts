@@ -5,6 +5,7 @@ import type { ExportLine } from '../administer/export.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { whyOf } from '../lib/show.ts'
 import { presentAuditEntry, presentSession } from '../respond/views.ts'
 import { adminRequest } from './authentication.ts'
 import type { AppContext } from './context.ts'
@@ -39,7 +40,7 @@ export async function answerExport(
   return streamLines(c, presented(batches, unixSeconds(now)), {
     onError: (error) => {
       if (gone.signal.aborted) return
-      log.error({ err: error, request_id: request.requestId }, 'an export broke off')
+      log.error({ ...whyOf(error), request_id: request.requestId }, 'an export broke off')
     },
   })
 }

@@ -6,6 +6,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { eachBounded } from '../lib/concurrency.ts'
 import type { SessionId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { whyOf } from '../lib/show.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 import { type CancelTarget, createUngiven, type Unrecorded } from './ungiven.ts'
@@ -92,12 +93,12 @@ export function createCanceller({
   }
 
   /** If the store fails here, nothing is lost: the entries stay in the outbox, and are tried again when due. */
-  async function writeOutcome(cancelled: readonly SessionId[], failed: readonly SessionId[]) {
+  async function writeOutcome(ended: readonly SessionId[], failed: readonly SessionId[]) {
     try {
-      if (cancelled.length > 0) await registry.confirmCancel(cancelled, unixSeconds(now))
+      if (ended.length > 0) await registry.confirmCancel(ended, unixSeconds(now))
       await postpone(failed)
     } catch (error) {
-      log.error({ err: error, sessions: cancelled.length }, 'confirmed cancels were not recorded')
+      log.error({ ...whyOf(error), sessions: ended.length }, 'confirmed cancels were not recorded')
     }
   }
 
@@ -187,7 +188,8 @@ function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>
       await chatkit(session).cancelSession(session.id, { signal })
       return true
     } catch (error) {
-      log.warn({ session: session.id, workflow: session.workflow, err: error }, 'cancel failed')
+      const { id, workflow } = session
+      log.warn({ session: id, workflow, ...whyOf(error) }, 'cancel failed')
       return false
     }
   }

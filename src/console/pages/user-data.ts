@@ -8,6 +8,7 @@ import { answerExport } from '../../http/export-answer.ts'
 import { streamTexts } from '../../http/ndjson.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { count, printable } from '../../lib/printable.ts'
+import { whyOf } from '../../lib/show.ts'
 import type { Action, View } from '../access.ts'
 import { PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
@@ -101,7 +102,7 @@ export function eraseAction({ addresses, administer, now, log }: PageParts): Act
 `
     const end = html`<p><a class="button" href="${back.href}">${back.label}</a></p>${pageEnd(frame)}`
     const onError = (error: unknown) =>
-      log.error({ err: error, request_id: c.var.requestId }, 'an erase broke off')
+      log.error({ ...whyOf(error), request_id: c.var.requestId }, 'an erase broke off')
     const texts = pageOf(lines, {
       start: String(start),
       end: String(end),

@@ -8,6 +8,7 @@ import { thread } from '../../chatkit/wire/thread.ts'
 import { kind } from '../../chatkit/wire/wire.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import { whyOf } from '../../lib/show.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
 import { answerExport } from '../export-answer.ts'
@@ -174,7 +175,7 @@ export function userData({
       return streamLines(c, oneByOne(lines), {
         atOnce: true,
         onError: (error) =>
-          log.error({ err: error, request_id: c.var.requestId }, 'an erase broke off'),
+          log.error({ ...whyOf(error), request_id: c.var.requestId }, 'an erase broke off'),
       })
     },
   }
