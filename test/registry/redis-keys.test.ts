@@ -58,6 +58,18 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     expect((await registry.readStanding(standingQuery())).generation).toBe(2)
   })
 
+  it('of a block by an older version has no generation, which is read as 0, as in an older SQLite file', async () => {
+    const block = { until: NOW + 60, reason: 'why', by: 'a' }
+    await registry.revoke(order({ block }))
+    await redis.cli('hdel', '{ckm}:user:alice', 'block_generation')
+    const listed = await registry.listBlocks({ limit: 1, order: 'asc', now: NOW })
+    expect(listed?.data).toEqual([await registry.getBlock('alice', NOW)])
+    expect(listed?.data).toMatchObject([{ ...block, generation: 0 }])
+    expect(await registry.liftBlock('alice', NOW, 1)).toBe(false)
+    expect(await registry.revoke(order({ block }))).toMatchObject({ blockBefore: 0, generation: 2 })
+    expect(await registry.liftBlock('alice', NOW, 2)).toBe(true)
+  })
+
   it('are not swept by an instance whose clock is over an hour ahead, as far as it may ask', async () => {
     const before = { sessionsEndedBefore: NOW, auditBefore: NOW, usersSeenBefore: NOW, now: NOW }
     const isThere = async () => (await registry.getSession('s1')) !== undefined

@@ -55,7 +55,7 @@ if issuer then
 end
 
 local generation = redis.call('HINCRBY', state, 'generation', 1)
-local before = holds and redis.call('HGET', state, 'block_generation') or ''
+local before = holds and (redis.call('HGET', state, 'block_generation') or '0') or ''
 local till = block and block['until']
 if till then redis.call('HSET', state, 'block_generation', generation) end
 if till and till > (holds or 0) then
@@ -103,7 +103,7 @@ local function flat_block(user, now)
   local till, by, created_at, generation, reason = unpack(redis.call('HMGET', key('user', user),
     'block_until', 'block_by', 'block_created_at', 'block_generation', 'block_reason'))
   if not till or tonumber(till) <= tonumber(now) then return nil end
-  local flat = { 'user', user, 'until', till, 'by', by, 'created_at', created_at, 'generation', generation or 0 }
+  local flat = { 'user', user, 'until', till, 'by', by, 'created_at', created_at, 'generation', generation or '0' }
   if reason then flat[11], flat[12] = 'reason', reason end
   return flat
 end
