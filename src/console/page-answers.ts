@@ -26,6 +26,9 @@ export interface PageParts {
 const noticeSchema = z.object({ text: z.string(), on: z.string() })
 const NOTICE_SECONDS = 60
 
+/** The end of an address, which tells pages apart. A browser would drop a cookie with the whole address of a long user. */
+const endOf = (address: string): string => address.slice(-1000)
+
 /** Makes the functions that write these answers. */
 export function createPageAnswers({
   addresses,
@@ -46,8 +49,8 @@ export function createPageAnswers({
     ): Promise<Response> {
       const last = await cookies.read(c, 'notice', noticeSchema)
       const { pathname, search } = new URL(c.req.url)
-      // What comes before the path is that of `PUBLIC_URL`, which a proxy may have removed.
-      const notice = last?.on.endsWith(pathname + search) ? last.text : undefined
+      // `on` may begin with the path of `PUBLIC_URL`, which a proxy may have removed here.
+      const notice = last?.on.endsWith(endOf(pathname + search)) ? last.text : undefined
       if (notice !== undefined) cookies.clear(c, 'notice')
       return c.html(renderPage(addresses, { ...frame, notice }, content))
     },
@@ -57,7 +60,8 @@ export function createPageAnswers({
       c: AppContext,
       { to, notice }: { readonly to: string; readonly notice: string },
     ): Promise<Response> {
-      await cookies.write(c, 'notice', { value: { text: notice, on: to }, seconds: NOTICE_SECONDS })
+      const value = { text: notice, on: endOf(to) }
+      await cookies.write(c, 'notice', { value, seconds: NOTICE_SECONDS })
       return c.redirect(to, 303)
     },
   }

@@ -53,6 +53,20 @@ describe('a confirmed revoke', () => {
     expect((await browser.go(userPage())).text).not.toContain('Revoked:')
   })
 
+  test('of a user with the longest name is told too: no browser drops the cookie', async () => {
+    const csrf = csrfOf(await askRevoke())
+    const user = '𠮷'.repeat(512)
+    const fields = { csrf, user, block_seconds: '3600', reason: 'left' }
+    const answer = await sendForm(browser, `${scene.console}/user/revoke`, fields)
+    // RFC 6265bis §5.6: at most 4096 bytes of name and value.
+    expect(answer.headers.getSetCookie().map((cookie) => cookie.split(';')[0]?.length)).toEqual([
+      expect.toSatisfy((length) => length < 4096),
+    ])
+    const isTold = async (of: string) =>
+      (await browser.go(userPage(of))).text.includes('Never seen or erased:')
+    expect([await isTold(`${user.slice(2)}x`), await isTold(user)]).toEqual([false, true])
+  })
+
   test('sent late blocks from then on, and says until when', async () => {
     await askRevoke()
     clock = 20 * 60_000
