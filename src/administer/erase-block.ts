@@ -14,8 +14,8 @@ export const ERASE_REASON = 'The data of this user is being erased.'
 
 /**
  * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays when the erase
- * is done. So does a block that is set during the erase: `lift` ends only the block that the erase was the last to ask
- * for. When several instances erase at once, the one that blocked last lifts the block.
+ * is done. The block also stays when somebody asks for one during the erase, even for a shorter one. When several
+ * instances erase at once, the one that blocked last lifts the block.
  *
  * @param by - the admin who erases: `issuer|subject`
  * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `hold` to block again if nobody does;

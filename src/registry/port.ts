@@ -141,8 +141,8 @@ export interface Registry {
   getBlock(user: UserId, now: number): Promise<Block | undefined>
   /**
    * Ends a block, and returns whether there was one. The generation stays raised: old sessions do not
-   * come back. With `generation`, it ends the block only if the revoke of that generation was the last that asked for
-   * one: a later block keeps it, even a shorter one, and the answer is false.
+   * come back. With `generation`, it ends the block only if no later revoke asked for a block, not even for a shorter
+   * one; else the block stays, and the answer is false.
    */
   liftBlock(user: UserId, now: number, generation?: number): Promise<boolean>
 
