@@ -103,7 +103,7 @@ function refusesOwnKey(check: string, server: string): Finding {
   return note(
     check,
     `${server} answers, and refuses a token that this command signs with a key of its own`,
-    'with memory: no command has the signing key of the service: name a file in SIGNING_KEY_FILE to check more',
+    'with STORE_URL=memory: the signing key is only in the running service; name a file in SIGNING_KEY_FILE to check more',
   )
 }
 
