@@ -78,6 +78,9 @@ const claimsSchema = z.looseObject({
 
 const ALWAYS_REQUIRED = ['sub', 'exp']
 
+/** Why a token of an issuer with tenants is refused. */
+export const OTHER_TENANT = 'claims: tid is not the tenant that iss names'
+
 /**
  * Reads and judges the claims of a token. Expiry is checked last: `token_expired` tells the client that
  * nothing else is wrong, so it only needs a fresh token.
@@ -90,7 +93,7 @@ export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock):
   checkPresence(claims, issuer.requiredClaims)
   judgeAudience(claims, issuer)
   if (issuer.tenant !== undefined && claims['tid'] !== issuer.tenant) {
-    throw invalidToken('claims: tid is not the tenant that iss names')
+    throw invalidToken(OTHER_TENANT)
   }
   const problem = timesProblem(read.times, issuer, now)
   if (problem !== undefined) throw problem

@@ -76,7 +76,7 @@ export async function verifyReceipt(
     })
     return receipt.parse(payload)
   } catch (cause) {
-    throw new InvalidReceiptError(whyRefused(cause), { cause })
+    throw new InvalidReceiptError(whyNotValid(cause), { cause })
   }
 }
 
@@ -89,7 +89,7 @@ export function readReceipt(jws: string): Receipt | undefined {
   }
 }
 
-function whyRefused(error: unknown): string {
+function whyNotValid(error: unknown): string {
   if (error instanceof errors.JWTClaimValidationFailed) {
     const received = error.payload[error.claim]
     return `its ${error.claim} is another${typeof received === 'string' ? `, ${show(received)}` : ''}`
