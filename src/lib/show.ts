@@ -36,9 +36,15 @@ export function reasonOf(error: unknown): string {
   return scrub(inFull(error))
 }
 
-/** For a line of the log: the reasons of a failure that was foreseen are enough; only an unforeseen one needs its stack. */
+/**
+ * For a line of the log: the reasons of a failure that was foreseen are enough; only an unforeseen one needs its stack.
+ * A store's failure is `store_unavailable` also when a fault of our own caused it.
+ */
 export function whyOf(error: unknown) {
-  return error instanceof ServiceError ? { reason: reasonOf(error) } : { err: error }
+  if (!(error instanceof ServiceError)) return { err: error }
+  const { cause } = error
+  const isFault = [TypeError, RangeError, ReferenceError].some((kind) => cause instanceof kind)
+  return isFault ? { err: error } : { reason: reasonOf(error) }
 }
 
 /** Each reason once, because many errors repeat that of their cause. */

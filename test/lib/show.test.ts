@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { reasonOf, show, showAll } from '../../src/lib/show.ts'
+import { reasonOf, show, showAll, whyOf } from '../../src/lib/show.ts'
 
 test('a text is shown in quotes, cut to 200 characters', () => {
   expect(show('chat-api')).toBe('"chat-api"')
@@ -44,4 +44,13 @@ test('an error is shown with its causes, each once, and a cause that is no error
   loop.cause = loop
   expect(reasonOf(loop)).toBe('loop')
   expect(reasonOf('text')).toBe('unknown error')
+})
+
+test('the log gets the reasons of what was foreseen, and the error itself where the fault is our own', () => {
+  const caused = (cause: unknown) =>
+    new ServiceError('store_unavailable', { reason: 'down', cause })
+  expect(whyOf(caused(new Error('ECONNREFUSED')))).toEqual({ reason: 'down: ECONNREFUSED' })
+  for (const error of [new Error('odd'), caused(new TypeError('x is not a function'))]) {
+    expect(whyOf(error)).toEqual({ err: error })
+  }
 })
