@@ -1,8 +1,9 @@
 // Reads a secret from a file, and reads it again when the file changes.
 
 import { isUtf8 } from 'node:buffer'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
+import { readFileBounded, TooLargeError } from '../lib/read-bounded.ts'
 import { fixedSecret, Secret } from '../lib/secret.ts'
 
 /** Gives the current value of a secret; cheap enough for every request. */
@@ -14,6 +15,9 @@ export interface SecretSource {
 
 /** Milliseconds between two looks at the file. */
 const LOOK_EVERY_MS = 1000
+
+/** More than a hundred private keys take. */
+const MAX_BYTES = 256 * 1024
 
 /** The file of a `_FILE` variable cannot be used. The message names variable and path, no content. */
 export class SecretFileError extends Error {
@@ -43,7 +47,7 @@ export function secretFromFile(
     if (now() - lookedAt < LOOK_EVERY_MS) return known.secret
     lookedAt = now()
     try {
-      if (stampOf(path) !== known.stamp) known = readSecret(variable, path)
+      if (stampOf(variable, path) !== known.stamp) known = readSecret(variable, path)
       failures = 0
     } catch (error) {
       // The file may be being replaced: keep the last value, and look again in a second.
@@ -96,7 +100,11 @@ function readFirst(variable: string, path: string): Reading {
 
 function problemOf(variable: string, path: string, cause: unknown): SecretFileError {
   if (cause instanceof SecretFileError) return cause
-  return new SecretFileError(`${variable}: ${cannotRead(path)}`, { cause })
+  const problem =
+    cause instanceof TooLargeError
+      ? `${path} is longer than ${MAX_BYTES / 1024} KiB, which no secret is`
+      : cannotRead(path)
+  return new SecretFileError(`${variable}: ${problem}`, { cause })
 }
 
 /**
@@ -117,8 +125,8 @@ export function cannotRead(path: string): string {
 
 function readSecret(variable: string, path: string): Reading {
   // The stamp is read first: a change between the two reads is then seen at the next look.
-  const stamp = stampOf(path)
-  const bytes = readFileSync(path)
+  const stamp = stampOf(variable, path)
+  const bytes = readFileBounded(path, MAX_BYTES)
   // Otherwise each byte that is no text would become the same character. UTF-16 of ASCII is UTF-8, but full of zeros.
   if (!isUtf8(bytes) || bytes.includes(0)) {
     throw new SecretFileError(`${variable}: ${path} is not UTF-8 text; save it as UTF-8`)
@@ -128,7 +136,14 @@ function readSecret(variable: string, path: string): Reading {
   return { stamp, secret: new Secret(text) }
 }
 
-function stampOf(path: string): string {
-  const { mtimeMs, size, ino } = statSync(path)
-  return `${mtimeMs}:${size}:${ino}`
+function stampOf(variable: string, path: string): string {
+  const file = statSync(path)
+  // Reading a pipe waits for its writer, and this process answers nobody meanwhile.
+  if (!file.isFile()) {
+    const kind = file.isDirectory()
+      ? 'a folder, which Docker makes where the file to mount is missing'
+      : 'a pipe or device'
+    throw new SecretFileError(`${variable}: ${path} is ${kind}; name a regular file`)
+  }
+  return `${file.mtimeMs}:${file.size}:${file.ino}`
 }

@@ -1,6 +1,8 @@
-// Reads a body up to a limit of bytes.
+// Reads a body or a file up to a limit of bytes.
 
-/** The body is longer than the limit. */
+import { closeSync, openSync, readSync } from 'node:fs'
+
+/** The body or file is longer than the limit. */
 export class TooLargeError extends Error {
   override readonly name = 'TooLargeError'
 }
@@ -54,4 +56,24 @@ export function createBoundedBytes(limit: number, hold?: (bytes: number) => void
       return buffer.length - length > length / 8 ? Buffer.from(bytes) : bytes
     },
   }
+}
+
+/**
+ * Reads a file to its end, or until it is longer than `limit` bytes: `/dev/zero` has no end.
+ *
+ * @throws {@link TooLargeError} when the file is longer; the system's error when it cannot be read
+ */
+export function readFileBounded(path: string, limit: number): Buffer {
+  const buffer = Buffer.allocUnsafe(limit + 1)
+  const file = openSync(path, 'r')
+  try {
+    for (let length = 0; length <= limit; ) {
+      const read = readSync(file, buffer, { offset: length })
+      if (read === 0) return Buffer.from(buffer.subarray(0, length))
+      length += read
+    }
+  } finally {
+    closeSync(file)
+  }
+  throw new TooLargeError(`more than ${limit} bytes`)
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { readEnvFile, withEnvFile } from '../../src/config/env-file.ts'
@@ -53,6 +53,12 @@ test('a line with a colon is a problem, without its value; one inside a value is
 test('a file in UTF-16, as PowerShell writes it, is a problem', () => {
   writeFileSync(file, Buffer.from('\ufeffPORT=8080\r\n', 'utf16le'))
   expect(readEnvFile(file)?.problems).toEqual(['.env: is not UTF-8 text; save it as UTF-8'])
+})
+
+test('a file of more than 4 MiB is a problem', () => {
+  writeFileSync(file, '')
+  truncateSync(file, 4 * 1024 * 1024 + 1)
+  expect(readEnvFile(file)?.problems).toEqual(['.env: is longer than 4 MiB'])
 })
 
 test('a file that cannot be read is a problem', () => {

@@ -40,11 +40,31 @@ describe('at first', () => {
     expect(open).toThrow(new SecretFileError(message))
   })
 
-  test('a file that is missing, or a folder, is an error with variable and path', () => {
+  test('a file that is missing is an error with variable and path', () => {
     const message = `OPENAI_API_KEY_FILE: cannot read ${path}; check path and permissions`
     expect(open).toThrow(new SecretFileError(message))
+  })
+
+  test('a folder is an error that says where it may come from', () => {
     path = folder
-    expect(open).toThrow(SecretFileError)
+    const problem = 'is a folder, which Docker makes where the file to mount is missing'
+    const message = `OPENAI_API_KEY_FILE: ${path} ${problem}; name a regular file`
+    expect(open).toThrow(new SecretFileError(message))
+  })
+
+  test('a device, which may have no end, is an error', () => {
+    path = '/dev/null'
+    const message = `OPENAI_API_KEY_FILE: ${path} is a pipe or device; name a regular file`
+    expect(open).toThrow(new SecretFileError(message))
+  })
+
+  test('256 KiB are a secret, and a byte more is an error', () => {
+    const secret = 'a'.repeat(256 * 1024)
+    writeFileSync(path, secret)
+    expect(open()().reveal()).toBe(secret)
+    writeFileSync(path, `${secret}\n`)
+    const message = `OPENAI_API_KEY_FILE: ${path} is longer than 256 KiB, which no secret is`
+    expect(open).toThrow(new SecretFileError(message))
   })
 
   test.each([

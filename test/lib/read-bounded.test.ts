@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { readBounded, TooLargeError } from '../../src/lib/read-bounded.ts'
+import { readBounded, readFileBounded, TooLargeError } from '../../src/lib/read-bounded.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 function chunks(...sizes: number[]): Readable {
   return Readable.from(sizes.map((size) => Buffer.alloc(size, 'x')))
@@ -64,5 +67,18 @@ describe('readBounded', () => {
       },
     })
     await expect(readBounded(broken, 10)).rejects.toThrow('cut off')
+  })
+})
+
+describe('readFileBounded', () => {
+  test('reads a file up to exactly the limit, and refuses one byte more', () => {
+    const file = join(scratchFolder(), 'file')
+    writeFileSync(file, 'ten bytes.')
+    expect(readFileBounded(file, 10).toString()).toBe('ten bytes.')
+    expect(() => readFileBounded(file, 9)).toThrow(TooLargeError)
+  })
+
+  test('stops reading a file that has no end', () => {
+    expect(() => readFileBounded('/dev/zero', 1000)).toThrow(TooLargeError)
   })
 })

@@ -141,6 +141,13 @@ describe('a missing setting', () => {
     expect(ran.err).not.toContain('eyJ')
   })
 
+  test('a token file without an end ends with 78', async () => {
+    const words = ['blocks', 'list', '--url', 'https://a.example', '--token-file', '/dev/zero']
+    const ran = await quickCli(words)
+    expect(ran).toMatchObject({ code: 78, out: '' })
+    expect(ran.err).toMatch(/^chatkit-mint: \/dev\/zero is longer than a token can be/)
+  })
+
   test('variables that only the server needs are not checked', async () => {
     const variables = { ...env, PORT: 'x', STORE_URL: 'y', PUBLIC_URL: 'z' }
     expect(await quickCli(LIST, variables)).toMatchObject({ code: 0, err: '' })

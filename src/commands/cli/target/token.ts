@@ -1,8 +1,8 @@
 // Reads the admin's token from a file, standard input or the environment.
 
-import { readFileSync } from 'node:fs'
 import type { CliEnvironment } from '../../../config/cli-environment.ts'
 import { cannotRead } from '../../../config/secret-file.ts'
+import { readFileBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT, misconfigured } from '../exit.ts'
 import { type Io, readInput } from '../io.ts'
@@ -37,13 +37,12 @@ export async function readToken(
 }
 
 async function readText(io: Io, file: string): Promise<string> {
-  if (file === '-') {
-    const tooLong = misconfigured('standard input is longer than a token can be.')
-    return await readInput(io, MAX_TOKEN_BYTES, tooLong)
-  }
+  const tooLong = (what: string) => misconfigured(`${what} is longer than a token can be.`)
+  if (file === '-') return await readInput(io, MAX_TOKEN_BYTES, tooLong('standard input'))
   try {
-    return readFileSync(file, 'utf8')
-  } catch {
+    return readFileBounded(file, MAX_TOKEN_BYTES).toString()
+  } catch (error) {
+    if (error instanceof TooLargeError) throw tooLong(file)
     throw new CommandError(EXIT.noInput, `--token-file: ${cannotRead(file)}.`)
   }
 }
