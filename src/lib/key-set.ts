@@ -149,8 +149,10 @@ function importKey(key: PublishedKey): KeyObject | undefined {
   }
 }
 
+/** `EdDSA` and `Ed25519` name the same algorithm for a key of that curve (RFC 9864), so a token may use either name. */
 function reduce(key: PublishedKey): UsableKey {
-  const members = ['kty', 'crv', 'n', 'e', 'x', 'y', 'kid', 'alg']
+  const hasTwoNames = key.crv === 'Ed25519' && key.alg?.startsWith('Ed')
+  const members = ['kty', 'crv', 'n', 'e', 'x', 'y', 'kid', ...(hasTwoNames ? [] : ['alg'])]
   return Object.fromEntries(members.flatMap((name) => (name in key ? [[name, key[name]]] : [])))
 }
 

@@ -59,6 +59,18 @@ test.each(curves)('a token signed with %s is accepted', async (alg) => {
   expect((await authenticate(signer.token(claims()))).subject).toBe('alice')
 })
 
+test.each([
+  ['EdDSA', 'Ed25519'],
+  ['Ed25519', 'EdDSA'],
+] as const)('a token of %s is accepted by a key of %s, which is the same', async (alg, other) => {
+  const signer = createSigner(alg)
+  const jwks = { keys: [{ ...signer.publicJwk, alg: other }] }
+  configure({ algorithms: [alg], keys: { kind: 'jwks', jwks } })
+  expect((await authenticate(signer.token(claims()))).subject).toBe('alice')
+  configure({ algorithms: [other], keys: { kind: 'jwks', jwks } })
+  await invalid(signer.token(claims()), /is not on the issuer's list/)
+})
+
 test.each(['HS256', 'HS512'] as const)(
   'a %s token is accepted only by the shared secret',
   async (alg) => {

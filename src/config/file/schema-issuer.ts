@@ -103,7 +103,9 @@ export const issuerSchema = z
         '`accept` takes a token with none of `aud`, `azp` and `client_id`, except from a cookie.',
       ),
     algorithms: algorithms
-      .describe('Accepted signature algorithms; HS* only with `secret_env`.')
+      .describe(
+        'Accepted signature algorithms, as tokens name them; HS* only with `secret_env`. `EdDSA` and `Ed25519` are two names of one algorithm: list the one that tokens have, or both; the key may have either.',
+      )
       .meta({ examples: [['RS256', 'ES256']] }),
     jwks_uri: checkedText(urlProblem)
       .optional()

@@ -247,6 +247,7 @@ describe('a key set in the file', () => {
     ['RS256, ES256', p256],
     ['EdDSA', ed25519],
     ['Ed25519', ed25519],
+    ['Ed25519', ed25519.replace('}', ', alg: EdDSA }')],
     ['RS512', rsa('')],
     ['PS256', rsa(', alg: PS256')],
     ['ES256', `${rsa('')}, ${p256}`],
