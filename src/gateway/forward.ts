@@ -91,9 +91,25 @@ function expose(
   const readable = answer[EXPOSED]
   const shown = exposeHeaders.filter((name) => headers[name] !== undefined)
   for (const name of shown) setHeader(c, name, [headers[name]].flat().join(', '))
+  if (shown.some((name) => /[\x80-\xff]/.test(`${headers[name]}`))) sendHeadAlone(c.env.outgoing)
   if (readable === undefined) return
   setHeader(c, EXPOSED, [...new Set([...readable.split(', '), ...shown])].join(', '))
 }
+
+/**
+ * Keeps bytes beyond ASCII in a header as they are. Node writes a head together with the text behind it, both as UTF-8;
+ * before bytes, even none, it writes the head alone.
+ */
+function sendHeadAlone(outgoing: AppContext['env']['outgoing']): void {
+  const { writeHead } = outgoing
+  outgoing.writeHead = (...head: unknown[]) => {
+    Reflect.apply(writeHead, outgoing, head)
+    outgoing.write(NO_BYTES)
+    return outgoing
+  }
+}
+
+const NO_BYTES = new Uint8Array()
 
 /** Longest body in which a message is searched, in bytes. */
 const MAX_REFUSAL_BYTES = 64 * 1024

@@ -6,13 +6,16 @@ import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { secretOf } from '../support/admin-calls.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { ask, input } from '../support/chatkit/server-client.ts'
+import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
 let seen: IncomingHttpHeaders = {}
 let status = 200
+let run = 'run_1'
 beforeEach(() => {
   status = 200
+  run = 'run_1'
 })
 
 /** Streams or answers JSON, always with headers of its own. */
@@ -20,15 +23,15 @@ async function startServer() {
   const server = createServer(async (request, response) => {
     seen = request.headers
     const { type } = JSON.parse(await text(request))
-    const own = { 'x-chatkit-run-id': 'run_1', 'x-steps': ['1', '2'], 'x-internal': 'planted' }
+    const own = { 'x-chatkit-run-id': run, 'x-steps': ['1', '2'], 'x-internal': 'planted' }
     if (status !== 200) {
       response.writeHead(status, own).end()
     } else if (type === 'threads.create') {
       response.writeHead(200, { ...own, 'content-type': 'text/event-stream' })
-      response.end('data: {"type":"progress_update","text":"hi"}\n\n')
+      response.end(Buffer.from('data: {"type":"progress_update","text":"hi"}\n\n'))
     } else {
       response.writeHead(200, { ...own, 'content-type': 'application/json' })
-      response.end('{"data":[],"has_more":false}')
+      response.end(Buffer.from('{"data":[],"has_more":false}'))
     }
   })
   const { origin } = await listenOnLoopback(server)
@@ -103,6 +106,27 @@ test.each([
       ...['Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id'],
       ...['x-chatkit-run-id', 'x-steps'],
     ])
+  },
+)
+
+test.each([
+  [200, 'threads.list', {}],
+  [200, 'threads.create', { input: input('hi') }],
+  [400, 'threads.list', {}],
+])(
+  'bytes beyond ASCII in a header stay as they are, both ways, with a server’s %i of %s',
+  async (code, type, params) => {
+    status = code
+    run = 'caf\xe9 \xe2\x82\xac'
+    const body = JSON.stringify({ type, params, metadata: {} })
+    const authorization = `authorization: Bearer ${await secretOf(running)}`
+    const tenant = `x-tenant: ${run}`
+    const headers = [authorization, 'content-type: application/json', 'connection: close', tenant]
+    const connection = await openRaw(running.url)
+    connection.send(rawRequest('POST /chatkit/helpdesk', { headers, body }))
+    await connection.closed
+    expect(connection.rest()).toMatch(new RegExp(`^x-chatkit-run-id: ${run}\r$`, 'im'))
+    expect(seen['x-tenant']).toBe(run)
   },
 )
 
