@@ -79,8 +79,12 @@ export function createAdapters({
   }
   const leftAtOpenAi = cancelWithAny(() => {
     if (byKey.size === 0) adapterOf(USUAL_KEY)
-    return [...byKey.values()]
+    return byKey.values()
   })
+  /** With a single key there is no other to try. */
+  const cancelsFirstWith = (own: ChatKit): CancelsSessions =>
+    byKey.size === 1 ? own : cancelWithAny(() => new Set([own, ...byKey.values()]))
+  const cancels = new Map([...hosted].map(([name, own]) => [name, cancelsFirstWith(own)]))
   return {
     /** @throws `workflow_unavailable` when the workflow is not in the config */
     chatkitOf(workflow: WorkflowName): ChatKit {
@@ -89,11 +93,11 @@ export function createAdapters({
       throw new ServiceError('workflow_unavailable', { reason: 'not in the config' })
     },
     /**
-     * Where a session is cancelled. Since it was minted, its workflow may have left the config, or have become
-     * self-hosted or hosted. `state` tells what it was then: a hosted session has none.
+     * Where a session is cancelled. Since it was minted, its workflow may have left the config, have got another key or
+     * base URL, or have become self-hosted or hosted. `state` tells what it was then: a hosted session has none.
      */
     cancelsOf: ({ workflow, state }: MintedFor): CancelsSessions =>
-      state === undefined ? (hosted.get(workflow) ?? leftAtOpenAi) : NO_UPSTREAM,
+      state === undefined ? (cancels.get(workflow) ?? leftAtOpenAi) : NO_UPSTREAM,
     /**
      * State of each breaker, for metrics. `key` names the API key's variable, and the base URL unless it is the
      * usual one.
@@ -106,11 +110,10 @@ export function createAdapters({
 }
 
 /**
- * Cancels hosted sessions of a workflow that is no longer a hosted one. It is unknown which key made such a session,
- * and with any other key the API answers 404. So every key is tried, and the session counts as gone only when no
- * key knows it.
+ * Cancels hosted sessions. The config may have changed since, so it is unknown which key made a session, and with any
+ * other key the API answers 404. So every key is tried, and the session counts as gone only when no key knows it.
  */
-function cancelWithAny(adapters: () => readonly CancelsSessions[]): CancelsSessions {
+function cancelWithAny(adapters: () => Iterable<CancelsSessions>): CancelsSessions {
   return {
     async cancelSession(id, call) {
       for (const adapter of adapters()) {
