@@ -78,6 +78,8 @@ describe('NO_PROXY', () => {
     ['[fd12::1]:8000', 'http://[fd12::1]:8000'],
     ['[fd00::/8]:8000', 'http://[fd12::1]:8000'],
     ['[fd00::]/8', 'http://[fd12::1]'],
+    ['::/0', 'http://[2001:db8::1]'],
+    ['::ffff:10.0.0.0/104', 'http://10.1.2.3'],
   ])('with %s, %s is called directly', (named, url) => {
     expect(way(url, { HTTPS_PROXY: PROXY, HTTP_PROXY: PROXY, NO_PROXY: named })).toBe('direct')
   })
@@ -98,6 +100,7 @@ describe('NO_PROXY', () => {
     ['10.0.0.0/33', 'http://10.0.0.0'],
     ['10.0.0.0/', 'http://10.0.0.0'],
     ['10.0.0.0/8x', 'http://10.0.0.0'],
+    ['::/0', 'http://203.0.113.7'],
     ['fd00::/8', 'http://[fe80::1]'],
     ['[fd12::1]:8000', 'http://[fd12::1]'],
     ['10.0.0.0/8', 'http://ten.internal'],

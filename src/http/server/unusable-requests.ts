@@ -12,7 +12,7 @@ export interface BareProblem {
   readonly reason: string
 }
 
-/** RFC 9110 §7.2, narrowed to the characters of host names and addresses. */
+/** RFC 9110 §7.2, narrowed to the characters of host names and addresses; no client sends an empty port (`mint.test:`). */
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
 /** RFC 9112 §3.2.2: a target with scheme and host, as clients send it to a proxy. */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i

@@ -46,6 +46,7 @@ describe('400, and the connection is closed', () => {
     ['a Host with a user', mint(['Host: me@mint.test'])],
     ['a Host that is a list', mint(['Host: mint.test, other.test'])],
     ['a Host with a port beyond 65535', mint(['Host: mint.test:99999'])],
+    ['a Host with an empty port', mint(['Host: mint.test:'])],
     ['a Host that is no IPv6 address', mint(['Host: [:::]'])],
     ['a Host that is no IPv4 address', mint(['Host: 1.2.3.256'])],
     ['a Host that a URL reads as another one', mint(['Host: 1.2:80'])],
