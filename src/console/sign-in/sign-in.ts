@@ -48,7 +48,7 @@ export function createSignInPages({
 }: {
   readonly addresses: Addresses
   readonly cookies: Cookies
-  readonly signIns: Pick<SignInCookie, 'selfOf' | 'begin' | 'end'>
+  readonly signIns: Pick<SignInCookie, 'selfOf' | 'begin' | 'read' | 'end'>
   readonly provider: IdentityProvider
   /** The issuer of the provider. */
   readonly issuer: string
@@ -60,11 +60,15 @@ export function createSignInPages({
 
   async function takeAttempt(c: AppContext) {
     const state = c.req.query('state') ?? ''
-    if (STATE.test(state)) {
-      const attempt = await cookies.read(c, `sign-in-${state}`, attemptSchema)
-      cookies.clear(c, `sign-in-${state}`)
-      if (attempt !== undefined) return { ...attempt, state }
-    }
+    if (!STATE.test(state)) return undefined
+    const attempt = await cookies.read(c, `sign-in-${state}`, attemptSchema)
+    cookies.clear(c, `sign-in-${state}`)
+    return attempt && { ...attempt, state }
+  }
+
+  /** For whoever went back to the provider's page after a sign-in that worked, the console is open. */
+  async function answerUnknown(c: AppContext): Promise<Response> {
+    if (await signIns.read(c, false)) return c.redirect(addresses.root, 303)
     const refusal = refuse(addresses, 'invalid_request', {
       reason: 'no sign-in with this state is under way in this browser',
       heading: 'This sign-in cannot be finished here',
@@ -90,6 +94,7 @@ export function createSignInPages({
     /** `GET /admin/callback` */
     async finish(c: AppContext): Promise<Response> {
       const attempt = await takeAttempt(c)
+      if (attempt === undefined) return answerUnknown(c)
       refuseErrorAnswer(c, addresses)
       const { claims, subject } = await redeem(c, attempt)
       const self = signIns.selfOf({ issuer, subject, claims })

@@ -44,6 +44,15 @@ describe('a sign-in', () => {
     ])
   })
 
+  test('leads to the console, without a second sign-in, when its end is opened once more', async () => {
+    const { browser, callback } = await callbackOf()
+    await browser.go(callback.href)
+    const before = await scene.audit('admin_sign_in')
+    const page = await browser.go(callback.href)
+    expect([page.status, page.url, isSignedIn(page)]).toEqual([200, scene.console, true])
+    expect(await scene.audit('admin_sign_in')).toEqual(before)
+  })
+
   test('requests a code with PKCE, state and nonce, and shows the client secret to nobody', async () => {
     const answer = await createBrowser().send(`${scene.console}/sign-in`)
     expect(answer.status).toBe(303)
@@ -194,6 +203,7 @@ describe('nobody is signed in by', () => {
 
     const second = await callbackOf()
     expect((await second.browser.send(second.callback.href)).status).toBe(303)
+    second.browser.setCookie(scene.console, 'chatkit-mint-console-session', '')
     await expectRefused(await second.browser.go(second.callback.href), 400, 'cannot be finished')
 
     const third = await callbackOf()
