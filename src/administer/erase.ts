@@ -43,8 +43,6 @@ export interface EraseCommand {
   readonly user: UserId
   /** The admin: `issuer|subject`. */
   readonly by: string
-  /** Audit entries with this action stay. */
-  readonly keptAction: string
   /**
    * Called before the last line, even if nobody reads the lines any more; without a summary when the user could not be
    * blocked, so that nothing was erased. Never rejects.
@@ -171,11 +169,11 @@ async function hasSessions({ parts, command: { user } }: Job): Promise<boolean> 
 }
 
 async function eraseRecords({ parts, command, tally }: Job): Promise<void> {
-  const { user, keptAction } = command
+  const { user } = command
   // Entries that wait for their batch may be about the user.
   await parts.audit.flush()
   for (let more = true; more; ) {
-    const step = { user, keptAction, limit: ERASED_AT_A_TIME, now: unixSeconds(parts.now) }
+    const step = { user, limit: ERASED_AT_A_TIME, now: unixSeconds(parts.now) }
     const outcome = await parts.registry.eraseUser(step)
     tally.counts.records_erased += outcome.erased
     more = outcome.more

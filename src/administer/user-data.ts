@@ -83,7 +83,6 @@ export function createUserData({
       return eraseUser(parts, {
         user,
         by: actor,
-        keptAction: event.action,
         async onEnd(summary?: EraseSummary) {
           try {
             await audit.write({ ...event, ...outcomeOf(summary) })

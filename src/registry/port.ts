@@ -190,8 +190,8 @@ export interface Registry {
    *
    * It erases sessions that are cancelled, replaced or expired (an expired one with its waiting cancel),
    * the counter of {@link beginMint} and, when no session is left, what {@link listUsers} has of the user.
-   * Audit entries about the user, except those of `keptAction`, stay in the chain of their instance: they
-   * lose user, reason and salt, and the actor where that is the user. Entries without a chain are deleted.
+   * Audit entries about the user, except those of erases, stay in the chain of their instance: they lose user,
+   * reason and salt, and the actor where that is the user. Entries without a chain are deleted.
    *
    * It keeps live sessions, and unexpired ones whose cancel is not confirmed, with their outbox entries; the
    * block; and audit entries about others that the user made as an admin. It keeps the generation and logout

@@ -213,8 +213,6 @@ export interface Retention {
 
 export interface UserErase {
   readonly user: UserId
-  /** Audit entries with this action stay: they prove what was done. */
-  readonly keptAction: string
   /** Most sessions and audit entries erased in this step; at least 1. */
   readonly limit: number
   readonly now: number

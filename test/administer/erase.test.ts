@@ -35,12 +35,7 @@ async function erase(
       canceller: { cancelAll: async () => ({ cancelled: [], cancelling: [] }), inBackground() {} },
       ...{ audit: { flush }, now },
     },
-    {
-      user: alice,
-      by: 'idp|ada',
-      keptAction: 'erase',
-      onEnd: async (one) => void (one && told.push(one)),
-    },
+    { user: alice, by: 'idp|ada', onEnd: async (one) => void (one && told.push(one)) },
   )
   await lines.next()
   begun()

@@ -20,7 +20,6 @@ const LATER = NOW + 601
 
 const erase = (of: Partial<Plain<UserErase>> = {}) => ({
   user: 'alice',
-  keptAction: 'erase',
   limit: 100,
   now: NOW,
   ...of,

@@ -141,7 +141,7 @@ export function knownUsersSuite(suite: Suite): void {
     it('is forgotten at the end of an erase, once no session is left', async () => {
       await mint('alice', { subject: 'sub-1' })
       await mint('bob')
-      const erase = { user: 'alice', keptAction: 'erase', limit: 5, now: NOW }
+      const erase = { user: 'alice', limit: 5, now: NOW }
       await registry.eraseUser(erase)
       expect(await registry.isKnown('alice')).toBe(true)
       await registry.eraseUser({ ...erase, now: NOW + 600 })

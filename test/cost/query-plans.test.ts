@@ -87,7 +87,7 @@ async function everyStep(): Promise<void> {
   await registry.isKnown('alice')
   await registry.endedAmong([{ id: 'a', user: 'alice' }])
   await everyAuditList(registry)
-  await registry.eraseUser({ user: 'alice', keptAction: 'e', limit: 9, now: NOW })
+  await registry.eraseUser({ user: 'alice', limit: 9, now: NOW })
   await registry.close()
 }
 

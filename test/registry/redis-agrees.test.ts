@@ -157,7 +157,7 @@ function createSteps(random: () => number): () => readonly [string, Step] {
       return (registry) => registry.listAudit({ limit: 2, ...who, ...times })
     },
     erase() {
-      const command = { user: pick(USERS), keptAction: 'erase', limit: 1 + below(4), now }
+      const command = { user: pick(USERS), limit: 1 + below(4), now }
       return async (registry) => {
         while ((await registry.eraseUser(command)).more);
       }

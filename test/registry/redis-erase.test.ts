@@ -5,7 +5,7 @@ import { redisInstances } from '../support/registry/redis-instances.ts'
 import { forAllTests } from '../support/started.ts'
 
 const instances = redisInstances()
-const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }
+const ERASE = { user: 'zoe-4711', limit: 100, now: NOW }
 
 describe.runIf(wantsRedis())('a user who was erased', () => {
   const redis = forAllTests(() => startRedis())

@@ -478,7 +478,7 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
       'erase',
       'hdel',
       ended,
-      (one) => one.eraseUser({ user: 'alice', keptAction: 'erase', limit: 9, now: NOW }),
+      (one) => one.eraseUser({ user: 'alice', limit: 9, now: NOW }),
       keysLeft,
       [],
     ],
@@ -514,7 +514,7 @@ describe.runIf(wantsRedis())('a step that stopped midway, because its user lost 
       const erased = await stopAt(command, nothing, recorded)
       await erased.revoke(order())
       await erased.confirmCancel(['s1'], NOW)
-      await erased.eraseUser({ user: 'alice', keptAction: 'erase', limit: 9, now: NOW })
+      await erased.eraseUser({ user: 'alice', limit: 9, now: NOW })
       expect(await erased.isKnown('alice')).toBe(false)
       const left = { now: NOW + 601, auditBefore: 0, usersSeenBefore: 0 }
       await erased.sweep({ ...left, sessionsEndedBefore: NOW + 601 })

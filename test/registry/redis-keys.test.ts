@@ -127,7 +127,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     const { issuer } = entry({ id: 's1' }).session
     await redis.cli('zadd', `{ckm}:of-sign-in:${issuer}\n\0alice-sub`, '1', 's1')
     expect(await redis.keys('{ckm}:of-sign-in:*')).toHaveLength(1)
-    const command = { user: 'alice', keptAction: 'erase', limit: 10, now: NOW + 1000 } as const
+    const command = { user: 'alice', limit: 10, now: NOW + 1000 } as const
     expect(await registry.eraseUser(command)).toMatchObject({ erased: 1 })
     expect(await redis.keys('{ckm}:of-sign-in:*')).toEqual([])
   })

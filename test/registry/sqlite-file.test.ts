@@ -38,7 +38,7 @@ describe('the SQLite file', () => {
         chainedEntry({ id: `a${at}`, user, actor: user }, { byUser: true }),
       ])
     }
-    const erase = { user, keptAction: 'erase', limit: 40, now: NOW + 50 }
+    const erase = { user, limit: 40, now: NOW + 50 }
     const words = () =>
       ['', '-wal'].map(
         (suffix) =>

@@ -159,11 +159,11 @@ export function createAuditSteps(link: Link) {
 /** @returns how many entries were looked at, and how many of them this call changed */
 export async function eraseEntries(
   link: Link,
-  { user, keptAction }: { readonly user: string; readonly keptAction: string },
+  user: string,
   limit: number,
 ): Promise<{ readonly found: number; readonly changed: number }> {
   const listing = {
-    ...listingOf(link, { user, notAction: keptAction }),
+    ...listingOf(link, { user, notAction: 'erase' }),
     toItem: ({ json = '' }: { readonly json?: string }) => json,
   }
   const page = limit > 0 ? await readPage(link, { limit, order: 'asc' }, listing) : undefined

@@ -105,9 +105,9 @@ export function createRetention(link: Link) {
         while ((await link.run(step, [before, BATCH, now], toCount)) > 0);
       }
     },
-    async eraseUser({ user, keptAction, limit, now }) {
+    async eraseUser({ user, limit, now }) {
       const gone = await link.run(ERASE_SESSIONS, [user, limit, now, ...countersOf(user)], toCount)
-      const { found, changed } = await eraseEntries(link, { user, keptAction }, limit - gone)
+      const { found, changed } = await eraseEntries(link, user, limit - gone)
       return { erased: gone + changed, more: gone + found === limit }
     },
     figures: (now) =>

@@ -10,7 +10,7 @@ import {
   toAuditEntry,
 } from '../audit-entry.ts'
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
-import type { Page, UserErase } from '../records.ts'
+import type { Page } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { splitFilter } from './pages.ts'
 
@@ -40,7 +40,7 @@ const FIRST_FROM = `
   WHERE at >= ?1 AND (SELECT at FROM audit WHERE seq = (SELECT max(seq) FROM audit)) >= ?1
   ORDER BY at, seq LIMIT 1`
 
-const ABOUT_USER = 'SELECT * FROM audit WHERE user = ? AND +action <> ? LIMIT ?'
+const ABOUT_USER = "SELECT * FROM audit WHERE user = ? AND +action <> 'erase' LIMIT ?"
 const ERASE =
   'UPDATE audit SET actor = ?, user = NULL, reason = NULL, salt = NULL, erased = ? WHERE id = ?'
 
@@ -96,12 +96,8 @@ function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
 }
 
 /** Returns how many entries it changed. Entries without a chain are deleted, because no hash depends on them. */
-export function eraseEntries(
-  sql: Sql,
-  { user, keptAction }: Pick<UserErase, 'user' | 'keptAction'>,
-  limit: number,
-): number {
-  const entries = sql(ABOUT_USER).all(user, keptAction, limit).map(toAuditEntry)
+export function eraseEntries(sql: Sql, user: string, limit: number): number {
+  const entries = sql(ABOUT_USER).all(user, limit).map(toAuditEntry)
   for (const entry of entries) {
     if (!isChained(entry)) {
       sql('DELETE FROM audit WHERE id = ?').run(entry.id)

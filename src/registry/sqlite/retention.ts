@@ -123,7 +123,7 @@ function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
   const counters = [mintCounter(user), ...countersOf(user)]
   for (const key of counters) sql('DELETE FROM counters WHERE key = ?').run(key)
   const sessions = Number(sql(ENDED).run(user, now, limit).changes)
-  const erased = sessions + eraseEntries(sql, command, limit - sessions)
+  const erased = sessions + eraseEntries(sql, user, limit - sessions)
   if (erased < limit) sql(FORGET_KNOWN).run(user)
   return { erased, more: erased === limit }
 }

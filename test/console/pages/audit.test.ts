@@ -26,7 +26,7 @@ beforeAll(async () => {
     planted(201, read),
     planted(202, { action: 'mint', actor: 'mallory', user: 'mallory', byUser: true }),
   ])
-  const command = { user: 'mallory', keptAction: 'erase', limit: 100, now: START + 90_000 }
+  const command = { user: 'mallory', limit: 100, now: START + 90_000 }
   await scene.registry.eraseUser(command as Parameters<typeof scene.registry.eraseUser>[0])
 })
 

@@ -80,7 +80,7 @@ export function everyCall(registry: PlainRegistry): readonly (() => Promise<unkn
         now: NOW,
       }),
     () => registry.getBlock('carol', NOW),
-    () => registry.eraseUser({ user: 'x', keptAction: 'e', limit: 1, now: NOW }),
+    () => registry.eraseUser({ user: 'x', limit: 1, now: NOW }),
     () => registry.figures(NOW),
     () =>
       registry.addFigures({
