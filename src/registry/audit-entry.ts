@@ -22,51 +22,66 @@ export const AUDIT_ACTIONS = [
 
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
-export interface AuditEntry {
-  readonly id: string
-  /** Seconds. */
-  readonly at: number
-  /**
-   * `issuer|subject`; the subject is empty after a logout of a `sid` alone. Undefined when the actor was the
-   * user and has been erased.
-   */
-  readonly actor: string | undefined
-  readonly action: string
-  /** The ChatKit user that the action concerned. */
-  readonly user: string | undefined
-  readonly outcome: 'ok' | 'refused' | 'failed'
-  /**
-   * Why, or on what: the workflow of a mint, the code of a refusal, the route of a read, the id of what was cancelled
-   * or deleted.
-   */
-  readonly reason: string | undefined
-  readonly requestId: string | undefined
-  /** Undefined for an entry of a version that did not chain its entries. */
-  readonly chain: AuditLink | undefined
-}
+const erasedDigests = z.object({
+  actor: text.optional(),
+  user: text.optional(),
+  reason: text.optional(),
+})
+
+const auditRow = z
+  .object({
+    id: text,
+    /** Seconds. */
+    at: count,
+    /**
+     * `issuer|subject`; the subject is empty after a logout of a `sid` alone. Undefined when the actor was the
+     * user and has been erased.
+     */
+    actor: text.optional(),
+    action: text,
+    /** The ChatKit user that the action concerned. */
+    user: text.optional(),
+    outcome: z.enum(['ok', 'refused', 'failed']),
+    /**
+     * Why, or on what: the workflow of a mint, the code of a refusal, the route of a read, the id of what was cancelled
+     * or deleted.
+     */
+    reason: text.optional(),
+    requestId: text.optional(),
+    /** Random for each start of a process; with the rest, undefined in versions that did not chain their entries. */
+    instance: text.optional(),
+    /** From 1, without gaps. */
+    chainSeq: count.optional(),
+    /** Hash of the instance's previous entry; undefined for the first one. */
+    prev: text.optional(),
+    /** Salt of the digests of user, reason and actor; undefined once the entry has been erased. */
+    salt: text.optional(),
+    /** The actor is also the user concerned, so that an erase removes the actor too. */
+    byUser: count.optional(),
+    /** The digests of what was erased; undefined if nothing was. */
+    erased: text.transform(jsonOrUndefined).pipe(erasedDigests).optional(),
+  })
+  .transform(({ id, at, actor, action, user, outcome, reason, requestId, ...link }) => {
+    const { instance, chainSeq, prev, salt, byUser, erased } = link
+    const seq = instance === undefined ? 0 : count.parse(chainSeq)
+    const chain = instance && { instance, seq, prev, salt, byUser: byUser === 1, erased }
+    return {
+      ...{ id, at, action, user, outcome, reason, requestId },
+      // An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis.
+      actor: actor || undefined,
+      chain: chain || undefined,
+    }
+  })
+
+export type AuditEntry = Readonly<z.output<typeof auditRow>>
+/** @throws `ZodError` when a field is missing or of the wrong type */
+export const toAuditEntry = readerOf<AuditEntry>(auditRow)
 
 /** An entry's link in the chain of one instance, and what its hash needs: see {@link entryHash}. */
-export interface AuditLink {
-  /** Random for each start of a process. */
-  readonly instance: string
-  /** From 1, without gaps. */
-  readonly seq: number
-  /** Hash of the instance's previous entry; undefined for the first one. */
-  readonly prev: string | undefined
-  /** Salt of the digests of user, reason and actor; undefined once the entry has been erased. */
-  readonly salt: string | undefined
-  /** The actor is also the user concerned, so that an erase removes the actor too. */
-  readonly byUser: boolean
-  /** The digests of what was erased; undefined if nothing was. */
-  readonly erased: ErasedDigests | undefined
-}
+export type AuditLink = Readonly<NonNullable<AuditEntry['chain']>>
 
 /** Digests in base64url; undefined for a field that the entry never had. */
-export interface ErasedDigests {
-  readonly actor?: string | undefined
-  readonly user?: string | undefined
-  readonly reason?: string | undefined
-}
+export type ErasedDigests = Readonly<z.output<typeof erasedDigests>>
 
 export interface AuditFilter {
   readonly user?: string | undefined
@@ -147,45 +162,6 @@ function digestIn(entry: ChainedEntry, field: keyof ErasedDigests): string | und
   const { salt, erased } = entry.chain
   if (salt === undefined) return erased?.[field]
   return value === undefined ? undefined : hash('sha256', `${salt}.${field}.${value}`, 'base64url')
-}
-
-const erasedDigests = z.object({
-  actor: z.string().optional(),
-  user: z.string().optional(),
-  reason: z.string().optional(),
-})
-
-const readRow = readerOf(
-  z.object({
-    id: text,
-    at: count,
-    actor: text.optional(),
-    action: text,
-    user: text.optional(),
-    outcome: z.enum(['ok', 'refused', 'failed']),
-    reason: text.optional(),
-    requestId: text.optional(),
-    instance: text.optional(),
-    chainSeq: count.optional(),
-    prev: text.optional(),
-    salt: text.optional(),
-    byUser: count.optional(),
-    erased: text.transform(jsonOrUndefined).pipe(erasedDigests).optional(),
-  }),
-)
-
-/** @throws `ZodError` when a field is missing or of the wrong type */
-export function toAuditEntry(row: object): AuditEntry {
-  const { id, at, actor, action, user, outcome, reason, requestId, ...link } = readRow(row)
-  const { instance, chainSeq, prev, salt, byUser, erased } = link
-  const seq = instance === undefined ? 0 : count.parse(chainSeq)
-  const chain = instance && { instance, seq, prev, salt, byUser: byUser === 1, erased }
-  return {
-    ...{ id, at, action, user, outcome, reason, requestId },
-    // An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis.
-    actor: actor || undefined,
-    chain: chain || undefined,
-  }
 }
 
 /** The fields of a row, the inverse of {@link toAuditEntry}. */
