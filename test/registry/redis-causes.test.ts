@@ -5,7 +5,8 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { addressOf, createConnect, scriptOf } from '../../src/registry/redis/link/client.ts'
+import { script } from '../../src/registry/redis/keys.ts'
+import { addressOf, createConnect } from '../../src/registry/redis/link/client.ts'
 import { createDiagnosis } from '../../src/registry/redis/link/diagnosis.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { eventually } from '../support/eventually.ts'
@@ -92,7 +93,7 @@ describe.runIf(wantsRedis())('one warning names the cause when', () => {
     await link.says('redis: it wants a password')
     // Redis closes a connection that sends more than ten arguments before it has signed in.
     const args = Array.from({ length: 12 }, () => 'x')
-    const call = () => link.run(scriptOf('return 1'), args, () => undefined)
+    const call = () => link.run(script('return 1'), args, () => undefined)
     await Promise.allSettled([call(), call(), call()])
     await expectOneCause(link, /^redis: it wants a password/, /NOAUTH/)
   })

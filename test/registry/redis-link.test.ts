@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
-import { type RedisConnection, scriptOf } from '../../src/registry/redis/link/client.ts'
+import { script } from '../../src/registry/redis/keys.ts'
+import type { RedisConnection } from '../../src/registry/redis/link/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { EVENTUALLY_MS, eventually } from '../support/eventually.ts'
 import { recordingLog } from '../support/issuer-settings.ts'
 
 const CALL_MS = 50
-const STEP = scriptOf('a step')
+const STEP = script('a step')
 const isOurs = ([, what = '']: readonly string[]) => [STEP.sha, STEP.text, '1'].includes(what)
 const refused = { code: 'store_unavailable' }
 

@@ -1,7 +1,7 @@
 // The Lua that scripts in Redis share: the names of keys, which all begin with the hash tag `{ckm}` and so share a slot;
 // the state of a user; how a session begins and ends; how a use is counted.
 
-import { scriptOf } from './link/client.ts'
+import { hash } from 'node:crypto'
 
 /**
  * `key(kind)` and `key(kind, name)`. The kind comes before the name, so no user or token can name a key of
@@ -171,9 +171,15 @@ local function count(counter, value, now, length)
 end
 `
 
+/** A Lua script and the SHA-1 under which Redis caches it. */
+export type Script = ReturnType<typeof script>
+
 /**
  * A script that may use {@link KEY} and the given parts.
  *
  * @param parts - Lua; the last part is the step itself
  */
-export const script = (...parts: readonly string[]) => scriptOf(KEY + parts.join(''))
+export function script(...parts: readonly string[]) {
+  const text = KEY + parts.join('')
+  return { text, sha: hash('sha1', text) }
+}

@@ -1,6 +1,5 @@
-// Connects to the one Redis server that holds our keys, and computes the SHA-1 by which Redis knows a script.
+// Connects to the one Redis server that holds our keys.
 
-import { hash } from 'node:crypto'
 import { RedisClient } from '@redis/client'
 import { z } from 'zod'
 import { lookupTogether as lookup } from '../../../lib/lookup.ts'
@@ -135,17 +134,4 @@ async function answered<T>(
   } finally {
     clearTimeout(patience)
   }
-}
-
-/** A Lua script and the SHA-1 under which Redis caches it. */
-export interface Script {
-  readonly text: string
-  readonly sha: string
-}
-
-/**
- * @param text - Lua; its keys are made from `KEYS[1]`, which is {@link HASH_TAG}
- */
-export function scriptOf(text: string): Script {
-  return { text, sha: hash('sha1', text) }
 }

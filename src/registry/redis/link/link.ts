@@ -2,8 +2,8 @@
 
 import { ServiceError } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
-import { script } from '../keys.ts'
-import { HASH_TAG, type RedisConnection, type Script } from './client.ts'
+import { type Script, script } from '../keys.ts'
+import { HASH_TAG, type RedisConnection } from './client.ts'
 import { causeOf, createDiagnosis } from './diagnosis.ts'
 import { createKeeper } from './keeper.ts'
 import { createPatience } from './patience.ts'
