@@ -267,6 +267,25 @@ describe.runIf(wantsRedis())('when the cause changes', () => {
       expect(causes).toHaveLength(outage)
     }
   })
+
+  test('that Redis has lost its data is logged once, and not after an outage that it survived', async () => {
+    const link = linkTo(redis.url)
+    const lost = () => link.lines.filter(({ msg }) => /^redis has lost its data/.test(String(msg)))
+    await eventually(() => link.check())
+    const before = await redis.cli('get', '{ckm}:data')
+    await redis.cli('client', 'kill', 'type', 'normal', 'skipme', 'yes')
+    await eventually(() => link.check())
+    expect(lost()).toEqual([])
+    expect(await redis.cli('get', '{ckm}:data')).toBe(before)
+    await redis.kill()
+    await redis.restart()
+    await eventually(() => link.check())
+    await link.check()
+    expect(lost()).toMatchObject([{ level: WARN, address: link.address }])
+    await redis.cli('flushall')
+    await link.check()
+    expect(lost()).toHaveLength(2)
+  })
 })
 
 describe.runIf(wantsRedis())('how durable Redis is', () => {
@@ -358,6 +377,6 @@ describe.runIf(wantsRedis())('a Redis user who lacks one command', () => {
     await allowDocumentedUser(redis)
     const link = linkTo(redis.url.replace('://', `://${DOCUMENTED_USER}@`))
     await vi.waitFor(() => link.check(), 4_000)
-    expect(await redis.keys('*')).toEqual(['{ckm}:health'])
+    expect(await redis.keys('*')).toEqual(['{ckm}:data', '{ckm}:health'])
   })
 })

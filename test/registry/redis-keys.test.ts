@@ -143,7 +143,8 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
       const keys = await redis.keys('*')
       const ttls = await Promise.all(keys.map((key) => redis.cli('ttl', key)))
       const permanent = keys.filter((_, at) => ttls[at] === '-1').sort()
-      expect(permanent).toEqual(['{ckm}:kept-key:k', '{ckm}:owned-sources', '{ckm}:seq'])
+      const kinds = ['data', 'kept-key:k', 'owned-sources', 'seq']
+      expect(permanent).toEqual(kinds.map((kind) => `{ckm}:${kind}`))
     },
   )
 })

@@ -80,6 +80,7 @@ export function createDiagnosis({
   let seenAt = 0
   const saidAt = new Map<string, number>()
   let told: ReadonlySet<string> = new Set()
+  let data: unknown
   return {
     isTroubled: () => current !== undefined,
     /** Must be called for each failure. */
@@ -104,6 +105,19 @@ export function createDiagnosis({
       saidAt.clear()
       log.info({ address }, 'redis answers again')
       return true
+    },
+    /**
+     * Must be called with the name that the data in Redis has. It has another one after a restart without persistence,
+     * after a flush, and where a failover led to a server that never had it.
+     */
+    found(name: unknown): void {
+      if (data !== undefined && name !== data) {
+        log.warn(
+          { address },
+          'redis has lost its data: sessions, blocks and logouts from before are gone, and users who were revoked can mint again',
+        )
+      }
+      data = name
     },
     /** Logs how durable this Redis is; remarks of the last inspection are not repeated. */
     async inspect(connection: RedisConnection): Promise<void> {

@@ -1,6 +1,7 @@
 // Runs scripts in Redis on one shared connection, each within a deadline.
 
 import { ServiceError } from '../../../lib/errors.ts'
+import { newId } from '../../../lib/ids.ts'
 import type { Log } from '../../../lib/log.ts'
 import { type Script, script } from '../keys.ts'
 import { HASH_TAG, type RedisConnection } from './client.ts'
@@ -23,6 +24,8 @@ const TOUCH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
 /**
  * Runs every command that scripts use. A script that meets one that this user or server lacks stops there, and what
  * it wrote before stays. The key `probe` is gone at the end; a probe that failed may have left it.
+ *
+ * ARGV: a name for the data, if it has none yet → the name that it has.
  */
 const PROBE = script(`
 local text, probe = key('health'), key('health', 'probe')
@@ -35,7 +38,9 @@ for _, command in ipairs({
   { 'ZADD', probe, 1, 'a' }, { 'ZCARD', probe }, { 'ZCOUNT', probe, 0, 1 }, { 'ZSCORE', probe, 'a' },
   { 'ZRANGE', probe, '[a', '-', 'BYLEX', 'REV', 'LIMIT', 0, 1 }, { 'ZRANGEBYSCORE', probe, 0, 1 },
   { 'ZREVRANGEBYSCORE', probe, 1, 0 }, { 'ZREM', probe, 'a' },
-}) do redis.call(unpack(command)) end`)
+}) do redis.call(unpack(command)) end
+redis.call('SET', key('data'), ARGV[1], 'NX')
+return redis.call('GET', key('data'))`)
 
 /**
  * @param address - host and port, for the log
@@ -82,7 +87,7 @@ export function createLink({
 
   /** `WAIT` for no replica answers at once; a user who may not run it can revoke nothing. */
   async function probe(connection: RedisConnection): Promise<void> {
-    await evaluate(connection, PROBE, [])
+    diagnosis.found(await evaluate(connection, PROBE, [newId('')]))
     if (replicas > 0) await patience.within(() => connection.send(['WAIT', '0', '0']))
   }
 
