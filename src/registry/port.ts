@@ -204,7 +204,7 @@ export interface Registry {
   keptKey(name: string, make: () => Uint8Array): Promise<Uint8Array>
   /**
    * Removes, in small steps, everything that ended before the times of the retention. In Redis that is
-   * sessions, blocks, known users and audit entries; Redis expires the rest by itself.
+   * sessions, blocks, known users and audit entries; the rest expires. Throws while its clock is an hour behind ours.
    */
   sweep(retention: Retention): Promise<void>
   /** Live sessions and waiting cancels, for metrics; approximate figures are enough. */

@@ -1,6 +1,7 @@
 // Deletes keys whose retention is over and the keys of a user who is erased, in Redis; counts live sessions.
 
 import { z } from 'zod'
+import { ServiceError } from '../../lib/errors.ts'
 import { countersOf } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
@@ -95,7 +96,10 @@ export function createRetention(link: Link) {
   return {
     async sweep({ sessionsEndedBefore, auditBefore, usersSeenBefore, now }) {
       const clock = await link.run(CLOCK, [], (reply) => countOrNone.parse(reply))
-      if (Date.now() / 1000 - (clock ?? Number.POSITIVE_INFINITY) > MOST_AHEAD_SECONDS) return
+      if (Date.now() / 1000 - (clock ?? Number.POSITIVE_INFINITY) > MOST_AHEAD_SECONDS) {
+        const reason = 'Redis: its clock is over an hour behind ours, so nothing is removed'
+        throw new ServiceError('store_unavailable', { reason })
+      }
       for (const [step, before] of [
         [SWEEP_SESSIONS, sessionsEndedBefore],
         [SWEEP_BLOCKS, now - GENERATION_KEPT_SECONDS],
