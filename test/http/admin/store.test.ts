@@ -156,17 +156,6 @@ describe('a revoke answers 200 only when it is durable', () => {
     expect((await pending).blocked_until).not.toBeNull()
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
   })
-
-  test('and confirms later what the store could not take', async () => {
-    registry.failing.add('confirmCancel')
-    const answer = await revoke(running, 'alice')
-    expect(answer.cancelled).toEqual([id])
-    expect((await sessionsOf(running, 'alice'))[0]?.status).toBe('cancelling')
-    registry.failing.clear()
-    await expect
-      .poll(async () => (await sessionsOf(running, 'alice'))[0]?.status, { timeout: 8000 })
-      .toBe('cancelled')
-  })
 })
 
 describe('success is answered only when it is durable by', () => {
