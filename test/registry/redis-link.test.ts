@@ -126,13 +126,6 @@ test('a call that waits for its turn eight times as long is refused alone', asyn
   expect(await call()).toBe('in turn')
 })
 
-test('a call that nobody answers is refused, and the next ones at once', async () => {
-  const { call } = await linkTo(() => new Promise(() => undefined))
-  const reason = 'Redis: no answer within 50 ms'
-  await expect(call()).rejects.toMatchObject({ ...refused, reason })
-  await expect(call()).rejects.toMatchObject({ ...refused, reason: 'not connected to Redis' })
-})
-
 test('a WAIT that nobody answers refuses its own step, and Redis is not suspected', async () => {
   const { call, runReplicated, seen } = await linkTo(
     async ([name]) => (name === 'WAIT' ? new Promise(() => undefined) : 'done'),

@@ -8,6 +8,7 @@ import {
   entry,
   NOW,
   order,
+  ownership,
   type PlainRegistry,
   query,
   standingQuery,
@@ -48,6 +49,8 @@ export const answers = (registry: PlainRegistry): Promise<void> =>
 export const claim = (registry: PlainRegistry, nowMs: number): Promise<readonly SessionRecord[]> =>
   registry.claimCancels({ nowMs, limit: 64, leaseMs: 1_000 })
 
+const X = { id: 'x', user: 'carol' }
+
 /** Every method that must not answer without the store. */
 export function everyCall(registry: PlainRegistry): readonly (() => Promise<unknown>)[] {
   return [
@@ -58,6 +61,12 @@ export function everyCall(registry: PlainRegistry): readonly (() => Promise<unkn
     () => registry.confirmCancel(['x'], NOW),
     () => claim(registry, NOW * 1000),
     () => registry.postponeCancel('x', NOW),
+    () => registry.useSession({ ...X, maxPerMinute: 1, counts: 'run', nowMs: NOW * 1000 }),
+    () => registry.endedAmong([X]),
+    () => registry.claimOwnership(ownership({ id: 'x' })),
+    () => registry.ownersOf([ownership({ id: 'x' })]),
+    () => registry.listOwned({ kind: 'thread', limit: 1, order: 'asc' }),
+    () => registry.releaseOwnership(ownership({ id: 'x' })),
     () => registry.getSession('x'),
     () => registry.listSessions(query()),
     () => registry.listBlocks({ limit: 1, order: 'asc', now: NOW }),
