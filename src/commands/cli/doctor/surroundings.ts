@@ -8,7 +8,7 @@ import type { Proxies } from '../../../config/proxies.ts'
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { ProxyFor } from '../../../lib/connections.ts'
-import { systemCode, UnusableSettingError } from '../../../lib/errors.ts'
+import { systemCode } from '../../../lib/errors.ts'
 import { createLog } from '../../../lib/log.ts'
 import { isSecureUrl } from '../../../lib/loopback.ts'
 import { reasonOf } from '../../../lib/show.ts'
@@ -36,17 +36,11 @@ export async function checkIssuers(
 ): Promise<Finding[]> {
   const log = createLog({ level: 'silent' })
   const secrets = (name: string) => environment.secret(name)?.()
-  try {
-    const issuers = createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
-    return await Promise.all(
-      Array.from(issuers.values(), (issuer) => checkIssuer(issuer, environment.proxies)),
-    )
-  } catch (error) {
-    if (!(error instanceof UnusableSettingError)) throw error
-    return [
-      wrong('issuers', error.message, 'the service does not start with this: correct the config'),
-    ]
-  }
+  // A key set or secret that stops a start is a finding on the config, after which nothing else is looked at.
+  const issuers = createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
+  return Promise.all(
+    Array.from(issuers.values(), (issuer) => checkIssuer(issuer, environment.proxies)),
+  )
 }
 
 async function checkIssuer(issuer: Issuer, { proxyFor }: Proxies): Promise<Finding> {
