@@ -257,8 +257,50 @@ describe('a list over several sources', () => {
     const { threads } = threadsOf([first, second])
     await expect(threads.listOwn('alice', { ...QUERY, limit: 100 })).rejects.toMatchObject({
       code: 'upstream_invalid_response',
+      reason: 'a list that ends at its cursor',
     })
   })
+
+  test('one that goes round in a circle does not keep us for ever', async () => {
+    const [first, second] = everything()
+    const { listThreads } = second.chatkit
+    second.chatkit.listThreads = async (query, call) => {
+      const { data, ...page } = await listThreads({ user: 'alice' }, call)
+      const [one, ...others] = data
+      return {
+        ...page,
+        data: query.after === one?.id ? others : [one].flatMap((it) => it ?? []),
+        has_more: true,
+      }
+    }
+    const { threads } = threadsOf([first, second])
+    await expect(threads.listOwn('alice', { ...QUERY, limit: 100 })).rejects.toMatchObject({
+      code: 'upstream_invalid_response',
+      reason: 'a list that does not end',
+    })
+  })
+
+  test.each([
+    ['nothing', []],
+    ['only threads of others, however often it is asked', [['b1', 'bob', 1]]],
+  ] as const)(
+    'one that shows %s, and says that there is more, is an error and not the end',
+    async (_, rows) => {
+      const source = fakeSource('sales', rows)
+      const { listThreads } = source.chatkit
+      let shown = 0
+      source.chatkit.listThreads = async (_query, call) => {
+        const page = await listThreads({}, call)
+        const data = page.data.map((thread) => ({ ...thread, id: `b${shown++}` }))
+        return { ...page, data, has_more: true }
+      }
+      const { threads } = threadsOf([source])
+      await expect(threads.listOwn('alice', QUERY)).rejects.toMatchObject({
+        code: 'upstream_invalid_response',
+        reason: 'a list that shows nothing of the user, and says that there is more',
+      })
+    },
+  )
 })
 
 describe('one source', () => {

@@ -33,6 +33,11 @@ describe('the file', () => {
 
   test.each([
     ['no admins', MINIMAL + CONSOLE, /^9 console needs `admins`/],
+    [
+      'no issuer',
+      GOOD.replace(/ {2}issuer: .*\n(?= {2}client_id)/, ''),
+      /^10 console\.issuer is missing/,
+    ],
     ['an issuer that is not configured', withIssuer('https://x.example/'), UNKNOWN_ISSUER],
     ['an issuer without its slash', withIssuer('https://login.corp.test'), UNKNOWN_ISSUER],
     ['0 minutes', `${GOOD}  session_minutes: 0\n`, /^14 console\.session_minutes /],
