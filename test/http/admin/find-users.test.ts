@@ -132,11 +132,3 @@ test('a revoke of a subject says whether any of its users was ever seen', async 
   expect(await of('alice')).toMatchObject({ user: 'alice', known: true })
   expect(await of('never-here-2')).toMatchObject({ user: 'never-here-2', known: false })
 })
-
-test('an erased user is no longer known', async () => {
-  await secretOf(running, 'zoe')
-  await callAdmin(running, 'POST /users/zoe/erase')
-  expect(await found('zoe')).toEqual([])
-  expect(await revoke(running, 'zoe')).toMatchObject({ known: false })
-  expectProblem(await callAdmin(running, 'GET /users?q=z&after=zoe'), 400, 'invalid_request')
-})

@@ -109,16 +109,6 @@ describe('a revoke with a block', () => {
     expect(all).toMatchObject([{ reason: 'longer', blocked_until: longer.blocked_until }])
   })
 
-  test('ends by itself', async () => {
-    // A block ends with a whole second, so one of a single second could be over at once.
-    await revoke(running, 'brief', { block_seconds: 2 })
-    await expectRefusedMint(running, tokenFor('brief'), [403, 'user_blocked'])
-    await expect
-      .poll(async () => (await running.mint(tokenFor('brief'))).status, { timeout: 6000 })
-      .toBe(200)
-    expect((await blocks('?limit=100')).data.map(({ user }) => user)).not.toContain('brief')
-  })
-
   test('can be lifted, and the cancelled sessions stay cancelled', async () => {
     const secret = await secretOf(running, 'forgiven')
     await revoke(running, 'forgiven', { block_seconds: 3600 })

@@ -97,25 +97,6 @@ test('deny: the refresh of an expired session evicts nobody', async () => {
   await expectRefusedMint(running, token, [429, 'session_limit'], refresh(expired))
 })
 
-test('30 mints at once leave no more than max live sessions', async () => {
-  running = await startService({ config: config('{ max: 4 }') })
-  const answers = await Promise.all(Array.from({ length: 30 }, () => running.mint()))
-  expect(answers.every(({ status }) => status === 200)).toBe(true)
-  const active = () => running.upstream.sessions().filter(({ status }) => status === 'active')
-  await expect.poll(() => active().length).toBe(4)
-  const seen = await sessionsOf(running, 'alice')
-  expect(
-    seen
-      .filter(({ status }) => status === 'active')
-      .map(({ id }) => id)
-      .sort(),
-  ).toEqual(
-    active()
-      .map(({ id }) => id)
-      .sort(),
-  )
-})
-
 test('30 at once with deny: exactly max get a secret, the rest 429, and no session is left over', async () => {
   running = await startService({ config: config('{ max: 4, when_full: deny }') })
   const answers = await Promise.all(

