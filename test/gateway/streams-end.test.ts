@@ -7,9 +7,9 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { streamToClient } from '../../src/gateway/client-stream.ts'
 import { createOpenStreams } from '../../src/gateway/open-streams.ts'
+import { StreamFault } from '../../src/gateway/stream-fault.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionId } from '../../src/lib/ids.ts'
-import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { sessionId, userId } from '../support/ids.ts'
 import { recordingLog } from '../support/issuer-settings.ts'
@@ -196,21 +196,6 @@ test('a server whose frames are checked is read only while the client reads', as
   await expect.poll(() => chunks).toBeGreaterThan(500)
 })
 
-test('a stream ends when the store has not answered for too long', {
-  timeout: 10_000,
-}, async () => {
-  const registry = createSqliteRegistry({ path: ':memory:' })
-  const { server, reader } = await startWritten({ registry })
-  registry.endedAmong = async () => {
-    throw new ServiceError('store_unavailable', { reason: 'down' })
-  }
-  server.write(note('x'))
-  const started = performance.now()
-  const text = await rest(reader)
-  expect(performance.now() - started).toBeGreaterThan(4000)
-  expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
-})
-
 test.each([
   ['never', 0],
   ['until then', 3],
@@ -227,12 +212,14 @@ test.each([
   const { log } = recordingLog()
   const draining = new AbortController().signal
   const streams = createOpenStreams({ registry: { endedAmong }, draining, drainMs: 0, log })
-  const ends: string[] = []
-  streams.watch({ id: sessionId('cksess_1'), user: userId('alice') }, (why) => ends.push(why))
+  const ends: object[] = []
+  streams.watch({ id: sessionId('cksess_1'), user: userId('alice') }, (why) =>
+    ends.push(new StreamFault(why).event),
+  )
   await vi.advanceTimersByTimeAsync(answers * 500 + 5000)
   expect(ends).toEqual([])
   await vi.advanceTimersByTimeAsync(500)
-  expect(ends).toEqual(['store_unavailable'])
+  expect(ends).toMatchObject([{ type: 'error', allow_retry: true }])
 })
 
 test('the store is asked by one call at a time, and a stream ends once, some time after the draining began', async () => {
