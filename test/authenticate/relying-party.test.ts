@@ -26,16 +26,18 @@ test('a provider with two addresses, neither of which answers, is reported with 
 })
 
 const ISSUER = 'https://login.acme.example'
+const DOCUMENT = { issuer: ISSUER, authorization_endpoint: `${ISSUER}/authorize` }
+const LONG = JSON.stringify({ ...DOCUMENT, more: 'x'.repeat(256 * 1024) })
 
 /** A provider beyond loopback. The function that is returned sends a request as openid-client does. */
-async function discovered(changes = {}) {
+async function discovered(changes = {}, [status, body]: readonly [number, string?] = [200]) {
   const dispatcher = new MockAgent()
   dispatcher.disableNetConnect()
   const provider = dispatcher.get(ISSUER)
-  const document = { issuer: ISSUER, authorization_endpoint: `${ISSUER}/authorize`, ...changes }
+  const document = { ...DOCUMENT, ...changes }
   provider
     .intercept({ path: '/.well-known/openid-configuration' })
-    .reply(200, document, { headers: { 'content-type': 'application/json' } })
+    .reply(status, body ?? document, { headers: { 'content-type': 'application/json' } })
   const authentication = None()
   const found = await discoverProvider({
     issuer: ISSUER,
@@ -60,6 +62,18 @@ test.each([
   const error: unknown = await discovered(changes).catch((cause: unknown) => cause)
   expect(reasonOf(error)).toContain(reason)
 })
+
+test.each([
+  ['HTML', [200, '<p>hello</p>']],
+  ['500', [500, '{}']],
+  ['a redirect', [302, '']],
+  ['more than 256 KiB', [200, LONG]],
+] as const)(
+  'a discovery that answers with %s makes the provider unavailable',
+  async (_, answer) => {
+    await expect(discovered({}, answer)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  },
+)
 
 test.each([
   'http://login.acme.example/token',

@@ -24,11 +24,8 @@ export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
   readonly issuer?: string
   /** Failures allowed to one address in a minute. */
   readonly failedAuth?: number
-  readonly adminRule?: string
   /** Maps claims to the ChatKit user. */
   readonly userRule?: string
-  /** The console's client at the issuer. */
-  readonly clientId?: string
 }
 
 export type ConsoleScene = Awaited<ReturnType<typeof startConsoleScene>>
@@ -97,8 +94,8 @@ export async function signInWith(browser: Browser, url: string, account: string)
 
 /** YAML of a service with a console. */
 export function configOf(options: SceneOptions): string {
-  const { issuer, sessionMinutes = 60, idleMinutes = 30, failedAuth, more = '' } = options
-  const { adminRule = '"chatkit-admin" in claims.roles', userRule = 'claims.sub' } = options
+  const { issuer, userRule = 'claims.sub', failedAuth, more = '' } = options
+  const { sessionMinutes = 60, idleMinutes = 30 } = options
   const limits =
     failedAuth === undefined
       ? HIGH_LIMITS
@@ -113,10 +110,10 @@ user: '${userRule}'
 workflows:
   support: { id: wf_support }
   general: { id: wf_general }
-admins: { when: '${adminRule}' }
+admins: { when: '"chatkit-admin" in claims.roles' }
 console:
   issuer: ${issuer}
-  client_id: ${options.clientId ?? 'console'}
+  client_id: console
   client_secret_env: CONSOLE_CLIENT_SECRET
   session_minutes: ${sessionMinutes}
   idle_minutes: ${idleMinutes}

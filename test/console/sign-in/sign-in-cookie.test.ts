@@ -22,7 +22,13 @@ const issuerOf = (issuer: string) => `
 
 const USER = 'issuer + "|" + claims.sub'
 
-function settingsOf({ admins = [A], issuer = A, user = USER } = {}) {
+function settingsOf({
+  admins = [A],
+  issuer = A,
+  user = USER,
+  role = 'chatkit-admin',
+  client = 'console',
+} = {}) {
   const { settings } = loadConfig(
     `
 issuers:${issuerOf(A)}
@@ -31,11 +37,11 @@ user: '${USER}'
 workflows:
   support: { id: wf_support }
 admins:
-  when: '"chatkit-admin" in claims.roles'
+  when: '"${role}" in claims.roles'
   issuers: [${admins.join(', ')}]
 console:
   issuer: ${issuer}
-  client_id: console
+  client_id: ${client}
   client_secret_env: CONSOLE_CLIENT_SECRET
 `,
     { file: 'test.yaml' },
@@ -69,6 +75,8 @@ const ADA_USER = userId(`${A}|ada`)
 const ADA = { issuer: A, subject: 'ada', name: 'Ada', sid: undefined, issuedAt: NOW / 1000 }
 
 test.each<[string, Parameters<typeof settingsOf>[0]]>([
+  ['the rule for admins', { role: 'owner' }],
+  ['the client', { client: 'another' }],
   ['the issuers of admins', { admins: [A, B] }],
   ['the issuer of the console', { admins: [A, B], issuer: B }],
   ['the rule for users of its issuer', { user: `"u|" + ${USER}` }],
