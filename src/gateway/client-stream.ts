@@ -82,9 +82,9 @@ export function streamToClient({
     }
     // A client that does not read cannot keep the answer or the connection open. One that has read everything may
     // send its next request on the connection, so that is not closed.
-    const { socket, writableLength: unread } = connection
+    const { socket, writableNeedDrain: isUnread } = connection
     connection.write(coded(Buffer.from(`data: ${JSON.stringify(fault.event)}\n\n`)))
-    connection.end(lastChunk, () => unread > 0 && socket?.destroySoon())
+    connection.end(lastChunk, () => isUnread && socket?.destroySoon())
     setTimeout(() => {
       if (!connection.writableFinished) connection.destroy()
     }, LAST_EVENT_MS).unref()

@@ -44,10 +44,10 @@ export async function rest(reader: ReadableStreamDefaultReader<string>): Promise
   }
 }
 
+export const frame = (event: Json) => `data: ${JSON.stringify(event)}\n\n`
 export const created = (id: string) =>
-  `data: ${JSON.stringify({ type: 'thread.created', thread: { id, created_at: 1 } })}\n\n`
-export const note = (text: string) =>
-  `data: ${JSON.stringify({ type: 'progress_update', text })}\n\n`
+  frame({ type: 'thread.created', thread: { id, created_at: 1 } })
+export const note = (text: string) => frame({ type: 'progress_update', text })
 export const lastError = (text: string): Json => {
   const frames = text.split('\n\n').filter((frame) => frame.startsWith('data: '))
   return JSON.parse(frames.at(-1)?.slice(6) ?? '')

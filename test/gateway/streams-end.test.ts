@@ -16,7 +16,16 @@ import { recordingLog } from '../support/issuer-settings.ts'
 import { serve } from '../support/network/listen.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
-import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
+import {
+  created,
+  frame,
+  lastError,
+  note,
+  rest,
+  start,
+  startScripted,
+  startWritten,
+} from './scripted-server.ts'
 
 function seconds(): number {
   return Math.floor(Date.now() / 1000)
@@ -107,22 +116,43 @@ test('a request ends with 401 when its session is cancelled before the server an
   await expect.poll(() => scene.sample.server.requests()[0]?.left).toBe(true)
 })
 
-test('a client whose stream ended with an error can send its next request on the same connection', async () => {
-  const { url, opened } = await startScripted()
-  const { scene, session } = await start({ server: url })
-  const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
-  const headers = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
-  const connection = await openRaw(scene.url)
-  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
-  await expect.poll(() => opened.length).toBe(1)
-  opened[0]?.write(note('x'))
-  await scene.registry.beginCancel(session.id, seconds())
-  await expect.poll(() => connection.rest()).toMatch(/"type":"error".*\s+0\r\n\r\n$/)
-  // Longer than the client has to read the last event.
-  await wait(300)
-  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
-  await expect.poll(() => connection.rest()).toMatch(/0\r\n\r\nHTTP\/1\.1 401 /)
-})
+const faults: [string, (at: { scene: Scene; id: SessionId; server: ServerResponse }) => unknown][] =
+  [
+    [
+      'is revoked',
+      async ({ scene, id, server }) => {
+        server.write(note('x'))
+        await scene.registry.beginCancel(id, seconds())
+      },
+    ],
+    [
+      'breaks the protocol right behind a good event',
+      ({ server }) =>
+        server.write(
+          created('thr_1') +
+            frame({ type: 'thread.item.done', item: { id: 'i', thread_id: 'thr_2' } }),
+        ),
+    ],
+  ]
+test.each(faults)(
+  'a client whose stream %s can send its next request on the same connection',
+  async (_name, fail) => {
+    const { url, opened } = await startScripted()
+    const { scene, session } = await start({ server: url })
+    const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
+    const headers = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
+    const connection = await openRaw(scene.url)
+    connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
+    await expect.poll(() => opened.length).toBe(1)
+    const [server] = opened as [ServerResponse]
+    await fail({ scene, id: session.id, server })
+    await expect.poll(() => connection.rest()).toMatch(/"type":"error".*\s+0\r\n\r\n$/)
+    // Longer than the client has to read the last event.
+    await wait(300)
+    connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
+    await expect.poll(() => connection.rest()).toMatch(/0\r\n\r\nHTTP\/1\.1 /)
+  },
+)
 
 test('a stream that its client does not read ends with its session, and its connection is closed', async () => {
   const { url, opened } = await startScripted()
