@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentSchema } from '../../src/config/variables.ts'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
@@ -108,16 +109,16 @@ describe('the image', () => {
       expect(text).toMatch(/^process_cpu_seconds_total \d/m)
     })
 
-    test('has doctor, which looks at everything, and check-config', () => {
-      const options = { cwd: image, env: service.env, encoding: 'utf8' } as const
-      const { stdout } = spawnSync(
-        join(image, 'dist/commands/chatkit-mint.js'),
-        ['doctor'],
-        options,
-      )
+    test('has doctor, which looks at everything, and check-config', async () => {
+      const options = { cwd: image, env: service.env } as const
+      // Not by spawnSync: this process answers the calls of the doctor.
+      const doctor = spawn(join(image, 'dist/commands/chatkit-mint.js'), ['doctor'], options)
+      const stdout = await text(doctor.stdout)
       expect(stdout).toMatch(/ok {4}config: .*\n(?:.*\n)*ok {4}store: /)
+      expect(stdout).toMatch(/^ok {4}workflow \w+: minted and cancelled a session/m)
       const check = ['dist/commands/check-config.js', service.env['CONFIG_FILE'] ?? '']
-      expect(spawnSync(NODE, check, options).stdout).toContain(': ok: 1 issuer, 2 workflows')
+      const checked = spawnSync(NODE, check, { ...options, encoding: 'utf8' })
+      expect(checked.stdout).toContain(': ok: 1 issuer, 2 workflows')
     })
   })
 
