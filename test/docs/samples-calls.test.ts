@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createOpenApi } from '../../src/http/openapi/document.ts'
 import type { RouteDefinition } from '../../src/http/route-definition.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
@@ -13,9 +11,9 @@ import { startSampleServer } from '../support/chatkit/sample-server.ts'
 import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
 import { ISSUER, signer, startService, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { NODE } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
 import { logoutClaimsOf } from '../support/tokens.ts'
+import { LANGUAGES, type Language, runSamples } from './samples.ts'
 
 // The samples that are made of the definitions, run as they stand, but for ids and tokens that exist. One process
 // of each language runs all of them.
@@ -34,7 +32,7 @@ const running = forAllTests(() => {
   return startService({ config, env: { PUBLIC_URL } })
 })
 const folder = scratchFolder()
-const run = promisify(execFile)
+const SOME = expect.stringMatching(/\S/)
 
 /** Operations after which others would be refused; in this order, behind all others. */
 const LAST = [
@@ -45,8 +43,6 @@ const MADE = Object.entries<RouteDefinition>(ROUTES)
   .filter(([, { samples }]) => samples === undefined)
   .map(([id, route]) => ({ id, answer: route.answers[0] }))
   .toSorted((one, other) => LAST.indexOf(one.id) - LAST.indexOf(other.id))
-
-type Language = 'curl' | 'JavaScript' | 'Python'
 
 function samplesIn(language: Language): ReadonlyMap<string, string> {
   const operations = Object.values(createOpenApi(ROUTES, running.url).paths).flatMap(Object.values)
@@ -92,62 +88,22 @@ interface Page {
   readonly data: readonly { readonly image: { readonly url: string } }[]
 }
 
-/** A program that runs samples one after another, with a line of `=====` behind each. */
-const PROGRAMS = {
-  curl: (sources: readonly string[]) => ({
-    program: 'bash',
-    options: [
-      '-c',
-      sources
-        .map(
-          (one) =>
-            `${one} --silent --show-error --fail -w '%{http_code}' || exit 1; echo; echo =====`,
-        )
-        .join('\n'),
-    ],
-  }),
-  JavaScript: (sources: readonly string[]) => ({
-    program: NODE,
-    options: [
-      '--input-type=module',
-      '-e',
-      `for (const source of ${JSON.stringify(sources)}) {
-         await import('data:text/javascript,' + encodeURIComponent(source))
-         console.log('=====')
-       }`,
-    ],
-  }),
-  Python: (sources: readonly string[]) => ({
-    program: '/usr/bin/python3',
-    options: [
-      '-c',
-      `for source in ${JSON.stringify(sources)}:\n    exec(source, {})\n    print("=====")`,
-    ],
-  }),
-} as const
-
-describe.each(['curl', 'JavaScript', 'Python'] as const)('in %s', (language) => {
-  test('each call answers as its sample shows', async () => {
-    const { ids, variables } = await seed()
-    writeFileSync(join(folder, 'photo.png'), 'abc')
-    const claims = logoutClaimsOf(iss, Date.now(), { sub: 'bob', jti: language })
-    const logout = signer.token(claims, { typ: 'logout+jwt' })
-    const samples = samplesIn(language)
-    const sources = MADE.map(({ id }) =>
-      (samples.get(id) ?? '')
-        .replace('cksess_68e5c1f0', ids.session)
-        .replace('cthr_68e5c1f0', ids.threads[id === 'deleteAnyThread' ? 1 : 0] ?? '')
-        .replace('eyJ…', logout),
-    )
-    const { program, options } = PROGRAMS[language](sources)
-    const env = { PATH: process.env['PATH'], ...variables }
-    const { stdout } = await run(program, [...options], { cwd: folder, env })
-    const outputs = stdout.split(/=====\n/)
-    expect(outputs).toHaveLength(MADE.length + 1)
-    for (const [at, { id, answer }] of MADE.entries()) {
-      const [field = '20'] = Object.keys(Object(answer?.example))
-      expect({ id, output: outputs[at] }).toEqual({ id, output: expect.stringMatching(/\S/) })
-      if (answer?.mediaType === undefined) expect(outputs[at]).toContain(field)
-    }
-  })
+test.each(LANGUAGES)('each call in %s answers as its sample shows', async (language) => {
+  const { ids, variables } = await seed()
+  writeFileSync(join(folder, 'photo.png'), 'abc')
+  const claims = logoutClaimsOf(iss, Date.now(), { sub: 'bob', jti: language })
+  const logout = signer.token(claims, { typ: 'logout+jwt' })
+  const samples = samplesIn(language)
+  const sources = MADE.map(({ id }) =>
+    (samples.get(id) ?? '')
+      .replace('cksess_68e5c1f0', ids.session)
+      .replace('cthr_68e5c1f0', ids.threads[id === 'deleteAnyThread' ? 1 : 0] ?? '')
+      .replace('eyJ…', logout),
+  )
+  const ran = await runSamples(language, sources, { folder, env: variables })
+  for (const [at, { id, answer }] of MADE.entries()) {
+    const [field = '20'] = Object.keys(Object(answer?.example))
+    const output = answer?.mediaType === undefined ? expect.stringContaining(field) : SOME
+    expect({ id, ...ran[at] }).toEqual({ id, output, failed: false })
+  }
 })

@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { SAMPLES } from '../../src/http/backend/samples.ts'
 import { renderReference } from '../../src/http/docs/guides.ts'
@@ -11,13 +9,11 @@ import { ROUTES } from '../../src/http/route-table.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { BILLING, startBackend } from '../http/backend/scene.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { NODE } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
-import { ROOT } from './samples.ts'
+import { type Language, ROOT, runSamples } from './samples.ts'
 
 // The samples of the reference, run as they stand but for the ids of a thread and a session that exist.
 
-const run = promisify(execFile)
 const scene = forAllTests(() => startBackend())
 const folder = scratchFolder()
 
@@ -48,36 +44,6 @@ class OpenAI:
         with urllib.request.urlopen(request) as answer:
             return answer.read().decode()
 `
-
-/** Programs that run samples one after another, with a line of `=====` behind each, whether it failed or not. */
-const PROGRAMS = {
-  curl: (sources: readonly string[]) => {
-    const lines = sources.map((one) => `${one} --silent --show-error --fail 2>&1; echo; echo =====`)
-    return ['bash', ['-c', lines.join('\n')]] as const
-  },
-  JavaScript: (sources: readonly string[]) => {
-    const files = sources.map((source, at) => {
-      writeFileSync(join(folder, `${at}.mjs`), source)
-      return `./${at}.mjs`
-    })
-    const text = `for (const file of ${JSON.stringify(files)}) {
-      await import(file).catch((error) => console.log(error))
-      console.log('=====')
-    }`
-    writeFileSync(join(folder, 'all.mjs'), text)
-    return [NODE, ['all.mjs']] as const
-  },
-  Python: (sources: readonly string[]) => {
-    const text = `
-import traceback
-for source in ${JSON.stringify(sources)}:
-    try: exec(source, {})
-    except Exception: traceback.print_exc(file=__import__("sys").stdout)
-    print("=====")`
-    return ['/usr/bin/python3', ['-c', text]] as const
-  },
-}
-type Language = keyof typeof PROGRAMS
 
 beforeAll(() => {
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
@@ -116,14 +82,10 @@ async function outputsIn(language: Language): Promise<ReadonlyMap<string, string
     const { session, thread } = await seed()
     sources.push(source.replaceAll('cksess_68e5', session).replaceAll('cthr_68e5', thread))
   }
-  const [program, options] = PROGRAMS[language](sources)
-  const env = {
-    ...{ OPENAI_BASE_URL: scene.base, OPENAI_API_KEY: BILLING },
-    ...{ PATH: process.env['PATH'], PYTHONPATH: join(folder, 'python') },
-  }
-  const { stdout } = await run(program, [...options], { cwd: folder, env })
-  const outputs = stdout.split(/^=====\n/m)
-  return new Map(own.map(({ name }, at) => [name, outputs[at] ?? '']))
+  const api = { OPENAI_BASE_URL: scene.base, OPENAI_API_KEY: BILLING }
+  const env = { ...api, PYTHONPATH: join(folder, 'python') }
+  const ran = await runSamples(language, sources, { folder, env })
+  return new Map(own.map(({ name }, at) => [name, ran[at]?.output ?? '']))
 }
 
 const ran = new Map<Language, ReturnType<typeof outputsIn>>()

@@ -1,6 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { marked } from 'marked'
+import { NODE } from '../support/service-process.ts'
 
 /** The top of the repository. */
 export const ROOT = resolve(import.meta.dirname, '../..')
@@ -67,4 +70,58 @@ export function sampleOf(guide: string, language: string): string {
   const found = samplesIn(language).filter((sample) => sample.guide === guide)
   if (found[0] === undefined || found.length > 1) throw new Error(`not one ${language} in ${guide}`)
   return found[0].text
+}
+
+const run = promisify(execFile)
+
+/** Programs that run samples one after another, with a line behind each: `===== 0`, or another number if it failed. */
+const PROGRAMS = {
+  curl: (sources: readonly string[]) => {
+    const options = `--silent --show-error --fail -w '%{http_code}' 2>&1`
+    const lines = sources.map((one) => `${one} ${options}; printf '\\n===== %s\\n' $?`)
+    return ['bash', ['-c', lines.join('\n')]] as const
+  },
+  JavaScript: (sources: readonly string[], folder: string) => {
+    const files = sources.map((source, at) => {
+      writeFileSync(join(folder, `${at}.mjs`), source)
+      return `./${at}.mjs`
+    })
+    const text = `for (const file of ${JSON.stringify(files)}) {
+      const failed = await import(file).then(() => 0, (error) => console.log(error) ?? 1)
+      console.log('===== ' + failed)
+    }`
+    writeFileSync(join(folder, 'all.mjs'), text)
+    return [NODE, ['all.mjs']] as const
+  },
+  Python: (sources: readonly string[]) => {
+    const text = `
+import sys, traceback
+for source in ${JSON.stringify(sources)}:
+    failed = 0
+    try: exec(source, {})
+    except Exception: failed = 1; traceback.print_exc(file=sys.stdout)
+    print("=====", failed)`
+    return ['/usr/bin/python3', ['-c', text]] as const
+  },
+}
+
+export type Language = keyof typeof PROGRAMS
+export const LANGUAGES = Object.keys(PROGRAMS) as Language[]
+
+/** Runs samples of a language in one process, and gives what each has printed, and whether it failed. */
+export async function runSamples(
+  language: Language,
+  sources: readonly string[],
+  { folder, env }: { readonly folder: string; readonly env: Readonly<Record<string, string>> },
+) {
+  const [program, options] = PROGRAMS[language](sources, folder)
+  const { stdout } = await run(program, [...options], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], ...env },
+  })
+  const parts = stdout.split(/^===== (\d+)\n/m)
+  return sources.map((_, at) => ({
+    output: parts[2 * at] ?? '',
+    failed: parts[2 * at + 1] !== '0',
+  }))
 }
