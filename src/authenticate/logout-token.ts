@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { firstIssue, ServiceError } from '../lib/errors.ts'
+import type { TokenIdentity } from '../registry/records.ts'
 import { checkAudience } from './audience.ts'
 import { clockProblem, identifierSchema, LOGOUT_EVENT, OTHER_TENANT } from './claims.ts'
 import { type Issuers, keysFor } from './issuers.ts'
@@ -28,10 +29,7 @@ const claimsSchema = z.looseObject({
 })
 
 /** An issuer's command to end sessions of a subject or of one sign-in (`sid`). At least one of the two is set. */
-export interface LogoutCommand {
-  readonly issuer: string
-  readonly subject: string | undefined
-  readonly sid: string | undefined
+export interface LogoutCommand extends TokenIdentity {
   /** The same `jti` must be refused a second time (§2.6). */
   readonly jti: string
   /** Unix seconds. */

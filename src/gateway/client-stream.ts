@@ -36,6 +36,15 @@ export type FrameFilter = (
   write: (frames: Uint8Array) => void,
 ) => Promise<void> | undefined
 
+interface StreamParts {
+  readonly source: Readable
+  readonly filter: FrameFilter
+  readonly limits: StreamLimits
+  readonly connection: ServerResponse
+  readonly onFull: () => void
+  readonly onEnd: (fault: StreamFault | undefined) => void
+}
+
 /**
  * Writes a stream to the client's connection, after the head has been written. It uses no web streams or
  * iterators, which take more CPU time than all other work on a frame.
@@ -51,14 +60,7 @@ export function streamToClient({
   connection,
   onFull,
   onEnd,
-}: {
-  readonly source: Readable
-  readonly filter: FrameFilter
-  readonly limits: StreamLimits
-  readonly connection: ServerResponse
-  readonly onFull: () => void
-  readonly onEnd: (fault: StreamFault | undefined) => void
-}): (why: StreamEnd) => void {
+}: StreamParts): (why: StreamEnd) => void {
   // HTTP/1.0 has no chunks: the body ends with the connection.
   const isChunked = connection.chunkedEncoding
   connection.chunkedEncoding = false
@@ -135,13 +137,9 @@ function pump({
   coded,
   heard,
   onFull,
-}: {
-  readonly source: Readable
-  readonly filter: FrameFilter
-  readonly connection: ServerResponse
+}: Omit<StreamParts, 'limits' | 'onEnd'> & {
   readonly coded: (piece: Uint8Array) => Uint8Array
   readonly heard: { at: number }
-  readonly onFull: () => void
 }): Promise<undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>()
   /** Pending while frames are checked, when no other chunk is read. */

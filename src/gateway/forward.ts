@@ -14,7 +14,6 @@ import { handedOnSeconds } from '../chatkit/wire/retry-after.ts'
 import { setHeader } from '../http/answer.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Deadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { fieldOf } from '../lib/json.ts'
 import { readBounded } from '../lib/read-bounded.ts'
@@ -29,16 +28,10 @@ const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
 
 const EXPOSED = 'Access-Control-Expose-Headers'
 
-export interface ForwardedRequest {
-  readonly method: ServerCall['method']
-  /** The endpoint of the workflow's server, or another URL at its origin or at that of `upload_url`. */
-  readonly url: string
+/** `url`: the endpoint of the workflow's server, or another URL at its origin or at that of `upload_url`. */
+export interface ForwardedRequest extends Omit<ServerCall, 'workflow' | 'headers'> {
   /** Added to the client's headers; they replace headers of the same name. */
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array
-  /** Milliseconds of silence after which the call ends; when absent, only the deadline ends it. */
-  readonly silenceMs?: number
-  readonly deadline: Deadline
 }
 
 export type Forward = ReturnType<typeof createForward>

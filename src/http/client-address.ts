@@ -15,19 +15,14 @@ export interface ClientAddressOptions {
   readonly clientIpHeader: string | undefined
 }
 
-/** Finds the client's address, or the nearest address that can be trusted. */
-type ClientAddress = (c: AppContext) => string
-
 /**
- * Anyone can send forwarding headers, so they count only when the peer is a trusted proxy, and in
- * `X-Forwarded-For` only up to the first address that is not one.
+ * Makes the function that finds the client's address, or the nearest address that can be trusted. Anyone can
+ * send forwarding headers, so they count only when the peer is a trusted proxy, and in `X-Forwarded-For` only
+ * up to the first address that is not one.
  */
-export function createClientAddress({
-  trustedProxies,
-  clientIpHeader,
-}: ClientAddressOptions): ClientAddress {
+export function createClientAddress({ trustedProxies, clientIpHeader }: ClientAddressOptions) {
   const isTrusted = inRanges(trustedProxies)
-  return (c) => {
+  return (c: AppContext): string => {
     const peer = plainAddress(c.env.incoming.socket.remoteAddress ?? '')
     if (!isTrusted(peer)) return peer
     if (clientIpHeader !== undefined && clientIpHeader !== 'x-forwarded-for') {

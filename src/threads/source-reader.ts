@@ -5,18 +5,14 @@ import type { CallOptions } from '../chatkit/port.ts'
 import { type Collected, collect, type Fetched, MAX_LIMIT } from '../chatkit/wire/pages.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
+import type { PageQuery } from '../registry/records.ts'
 import { badCursor, type SourcePosition } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** Selects threads of one source. Cursors are thread ids, passed on as they are. */
-export interface SourceQuery {
+/** Selects threads of one source. Cursors are thread ids, passed on as they are; `limit`: 0..100. */
+export interface SourceQuery extends PageQuery {
   /** Threads of everyone when undefined. */
   readonly user: string | undefined
-  /** 0..100. */
-  readonly limit: number
-  readonly order: 'asc' | 'desc'
-  readonly after?: string | undefined
-  readonly before?: string | undefined
 }
 
 /**

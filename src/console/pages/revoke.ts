@@ -8,6 +8,7 @@ import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { UserId } from '../../lib/ids.ts'
 import { count, printable } from '../../lib/printable.ts'
+import type { RevokeCommand } from '../../revoke/revoke.ts'
 import type { Action, View } from '../access.ts'
 import { orUnknown, PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
@@ -17,12 +18,7 @@ import { instant, utc } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 import { knownUser } from './user.ts'
 
-interface Asked {
-  readonly user: UserId
-  /** 0 = no block. */
-  readonly blockSeconds: number
-  readonly reason: string | undefined
-}
+type Asked = Omit<RevokeCommand, 'by'>
 
 /** `GET /admin/user/revoke?user=…&block_seconds=…&reason=…`: the consequences that the revoke would have now. */
 export function revokePage({ answers, administer, addresses, now }: PageParts): View {

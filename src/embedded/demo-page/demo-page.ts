@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { text } from '../../chatkit/wire/wire.ts'
 import { MAX_USER_CHARACTERS, newId } from '../../lib/ids.ts'
 import { icon, styleSheet } from '../../lib/look/look.ts'
+import type { RecordedRequest } from '../chatkit-api/recorder.ts'
 
 /** The parts of a mint that the page cannot see itself. */
 export interface MintTrace {
@@ -14,17 +15,10 @@ export interface MintTrace {
   readonly workflow: string | undefined
   /** Why it was refused, from the service's log. */
   readonly reason: string | undefined
-  /** The request to the ChatKit API; undefined when there was none. */
-  readonly sent: SentRequest | undefined
-}
-
-/** A request as the ChatKit API received it, with only the last characters of the API key. */
-export interface SentRequest {
-  readonly method: string
-  readonly path: string
-  readonly key_hint: string | null
-  readonly body: unknown
-  readonly status: number | null
+  /** The request as the ChatKit API received it; undefined when there was none. */
+  readonly sent:
+    | Pick<RecordedRequest, 'method' | 'path' | 'key_hint' | 'body' | 'status'>
+    | undefined
 }
 
 const ASSETS = new URL('./assets/', import.meta.url)
