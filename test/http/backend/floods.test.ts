@@ -81,7 +81,7 @@ test('a flood of requests with one key leaves thirty end users’ mints at 200',
   release()
   const answers = Object.groupBy(await threads, (one) => one)
   expect(answers[429]).toHaveLength(FLOOD - HALF_A_LANE)
-  // On a busy machine the others may have been slow for too long.
+  // On a busy machine the others may have been slow for too long. After many such calls the key is refused for a while.
   expect(Object.keys(answers).every((one) => ['200', '429', '504'].includes(one))).toBe(true)
-  expect(await status('/threads')).toBe(200)
+  await eventually(async () => expect(await status('/threads')).toBe(200))
 })
