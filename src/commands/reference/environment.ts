@@ -28,7 +28,7 @@ ${table(['variable', 'default', 'meaning'], plain)}
 
 ## Secrets
 
-Each may come in a file instead: \`OPENAI_API_KEY_FILE=/run/secrets/openai\` names the file with the key. A file is read again when it
+Each may come in a file instead: \`OPENAI_API_KEY_FILE=/run/secrets/openai\` names the file with the key, a regular file of at most 256 KiB. It is read again when it
 changes, so a key can be replaced without a restart; while it is gone, or holds a text that cannot be such a key, the old one stays in use, and the
 log says why. Two files are read at the start alone: those of \`USER_PSEUDONYM_KEY\`, with which all users would get other names, and \`SIGNING_KEY_FILE\`
 ([how to replace it](operate.md#replace-a-key)). The variable and its \`_FILE\` twin together are an error.
