@@ -15,15 +15,6 @@ import type { Registry } from './registry/port.ts'
 
 export type Upstreams = Awaited<ReturnType<typeof createUpstreams>>
 
-/** The parts that only self-hosted workflows need. */
-interface SelfHostedParts {
-  readonly publicUrl: string
-  readonly keys: SigningKeys
-  /** Connections to the servers. */
-  readonly dispatcher: Dispatcher
-  readonly memory: MemoryBudget
-}
-
 interface UpstreamsOptions {
   readonly environment: Environment
   readonly settings: Settings
@@ -96,11 +87,12 @@ async function signingKeysOf({
 
 const isSelfHosted = ({ kind }: Settings['workflows'][number]) => kind === 'self-hosted'
 
+/** @returns the parts that only self-hosted workflows need: `dispatcher` has the connections to their servers */
 function selfHostedParts(
   { environment, settings }: UpstreamsOptions,
   keys: SigningKeys | undefined,
   memory: MemoryBudget,
-): SelfHostedParts | undefined {
+) {
   const { publicUrl } = environment
   if (publicUrl === undefined || keys === undefined) return undefined
   if (!settings.workflows.some(isSelfHosted)) return undefined
@@ -111,7 +103,7 @@ function selfHostedParts(
 
 /** Loaded, like the keys and the gateway, only for such workflows: a start without them is faster. */
 async function selfHostedAdapters(
-  parts: SelfHostedParts | undefined,
+  parts: ReturnType<typeof selfHostedParts>,
   { settings, registry, now }: UpstreamsOptions,
 ): Promise<ReadonlyMap<string, ChatKit>> {
   const adapters = new Map<string, ChatKit>()
