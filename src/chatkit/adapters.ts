@@ -79,11 +79,16 @@ export function createAdapters({
   }
   const leftAtOpenAi = cancelWithAny(() => {
     if (byKey.size === 0) adapterOf(USUAL_KEY)
-    return byKey.values()
+    return [...byKey.values()]
   })
-  /** With a single key there is no other to try. */
-  const cancelsFirstWith = (own: ChatKit): CancelsSessions =>
-    byKey.size === 1 ? own : cancelWithAny(() => new Set([own, ...byKey.values()]))
+  /** Other keys are asked only where the workflow's own does not know the session: its outage must not load them. */
+  function cancelsFirstWith(own: ChatKit): CancelsSessions {
+    const others = cancelWithAny(() => [...byKey.values()].filter((one) => one !== own))
+    return {
+      cancelSession: async (id, call) =>
+        (await own.cancelSession(id, call)) ?? others.cancelSession(id, call),
+    }
+  }
   const cancels = new Map([...hosted].map(([name, own]) => [name, cancelsFirstWith(own)]))
   return {
     /** @throws `workflow_unavailable` when the workflow is not in the config */
@@ -113,13 +118,15 @@ export function createAdapters({
  * Cancels hosted sessions. The config may have changed since, so it is unknown which key made a session, and with any
  * other key the API answers 404. So every key is tried, and the session counts as gone only when no key knows it.
  */
-function cancelWithAny(adapters: () => Iterable<CancelsSessions>): CancelsSessions {
+function cancelWithAny(adapters: () => readonly CancelsSessions[]): CancelsSessions {
   return {
     async cancelSession(id, call) {
-      for (const adapter of adapters()) {
-        const ended = await adapter.cancelSession(id, call)
-        if (ended !== null) return ended
+      const calls = adapters().map((adapter) => adapter.cancelSession(id, call))
+      for (const one of await Promise.allSettled(calls)) {
+        if (one.status === 'fulfilled' && one.value !== null) return one.value
       }
+      // The session may belong to a key that failed.
+      await Promise.all(calls)
       return null
     },
   }

@@ -80,6 +80,24 @@ test.each(['two', 'gone'])(
   },
 )
 
+test.each(['three', 'gone'])(
+  'a key that fails does not keep the key that knows a session of workflow "%s" from cancelling it',
+  async (workflow) => {
+    const workflows = [{ name: 'bad', apiKeyEnv: 'BAD' }, ...TWO_KEYS]
+    const adapters = adaptersOf(workflows, new Map(), (name) => () => {
+      return new Secret(name === 'BAD' ? 'revoked' : `sk-${name}`)
+    })
+    const made = await adapters
+      .chatkitOf('two')
+      .createSession({ user: 'alice', workflow: { id: 'wf_1' } })
+    const { cancelSession } = adapters.cancelsOf({ workflow })
+    const failed = { code: 'upstream_auth_failed' }
+    await expect(cancelSession(sessionId('cksess_never'))).rejects.toMatchObject(failed)
+    if (workflow === 'three') api.api.setFaults({ status: 404, times: 1 })
+    expect(await cancelSession(made.id)).toMatchObject({ status: 'cancelled' })
+  },
+)
+
 test('a session of a workflow that left the config counts as gone only when no key knows it', async () => {
   const adapters = adaptersOf(TWO_KEYS)
   expect(
