@@ -74,6 +74,7 @@ const auditRow = z
   })
 
 export type AuditEntry = Readonly<z.output<typeof auditRow>>
+
 /** @throws `ZodError` when a field is missing or of the wrong type */
 export const toAuditEntry = readerOf<AuditEntry>(auditRow)
 
