@@ -73,9 +73,9 @@ test('the text of a message is not kept beside its bytes until the server answer
     server.close()
   })
   const { scene, session } = await start({ server: `${origin}/chatkit` })
-  const message = { content: [{ type: 'input_text', text: 'x'.repeat(6 * MEBIBYTE) }] }
+  const message = { content: [{ type: 'input_text', text: 'x'.repeat(2 * MEBIBYTE) }] }
   const fields = { type: 'threads.create', params: { input: message }, metadata: {}, more: '' }
-  const body = Buffer.from(JSON.stringify({ ...fields, more: 'y'.repeat(3 * MEBIBYTE) }))
+  const body = Buffer.from(JSON.stringify({ ...fields, more: 'y'.repeat(MEBIBYTE) }))
   gc()
   const before = process.memoryUsage().heapUsed
   for (let at = 1; at <= 4; at++) {
@@ -130,9 +130,9 @@ async function startStreams(how: 'end' | 'last', characters: number) {
 }
 
 test('a message is not kept while its answer streams', async () => {
-  const { stream, held, before } = await startStreams('last', 6 * MEBIBYTE)
+  const { stream, held, before } = await startStreams('last', 2 * MEBIBYTE)
   for (let sent = 0; sent < 4; sent++) await stream()
-  await expect.poll(() => held() - before).toBeLessThan(6 * MEBIBYTE)
+  await expect.poll(() => held() - before).toBeLessThan(2 * MEBIBYTE)
 })
 
 test('a connection that is idle after a stream does not keep its message', async () => {

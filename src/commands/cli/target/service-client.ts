@@ -27,6 +27,8 @@ interface ServiceRequest {
 const ANSWER_WITHIN_MS = 60_000
 /** Longest answer that is no stream: the most that `gateway.max_answer_mb` allows. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024
+/** Longest answer of a call that failed, proxies' pages included. */
+const MAX_PROBLEM_BYTES = 1024 * 1024
 
 interface ServiceClientOptions {
   /** Without a trailing slash. */
@@ -49,7 +51,7 @@ export function createServiceClient({
     const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_WITHIN_MS)])
     const response = await send({ url, token, dispatcher, signal }, line, request)
     request.onRequestId?.(response.headers.get('x-request-id') ?? '')
-    return { response, text: await readText({ url, signal }, response) }
+    return { response, text: await readText({ url, signal }, response, MAX_ANSWER_BYTES) }
   }
 
   /**
@@ -130,16 +132,20 @@ async function send(
     throw unanswered({ url, signal }, error)
   })
   if (response.ok) return response
-  throw problemOf(response, { path, body: await readText({ url, signal }, response) })
+  throw problemOf(response, {
+    path,
+    body: await readText({ url, signal }, response, MAX_PROBLEM_BYTES),
+  })
 }
 
 async function readText(
   options: Pick<ServiceClientOptions, 'url' | 'signal'>,
   response: Response,
+  maxBytes: number,
 ): Promise<string> {
   if (response.body === null) return ''
   try {
-    return (await readBounded(response.body, MAX_ANSWER_BYTES)).toString('utf8')
+    return (await readBounded(response.body, maxBytes)).toString('utf8')
   } catch (error) {
     if (error instanceof TooLargeError) throw failure(`the answer of ${options.url} is too long.`)
     throw unanswered(options, error)
