@@ -109,7 +109,7 @@ const common = {
   expect: { poll: { timeout: EVENTUALLY_MS } },
   pool: 'forks',
   // Many wait for a process or a time-out: more files at a time than there are cores.
-  maxWorkers: 5,
+  maxWorkers: 4,
 } as const
 
 export default defineConfig({
